@@ -1,0 +1,144 @@
+"""Configuration: the environment, read once into a frozen object, every problem reported at once.
+
+A service's config.py derives from ServiceSettings and adds what it needs; its field names are the environment's names in
+lower case. Each setting may also come from a file: NAME_FILE holds the path, the file's text is the value. NAME wins.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, FilePath, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+def _host_and_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) < 65536):
+        raise ValueError("should be HOST:PORT")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("should be the name of a time zone, such as America/New_York")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_host_and_port)]
+"""HOST:PORT; port 0 lets the system choose where the process listens."""
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Values from the files that NAME_FILE variables point to."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name.upper()}_FILE", "")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as problem:
+            raise SecretFileError(f"{field_name.upper()}_FILE: cannot be read ({type(problem).__name__})") from problem
+
+    def __call__(self) -> dict[str, Any]:
+        problems, values = [], {}
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value, key, _ = self.get_field_value(field, name)
+            except SecretFileError as problem:
+                problems.append(str(problem))
+                continue
+            if value is not None:
+                values[key] = value
+        if problems:
+            raise SecretFileError("\n".join(problems))
+        return values
+
+
+class SecretFileError(Exception):
+    """A NAME_FILE variable points to a file that cannot be read; the text names each, one a line."""
+
+
+class Settings(BaseSettings):
+    """What every process reads. Frozen; an empty variable counts as absent."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least level that is written."""
+    metrics_listen: Address | Literal[""] = ""
+    """HOST:PORT of /metrics, /healthz and /readyz; empty switches them off."""
+    otel_exporter_otlp_endpoint: str = ""
+    """Base address of an OTLP/HTTP collector; empty switches traces off."""
+    district_time_zone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
+    """The district's zone, in which filters and pages show times."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments (tests), then the environment, then the files named by NAME_FILE. No .env file is read."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class ServiceSettings(Settings):
+    """What a process with a database, the bus and gRPC reads."""
+
+    listen: Address = "127.0.0.1:0"
+    """HOST:PORT of the gRPC server."""
+    database_url: SecretStr
+    """postgresql://… of the role that reads and writes rows."""
+    nats_url: SecretStr
+    """nats://…"""
+    nats_replicas: Literal[1, 3, 5] = 1
+    """Copies of each stream; 3 where NATS is a cluster."""
+    auth_keys_file: FilePath
+    """JWKS of the public keys that sign tokens; `kid` starts with `gateway` (viewers) or `operator` (services)."""
+    service_token: SecretStr = SecretStr("")
+    """What this service shows when it calls another."""
+
+
+class MigrateSettings(Settings):
+    """What `migrate` reads."""
+
+    migrate_database_url: SecretStr
+    """postgresql://… of the role that owns the tables."""
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def problems_of(settings_class: type[Settings]) -> list[str]:
+    """Return one line per wrong or missing variable, never with its value; empty when the environment is right."""
+    try:
+        settings_class()
+    except SecretFileError as problem:
+        return str(problem).splitlines()
+    except ValidationError as problem:
+        return [f"{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in problem.errors()]
+    return []
+
+
+def load(settings_class: type[SettingsT]) -> SettingsT:
+    """Read the environment; print every problem and exit with 2 if there is any."""
+    problems = problems_of(settings_class)
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        raise SystemExit(2)
+    return settings_class()
+
+
+def check_config(*settings_classes: type[Settings]) -> int:
+    """Print every problem of the environment for these settings, and return the exit code: 0 right, 2 wrong."""
+    problems = sorted({line for each in settings_classes for line in problems_of(each)})
+    print("\n".join(problems) if problems else "configuration ok")
+    return 2 if problems else 0
