@@ -1,0 +1,136 @@
+"""The database: one async engine a process, transactions with time-outs, migrations by the owner's role."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.kit.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
+
+ADDED_EVENTS = "added_events"
+"""Key in a connection's info: the transaction has put events into the outbox."""
+_SERVICES = Path(__file__).resolve().parent.parent
+_CHECK_SECONDS = 2.0
+_MIGRATION_LOCK = 7_013_402_118
+# What a transaction may meet through no fault of its own, by SQLSTATE: another try may succeed.
+_CONFLICTS = {"40001", "40P01", "55P03"}
+_CANCELLED = "57014"
+_wakers: WeakKeyDictionary[Engine, list[Callable[[], None]]] = WeakKeyDictionary()
+
+
+def driver_url(url: str) -> sa.URL:
+    """Return a postgresql://… address as SQLAlchemy's, on psycopg. ValueError when it is no such address."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise ValueError("the database's address starts with postgresql://")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def create_engine(
+    url: str,
+    *,
+    name: str,
+    pool_size: int = 10,
+    statement_timeout_seconds: float = 5.0,
+    lock_timeout_seconds: float = 4.0,
+) -> AsyncEngine:
+    """Return an engine; `name` shows in pg_stat_activity. Nothing is connected yet."""
+    options = (
+        f"-c statement_timeout={int(statement_timeout_seconds * 1000)} -c lock_timeout={int(lock_timeout_seconds * 1000)}"
+        " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    )
+    return create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        # Parameters are people's words and numbers: they have no place in an error's text.
+        hide_parameters=True,
+        connect_args={"application_name": name, "options": options, "connect_timeout": 5},
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Run the body in one transaction: commit at its end, roll back when it raises.
+
+    Raises Unavailable when the database does not answer, Aborted when another transaction was in the way (retry), and
+    DeadlineExceeded when a statement took too long. Constraint violations rise as SQLAlchemy's IntegrityError.
+    """
+    try:
+        async with engine.begin() as connection:
+            connection.info.pop(ADDED_EVENTS, None)
+            yield connection
+            added = connection.info.pop(ADDED_EVENTS, False)
+    except (DBAPIError, PoolTimeout) as problem:
+        raise _translate(problem) from problem
+    if added:
+        for wake in _wakers.get(engine.sync_engine, ()):
+            wake()
+
+
+def on_events_committed(engine: AsyncEngine, wake: Callable[[], None]) -> None:
+    """Call `wake` after each transaction of this engine that has put events into the outbox."""
+    _wakers.setdefault(engine.sync_engine, []).append(wake)
+
+
+def _translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
+    if isinstance(problem, PoolTimeout):
+        return Unavailable("DATABASE_BUSY", "Every database connection is in use.", retry_after_seconds=1)
+    state = getattr(problem.orig, "sqlstate", None)
+    if state in _CONFLICTS:
+        return Aborted("TRANSACTION_CONFLICT", "Another change was in the way; try again.")
+    if state == _CANCELLED:
+        return DeadlineExceeded("STATEMENT_TIMEOUT", "The database took too long.")
+    # Class 08 is a broken connection, 57P a server that stops or starts, 53 one without resources.
+    is_lost = isinstance(problem, sa.exc.OperationalError) and (state is None or state[:3] == "57P" or state[:2] in {"08", "53"})
+    if is_lost or problem.connection_invalidated:
+        return Unavailable("DATABASE_UNAVAILABLE", "The database does not answer.", retry_after_seconds=1)
+    return problem
+
+
+async def check_database(engine: AsyncEngine) -> None:
+    """Raise unless the database answers within two seconds; feed it to Health."""
+    async with asyncio.timeout(_CHECK_SECONDS), engine.connect() as connection:
+        await connection.execute(sa.text("SELECT 1"))
+
+
+def migrate(service: str, url: str, revision: str = "head") -> None:
+    """Bring a service's tables to the revision, each migration in a transaction of its own, one migrator at a time.
+
+    `url` is of the role that owns the tables; migrations are services/<service>/migrations/versions/*.py. Waits for
+    another migrator; a table lock is waited for 4 s and a statement may take 10 minutes.
+    """
+    script = ScriptDirectory(
+        str(_SERVICES / "kit"), version_locations=[str(_SERVICES / service / "migrations" / "versions")]
+    )
+    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"})
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(sa.text("SET lock_timeout = '4s'"))
+        connection.execute(sa.text("SET statement_timeout = '10min'"))
+        connection.commit()
+        _upgrade(script, connection, revision)
+    engine.dispose()
+
+
+def _upgrade(script: ScriptDirectory, connection: Connection, revision: str) -> None:
+    # Alembic's own env.py would do exactly this, once per service; the configuration object holds nothing here.
+    def steps(current: Any, _context: Any) -> Any:
+        return script._upgrade_revs(revision, current)
+
+    with EnvironmentContext(Config(), script, fn=steps) as environment:
+        environment.configure(connection=connection, transaction_per_migration=True)
+        environment.run_migrations()

@@ -1,0 +1,151 @@
+"""The relay: publishes the outbox's rows in order and deletes them once NATS has them.
+
+Every process that writes events runs one; a PostgreSQL advisory lock lets one of them lead, so that order holds, and the
+next takes over when its connection ends. A commit wakes the relay of its own process; if that one does not lead it passes
+the wake on by NOTIFY, in a transaction of its own because NOTIFY inside the writers' would line up their commits. A slow
+poll catches whatever is missed.
+"""
+
+import asyncio
+import time
+from collections import deque
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from opentelemetry import propagate
+from psycopg.rows import TupleRow
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.bus import Bus, BusError
+from services.kit.clock import utc_now
+from services.kit.db import on_events_committed
+from services.kit.logs import get_logger
+from services.kit.telemetry import meter
+
+_log = get_logger(__name__)
+_published = meter(__name__).create_counter("lantern.outbox.published", "{event}", "Events that left the outbox.")
+_lag = meter(__name__).create_histogram("lantern.outbox.lag", "s", "From an event's commit to its publication.")
+
+_LOCK = 7_013_402_119
+_CHANNEL: LiteralString = "outbox"
+_BATCH_ROWS = 500
+_POLL_SECONDS = 1.0
+_RETRY_SECONDS = 0.5
+_FULL_SCAN_SECONDS = 30.0
+_SETTLED_SECONDS = 60.0
+_KEEP_CONSUMED = timedelta(days=14)
+_SELECT: LiteralString = (
+    "SELECT id, event_id::text, subject, payload, traceparent, created_at FROM outbox WHERE id > %s ORDER BY id LIMIT %s"
+)
+
+
+class Relay:
+    """Publishes one database's outbox. `run` it for as long as the process lives."""
+
+    def __init__(self, engine: AsyncEngine, bus: Bus) -> None:
+        """Take the engine whose transactions add events, and the bus that they go to."""
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._bus = bus
+        self._woken = asyncio.Event()
+        # Rows at or below the floor were published long ago. Scanning above it skips their dead index entries, of which a
+        # long-held snapshot (an export) may keep very many; a full scan now and then finds a row that committed late.
+        self._floor = 0
+        self._marks: deque[tuple[float, int]] = deque()
+        self._next_full_scan = 0.0
+        self._next_forget = 0.0
+        on_events_committed(engine, self._woken.set)
+
+    async def run(self) -> None:
+        """Publish until cancelled; a lost database or bus is waited for."""
+        while True:
+            try:
+                await self._session()
+            except (psycopg.Error, OSError, BusError) as problem:
+                _log.warning("outbox_relay_interrupted", problem=type(problem).__name__)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _session(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name="outbox relay", connect_timeout=5
+        )
+        async with connection:
+            while not await self._leads(connection):
+                await self._stand_by(connection)
+            self._floor, self._next_full_scan = 0, 0.0
+            await connection.execute(f"LISTEN {_CHANNEL}")
+            while True:
+                self._woken.clear()
+                while await self._publish_batch(connection) == _BATCH_ROWS:
+                    pass
+                await self._forget(connection)
+                await self._wait(connection)
+
+    async def _leads(self, connection: psycopg.AsyncConnection[TupleRow]) -> bool:
+        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))).fetchone()
+        return bool(row and row[0])
+
+    async def _stand_by(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        until = time.monotonic() + _POLL_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(self._woken.wait(), left)
+            except TimeoutError:
+                return
+            self._woken.clear()
+            await connection.execute(f"NOTIFY {_CHANNEL}")
+
+    async def _wait(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        """Return when a transaction has added events, here or elsewhere, or after the poll's time."""
+        loop, descriptor = asyncio.get_running_loop(), connection.fileno()
+        # A readable socket while no query runs means a notification, or that the server has gone: both need a look.
+        loop.add_reader(descriptor, self._woken.set)
+        try:
+            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            loop.remove_reader(descriptor)
+
+    async def _publish_batch(self, connection: psycopg.AsyncConnection[TupleRow]) -> int:
+        rows = await (await connection.execute(_SELECT, (self._from(), _BATCH_ROWS))).fetchall()
+        if not rows:
+            return 0
+        results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+        failed = [each for each in results if isinstance(each, BaseException)]
+        done = [row[0] for row, result in zip(rows, results, strict=True) if result is None]
+        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (done,))
+        self._note(done)
+        if failed:
+            raise failed[0]
+        return len(rows)
+
+    async def _publish(self, row: tuple[Any, ...]) -> None:
+        _, event_id, subject, payload, traceparent, created_at = row
+        headers = {"traceparent": traceparent} if traceparent else {}
+        await self._bus.publish(subject, payload, event_id, headers)
+        _published.add(1, {"messaging.destination.name": subject})
+        _lag.record(max(0.0, (utc_now() - created_at).total_seconds()), context=propagate.extract(headers))
+
+    def _from(self) -> int:
+        now = time.monotonic()
+        if now >= self._next_full_scan:
+            self._next_full_scan = now + _FULL_SCAN_SECONDS
+            return 0
+        while self._marks and self._marks[0][0] < now - _SETTLED_SECONDS:
+            self._floor = max(self._floor, self._marks.popleft()[1])
+        return self._floor
+
+    def _note(self, done: list[int]) -> None:
+        now = time.monotonic()
+        if done and not (self._marks and self._marks[-1][0] > now - 1.0):
+            self._marks.append((now, done[-1]))
+
+    async def _forget(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        """Once an hour, drop the record of events that NATS no longer holds."""
+        if time.monotonic() < self._next_forget:
+            return
+        self._next_forget = time.monotonic() + 3600
+        exists = await (await connection.execute("SELECT to_regclass('consumed_events') IS NOT NULL")).fetchone()
+        if exists and exists[0]:
+            await connection.execute("DELETE FROM consumed_events WHERE consumed_at < %s", (utc_now() - _KEEP_CONSUMED,))
