@@ -1,8 +1,8 @@
 """Who is calling: Ed25519 tokens, and the caller of the present request.
 
 Two keys sign. The gateway's (`kid` begins with `gateway`) signs viewer tokens, which live a minute and carry what a
-person may see; the operator's (`operator…`) signs service tokens with their scopes. A key signs its own kind only, so the
-gateway cannot make itself a service, and a service token never acts for a person.
+person may see; the operator's (`operator…`) signs service tokens with their scopes. A key signs its own kind only, so
+the gateway cannot make itself a service, and a service token never acts for a person.
 """
 
 import json

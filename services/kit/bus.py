@@ -85,7 +85,9 @@ class Bus:
         except _HIDDEN_ERRORS as problem:
             raise BusError(type(problem).__name__) from problem
 
-    async def publish(self, subject: str, payload: bytes, event_id: str, headers: Mapping[str, str] | None = None) -> None:
+    async def publish(
+        self, subject: str, payload: bytes, event_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Hand an event to its stream and wait until NATS has it. NATS drops a second one with the same id for 10 minutes.
 
         A stream that is gone (NATS lost its data) is made anew. BusError when NATS does not take it.

@@ -1,7 +1,7 @@
 """Configuration: the environment, read once into a frozen object, every problem reported at once.
 
-A service's config.py derives from ServiceSettings and adds what it needs; its field names are the environment's names in
-lower case. Each setting may also come from a file: NAME_FILE holds the path, the file's text is the value. NAME wins.
+A service's config.py derives from ServiceSettings and adds what it needs; its field names are the environment's names
+in lower case. A setting may also come from a file: NAME_FILE holds the path, the file's text is the value. NAME wins.
 """
 
 import os

@@ -7,6 +7,7 @@ fetch loses pulls when heartbeats are on, hence this loop. handling.py says what
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nats.aio.msg import Msg
@@ -63,6 +64,11 @@ class Consumer:
         self._is_lost = False
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
+
+    @property
+    def durable(self) -> str:
+        """Its name in NATS."""
+        return self._what.durable
 
     async def run(self) -> None:
         """Consume until `stop`; then finish what is at work and give back what is not."""
@@ -184,7 +190,5 @@ class Consumer:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        pass

@@ -95,7 +95,9 @@ def _translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
     if state == _CANCELLED:
         return DeadlineExceeded("STATEMENT_TIMEOUT", "The database took too long.")
     # Class 08 is a broken connection, 57P a server that stops or starts, 53 one without resources.
-    is_lost = isinstance(problem, sa.exc.OperationalError) and (state is None or state[:3] == "57P" or state[:2] in {"08", "53"})
+    is_lost = isinstance(problem, sa.exc.OperationalError) and (
+        state is None or state[:3] == "57P" or state[:2] in {"08", "53"}
+    )
     if is_lost or problem.connection_invalidated:
         return Unavailable("DATABASE_UNAVAILABLE", "The database does not answer.", retry_after_seconds=1)
     return problem
@@ -116,7 +118,9 @@ def migrate(service: str, url: str, revision: str = "head") -> None:
     script = ScriptDirectory(
         str(_SERVICES / "kit"), version_locations=[str(_SERVICES / service / "migrations" / "versions")]
     )
-    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"})
+    engine = sa.create_engine(
+        driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"}
+    )
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         connection.execute(sa.text("SET lock_timeout = '4s'"))

@@ -57,7 +57,7 @@ class Handling:
         self._bus, self._durable, self._handler, self._max_attempts = bus, durable, handler, max_attempts
 
     async def handle(self, messages: Sequence[Msg]) -> None:
-        """Handle the messages together. When that fails and they are several, each by itself, to find the one at fault."""
+        """Handle the messages together; when that fails and they are several, each by itself, to find the one at fault."""
         events = [_event(message) for message in messages]
         try:
             started = time.monotonic()
@@ -136,4 +136,4 @@ def _pause_seconds(attempt: int, problem: Exception) -> float:
     """Double from attempt to attempt, at most 30 s, with jitter so that replicas do not return together."""
     pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10), _LONGEST_PAUSE_SECONDS)
     asked = problem.retry_after_seconds if isinstance(problem, ServiceError) else None
-    return max(asked or 0.0, pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter needs no secrecy
+    return max(asked or 0.0, pause * random.uniform(0.5, 1.0))

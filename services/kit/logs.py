@@ -19,9 +19,44 @@ from services.kit.errors import ServiceError
 
 REDACTED = "[redacted]"
 _PERSONAL = frozenset(
-    "phone telephone mobile email e_mail address destination name first_name last_name full_name title text body subject"
-    " content message transcript preview recipient recipients sender to from_ password secret token authorization cookie"
-    " params parameters payload answer answers response explanation".split()
+    [
+        "phone",
+        "telephone",
+        "mobile",
+        "email",
+        "e_mail",
+        "address",
+        "destination",
+        "name",
+        "first_name",
+        "last_name",
+        "full_name",
+        "title",
+        "text",
+        "body",
+        "subject",
+        "content",
+        "message",
+        "transcript",
+        "preview",
+        "recipient",
+        "recipients",
+        "sender",
+        "to",
+        "from_",
+        "password",
+        "secret",
+        "token",
+        "authorization",
+        "cookie",
+        "params",
+        "parameters",
+        "payload",
+        "answer",
+        "answers",
+        "response",
+        "explanation",
+    ]
 )
 _SAFE_KEYS = frozenset({"event", "level", "timestamp", "logger", "service", "process", "reason", "nats_subject"})
 _EMAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)*", re.UNICODE)

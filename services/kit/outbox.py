@@ -1,8 +1,8 @@
 """The outbox: events are written in the transaction of the change they tell of, and published after it.
 
-add_event puts a row into `outbox`; the Relay (relay.py) publishes rows and deletes them. Consumers call first_time in the
-transaction of the effect, so that a redelivered event changes nothing. The queue and NATS both may fail at any point:
-an event is published at least once, in the order of its row, and has its effect once.
+add_event puts a row into `outbox`; the Relay (relay.py) publishes rows and deletes them. Consumers call first_time in
+the transaction of the effect, so that a redelivered event changes nothing. Both sides and NATS may fail at any point: an
+event is published at least once, in the order of its row, and has its effect once.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class EventMessage(Protocol):
 
     event_id: str
 
-    def SerializeToString(self) -> bytes:
+    def SerializeToString(self) -> bytes:  # noqa: N802  protobuf's name
         """Return the wire form."""
 
 
@@ -64,15 +64,17 @@ async def add_event(connection: AsyncConnection, subject: str, message: EventMes
 async def add_events(connection: AsyncConnection, events: Iterable[tuple[str, EventMessage]]) -> list[str]:
     """Tell the others several things in one statement, in this order; return the events' ids."""
     traceparent = _traceparent()
-    rows = []
+    rows: list[dict[str, object]] = []
+    event_ids: list[str] = []
     for subject, message in events:
         message.event_id = message.event_id or new_id()
+        event_ids.append(message.event_id)
         payload = message.SerializeToString()
         rows.append(dict(zip(_columns, (message.event_id, subject, payload, traceparent), strict=True)))
     if rows:
         await connection.execute(sa.insert(_outbox), rows)
         connection.info[ADDED_EVENTS] = True
-    return [row["event_id"] for row in rows]
+    return event_ids
 
 
 async def first_time(connection: AsyncConnection, durable: str, event_id: str) -> bool:

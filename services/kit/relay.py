@@ -1,9 +1,9 @@
 """The relay: publishes the outbox's rows in order and deletes them once NATS has them.
 
-Every process that writes events runs one; a PostgreSQL advisory lock lets one of them lead, so that order holds, and the
-next takes over when its connection ends. A commit wakes the relay of its own process; if that one does not lead it passes
-the wake on by NOTIFY, in a transaction of its own because NOTIFY inside the writers' would line up their commits. A slow
-poll catches whatever is missed.
+Every process that writes events runs one; a PostgreSQL advisory lock lets one of them lead, so that order holds, and
+the next takes over when its connection ends. A commit wakes the relay of its own process; if that one does not lead it
+passes the wake on by NOTIFY, in a transaction of its own because NOTIFY inside the writers' would line up their commits.
+A slow poll catches whatever is missed.
 """
 
 import asyncio
@@ -35,9 +35,7 @@ _RETRY_SECONDS = 0.5
 _FULL_SCAN_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0
 _KEEP_CONSUMED = timedelta(days=14)
-_SELECT: LiteralString = (
-    "SELECT id, event_id::text, subject, payload, traceparent, created_at FROM outbox WHERE id > %s ORDER BY id LIMIT %s"
-)
+_SELECT: LiteralString = "SELECT id, event_id::text, subject, payload, traceparent, created_at FROM outbox WHERE id > %s ORDER BY id LIMIT %s"
 
 
 class Relay:
@@ -48,8 +46,8 @@ class Relay:
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._bus = bus
         self._woken = asyncio.Event()
-        # Rows at or below the floor were published long ago. Scanning above it skips their dead index entries, of which a
-        # long-held snapshot (an export) may keep very many; a full scan now and then finds a row that committed late.
+        # Rows at or below the floor were published long ago. Scanning above it skips their dead index entries, of which
+        # a long-held snapshot (an export) may keep very many; a full scan now and then finds a row that committed late.
         self._floor = 0
         self._marks: deque[tuple[float, int]] = deque()
         self._next_full_scan = 0.0
@@ -148,4 +146,6 @@ class Relay:
         self._next_forget = time.monotonic() + 3600
         exists = await (await connection.execute("SELECT to_regclass('consumed_events') IS NOT NULL")).fetchone()
         if exists and exists[0]:
-            await connection.execute("DELETE FROM consumed_events WHERE consumed_at < %s", (utc_now() - _KEEP_CONSUMED,))
+            await connection.execute(
+                "DELETE FROM consumed_events WHERE consumed_at < %s", (utc_now() - _KEEP_CONSUMED,)
+            )

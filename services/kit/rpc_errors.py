@@ -59,7 +59,7 @@ def to_grpc(error: errors.ServiceError) -> Any:
 
 
 def from_grpc(error: grpc.RpcError) -> errors.ServiceError:
-    """Return the ServiceError that a failed call carries. A status without details keeps its code, its name as reason."""
+    """Return the ServiceError that a failed call carries. Without details, its code is the reason."""
     code: str = error.code().name
     status = _status_of(error)
     arguments: dict[str, Any] = {}
@@ -84,8 +84,12 @@ def _packed(detail: Message) -> any_pb2.Any:
     return packed
 
 
+def _trailers(error: grpc.RpcError) -> Any:
+    return error.trailing_metadata() or ()
+
+
 def _status_of(error: grpc.RpcError) -> status_pb2.Status | None:
-    for key, value in error.trailing_metadata() or ():
+    for key, value in _trailers(error):
         if key == _STATUS_KEY:
             try:
                 return status_pb2.Status.FromString(value)
@@ -99,7 +103,7 @@ def _unpack(detail: any_pb2.Any, arguments: dict[str, Any]) -> str | None:
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     if detail.Unpack(info):
         arguments["metadata"] = dict(info.metadata)
-        return info.reason
+        return str(info.reason)
     if detail.Unpack(bad):
         arguments["violations"] = [(each.field, each.description) for each in bad.field_violations]
     elif detail.Unpack(retry):

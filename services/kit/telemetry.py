@@ -1,7 +1,7 @@
 """Traces and metrics: OpenTelemetry, OTLP/HTTP out when an endpoint is set, Prometheus in when an address is set.
 
-A service's metrics.py makes its instruments from meter(__name__) with a unit and a description; they count whether or not
-anyone listens. Attribute values are few and known: never ids.
+A service's metrics.py makes its instruments from meter(__name__) with a unit and a description; they count whether or
+not anyone listens. Attribute values are few and known: never ids.
 """
 
 import os
@@ -23,7 +23,9 @@ _tracer = trace.get_tracer("lantern")
 
 def configure_telemetry(service: str, process: str, otlp_endpoint: str) -> None:
     """Set the process's providers, once, at its start. An empty endpoint leaves traces off."""
-    resource = Resource.create({"service.namespace": "lantern", "service.name": service, "service.instance.id": f"{process}-{os.getpid()}"})
+    resource = Resource.create(
+        {"service.namespace": "lantern", "service.name": service, "service.instance.id": f"{process}-{os.getpid()}"}
+    )
     metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()]))
     if otlp_endpoint:
         provider = TracerProvider(resource=resource)
