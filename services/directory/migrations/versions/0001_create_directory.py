@@ -89,6 +89,17 @@ CREATE TABLE modules (
     is_purchased boolean NOT NULL,
     is_enabled boolean NOT NULL
 );
+-- A new installation starts with these; a district edits them, adds its own, or leaves them unused.
+INSERT INTO profiles (profile_id, name, role, permissions, is_district_wide, version) VALUES
+    (gen_random_uuid(), 'District administrator', 'admin', ARRAY['communication_reports', 'flag_messages', 'manage_directory', 'manage_policy',
+        'manage_profiles', 'send_as_district', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users', 'view_audit'], true, 1),
+    (gen_random_uuid(), 'District officer', 'admin', ARRAY['communication_reports', 'send_as_district', 'send_emergency', 'send_messages', 'view_all_users'], true, 1),
+    (gen_random_uuid(), 'Principal', 'admin', ARRAY['communication_reports', 'flag_messages', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users'], false, 1),
+    (gen_random_uuid(), 'Counsellor', 'admin', ARRAY['threat_alerts'], false, 1),
+    (gen_random_uuid(), 'Secretary', 'admin', ARRAY['communication_reports', 'send_messages', 'view_all_users'], false, 1),
+    (gen_random_uuid(), 'Teacher', 'teacher', ARRAY['communication_reports', 'send_messages'], false, 1),
+    (gen_random_uuid(), 'Student', 'student', ARRAY['send_to_staff'], false, 1),
+    (gen_random_uuid(), 'Parent', 'parent', ARRAY['send_to_staff'], false, 1);
 INSERT INTO modules VALUES ('call_out', false, false), ('moderation_api', false, false);
 CREATE TABLE outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,38 @@
+"""Wiring of directory: `python -m services.directory serve`."""
+
+import sys
+
+from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from services.directory.config import Config
+from services.directory.rpc import DirectoryServicer
+from services.kit.auth import TokenVerifier
+from services.kit.bus import Bus
+from services.kit.db import check_database, create_engine
+from services.kit.health import Health
+from services.kit.relay import Relay
+from services.kit.rpc_server import RpcServer
+from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+
+
+async def serve(config: Config, life: Lifecycle) -> None:
+    """Answer DirectoryService and publish what changed."""
+    engine = create_engine(config.database_url.get_secret_value(), name="directory serve", statement_timeout_seconds=30)
+    life.on_stop("database", engine.dispose)
+    bus = await Bus.connect(config.nats_url.get_secret_value(), name="directory", replicas=config.nats_replicas)
+    life.on_stop("nats", bus.close)
+    await bus.ensure_stream("directory")
+    health = Health({"database": lambda: check_database(engine), "nats": bus.check})
+    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server.add(
+        directory_pb2_grpc.add_DirectoryServiceServicer_to_server,
+        DirectoryServicer(engine, config.district_time_zone),
+        directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
+    )
+    life.spawn("relay", Relay(engine, bus).run())
+    await server.start()
+    life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+sys.exit(run_service("directory", [Process("serve", "gRPC", Config, serve)]))

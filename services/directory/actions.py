@@ -1,0 +1,231 @@
+"""What directory does, one function each."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from protos.directory.v1 import directory_pb2 as pb
+from services.directory import events, messages
+from services.directory.domain import MODULES, AudienceQuery, Permission, Role, check_permissions, schools_in_reach
+from services.directory.roster import Roster, read_roster
+from services.directory.store import audience, people, roster, settings
+from services.directory.tables import people as people_table
+from services.directory.tables import schools as schools_table
+from services.kit.db import transaction
+from services.kit.errors import Aborted, InvalidArgument, NotFound
+
+_RECIPIENTS_PER_PIECE = 500
+_PROBLEMS_SHOWN = 1000
+DISTRICT_WIDE = frozenset({"*"})
+
+
+async def get_viewer(engine: AsyncEngine, person_id: str) -> pb.Viewer:
+    """Return who a person is and may see. NotFound when unknown, inactive or without an account."""
+    async with transaction(engine) as connection:
+        row = await people.viewer(connection, person_id)
+        if row is None:
+            raise NotFound("PERSON_UNKNOWN", "There is no active account for this person.")
+        school_ids = row["school_ids"] or []
+        if row["role"] == Role.PARENT:
+            school_ids = await _schools_of_students(connection, person_id)
+    return pb.Viewer(
+        person=messages.person_message(row),
+        permissions=row["permissions"],
+        school_ids=school_ids,
+        is_district_wide=row["is_district_wide"],
+        profile_name=row["profile_name"],
+    )
+
+
+async def _schools_of_students(connection: AsyncConnection, guardian_id: str) -> list[str]:
+    students = [other for other, kind in await people.relations_of(connection, guardian_id) if kind == "student"]
+    rows = await people.people_by_id(connection, students)
+    return sorted({school for row in rows for school in row["school_ids"] or []})
+
+
+async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozenset[str]) -> pb.GetPersonResponse:
+    """Return a person with contacts and relations. NotFound also when none of their schools is the viewer's."""
+    async with transaction(engine) as connection:
+        row = next(iter(await people.people_by_id(connection, [person_id])), None)
+        if row is None:
+            raise NotFound("PERSON_UNKNOWN", "There is no such person.")
+        schools = row["school_ids"] or await _schools_of_students(connection, person_id)
+        if "*" not in viewer_schools and not viewer_schools & set(schools):
+            raise NotFound("PERSON_UNKNOWN", "There is no such person.")
+        contacts = (await people.contacts_of(connection, [person_id])).get(person_id, [])
+        related = await people.relations_of(connection, person_id)
+        others = {each["person_id"]: each for each in await people.people_by_id(connection, [other for other, _ in related])}
+    return pb.GetPersonResponse(
+        person=messages.person_message(row),
+        contacts=[messages.contact_message(each) for each in contacts],
+        relations=[pb.Relation(person=messages.person_message(others[other]), kind=kind) for other, kind in related],
+    )
+
+
+async def list_permission_holders(engine: AsyncEngine, permission: str, school_ids: Sequence[str]) -> list[pb.Recipient]:
+    """Return the holders with their destinations. InvalidArgument for an unknown permission."""
+    if permission not in set(Permission):
+        raise InvalidArgument("UNKNOWN_PERMISSION", violations=[("/permission", "There is no such permission.")])
+    async with transaction(engine) as connection:
+        rows = await people.permission_holders(connection, permission, school_ids)
+        contacts = await people.contacts_of(connection, [row["person_id"] for row in rows])
+    return [
+        messages.recipient_message(row, contacts.get(row["person_id"], []), (row["school_ids"] or [""])[0], None) for row in rows
+    ]
+
+
+async def update_school(engine: AsyncEngine, school_id: str, is_excluded: bool) -> pb.School:
+    """Set section R's field and tell the others. NotFound when there is no such school."""
+    async with transaction(engine) as connection:
+        row = await settings.set_excluded(connection, school_id, is_excluded)
+        if row is None:
+            raise NotFound("SCHOOL_UNKNOWN", "There is no such school.")
+        school = messages.school_message(row)
+        await events.tell_schools(connection, [school])
+    return school
+
+
+async def update_profile(engine: AsyncEngine, request: pb.UpdateProfileRequest) -> pb.Profile:
+    """Replace a profile's permissions and tell the others.
+
+    NotFound, Aborted when the editor saw another version, and the errors of check_permissions.
+    """
+    async with transaction(engine) as connection:
+        row = await settings.profile_for_update(connection, request.profile_id)
+        if row is None:
+            raise NotFound("PROFILE_UNKNOWN", "There is no such profile.")
+        if row["version"] != request.version:
+            raise Aborted("PROFILE_CHANGED", "Somebody else changed this profile meanwhile. Read it again.")
+        wanted = check_permissions(Role(row["role"]), list(request.permissions))
+        profile = messages.profile_message(await settings.set_permissions(connection, request.profile_id, wanted))
+        await events.tell_profile(connection, profile)
+    return profile
+
+
+async def update_module(engine: AsyncEngine, module: pb.Module) -> pb.Module:
+    """Set a module's switches. NotFound for a name that is not in MODULES."""
+    async with transaction(engine) as connection:
+        row = await settings.set_module(connection, module.name, module.is_purchased, module.is_enabled)
+    if row is None:
+        raise NotFound("MODULE_UNKNOWN", f"There is no such module; there are {' and '.join(MODULES)}.")
+    return messages.module_message(row)
+
+
+async def resolve_audience(
+    engine: AsyncEngine, query: AudienceQuery, viewer_schools: frozenset[str]
+) -> AsyncIterator[list[pb.Recipient]]:
+    """Yield the recipients of an audience, up to 500 at a time, as they are at the start of the call."""
+    async with transaction(engine) as connection:
+        found = (await _targets(connection, query, viewer_schools))[0]
+    for start in range(0, len(found), _RECIPIENTS_PER_PIECE):
+        piece = found[start : start + _RECIPIENTS_PER_PIECE]
+        # A transaction a piece: a slow reader must not hold a snapshot open.
+        async with transaction(engine) as connection:
+            yield await _recipients(connection, piece)
+
+
+async def _targets(
+    connection: AsyncConnection, query: AudienceQuery, viewer_schools: frozenset[str]
+) -> tuple[list[audience.Target], list[tuple[str, int]]]:
+    rows = {row["school_id"]: row for row in await people.all_schools(connection)}
+    excluded = {school_id: row["is_excluded"] for school_id, row in rows.items()}
+    reached, left_out = schools_in_reach(query, excluded, viewer_schools)
+    found = await audience.targets(connection, query, sorted(reached))
+    missed = [(rows[each]["title"], len(await audience.targets(connection, query, [each]))) for each in sorted(left_out)]
+    return found, missed
+
+
+async def _recipients(connection: AsyncConnection, piece: Sequence[audience.Target]) -> list[pb.Recipient]:
+    wanted = {each.person_id for each in piece} | {each.student_id for each in piece if each.student_id}
+    rows = {row["person_id"]: row for row in await people.people_by_id(connection, wanted)}
+    contacts = await people.contacts_of(connection, {each.person_id for each in piece})
+    return [
+        messages.recipient_message(
+            rows[each.person_id], contacts.get(each.person_id, []), each.school_id, rows.get(each.student_id or "")
+        )
+        for each in piece
+        if each.person_id in rows
+    ]
+
+
+async def preview_audience(engine: AsyncEngine, query: AudienceQuery, viewer_schools: frozenset[str]) -> pb.PreviewAudienceResponse:
+    """Return how many an audience reaches by each channel, and who is left out and why (statement 236)."""
+    reachable = dict.fromkeys(("email", "sms", "voice", "push", "inbox"), 0)
+    distinct: dict[str, set[str]] = {name: set() for name in reachable}
+    total = nobody = 0
+    async with transaction(engine) as connection:
+        found, missed = await _targets(connection, query, viewer_schools)
+    async for piece in resolve_audience(engine, query, viewer_schools):
+        for each in piece:
+            total += 1
+            ways = {"email": each.email, "sms": each.mobile, "voice": next(iter(each.phones), ""), "push": next(iter(each.devices), "")}
+            ways["inbox"] = each.person_id if each.has_account else ""
+            nobody += not any(ways.values())
+            for name, value in ways.items():
+                reachable[name] += bool(value)
+                distinct[name] |= {value} - {""}
+    left_out = [pb.LeftOut(reason=f"{title} is excluded from communication.", count=count) for title, count in missed if count]
+    if nobody:
+        left_out.append(pb.LeftOut(reason="No address, number, device or account is on record.", count=nobody))
+    return pb.PreviewAudienceResponse(
+        recipients=total, reachable=reachable, distinct={name: len(values) for name, values in distinct.items()}, left_out=left_out
+    )
+
+
+async def import_roster(engine: AsyncEngine, files: dict[str, bytes], time_zone: str) -> pb.ImportRosterResponse:
+    """Import a OneRoster set in one transaction and tell what changed. The errors of read_roster; refused rows are in the answer."""
+    read = read_roster(files)
+    async with transaction(engine) as connection:
+        profiles = await roster.profile_ids(connection)
+        tallies = await _write(connection, read, profiles, time_zone)
+    problems = [
+        pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail) for each in read.problems
+    ]
+    results = [
+        pb.RosterFileResult(file_name=name, created=t.created, changed=t.changed, unchanged=t.unchanged, deactivated=t.deactivated)
+        for name, t in tallies.items()
+    ]
+    return pb.ImportRosterResponse(files=results, problems=problems[:_PROBLEMS_SHOWN], problem_count=len(problems))
+
+
+async def _write(
+    connection: AsyncConnection, read: Roster, profiles: dict[str, tuple[str, str]], time_zone: str
+) -> dict[str, roster.Tally]:
+    for sourced_id, person in list(read.people.items()):
+        if profiles.get(person.profile.lower(), ("", ""))[1] != person.role:
+            detail = f"There is no {person.role} profile {person.profile[:60]!r}."
+            read.refuse("users.csv", person.line, "metadata.profile", detail)
+            del read.people[sourced_id]
+    _drop_references(read)
+    grades = _grades_by_school(read)
+    school_rows = [
+        {**row, "time_zone": row["time_zone"] or time_zone, "grades": sorted(grades.get(each, ()))} for each, row in read.schools.items()
+    ]
+    person_rows = [_person_row(person, profiles[person.profile.lower()][0]) for person in read.people.values()]
+    schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows)
+    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows)
+    await roster.write_links(connection, read)
+    rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
+    await events.tell_schools(connection, [messages.school_message(row) for row in rows])
+    await events.tell_people(connection, [messages.person_message(row) for row in await people.people_by_id(connection, touched_people)])
+    return {"orgs.csv": schools, "users.csv": persons}
+
+
+def _drop_references(read: Roster) -> None:
+    for person in read.people.values():
+        person.agents = [each for each in person.agents if each in read.people]
+    read.enrollments = {each for each in read.enrollments if each[1] in read.people}
+
+
+def _grades_by_school(read: Roster) -> dict[str, set[str]]:
+    grades: dict[str, set[str]] = {}
+    for person in read.people.values():
+        if person.role is Role.STUDENT and person.grade:
+            for school in person.schools:
+                grades.setdefault(school, set()).add(person.grade)
+    return grades
+
+
+def _person_row(person: "object", profile_id: str) -> dict[str, object]:
+    fields = ("sourced_id", "name", "number", "grade", "language", "has_account", "is_active", "title")
+    return {**{name: getattr(person, name) for name in fields}, "role": str(getattr(person, "role")), "profile_id": profile_id}

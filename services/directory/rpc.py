@@ -1,0 +1,188 @@
+"""DirectoryService: proto to action to proto. Checks the form of each request; actions check the rest."""
+
+import io
+import uuid
+import zipfile
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.directory.v1 import directory_pb2 as pb
+from protos.directory.v1 import directory_pb2_grpc
+from services.directory import actions, messages
+from services.directory.domain import AudienceQuery, Role
+from services.directory.store import people, settings
+from services.kit.auth import current_caller
+from services.kit.db import transaction
+from services.kit.errors import InvalidArgument, PermissionDenied
+
+_ROSTER_BYTES = 200 * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
+_LIST_LIMIT = 5000
+
+
+def _check_ids(field: str, values: Sequence[str], most: int) -> None:
+    if len(values) > most:
+        raise InvalidArgument("TOO_MANY", violations=[(f"/{field}", f"At most {most} are allowed.")])
+    for position, value in enumerate(values):
+        try:
+            uuid.UUID(value)
+        except ValueError:
+            wrong = [(f"/{field}/{position}", "This is not an id.")]
+            raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
+
+
+def _viewer_schools() -> frozenset[str]:
+    viewer = current_caller().viewer
+    return viewer.schools if viewer else actions.DISTRICT_WIDE
+
+
+def _require(permission: str) -> None:
+    viewer = current_caller().viewer
+    if viewer and permission not in viewer.permissions:
+        raise PermissionDenied("PERMISSION_MISSING", f"Your profile does not include {permission}.", metadata={"permission": permission})
+
+
+def _query(audience: pb.Audience) -> AudienceQuery:
+    for field, most in (("school_ids", 1000), ("person_ids", _LIST_LIMIT), ("student_ids", _LIST_LIMIT), ("class_ids", 1000)):
+        _check_ids(f"audience/{field}", list(getattr(audience, field)), most)
+    _check_ids("audience/working_school_id", [audience.working_school_id] if audience.working_school_id else [], 1)
+    return AudienceQuery(
+        school_ids=tuple(audience.school_ids),
+        grades=tuple(audience.grades),
+        roles=_roles(audience.roles),
+        person_ids=tuple(audience.person_ids),
+        student_ids=tuple(audience.student_ids),
+        class_ids=tuple(audience.class_ids),
+        working_school_id=audience.working_school_id,
+    )
+
+
+def _roles(numbers: Sequence[int]) -> tuple[Role, ...]:
+    unknown = [(f"/roles/{i}", "This is not a role.") for i, number in enumerate(numbers) if number not in messages.ROLE_NAMES]
+    if unknown:
+        raise InvalidArgument("ROLE_UNKNOWN", violations=unknown)
+    return tuple(messages.ROLE_NAMES[number] for number in numbers)
+
+
+class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
+    """Answers DirectoryService from one database."""
+
+    def __init__(self, engine: AsyncEngine, time_zone: str) -> None:
+        """time_zone is the district's, for schools whose roster names none."""
+        self._engine, self._time_zone = engine, time_zone
+
+    async def GetViewer(self, request: pb.GetViewerRequest, context: Any) -> pb.GetViewerResponse:
+        """See the proto."""
+        _check_ids("person_id", [request.person_id], 1)
+        return pb.GetViewerResponse(viewer=await actions.get_viewer(self._engine, request.person_id))
+
+    async def ListSchools(self, request: pb.ListSchoolsRequest, context: Any) -> pb.ListSchoolsResponse:
+        """See the proto."""
+        async with transaction(self._engine) as connection:
+            rows = await people.all_schools(connection)
+        return pb.ListSchoolsResponse(schools=[messages.school_message(row) for row in rows])
+
+    async def UpdateSchool(self, request: pb.UpdateSchoolRequest, context: Any) -> pb.UpdateSchoolResponse:
+        """See the proto."""
+        _require("manage_directory")
+        _check_ids("school_id", [request.school_id], 1)
+        return pb.UpdateSchoolResponse(school=await actions.update_school(self._engine, request.school_id, request.is_excluded))
+
+    async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
+        """See the proto."""
+        _check_ids("school_ids", list(request.school_ids), 1000)
+        if len(request.query) > 100 or not 0 <= request.limit <= 50:
+            raise InvalidArgument("SEARCH_MALFORMED", violations=[("/query", "At most 100 characters, and at most 50 people.")])
+        seen = _viewer_schools()
+        wanted = set(request.school_ids) if "*" in seen else (set(request.school_ids) or set(seen)) & set(seen)
+        limits = sorted(wanted) if request.school_ids or "*" not in seen else None
+        async with transaction(self._engine) as connection:
+            rows = await people.search(connection, request.query.strip(), _roles(request.roles), limits, request.limit or 20)
+        return pb.SearchPeopleResponse(people=[messages.person_message(row) for row in rows])
+
+    async def BatchGetPeople(self, request: pb.BatchGetPeopleRequest, context: Any) -> pb.BatchGetPeopleResponse:
+        """See the proto."""
+        _check_ids("person_ids", list(request.person_ids), 500)
+        async with transaction(self._engine) as connection:
+            rows = await people.people_by_id(connection, request.person_ids)
+        return pb.BatchGetPeopleResponse(people=[messages.person_message(row) for row in rows])
+
+    async def GetPerson(self, request: pb.GetPersonRequest, context: Any) -> pb.GetPersonResponse:
+        """See the proto."""
+        _check_ids("person_id", [request.person_id], 1)
+        return await actions.get_person(self._engine, request.person_id, _viewer_schools())
+
+    async def ListPermissionHolders(
+        self, request: pb.ListPermissionHoldersRequest, context: Any
+    ) -> pb.ListPermissionHoldersResponse:
+        """See the proto."""
+        _check_ids("school_ids", list(request.school_ids), 1000)
+        holders = await actions.list_permission_holders(self._engine, request.permission, list(request.school_ids))
+        return pb.ListPermissionHoldersResponse(holders=holders)
+
+    async def ListProfiles(self, request: pb.ListProfilesRequest, context: Any) -> pb.ListProfilesResponse:
+        """See the proto."""
+        async with transaction(self._engine) as connection:
+            rows = await settings.all_profiles(connection)
+        return pb.ListProfilesResponse(profiles=[messages.profile_message(row) for row in rows])
+
+    async def UpdateProfile(self, request: pb.UpdateProfileRequest, context: Any) -> pb.UpdateProfileResponse:
+        """See the proto."""
+        _require("manage_profiles")
+        _check_ids("profile_id", [request.profile_id], 1)
+        return pb.UpdateProfileResponse(profile=await actions.update_profile(self._engine, request))
+
+    async def ListModules(self, request: pb.ListModulesRequest, context: Any) -> pb.ListModulesResponse:
+        """See the proto."""
+        async with transaction(self._engine) as connection:
+            rows = await settings.all_modules(connection)
+        return pb.ListModulesResponse(modules=[messages.module_message(row) for row in rows])
+
+    async def UpdateModule(self, request: pb.UpdateModuleRequest, context: Any) -> pb.UpdateModuleResponse:
+        """See the proto."""
+        _require("manage_directory")
+        return pb.UpdateModuleResponse(module=await actions.update_module(self._engine, request.module))
+
+    async def ResolveAudience(
+        self, request: pb.ResolveAudienceRequest, context: Any
+    ) -> AsyncIterator[pb.ResolveAudienceResponse]:
+        """See the proto."""
+        async for piece in actions.resolve_audience(self._engine, _query(request.audience), _viewer_schools()):
+            yield pb.ResolveAudienceResponse(recipients=piece)
+
+    async def PreviewAudience(self, request: pb.PreviewAudienceRequest, context: Any) -> pb.PreviewAudienceResponse:
+        """See the proto."""
+        return await actions.preview_audience(self._engine, _query(request.audience), _viewer_schools())
+
+    async def ImportRoster(self, request_iterator: AsyncIterable[pb.ImportRosterRequest], context: Any) -> pb.ImportRosterResponse:
+        """See the proto."""
+        _require("manage_directory")
+        return await actions.import_roster(self._engine, await _collect(request_iterator), self._time_zone)
+
+
+async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, bytes]:
+    files: dict[str, bytearray] = {}
+    name, size = "", 0
+    async for piece in pieces:
+        name = piece.file_name or name
+        size += len(piece.chunk)
+        if not name or len(piece.chunk) > _CHUNK_BYTES or size > _ROSTER_BYTES:
+            wrong = [("/chunk", "Name the file first; a piece holds at most 1 MiB and a set at most 200 MiB.")]
+            raise InvalidArgument("ROSTER_TOO_LARGE", "The roster is malformed or too large.", violations=wrong)
+        files.setdefault(name, bytearray()).extend(piece.chunk)
+    whole = {each: bytes(content) for each, content in files.items()}
+    return _unzip(whole["roster.zip"]) if "roster.zip" in whole else whole
+
+
+def _unzip(content: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            # The sizes are checked before anything is unpacked, so that a bomb stays packed.
+            if sum(each.file_size for each in members) > _ROSTER_BYTES:
+                raise InvalidArgument("ROSTER_TOO_LARGE", "The unpacked roster is larger than 200 MiB.")
+            return {each.filename.rpartition("/")[2]: archive.read(each) for each in members}
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as problem:
+        raise InvalidArgument("ROSTER_NOT_ZIP", "The file is not a zip archive that can be read.") from problem

@@ -1,0 +1,106 @@
+"""Look-ups of schools, people, contacts, relations, profiles and permission holders."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.directory.tables import contacts, memberships, people, profiles, relations, schools
+
+Row = dict[str, Any]
+
+_person_columns = (
+    people.c.person_id,
+    people.c.sourced_id,
+    people.c.name,
+    people.c.role,
+    people.c.number,
+    people.c.grade,
+    people.c.language,
+    people.c.profile_id,
+    people.c.has_account,
+    people.c.is_active,
+    people.c.title,
+)
+_schools_of_person = (
+    sa.select(sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(memberships.c.school_id, memberships.c.position)))
+    .where(memberships.c.person_id == people.c.person_id)
+    .scalar_subquery()
+    .label("school_ids")
+)
+
+
+async def all_schools(connection: AsyncConnection) -> list[Row]:
+    """Return every active school, by title."""
+    query = sa.select(schools).where(schools.c.is_active).order_by(schools.c.title, schools.c.school_id)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def people_by_id(connection: AsyncConnection, person_ids: Iterable[str]) -> list[Row]:
+    """Return the people that exist, each with `school_ids` in the order of their positions."""
+    query = sa.select(*_person_columns, _schools_of_person).where(people.c.person_id.in_(list(person_ids)))
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
+    """Return an active person with an account, with `permissions`, `is_district_wide` and `profile_name`; None otherwise."""
+    query = (
+        sa.select(
+            *_person_columns, _schools_of_person, profiles.c.permissions, profiles.c.is_district_wide, profiles.c.name.label("profile_name")
+        )
+        .join(profiles, profiles.c.profile_id == people.c.profile_id)
+        .where(people.c.person_id == person_id, people.c.is_active, people.c.has_account)
+    )
+    row = (await connection.execute(query)).mappings().first()
+    return dict(row) if row else None
+
+
+async def search(
+    connection: AsyncConnection, text: str, roles: Sequence[str], school_ids: Sequence[str] | None, limit: int
+) -> list[Row]:
+    """Return active people whose name holds the text or whose number starts with it, by name; None means every school."""
+    query = sa.select(*_person_columns, _schools_of_person).where(people.c.is_active)
+    if text:
+        pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        query = query.where(sa.or_(sa.func.lower(people.c.name).like(pattern), people.c.number.startswith(text, autoescape=True)))
+    if roles:
+        query = query.where(people.c.role.in_(roles))
+    if school_ids is not None:
+        inside = sa.exists().where(memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids))
+        query = query.where(inside)
+    query = query.order_by(sa.func.lower(people.c.name), people.c.person_id).limit(limit)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def contacts_of(connection: AsyncConnection, person_ids: Iterable[str]) -> dict[str, list[Row]]:
+    """Return the contacts of each person, by kind and priority."""
+    query = sa.select(contacts).where(contacts.c.person_id.in_(list(person_ids))).order_by(contacts.c.kind, contacts.c.priority)
+    found: dict[str, list[Row]] = {}
+    for row in (await connection.execute(query)).mappings():
+        found.setdefault(row["person_id"], []).append(dict(row))
+    return found
+
+
+async def relations_of(connection: AsyncConnection, person_id: str) -> list[tuple[str, str]]:
+    """Return (other person's id, kind): the guardians of a student, or the students of a guardian (kind "student")."""
+    guardians = sa.select(relations.c.guardian_id, relations.c.kind, relations.c.priority).where(relations.c.student_id == person_id)
+    students = sa.select(relations.c.student_id, sa.literal("student"), relations.c.priority).where(
+        relations.c.guardian_id == person_id
+    )
+    rows = await connection.execute(sa.union_all(guardians, students).order_by(sa.text("3")))
+    return [(row[0], row[1]) for row in rows]
+
+
+async def permission_holders(connection: AsyncConnection, permission: str, school_ids: Sequence[str]) -> list[Row]:
+    """Return active people whose profile holds the permission, in reach of one of the schools; empty means of any."""
+    query = (
+        sa.select(*_person_columns, _schools_of_person)
+        .join(profiles, profiles.c.profile_id == people.c.profile_id)
+        .where(people.c.is_active, profiles.c.permissions.contains([permission]))
+        .order_by(people.c.name, people.c.person_id)
+    )
+    if school_ids:
+        inside = sa.exists().where(memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids))
+        query = query.where(sa.or_(profiles.c.is_district_wide, inside))
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

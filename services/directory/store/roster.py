@@ -1,0 +1,127 @@
+"""Writing an import: rows that changed are changed, rows that are gone become inactive, ids stay what they were."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.directory.roster import Roster
+from services.directory.tables import classes, contacts, enrollments, memberships, people, profiles, relations, schools
+from services.kit.ids import new_id
+
+_CHUNK = 1000
+
+
+class Tally(NamedTuple):
+    """What an import did with one kind of row."""
+
+    created: int
+    changed: int
+    unchanged: int
+    deactivated: int
+
+
+async def profile_ids(connection: AsyncConnection) -> dict[str, tuple[str, str]]:
+    """Return (id, role) of each profile by its name in lower case."""
+    rows = await connection.execute(sa.select(profiles.c.name, profiles.c.profile_id, profiles.c.role))
+    return {row.name.lower(): (row.profile_id, row.role) for row in rows}
+
+
+async def write_rows(connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]) -> tuple[Tally, set[str]]:
+    """Upsert rows by sourced_id into schools or people, and deactivate the others; return the tally and the ids that changed.
+
+    Rows carry every column but the key and the version.
+    """
+    before = {row.sourced_id for row in await connection.execute(sa.select(table.c.sourced_id).where(table.c.is_active))}
+    created, touched = 0, set()
+    for start in range(0, len(rows), _CHUNK):
+        chunk = [{**row, key: new_id(), "version": 1} for row in rows[start : start + _CHUNK]]
+        new = insert(table).values(chunk)
+        fields = [name for name in rows[0] if name != "sourced_id"]
+        statement = new.on_conflict_do_update(
+            index_elements=["sourced_id"],
+            set_={**{name: new.excluded[name] for name in fields}, "version": table.c.version + 1},
+            where=sa.or_(*(table.c[name].is_distinct_from(new.excluded[name]) for name in fields)),
+        ).returning(table.c[key], table.c.version)
+        for row in await connection.execute(statement):
+            touched.add(row[0])
+            created += row[1] == 1
+    gone = before - {row["sourced_id"] for row in rows}
+    retire = sa.update(table).where(table.c.sourced_id.in_(gone)).values(is_active=False, version=table.c.version + 1).returning(table.c[key])
+    retired = {row[0] for row in await connection.execute(retire)} if gone else set()
+    return Tally(created, len(touched) - created, len(rows) - len(touched), len(retired)), touched | retired
+
+
+async def ids(connection: AsyncConnection, table: sa.Table, key: str) -> dict[str, str]:
+    """Return our id by sourced_id."""
+    return {row[0]: row[1] for row in await connection.execute(sa.select(table.c.sourced_id, table.c[key]))}
+
+
+async def write_links(connection: AsyncConnection, roster: Roster) -> None:
+    """Replace memberships, contacts, relations, classes' enrollments of everyone in the roster."""
+    person, school = await ids(connection, people, "person_id"), await ids(connection, schools, "school_id")
+    listed = [person[each] for each in roster.people]
+    for table, column in ((memberships, "person_id"), (contacts, "person_id"), (relations, "student_id"), (enrollments, "person_id")):
+        await connection.execute(sa.delete(table).where(table.c[column].in_(listed)))
+    rows = roster.people.values()
+    await _insert(
+        connection,
+        memberships,
+        ({"person_id": person[p.sourced_id], "school_id": school[s], "position": n} for p in rows for n, s in enumerate(dict.fromkeys(p.schools))),
+    )
+    await _insert(connection, contacts, _contact_rows(roster, person))
+    await _insert(
+        connection,
+        relations,
+        (
+            {"guardian_id": person[a], "student_id": person[p.sourced_id], "kind": roster.people[a].relationship, "priority": n}
+            for p in rows
+            for n, a in enumerate(dict.fromkeys(p.agents), 1)
+        ),
+    )
+    await _write_classes(connection, roster, person, school)
+
+
+def _contact_rows(roster: Roster, person: dict[str, str]) -> Iterable[dict[str, Any]]:
+    for row in roster.people.values():
+        seen: dict[str, int] = {}
+        for each in row.contacts:
+            seen[each.kind] = seen.get(each.kind, 0) + 1
+            yield {
+                "person_id": person[row.sourced_id],
+                "kind": each.kind,
+                "priority": seen[each.kind],
+                "value": each.value[:500],
+                "problem": each.problem,
+            }
+
+
+async def _write_classes(connection: AsyncConnection, roster: Roster, person: dict[str, str], school: dict[str, str]) -> None:
+    await connection.execute(sa.update(classes).values(is_active=False))
+    rows = [
+        {"class_id": new_id(), "sourced_id": each, "title": title, "school_id": school[at], "is_active": True}
+        for each, (title, at) in roster.classes.items()
+    ]
+    for start in range(0, len(rows), _CHUNK):
+        new = insert(classes).values(rows[start : start + _CHUNK])
+        fields = ("title", "school_id", "is_active")
+        update = new.on_conflict_do_update(index_elements=["sourced_id"], set_={name: new.excluded[name] for name in fields})
+        await connection.execute(update)
+    class_ids = await ids(connection, classes, "class_id")
+    await _insert(
+        connection,
+        enrollments,
+        # Somebody who both teaches and attends a class counts as its teacher.
+        (
+            {"class_id": key[0], "person_id": key[1], "role": role}
+            for key, role in {(class_ids[c], person[p]): r for c, p, r in sorted(roster.enrollments)}.items()
+        ),
+    )
+
+
+async def _insert(connection: AsyncConnection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    listed = list(rows)
+    for start in range(0, len(listed), _CHUNK):
+        await connection.execute(sa.insert(table), listed[start : start + _CHUNK])

@@ -1,0 +1,51 @@
+"""Edits of schools, profiles and modules. Each counts the version up, so that events can tell old from new."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.directory.tables import modules, profiles, schools
+
+Row = dict[str, Any]
+
+
+async def _one(connection: AsyncConnection, statement: sa.Executable) -> Row | None:
+    row = (await connection.execute(statement)).mappings().first()
+    return dict(row) if row else None
+
+
+async def set_excluded(connection: AsyncConnection, school_id: str, is_excluded: bool) -> Row | None:
+    """Set section R's field; None when there is no such school."""
+    change = {"is_excluded": is_excluded, "version": schools.c.version + 1}
+    return await _one(connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools))
+
+
+async def all_profiles(connection: AsyncConnection) -> list[Row]:
+    """Return every profile, by role and name."""
+    return [dict(row) for row in (await connection.execute(sa.select(profiles).order_by(profiles.c.role, profiles.c.name))).mappings()]
+
+
+async def profile_for_update(connection: AsyncConnection, profile_id: str) -> Row | None:
+    """Return and lock a profile; None when there is none."""
+    return await _one(connection, sa.select(profiles).where(profiles.c.profile_id == profile_id).with_for_update())
+
+
+async def set_permissions(connection: AsyncConnection, profile_id: str, permissions: Sequence[str]) -> Row:
+    """Replace the permissions of a locked profile."""
+    change = {"permissions": list(permissions), "version": profiles.c.version + 1}
+    changed = await _one(connection, sa.update(profiles).where(profiles.c.profile_id == profile_id).values(change).returning(profiles))
+    assert changed is not None
+    return changed
+
+
+async def all_modules(connection: AsyncConnection) -> list[Row]:
+    """Return the module switches, by name."""
+    return [dict(row) for row in (await connection.execute(sa.select(modules).order_by(modules.c.name))).mappings()]
+
+
+async def set_module(connection: AsyncConnection, name: str, is_purchased: bool, is_enabled: bool) -> Row | None:
+    """Set a module's switches; None when there is no such module."""
+    change = {"is_purchased": is_purchased, "is_enabled": is_enabled}
+    return await _one(connection, sa.update(modules).where(modules.c.name == name).values(change).returning(modules))
