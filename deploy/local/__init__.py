@@ -1,0 +1,1 @@
+"""One machine: the launcher and the sample district."""

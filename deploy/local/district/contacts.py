@@ -1,0 +1,82 @@
+"""Addresses, numbers and device tokens: fictional ones only, some of them missing or unusable at documented rates.
+
+Numbers are +1 NXX 555 01XX: the hundred lines of each area code that are reserved for fiction. Addresses end in
+example.org, example.com or example.net, which RFC 2606 reserves.
+"""
+
+import random
+import unicodedata
+from collections import Counter
+from typing import Any
+
+from deploy.local.district.source import data
+
+LINES_PER_AREA = 100
+
+
+def fold(text: str) -> str:
+    """Return the ASCII letters of a name in lower case, for addresses and user names; empty when there are none."""
+    plain = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D"))
+    return "".join(char for char in plain.lower() if char.isascii() and char.isalnum())
+
+
+class ContactBook:
+    """Hands out each number and address once, in an order that the seed decides.
+
+    Raises ValueError when a district is too large for the fictional numbers that there are (about 27,000).
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._rates: dict[str, Any] = data("contacts")
+        self._areas: list[str] = rng.sample(self._rates["area_codes"], len(self._rates["area_codes"]))
+        self._numbers = 0
+        self._locals: Counter[str] = Counter()
+
+    def new_number(self) -> str:
+        """Return a fictional number nobody has yet, as twelve characters of E.164."""
+        line, area = divmod(self._numbers, len(self._areas))
+        if line >= LINES_PER_AREA:
+            raise ValueError(f"There are only {self._numbers} fictional numbers; ask for fewer students.")
+        self._numbers += 1
+        return f"+1{self._areas[area]}555{100 + line:04d}"
+
+    def as_typed(self, number: str) -> str:
+        """Return an E.164 number the way some office might have typed it."""
+        form: str = self._rng.choice(self._rates["phone_forms"])
+        return form.format(area=number[2:5], line=number[8:])
+
+    def unusable_number(self) -> str:
+        """Return something in the telephone field that is not a telephone number."""
+        value: str = self._rng.choice(self._rates["invalid_phones"])
+        return value
+
+    def new_local(self, given: str, family: str, latin: str = "") -> str:
+        """Return the part before the @ of an address nobody has yet."""
+        base = latin or f"{fold(given)}.{fold(family)}"
+        self._locals[base] += 1
+        return base if self._locals[base] == 1 else f"{base}{self._locals[base]}"
+
+    def new_email(self, local: str) -> str:
+        """Return an address on one of the reserved domains, now and then in capitals as people type them."""
+        domain: str = self._rng.choice(self._rates["domains"])
+        return f"{local.title() if self._rng.random() < 0.05 else local}@{domain}"
+
+    def unusable_email(self, local: str) -> str:
+        """Return something in the e-mail field that is not an address."""
+        form: str = self._rng.choice(self._rates["invalid_email_forms"])
+        return form.format(local=local)
+
+    def new_device(self) -> str:
+        """Return a push token: 64 hexadecimal digits, as APNs hands them out."""
+        return f"{self._rng.getrandbits(256):064x}"
+
+    def new_consent(self) -> dict[str, str]:
+        """Return what a guardian said about each way of reaching them: granted, withdrawn, or nothing yet (empty)."""
+        unknown = self._rng.random() < self._rates["consent_unknown"]
+        return {way: self._consent(rate, unknown) for way, rate in self._rates["consent_withdrawn"].items()}
+
+    def _consent(self, withdrawn_rate: float, is_unknown: bool) -> str:
+        if self._rng.random() < withdrawn_rate:
+            return "withdrawn"
+        return "" if is_unknown else "granted"
