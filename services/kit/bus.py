@@ -67,7 +67,7 @@ class Bus:
         return cls(client, replicas)
 
     async def ensure_stream(self, service: str) -> None:
-        """Make the service's stream if it is not there, and give it the settings of this release. BusError if it cannot."""
+        """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot."""
         config = StreamConfig(
             name=stream_name(service),
             subjects=[f"{service}.>"],
@@ -88,7 +88,7 @@ class Bus:
     async def publish(
         self, subject: str, payload: bytes, event_id: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Hand an event to its stream and wait until NATS has it. NATS drops a second one with the same id for 10 minutes.
+        """Hand an event to its stream and wait until NATS has it. For 10 minutes NATS drops another of the same id.
 
         A stream that is gone (NATS lost its data) is made anew. BusError when NATS does not take it.
         """

@@ -47,7 +47,8 @@ def create_engine(
 ) -> AsyncEngine:
     """Return an engine; `name` shows in pg_stat_activity. Nothing is connected yet."""
     options = (
-        f"-c statement_timeout={int(statement_timeout_seconds * 1000)} -c lock_timeout={int(lock_timeout_seconds * 1000)}"
+        f"-c statement_timeout={int(statement_timeout_seconds * 1000)}"
+        f" -c lock_timeout={int(lock_timeout_seconds * 1000)}"
         " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     )
     return create_async_engine(

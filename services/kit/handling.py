@@ -57,7 +57,7 @@ class Handling:
         self._bus, self._durable, self._handler, self._max_attempts = bus, durable, handler, max_attempts
 
     async def handle(self, messages: Sequence[Msg]) -> None:
-        """Handle the messages together; when that fails and they are several, each by itself, to find the one at fault."""
+        """Handle the messages together; when several fail, each by itself, to find the one at fault."""
         events = [_event(message) for message in messages]
         try:
             started = time.monotonic()

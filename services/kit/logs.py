@@ -18,46 +18,17 @@ from opentelemetry import trace
 from services.kit.errors import ServiceError
 
 REDACTED = "[redacted]"
+# fmt: off
 _PERSONAL = frozenset(
-    [
-        "phone",
-        "telephone",
-        "mobile",
-        "email",
-        "e_mail",
-        "address",
-        "destination",
-        "name",
-        "first_name",
-        "last_name",
-        "full_name",
-        "title",
-        "text",
-        "body",
-        "subject",
-        "content",
-        "message",
-        "transcript",
-        "preview",
-        "recipient",
-        "recipients",
-        "sender",
-        "to",
-        "from_",
-        "password",
-        "secret",
-        "token",
-        "authorization",
-        "cookie",
-        "params",
-        "parameters",
-        "payload",
-        "answer",
-        "answers",
-        "response",
+    {
+        "phone", "telephone", "mobile", "email", "e_mail", "address", "destination", "name", "first_name",
+        "last_name", "full_name", "title", "text", "body", "subject", "content", "message", "transcript",
+        "preview", "recipient", "recipients", "sender", "to", "from_", "password", "secret", "token",
+        "authorization", "cookie", "params", "parameters", "payload", "answer", "answers", "response",
         "explanation",
-    ]
+    }
 )
+# fmt: on
 _SAFE_KEYS = frozenset({"event", "level", "timestamp", "logger", "service", "process", "reason", "nats_subject"})
 _EMAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)*", re.UNICODE)
 _PHONE = re.compile(r"(?<![\w-])(\+\d[\d ().-]{6,18}\d|\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4})(?![\w-])")

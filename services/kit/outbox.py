@@ -1,8 +1,8 @@
 """The outbox: events are written in the transaction of the change they tell of, and published after it.
 
 add_event puts a row into `outbox`; the Relay (relay.py) publishes rows and deletes them. Consumers call first_time in
-the transaction of the effect, so that a redelivered event changes nothing. Both sides and NATS may fail at any point: an
-event is published at least once, in the order of its row, and has its effect once.
+the transaction of the effect, so that a redelivered event changes nothing. Any part may fail at any point: an event
+is published at least once, in the order of its row, and has its effect once.
 """
 
 from collections.abc import Iterable

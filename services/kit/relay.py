@@ -2,8 +2,8 @@
 
 Every process that writes events runs one; a PostgreSQL advisory lock lets one of them lead, so that order holds, and
 the next takes over when its connection ends. A commit wakes the relay of its own process; if that one does not lead it
-passes the wake on by NOTIFY, in a transaction of its own because NOTIFY inside the writers' would line up their commits.
-A slow poll catches whatever is missed.
+passes the wake on by NOTIFY, in a transaction of its own because NOTIFY inside theirs would line up the commits. A
+slow poll catches whatever is missed.
 """
 
 import asyncio
@@ -35,7 +35,10 @@ _RETRY_SECONDS = 0.5
 _FULL_SCAN_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0
 _KEEP_CONSUMED = timedelta(days=14)
-_SELECT: LiteralString = "SELECT id, event_id::text, subject, payload, traceparent, created_at FROM outbox WHERE id > %s ORDER BY id LIMIT %s"
+_SELECT: LiteralString = (
+    "SELECT id, event_id::text, subject, payload, traceparent, created_at"
+    " FROM outbox WHERE id > %s ORDER BY id LIMIT %s"
+)
 
 
 class Relay:

@@ -57,7 +57,8 @@ class CallInterceptor(aio.ServerInterceptor):
         return self._wrapped(method, handler)
 
     def _wrapped(self, method: str, handler: Any) -> Any:
-        kind = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+        sides = (handler.request_streaming, handler.response_streaming)
+        kind = "_".join("stream" if side else "unary" for side in sides)
         wrap = self._streaming if handler.response_streaming else self._unary
         make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(

@@ -45,7 +45,7 @@ class Lifecycle:
         self._closers.append((name, close))
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work beside the rest until the stop, which cancels it. If it fails, the process stops with exit code 1."""
+        """Run work beside the rest until the stop, which cancels it. Its failure ends the process, with code 1."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
