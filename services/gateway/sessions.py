@@ -1,0 +1,121 @@
+"""Signing in and staying signed in: passwords, sessions, throttling.
+
+A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use and
+after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count too.
+"""
+
+import hashlib
+import secrets
+import threading
+from datetime import timedelta
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from services.gateway import store
+from services.gateway.database import transaction
+from services.kit.clock import Clock
+from services.kit.errors import InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable
+from services.kit.ids import new_id
+
+IDLE = timedelta(hours=2)
+"""A session ends when it was not used for this long."""
+LIFE = timedelta(hours=12)
+"""A session ends this long after it began."""
+_TOUCH = timedelta(minutes=1)
+_WINDOW = timedelta(minutes=15)
+_LISTS_LIVE = timedelta(days=1)
+_TRIES_FOR_NAME = 10
+_TRIES_FROM_ADDRESS = 100
+_LONGEST_PASSWORD = 1024
+_hasher = PasswordHasher()
+# A hash takes 64 MiB and a core; more at once would starve everyone who is signed in already.
+_verifying = threading.Semaphore(2)
+_PLACEHOLDER = _hasher.hash(secrets.token_urlsafe())
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password."""
+    return _hasher.hash(password)
+
+
+def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, address: str) -> str:
+    """Begin a session and return its token.
+
+    InvalidArgument when a field is empty, Unauthenticated when name or password is wrong (which of them is not said),
+    ResourceExhausted after too many attempts for the name or from the address.
+    """
+    name = username.strip().lower()
+    if not name or not password or len(name) > 200 or len(password) > _LONGEST_PASSWORD:
+        raise InvalidArgument("SIGN_IN_INCOMPLETE", "Enter your username and your password.")
+    keys = {_key("name", name): _TRIES_FOR_NAME, _key("address", address): _TRIES_FROM_ADDRESS}
+    _count_attempt(engine, clock, keys)
+    with transaction(engine) as connection:
+        account = store.find_account(connection, name)
+    is_right = _verify(account.password_hash if account else _PLACEHOLDER, password)
+    if account is None or not is_right:
+        raise Unauthenticated("SIGN_IN_WRONG", "The username or the password is not right.")
+    return _begin(engine, clock, account, password, list(keys)[:1])
+
+
+def find_person(engine: sa.Engine, clock: Clock, token: str) -> str | None:
+    """Return the person of a session, and note its use; None when it has ended or never was."""
+    now, hashed = clock(), _hash(token)
+    with transaction(engine) as connection:
+        session = store.find_session(connection, hashed)
+        if session is None or session.ends_at <= now or session.seen_at + IDLE <= now:
+            return None
+        if session.seen_at + _TOUCH <= now:
+            store.touch_session(connection, hashed, now)
+    return session.person_id
+
+
+def sign_out(engine: sa.Engine, token: str) -> None:
+    """End a session."""
+    with transaction(engine) as connection:
+        store.end_session(connection, _hash(token))
+
+
+def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: str, keys: list[bytes]) -> str:
+    token, now = secrets.token_urlsafe(32), clock()
+    row = store.SessionRow(account.person_id, now, now, now + LIFE)
+    with transaction(engine) as connection:
+        store.forget_old(connection, now, now - _WINDOW, now - _LISTS_LIVE)
+        store.forget_attempts(connection, keys)
+        store.add_session(connection, _hash(token), row)
+        if _hasher.check_needs_rehash(account.password_hash):
+            store.set_password_hash(connection, account.username, hash_password(password))
+    return token
+
+
+def _count_attempt(engine: sa.Engine, clock: Clock, limits: dict[bytes, int]) -> None:
+    now = clock()
+    with transaction(engine) as connection:
+        made = {key: store.attempts_since(connection, key, now - _WINDOW) for key in limits}
+        waits = [times[-limit] + _WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
+        if not waits:
+            for key in limits:
+                store.add_attempt(connection, new_id(), key, now)
+    if waits:
+        seconds = max(1.0, max(waits).total_seconds())
+        raise ResourceExhausted("TOO_MANY_SIGN_INS", "Too many attempts to sign in.", retry_after_seconds=seconds)
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    if not _verifying.acquire(timeout=10):
+        raise Unavailable("SIGN_IN_BUSY", "Too many people are signing in.", retry_after_seconds=5)
+    try:
+        return _hasher.verify(password_hash, password)
+    except VerificationError:
+        return False
+    finally:
+        _verifying.release()
+
+
+def _key(kind: str, value: str) -> bytes:
+    return _hash(f"{kind}:{value}")
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
