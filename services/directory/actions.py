@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from protos.directory.v1 import directory_pb2 as pb
 from services.directory import events, messages
 from services.directory.domain import MODULES, AudienceQuery, Permission, Role, check_permissions, schools_in_reach
-from services.directory.roster import Roster, read_roster
+from services.directory.roster import PersonRow, Roster, read_roster
 from services.directory.store import audience, people, roster, settings
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
@@ -54,7 +54,9 @@ async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozen
             raise NotFound("PERSON_UNKNOWN", "There is no such person.")
         contacts = (await people.contacts_of(connection, [person_id])).get(person_id, [])
         related = await people.relations_of(connection, person_id)
-        others = {each["person_id"]: each for each in await people.people_by_id(connection, [other for other, _ in related])}
+        others = {
+            each["person_id"]: each for each in await people.people_by_id(connection, [other for other, _ in related])
+        }
     return pb.GetPersonResponse(
         person=messages.person_message(row),
         contacts=[messages.contact_message(each) for each in contacts],
@@ -62,7 +64,9 @@ async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozen
     )
 
 
-async def list_permission_holders(engine: AsyncEngine, permission: str, school_ids: Sequence[str]) -> list[pb.Recipient]:
+async def list_permission_holders(
+    engine: AsyncEngine, permission: str, school_ids: Sequence[str]
+) -> list[pb.Recipient]:
     """Return the holders with their destinations. InvalidArgument for an unknown permission."""
     if permission not in set(Permission):
         raise InvalidArgument("UNKNOWN_PERMISSION", violations=[("/permission", "There is no such permission.")])
@@ -70,7 +74,8 @@ async def list_permission_holders(engine: AsyncEngine, permission: str, school_i
         rows = await people.permission_holders(connection, permission, school_ids)
         contacts = await people.contacts_of(connection, [row["person_id"] for row in rows])
     return [
-        messages.recipient_message(row, contacts.get(row["person_id"], []), (row["school_ids"] or [""])[0], None) for row in rows
+        messages.recipient_message(row, contacts.get(row["person_id"], []), (row["school_ids"] or [""])[0], None)
+        for row in rows
     ]
 
 
@@ -131,7 +136,9 @@ async def _targets(
     excluded = {school_id: row["is_excluded"] for school_id, row in rows.items()}
     reached, left_out = schools_in_reach(query, excluded, viewer_schools)
     found = await audience.targets(connection, query, sorted(reached))
-    missed = [(rows[each]["title"], len(await audience.targets(connection, query, [each]))) for each in sorted(left_out)]
+    missed = [
+        (rows[each]["title"], len(await audience.targets(connection, query, [each]))) for each in sorted(left_out)
+    ]
     return found, missed
 
 
@@ -148,41 +155,56 @@ async def _recipients(connection: AsyncConnection, piece: Sequence[audience.Targ
     ]
 
 
-async def preview_audience(engine: AsyncEngine, query: AudienceQuery, viewer_schools: frozenset[str]) -> pb.PreviewAudienceResponse:
+async def preview_audience(
+    engine: AsyncEngine, query: AudienceQuery, viewer_schools: frozenset[str]
+) -> pb.PreviewAudienceResponse:
     """Return how many an audience reaches by each channel, and who is left out and why (statement 236)."""
     reachable = dict.fromkeys(("email", "sms", "voice", "push", "inbox"), 0)
     distinct: dict[str, set[str]] = {name: set() for name in reachable}
     total = nobody = 0
     async with transaction(engine) as connection:
-        found, missed = await _targets(connection, query, viewer_schools)
+        _, missed = await _targets(connection, query, viewer_schools)
     async for piece in resolve_audience(engine, query, viewer_schools):
         for each in piece:
             total += 1
-            ways = {"email": each.email, "sms": each.mobile, "voice": next(iter(each.phones), ""), "push": next(iter(each.devices), "")}
+            ways = {
+                "email": each.email,
+                "sms": each.mobile,
+                "voice": next(iter(each.phones), ""),
+                "push": next(iter(each.devices), ""),
+            }
             ways["inbox"] = each.person_id if each.has_account else ""
             nobody += not any(ways.values())
             for name, value in ways.items():
                 reachable[name] += bool(value)
                 distinct[name] |= {value} - {""}
-    left_out = [pb.LeftOut(reason=f"{title} is excluded from communication.", count=count) for title, count in missed if count]
+    left_out = [
+        pb.LeftOut(reason=f"{title} is excluded from communication.", count=count) for title, count in missed if count
+    ]
     if nobody:
         left_out.append(pb.LeftOut(reason="No address, number, device or account is on record.", count=nobody))
     return pb.PreviewAudienceResponse(
-        recipients=total, reachable=reachable, distinct={name: len(values) for name, values in distinct.items()}, left_out=left_out
+        recipients=total,
+        reachable=reachable,
+        distinct={name: len(values) for name, values in distinct.items()},
+        left_out=left_out,
     )
 
 
 async def import_roster(engine: AsyncEngine, files: dict[str, bytes], time_zone: str) -> pb.ImportRosterResponse:
-    """Import a OneRoster set in one transaction and tell what changed. The errors of read_roster; refused rows are in the answer."""
+    """Import a OneRoster set in one transaction and tell what changed. Raises what read_roster raises."""
     read = read_roster(files)
     async with transaction(engine) as connection:
         profiles = await roster.profile_ids(connection)
         tallies = await _write(connection, read, profiles, time_zone)
     problems = [
-        pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail) for each in read.problems
+        pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail)
+        for each in read.problems
     ]
     results = [
-        pb.RosterFileResult(file_name=name, created=t.created, changed=t.changed, unchanged=t.unchanged, deactivated=t.deactivated)
+        pb.RosterFileResult(
+            file_name=name, created=t.created, changed=t.changed, unchanged=t.unchanged, deactivated=t.deactivated
+        )
         for name, t in tallies.items()
     ]
     return pb.ImportRosterResponse(files=results, problems=problems[:_PROBLEMS_SHOWN], problem_count=len(problems))
@@ -199,7 +221,8 @@ async def _write(
     _drop_references(read)
     grades = _grades_by_school(read)
     school_rows = [
-        {**row, "time_zone": row["time_zone"] or time_zone, "grades": sorted(grades.get(each, ()))} for each, row in read.schools.items()
+        {**row, "time_zone": row["time_zone"] or time_zone, "grades": sorted(grades.get(each, ()))}
+        for each, row in read.schools.items()
     ]
     person_rows = [_person_row(person, profiles[person.profile.lower()][0]) for person in read.people.values()]
     schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows)
@@ -207,7 +230,9 @@ async def _write(
     await roster.write_links(connection, read)
     rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
     await events.tell_schools(connection, [messages.school_message(row) for row in rows])
-    await events.tell_people(connection, [messages.person_message(row) for row in await people.people_by_id(connection, touched_people)])
+    await events.tell_people(
+        connection, [messages.person_message(row) for row in await people.people_by_id(connection, touched_people)]
+    )
     return {"orgs.csv": schools, "users.csv": persons}
 
 
@@ -226,6 +251,6 @@ def _grades_by_school(read: Roster) -> dict[str, set[str]]:
     return grades
 
 
-def _person_row(person: "object", profile_id: str) -> dict[str, object]:
+def _person_row(person: PersonRow, profile_id: str) -> dict[str, object]:
     fields = ("sourced_id", "name", "number", "grade", "language", "has_account", "is_active", "title")
-    return {**{name: getattr(person, name) for name in fields}, "role": str(getattr(person, "role")), "profile_id": profile_id}
+    return {**{name: getattr(person, name) for name in fields}, "role": person.role.value, "profile_id": profile_id}

@@ -60,7 +60,9 @@ def check_permissions(role: Role, names: list[str]) -> list[Permission]:
 
     InvalidArgument for an unknown name; FailedPrecondition for one that the role cannot hold (statement 3).
     """
-    unknown = [(f"/permissions/{i}", f"There is no permission {n!r}.") for i, n in enumerate(names) if n not in set(Permission)]
+    unknown = [
+        (f"/permissions/{i}", f"There is no permission {n!r}.") for i, n in enumerate(names) if n not in set(Permission)
+    ]
     if unknown:
         raise InvalidArgument("UNKNOWN_PERMISSION", "A permission is not known.", violations=unknown)
     wanted = sorted({Permission(name) for name in names})
@@ -89,10 +91,13 @@ class AudienceQuery:
         return bool(self.person_ids or self.student_ids)
 
 
-def schools_in_reach(query: AudienceQuery, all_schools: dict[str, bool], viewer_schools: frozenset[str]) -> tuple[set[str], set[str]]:
+def schools_in_reach(
+    query: AudienceQuery, all_schools: dict[str, bool], viewer_schools: frozenset[str]
+) -> tuple[set[str], set[str]]:
     """Return (schools whose people are reached, schools left out because they are excluded from communication).
 
-    all_schools maps each school id to whether it is excluded; viewer_schools holds ids or "*". An excluded working school
+    all_schools maps each school id to whether it is excluded; viewer_schools holds ids or "*". An excluded working
+    school
     reaches itself alone (statement 227); an excluded school is reached by nobody else (statement 225).
     """
     seen = {each for each in all_schools if "*" in viewer_schools or each in viewer_schools}

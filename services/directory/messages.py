@@ -14,7 +14,7 @@ _ROLES = {
     Role.STUDENT: types.ROLE_STUDENT,
     Role.PARENT: types.ROLE_PARENT,
 }
-ROLE_NAMES = {number: name for name, number in _ROLES.items()}
+ROLE_NAMES: dict[int, Role] = {number: name for name, number in _ROLES.items()}
 
 
 def school_message(row: Row) -> pb.School:
@@ -25,8 +25,21 @@ def school_message(row: Row) -> pb.School:
 
 def person_message(row: Row) -> pb.Person:
     """Return a person without contacts."""
-    fields = ("person_id", "sourced_id", "name", "number", "grade", "language", "profile_id", "has_account", "is_active", "title")
-    return pb.Person(role=_ROLES[Role(row["role"])], school_ids=row["school_ids"] or [], **{name: row[name] for name in fields})
+    fields = (
+        "person_id",
+        "sourced_id",
+        "name",
+        "number",
+        "grade",
+        "language",
+        "profile_id",
+        "has_account",
+        "is_active",
+        "title",
+    )
+    return pb.Person(
+        role=_ROLES[Role(row["role"])], school_ids=row["school_ids"] or [], **{name: row[name] for name in fields}
+    )
 
 
 def profile_message(row: Row) -> pb.Profile:
@@ -43,14 +56,21 @@ def module_message(row: Row) -> pb.Module:
 def contact_message(row: Row) -> pb.Contact:
     """Return a contact."""
     return pb.Contact(
-        kind=row["kind"], value=row["value"], priority=row["priority"], is_valid=not row["problem"], problem=row["problem"]
+        kind=row["kind"],
+        value=row["value"],
+        priority=row["priority"],
+        is_valid=not row["problem"],
+        problem=row["problem"],
     )
 
 
 def recipient_message(person: Row, contacts: Sequence[Row], school_id: str, student: Row | None) -> pb.Recipient:
     """Return a recipient with every destination; student is whom it regards."""
     usable = [each for each in contacts if not each["problem"]]
-    by_kind = {kind: [each["value"] for each in usable if each["kind"] == kind] for kind in ("email", "mobile", "landline", "device")}
+    by_kind = {
+        kind: [each["value"] for each in usable if each["kind"] == kind]
+        for kind in ("email", "mobile", "landline", "device")
+    }
     broken = {each["kind"]: each["value"] for each in contacts if each["problem"] and not by_kind[each["kind"]]}
     is_staff = person["role"] in (Role.ADMIN, Role.TEACHER)
     return pb.Recipient(

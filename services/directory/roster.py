@@ -1,6 +1,6 @@
 """Reading a OneRoster 1.2 CSV set: files to checked rows, and every refused row by file and line.
 
-The layout is 1EdTech's OneRoster 1.2 CSV binding: manifest.csv names the files, whose columns are found by their headers.
+The layout is 1EdTech's OneRoster 1.2 CSV binding: manifest.csv names the files, columns are found by their headers.
 OneRoster has no room for some of what families need; it comes in extension columns (`metadata.…`, section 4.1 of the
 binding): see EXTENSIONS. A missing file or column refuses the set; a broken row is left out and reported.
 """
@@ -26,7 +26,13 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 EXTENSIONS = {
     "orgs.csv": ("metadata.excludedFromCommunication", "metadata.timeZone"),
-    "users.csv": ("metadata.preferredLanguage", "metadata.profile", "metadata.title", "metadata.relationship", "metadata.devices"),
+    "users.csv": (
+        "metadata.preferredLanguage",
+        "metadata.profile",
+        "metadata.title",
+        "metadata.relationship",
+        "metadata.devices",
+    ),
 }
 ROLES = {
     "student": Role.STUDENT,
@@ -104,7 +110,7 @@ class Roster:
 
 
 def read_roster(files: Mapping[str, bytes]) -> Roster:
-    """Return the checked set. InvalidArgument when a file or a column is missing or is no UTF-8 text; nothing is half read."""
+    """Return the checked set. InvalidArgument when a file or a column is missing, or a file is no UTF-8 text."""
     _check_files(files)
     roster = Roster()
     for line, row in _rows(files, "orgs.csv"):
@@ -123,19 +129,29 @@ def read_roster(files: Mapping[str, bytes]) -> Roster:
 def _check_files(files: Mapping[str, bytes]) -> None:
     missing = [(f"/{name}", "The file is missing from the set.") for name in REQUIRED if name not in files]
     if missing:
-        raise InvalidArgument("ROSTER_FILE_MISSING", "A file of the roster is missing; nothing was changed.", violations=missing)
+        raise InvalidArgument(
+            "ROSTER_FILE_MISSING", "A file of the roster is missing; nothing was changed.", violations=missing
+        )
     wrong = []
     for name, columns in {**REQUIRED, **OPTIONAL}.items():
         if name in files:
             header = next(csv.reader(io.StringIO(_text(name, files[name]))), [])
             wrong += [(f"/{name}/{column}", "The column is missing.") for column in columns if column not in header]
     if wrong:
-        raise InvalidArgument("ROSTER_COLUMN_MISSING", "A column of the roster is missing; nothing was changed.", violations=wrong)
+        raise InvalidArgument(
+            "ROSTER_COLUMN_MISSING", "A column of the roster is missing; nothing was changed.", violations=wrong
+        )
     for _, row in _rows(files, "manifest.csv"):
         name = (row.get("propertyName") or "").removeprefix("file.")
-        if row.get("value") in {"bulk", "delta"} and f"{name}.csv" in {**REQUIRED, **OPTIONAL} and f"{name}.csv" not in files:
+        if (
+            row.get("value") in {"bulk", "delta"}
+            and f"{name}.csv" in {**REQUIRED, **OPTIONAL}
+            and f"{name}.csv" not in files
+        ):
             detail = [(f"/{name}.csv", "The manifest names the file, and it is missing.")]
-            raise InvalidArgument("ROSTER_FILE_MISSING", "A file of the roster is missing; nothing was changed.", violations=detail)
+            raise InvalidArgument(
+                "ROSTER_FILE_MISSING", "A file of the roster is missing; nothing was changed.", violations=detail
+            )
 
 
 def _text(name: str, content: bytes) -> str:
@@ -143,7 +159,9 @@ def _text(name: str, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         where = [(f"/{name}", f"Byte {problem.start} is not UTF-8.")]
-        raise InvalidArgument("ROSTER_NOT_TEXT", "A file of the roster is not UTF-8 text.", violations=where) from problem
+        raise InvalidArgument(
+            "ROSTER_NOT_TEXT", "A file of the roster is not UTF-8 text.", violations=where
+        ) from problem
 
 
 def _rows(files: Mapping[str, bytes], name: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -185,7 +203,10 @@ def _read_roles(roster: Roster, files: Mapping[str, bytes]) -> dict[str, list[tu
 
 def _read_user(roster: Roster, line: int, row: Mapping[str, str], roles: Mapping[str, list[tuple[str, str]]]) -> None:
     sourced_id = row["sourcedId"]
-    given, family = row.get("preferredGivenName") or row["givenName"], row.get("preferredFamilyName") or row["familyName"]
+    given, family = (
+        row.get("preferredGivenName") or row["givenName"],
+        row.get("preferredFamilyName") or row["familyName"],
+    )
     name = f"{given} {family}".strip()
     held = roles.get(sourced_id, [])
     for column, wrong, detail in (
@@ -226,7 +247,9 @@ def _check_agents(roster: Roster) -> None:
     for person in roster.people.values():
         known = [agent for agent in person.agents if agent in roster.people]
         if len(known) < len(person.agents):
-            roster.refuse("users.csv", person.line, "agentSourcedIds", "A guardian named here has no usable row of their own.")
+            roster.refuse(
+                "users.csv", person.line, "agentSourcedIds", "A guardian named here has no usable row of their own."
+            )
         person.agents = known if person.role is Role.STUDENT else []
 
 

@@ -41,11 +41,18 @@ def _viewer_schools() -> frozenset[str]:
 def _require(permission: str) -> None:
     viewer = current_caller().viewer
     if viewer and permission not in viewer.permissions:
-        raise PermissionDenied("PERMISSION_MISSING", f"Your profile does not include {permission}.", metadata={"permission": permission})
+        raise PermissionDenied(
+            "PERMISSION_MISSING", f"Your profile does not include {permission}.", metadata={"permission": permission}
+        )
 
 
 def _query(audience: pb.Audience) -> AudienceQuery:
-    for field, most in (("school_ids", 1000), ("person_ids", _LIST_LIMIT), ("student_ids", _LIST_LIMIT), ("class_ids", 1000)):
+    for field, most in (
+        ("school_ids", 1000),
+        ("person_ids", _LIST_LIMIT),
+        ("student_ids", _LIST_LIMIT),
+        ("class_ids", 1000),
+    ):
         _check_ids(f"audience/{field}", list(getattr(audience, field)), most)
     _check_ids("audience/working_school_id", [audience.working_school_id] if audience.working_school_id else [], 1)
     return AudienceQuery(
@@ -60,7 +67,9 @@ def _query(audience: pb.Audience) -> AudienceQuery:
 
 
 def _roles(numbers: Sequence[int]) -> tuple[Role, ...]:
-    unknown = [(f"/roles/{i}", "This is not a role.") for i, number in enumerate(numbers) if number not in messages.ROLE_NAMES]
+    unknown = [
+        (f"/roles/{i}", "This is not a role.") for i, number in enumerate(numbers) if number not in messages.ROLE_NAMES
+    ]
     if unknown:
         raise InvalidArgument("ROLE_UNKNOWN", violations=unknown)
     return tuple(messages.ROLE_NAMES[number] for number in numbers)
@@ -88,18 +97,24 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_directory")
         _check_ids("school_id", [request.school_id], 1)
-        return pb.UpdateSchoolResponse(school=await actions.update_school(self._engine, request.school_id, request.is_excluded))
+        return pb.UpdateSchoolResponse(
+            school=await actions.update_school(self._engine, request.school_id, request.is_excluded)
+        )
 
     async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
         """See the proto."""
         _check_ids("school_ids", list(request.school_ids), 1000)
         if len(request.query) > 100 or not 0 <= request.limit <= 50:
-            raise InvalidArgument("SEARCH_MALFORMED", violations=[("/query", "At most 100 characters, and at most 50 people.")])
+            raise InvalidArgument(
+                "SEARCH_MALFORMED", violations=[("/query", "At most 100 characters, and at most 50 people.")]
+            )
         seen = _viewer_schools()
         wanted = set(request.school_ids) if "*" in seen else (set(request.school_ids) or set(seen)) & set(seen)
         limits = sorted(wanted) if request.school_ids or "*" not in seen else None
         async with transaction(self._engine) as connection:
-            rows = await people.search(connection, request.query.strip(), _roles(request.roles), limits, request.limit or 20)
+            rows = await people.search(
+                connection, request.query.strip(), _roles(request.roles), limits, request.limit or 20
+            )
         return pb.SearchPeopleResponse(people=[messages.person_message(row) for row in rows])
 
     async def BatchGetPeople(self, request: pb.BatchGetPeopleRequest, context: Any) -> pb.BatchGetPeopleResponse:
@@ -156,7 +171,9 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         return await actions.preview_audience(self._engine, _query(request.audience), _viewer_schools())
 
-    async def ImportRoster(self, request_iterator: AsyncIterable[pb.ImportRosterRequest], context: Any) -> pb.ImportRosterResponse:
+    async def ImportRoster(
+        self, request_iterator: AsyncIterable[pb.ImportRosterRequest], context: Any
+    ) -> pb.ImportRosterResponse:
         """See the proto."""
         _require("manage_directory")
         return await actions.import_roster(self._engine, await _collect(request_iterator), self._time_zone)

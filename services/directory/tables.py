@@ -9,12 +9,12 @@ metadata = sa.MetaData()
 outbox = outbox_table(metadata)
 
 _text = sa.Text
-_id = lambda: sa.Uuid(as_uuid=False)  # noqa: E731 - a type for each column, not one shared
+_id = sa.Uuid(as_uuid=False)
 
 schools = sa.Table(
     "schools",
     metadata,
-    sa.Column("school_id", _id(), primary_key=True),
+    sa.Column("school_id", _id, primary_key=True),
     sa.Column("sourced_id", _text, nullable=False, unique=True),
     sa.Column("title", _text, nullable=False),
     sa.Column("is_excluded", sa.Boolean, nullable=False),
@@ -26,7 +26,7 @@ schools = sa.Table(
 profiles = sa.Table(
     "profiles",
     metadata,
-    sa.Column("profile_id", _id(), primary_key=True),
+    sa.Column("profile_id", _id, primary_key=True),
     sa.Column("name", _text, nullable=False),
     sa.Column("role", _text, nullable=False),
     sa.Column("permissions", ARRAY(_text), nullable=False),
@@ -37,14 +37,14 @@ profiles = sa.Table(
 people = sa.Table(
     "people",
     metadata,
-    sa.Column("person_id", _id(), primary_key=True),
+    sa.Column("person_id", _id, primary_key=True),
     sa.Column("sourced_id", _text, nullable=False, unique=True),
     sa.Column("name", _text, nullable=False),
     sa.Column("role", _text, nullable=False),
     sa.Column("number", _text, nullable=False),
     sa.Column("grade", _text, nullable=False),
     sa.Column("language", _text, nullable=False),
-    sa.Column("profile_id", _id(), sa.ForeignKey("profiles.profile_id"), nullable=False, index=True),
+    sa.Column("profile_id", _id, sa.ForeignKey("profiles.profile_id"), nullable=False, index=True),
     sa.Column("has_account", sa.Boolean, nullable=False),
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("title", _text, nullable=False),
@@ -53,14 +53,14 @@ people = sa.Table(
 memberships = sa.Table(
     "memberships",
     metadata,
-    sa.Column("person_id", _id(), sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("school_id", _id(), sa.ForeignKey("schools.school_id"), primary_key=True),
+    sa.Column("person_id", _id, sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("school_id", _id, sa.ForeignKey("schools.school_id"), primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
 )
 contacts = sa.Table(
     "contacts",
     metadata,
-    sa.Column("person_id", _id(), sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("person_id", _id, sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("kind", _text, primary_key=True),
     sa.Column("priority", sa.Integer, primary_key=True),
     sa.Column("value", _text, nullable=False),
@@ -69,25 +69,25 @@ contacts = sa.Table(
 relations = sa.Table(
     "relations",
     metadata,
-    sa.Column("guardian_id", _id(), sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("student_id", _id(), sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("guardian_id", _id, sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("student_id", _id, sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("kind", _text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
 )
 classes = sa.Table(
     "classes",
     metadata,
-    sa.Column("class_id", _id(), primary_key=True),
+    sa.Column("class_id", _id, primary_key=True),
     sa.Column("sourced_id", _text, nullable=False, unique=True),
     sa.Column("title", _text, nullable=False),
-    sa.Column("school_id", _id(), sa.ForeignKey("schools.school_id"), nullable=False),
+    sa.Column("school_id", _id, sa.ForeignKey("schools.school_id"), nullable=False),
     sa.Column("is_active", sa.Boolean, nullable=False),
 )
 enrollments = sa.Table(
     "enrollments",
     metadata,
-    sa.Column("class_id", _id(), sa.ForeignKey("classes.class_id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("person_id", _id(), sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("class_id", _id, sa.ForeignKey("classes.class_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("person_id", _id, sa.ForeignKey("people.person_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("role", _text, nullable=False),
 )
 modules = sa.Table(

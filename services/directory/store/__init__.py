@@ -1,1 +1,1 @@
-"""All SQL of the directory: people.py looks up, audience.py finds recipients, roster.py writes an import, settings.py edits."""
+"""All SQL: people.py looks up, audience.py finds recipients, roster.py writes an import, settings.py edits."""

@@ -30,7 +30,12 @@ async def targets(connection: AsyncConnection, query: AudienceQuery, school_ids:
         return []
     union = sa.union_all(*(part.where(schools.c.school_id.in_(school_ids)) for part in parts)).subquery()
     ordered = sa.select(union).order_by(
-        union.c.school_title, union.c.school_id, union.c.sort_name, union.c.student_id, union.c.priority, union.c.person_id
+        union.c.school_title,
+        union.c.school_id,
+        union.c.sort_name,
+        union.c.student_id,
+        union.c.priority,
+        union.c.person_id,
     )
     seen: dict[tuple[str, str | None], Target] = {}
     for row in await connection.execute(ordered):
@@ -122,6 +127,8 @@ def _limited(select: sa.Select[Any], query: AudienceQuery) -> sa.Select[Any]:
     if query.grades:
         select = select.where(people.c.grade.in_(query.grades))
     if query.class_ids:
-        in_class = sa.exists().where(enrollments.c.person_id == people.c.person_id, enrollments.c.class_id.in_(query.class_ids))
+        in_class = sa.exists().where(
+            enrollments.c.person_id == people.c.person_id, enrollments.c.class_id.in_(query.class_ids)
+        )
         select = select.where(in_class)
     return select

@@ -24,7 +24,9 @@ _person_columns = (
     people.c.title,
 )
 _schools_of_person = (
-    sa.select(sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(memberships.c.school_id, memberships.c.position)))
+    sa.select(
+        sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(memberships.c.school_id, memberships.c.position))
+    )
     .where(memberships.c.person_id == people.c.person_id)
     .scalar_subquery()
     .label("school_ids")
@@ -44,10 +46,14 @@ async def people_by_id(connection: AsyncConnection, person_ids: Iterable[str]) -
 
 
 async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
-    """Return an active person with an account, with `permissions`, `is_district_wide` and `profile_name`; None otherwise."""
+    """Return an active person with an account, with `permissions`, `is_district_wide`, `profile_name`; else None."""
     query = (
         sa.select(
-            *_person_columns, _schools_of_person, profiles.c.permissions, profiles.c.is_district_wide, profiles.c.name.label("profile_name")
+            *_person_columns,
+            _schools_of_person,
+            profiles.c.permissions,
+            profiles.c.is_district_wide,
+            profiles.c.name.label("profile_name"),
         )
         .join(profiles, profiles.c.profile_id == people.c.profile_id)
         .where(people.c.person_id == person_id, people.c.is_active, people.c.has_account)
@@ -59,15 +65,19 @@ async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
 async def search(
     connection: AsyncConnection, text: str, roles: Sequence[str], school_ids: Sequence[str] | None, limit: int
 ) -> list[Row]:
-    """Return active people whose name holds the text or whose number starts with it, by name; None means every school."""
+    """Return active people whose name holds the text or whose number starts with it, by name. None: every school."""
     query = sa.select(*_person_columns, _schools_of_person).where(people.c.is_active)
     if text:
         pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        query = query.where(sa.or_(sa.func.lower(people.c.name).like(pattern), people.c.number.startswith(text, autoescape=True)))
+        query = query.where(
+            sa.or_(sa.func.lower(people.c.name).like(pattern), people.c.number.startswith(text, autoescape=True))
+        )
     if roles:
         query = query.where(people.c.role.in_(roles))
     if school_ids is not None:
-        inside = sa.exists().where(memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids))
+        inside = sa.exists().where(
+            memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids)
+        )
         query = query.where(inside)
     query = query.order_by(sa.func.lower(people.c.name), people.c.person_id).limit(limit)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
@@ -75,7 +85,11 @@ async def search(
 
 async def contacts_of(connection: AsyncConnection, person_ids: Iterable[str]) -> dict[str, list[Row]]:
     """Return the contacts of each person, by kind and priority."""
-    query = sa.select(contacts).where(contacts.c.person_id.in_(list(person_ids))).order_by(contacts.c.kind, contacts.c.priority)
+    query = (
+        sa.select(contacts)
+        .where(contacts.c.person_id.in_(list(person_ids)))
+        .order_by(contacts.c.kind, contacts.c.priority)
+    )
     found: dict[str, list[Row]] = {}
     for row in (await connection.execute(query)).mappings():
         found.setdefault(row["person_id"], []).append(dict(row))
@@ -84,7 +98,9 @@ async def contacts_of(connection: AsyncConnection, person_ids: Iterable[str]) ->
 
 async def relations_of(connection: AsyncConnection, person_id: str) -> list[tuple[str, str]]:
     """Return (other person's id, kind): the guardians of a student, or the students of a guardian (kind "student")."""
-    guardians = sa.select(relations.c.guardian_id, relations.c.kind, relations.c.priority).where(relations.c.student_id == person_id)
+    guardians = sa.select(relations.c.guardian_id, relations.c.kind, relations.c.priority).where(
+        relations.c.student_id == person_id
+    )
     students = sa.select(relations.c.student_id, sa.literal("student"), relations.c.priority).where(
         relations.c.guardian_id == person_id
     )
@@ -101,6 +117,8 @@ async def permission_holders(connection: AsyncConnection, permission: str, schoo
         .order_by(people.c.name, people.c.person_id)
     )
     if school_ids:
-        inside = sa.exists().where(memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids))
+        inside = sa.exists().where(
+            memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids)
+        )
         query = query.where(sa.or_(profiles.c.is_district_wide, inside))
     return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -29,12 +29,16 @@ async def profile_ids(connection: AsyncConnection) -> dict[str, tuple[str, str]]
     return {row.name.lower(): (row.profile_id, row.role) for row in rows}
 
 
-async def write_rows(connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]) -> tuple[Tally, set[str]]:
-    """Upsert rows by sourced_id into schools or people, and deactivate the others; return the tally and the ids that changed.
+async def write_rows(
+    connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]
+) -> tuple[Tally, set[str]]:
+    """Upsert schools or people by sourced_id, deactivate the others; return the tally and the ids that changed.
 
     Rows carry every column but the key and the version.
     """
-    before = {row.sourced_id for row in await connection.execute(sa.select(table.c.sourced_id).where(table.c.is_active))}
+    before = {
+        row.sourced_id for row in await connection.execute(sa.select(table.c.sourced_id).where(table.c.is_active))
+    }
     created, touched = 0, set()
     for start in range(0, len(rows), _CHUNK):
         chunk = [{**row, key: new_id(), "version": 1} for row in rows[start : start + _CHUNK]]
@@ -49,7 +53,12 @@ async def write_rows(connection: AsyncConnection, table: sa.Table, key: str, row
             touched.add(row[0])
             created += row[1] == 1
     gone = before - {row["sourced_id"] for row in rows}
-    retire = sa.update(table).where(table.c.sourced_id.in_(gone)).values(is_active=False, version=table.c.version + 1).returning(table.c[key])
+    retire = (
+        sa.update(table)
+        .where(table.c.sourced_id.in_(gone))
+        .values(is_active=False, version=table.c.version + 1)
+        .returning(table.c[key])
+    )
     retired = {row[0] for row in await connection.execute(retire)} if gone else set()
     return Tally(created, len(touched) - created, len(rows) - len(touched), len(retired)), touched | retired
 
@@ -63,20 +72,34 @@ async def write_links(connection: AsyncConnection, roster: Roster) -> None:
     """Replace memberships, contacts, relations, classes' enrollments of everyone in the roster."""
     person, school = await ids(connection, people, "person_id"), await ids(connection, schools, "school_id")
     listed = [person[each] for each in roster.people]
-    for table, column in ((memberships, "person_id"), (contacts, "person_id"), (relations, "student_id"), (enrollments, "person_id")):
+    for table, column in (
+        (memberships, "person_id"),
+        (contacts, "person_id"),
+        (relations, "student_id"),
+        (enrollments, "person_id"),
+    ):
         await connection.execute(sa.delete(table).where(table.c[column].in_(listed)))
     rows = roster.people.values()
     await _insert(
         connection,
         memberships,
-        ({"person_id": person[p.sourced_id], "school_id": school[s], "position": n} for p in rows for n, s in enumerate(dict.fromkeys(p.schools))),
+        (
+            {"person_id": person[p.sourced_id], "school_id": school[s], "position": n}
+            for p in rows
+            for n, s in enumerate(dict.fromkeys(p.schools))
+        ),
     )
     await _insert(connection, contacts, _contact_rows(roster, person))
     await _insert(
         connection,
         relations,
         (
-            {"guardian_id": person[a], "student_id": person[p.sourced_id], "kind": roster.people[a].relationship, "priority": n}
+            {
+                "guardian_id": person[a],
+                "student_id": person[p.sourced_id],
+                "kind": roster.people[a].relationship,
+                "priority": n,
+            }
             for p in rows
             for n, a in enumerate(dict.fromkeys(p.agents), 1)
         ),
@@ -98,7 +121,9 @@ def _contact_rows(roster: Roster, person: dict[str, str]) -> Iterable[dict[str, 
             }
 
 
-async def _write_classes(connection: AsyncConnection, roster: Roster, person: dict[str, str], school: dict[str, str]) -> None:
+async def _write_classes(
+    connection: AsyncConnection, roster: Roster, person: dict[str, str], school: dict[str, str]
+) -> None:
     await connection.execute(sa.update(classes).values(is_active=False))
     rows = [
         {"class_id": new_id(), "sourced_id": each, "title": title, "school_id": school[at], "is_active": True}
@@ -107,7 +132,9 @@ async def _write_classes(connection: AsyncConnection, roster: Roster, person: di
     for start in range(0, len(rows), _CHUNK):
         new = insert(classes).values(rows[start : start + _CHUNK])
         fields = ("title", "school_id", "is_active")
-        update = new.on_conflict_do_update(index_elements=["sourced_id"], set_={name: new.excluded[name] for name in fields})
+        update = new.on_conflict_do_update(
+            index_elements=["sourced_id"], set_={name: new.excluded[name] for name in fields}
+        )
         await connection.execute(update)
     class_ids = await ids(connection, classes, "class_id")
     await _insert(

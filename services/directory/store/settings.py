@@ -19,12 +19,17 @@ async def _one(connection: AsyncConnection, statement: sa.Executable) -> Row | N
 async def set_excluded(connection: AsyncConnection, school_id: str, is_excluded: bool) -> Row | None:
     """Set section R's field; None when there is no such school."""
     change = {"is_excluded": is_excluded, "version": schools.c.version + 1}
-    return await _one(connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools))
+    return await _one(
+        connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools)
+    )
 
 
 async def all_profiles(connection: AsyncConnection) -> list[Row]:
     """Return every profile, by role and name."""
-    return [dict(row) for row in (await connection.execute(sa.select(profiles).order_by(profiles.c.role, profiles.c.name))).mappings()]
+    return [
+        dict(row)
+        for row in (await connection.execute(sa.select(profiles).order_by(profiles.c.role, profiles.c.name))).mappings()
+    ]
 
 
 async def profile_for_update(connection: AsyncConnection, profile_id: str) -> Row | None:
@@ -35,8 +40,11 @@ async def profile_for_update(connection: AsyncConnection, profile_id: str) -> Ro
 async def set_permissions(connection: AsyncConnection, profile_id: str, permissions: Sequence[str]) -> Row:
     """Replace the permissions of a locked profile."""
     change = {"permissions": list(permissions), "version": profiles.c.version + 1}
-    changed = await _one(connection, sa.update(profiles).where(profiles.c.profile_id == profile_id).values(change).returning(profiles))
-    assert changed is not None
+    changed = await _one(
+        connection, sa.update(profiles).where(profiles.c.profile_id == profile_id).values(change).returning(profiles)
+    )
+    if changed is None:
+        raise LookupError("the profile is not locked by this transaction")
     return changed
 
 

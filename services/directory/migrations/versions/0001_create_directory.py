@@ -27,7 +27,8 @@ CREATE TABLE profiles (
     -- Statement 3: a teacher profile has one report switch only; statement 16: students and parents have none.
     CONSTRAINT permissions_fit_role CHECK (
         role = 'admin'
-        OR (role = 'teacher' AND permissions <@ ARRAY['communication_reports', 'send_messages', 'send_to_staff', 'send_emergency', 'send_as_district'])
+        OR (role = 'teacher' AND permissions <@ ARRAY[
+            'communication_reports', 'send_messages', 'send_to_staff', 'send_emergency', 'send_as_district'])
         OR permissions <@ ARRAY['send_to_staff']
     )
 );
@@ -91,12 +92,17 @@ CREATE TABLE modules (
 );
 -- A new installation starts with these; a district edits them, adds its own, or leaves them unused.
 INSERT INTO profiles (profile_id, name, role, permissions, is_district_wide, version) VALUES
-    (gen_random_uuid(), 'District administrator', 'admin', ARRAY['communication_reports', 'flag_messages', 'manage_directory', 'manage_policy',
-        'manage_profiles', 'send_as_district', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users', 'view_audit'], true, 1),
-    (gen_random_uuid(), 'District officer', 'admin', ARRAY['communication_reports', 'send_as_district', 'send_emergency', 'send_messages', 'view_all_users'], true, 1),
-    (gen_random_uuid(), 'Principal', 'admin', ARRAY['communication_reports', 'flag_messages', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users'], false, 1),
+    (gen_random_uuid(), 'District administrator', 'admin', ARRAY[
+        'communication_reports', 'flag_messages', 'manage_directory', 'manage_policy', 'manage_profiles',
+        'send_as_district', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users', 'view_audit'], true, 1),
+    (gen_random_uuid(), 'District officer', 'admin', ARRAY[
+        'communication_reports', 'send_as_district', 'send_emergency', 'send_messages', 'view_all_users'], true, 1),
+    (gen_random_uuid(), 'Principal', 'admin', ARRAY[
+        'communication_reports', 'flag_messages', 'send_emergency', 'send_messages', 'threat_alerts',
+        'view_all_users'], false, 1),
     (gen_random_uuid(), 'Counsellor', 'admin', ARRAY['threat_alerts'], false, 1),
-    (gen_random_uuid(), 'Secretary', 'admin', ARRAY['communication_reports', 'send_messages', 'view_all_users'], false, 1),
+    (gen_random_uuid(), 'Secretary', 'admin', ARRAY[
+        'communication_reports', 'send_messages', 'view_all_users'], false, 1),
     (gen_random_uuid(), 'Teacher', 'teacher', ARRAY['communication_reports', 'send_messages'], false, 1),
     (gen_random_uuid(), 'Student', 'student', ARRAY['send_to_staff'], false, 1),
     (gen_random_uuid(), 'Parent', 'parent', ARRAY['send_to_staff'], false, 1);

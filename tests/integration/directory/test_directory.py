@@ -1,0 +1,163 @@
+"""The directory on a real database: import, visibility, audiences, profiles."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.directory.v1 import directory_pb2 as pb
+from services.directory import actions
+from services.directory.domain import AudienceQuery, Role
+from services.directory.store import people, settings
+from services.directory.tables import outbox
+from services.kit.db import transaction
+from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from tests.integration.directory.roster_files import ORGS, USERS, roster
+
+ZONE = "America/New_York"
+
+
+async def ids(engine: AsyncEngine) -> dict[str, str]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            sa.text(
+                "SELECT sourced_id, person_id::text FROM people UNION ALL SELECT sourced_id, school_id::text FROM schools"
+            )
+        )
+        return {row[0]: row[1] for row in rows}
+
+
+def audience(**fields: object) -> AudienceQuery:
+    empty: dict[str, object] = dict.fromkeys(
+        ("school_ids", "grades", "roles", "person_ids", "student_ids", "class_ids"), ()
+    )
+    return AudienceQuery(**{**empty, "working_school_id": "", **fields})  # type: ignore[arg-type]
+
+
+async def resolve(
+    engine: AsyncEngine, query: AudienceQuery, schools: frozenset[str] = actions.DISTRICT_WIDE
+) -> list[pb.Recipient]:
+    return [each async for piece in actions.resolve_audience(engine, query, schools) for each in piece]
+
+
+@pytest.fixture
+async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
+    answer = await actions.import_roster(directory_engine, roster(), ZONE)
+    assert {each.file_name: each.created for each in answer.files} == {"orgs.csv": 2, "users.csv": 9}
+    assert answer.problem_count == 0
+    return directory_engine
+
+
+async def test_the_same_roster_again_changes_nothing_and_tells_nobody(imported: AsyncEngine) -> None:
+    async with transaction(imported) as connection:
+        before = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar()
+    answer = await actions.import_roster(imported, roster(), ZONE)
+    assert [(each.created, each.changed, each.unchanged) for each in answer.files] == [(0, 0, 2), (0, 0, 9)]
+    async with transaction(imported) as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar() == before
+
+
+async def test_a_missing_file_refuses_the_set_and_names_it(imported: AsyncEngine) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await actions.import_roster(imported, roster(roles="", users=USERS.replace("Amy", "Ann")), ZONE)
+    assert refusal.value.reason == "ROSTER_FILE_MISSING"
+    assert refusal.value.violations[0].pointer == "/roles.csv"
+    known = await ids(imported)
+    async with transaction(imported) as connection:
+        assert (await people.people_by_id(connection, [known["amy"]]))[0]["name"] == "Amy Stone"
+
+
+async def test_a_broken_row_is_reported_by_line_and_the_others_come_in(directory_engine: AsyncEngine) -> None:
+    users = USERS + "nob,true,No,Role,,,,,,,,\namy,true,Amy,Again,,,,,,,,\n"
+    answer = await actions.import_roster(directory_engine, roster(users=users), ZONE)
+    assert [(each.file_name, each.line) for each in answer.problems] == [("users.csv", 11), ("users.csv", 12)]
+    assert {each.file_name: each.created for each in answer.files}["users.csv"] == 9
+
+
+async def test_who_left_the_roster_becomes_inactive_and_may_not_sign_in(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    users = "".join(line for line in USERS.splitlines(keepends=True) if not line.startswith("tea"))
+    await actions.import_roster(imported, roster(users=users), ZONE)
+    with pytest.raises(NotFound):
+        await actions.get_viewer(imported, known["tea"])
+
+
+@pytest.mark.accepts(225, 227)
+async def test_an_excluded_school_is_out_of_district_audiences_and_reaches_itself(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    wide = await resolve(imported, audience(roles=(Role.PARENT, Role.STUDENT)))
+    assert {each.school_id for each in wide} == {known["s1"]}
+    within = await resolve(imported, audience(roles=(Role.STUDENT,), working_school_id=known["s2"]))
+    assert [each.name for each in within] == ["Zoe Hill"]
+
+
+@pytest.mark.accepts(236)
+async def test_the_preview_says_who_is_left_out_and_why(imported: AsyncEngine) -> None:
+    preview = await actions.preview_audience(imported, audience(roles=(Role.PARENT,)), actions.DISTRICT_WIDE)
+    assert (preview.recipients, preview.reachable["email"], preview.distinct["email"]) == (2, 2, 1)
+    assert [(each.reason, each.count) for each in preview.left_out] == [
+        ("Ridge High is excluded from communication.", 1)
+    ]
+
+
+@pytest.mark.accepts(75)
+async def test_guardians_come_once_for_each_student_with_normalised_contacts(imported: AsyncEngine) -> None:
+    rows = await resolve(imported, audience(roles=(Role.PARENT,)))
+    assert [(each.name, each.regarding_student_name, each.email, each.mobile) for each in rows] == [
+        ("Rosa Stone", "Amy Stone", "rosa@example.org", "+12125550101"),
+        ("Rosa Stone", "Ben Stone", "rosa@example.org", "+12125550101"),
+    ]
+
+
+async def test_an_unusable_contact_is_kept_for_the_report(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    query = audience(student_ids=(known["zoe"],), working_school_id=known["s2"])
+    (karl,) = await resolve(imported, query)
+    assert dict(karl.invalid_contacts) == {"email": "not-an-address", "mobile": "123"}
+    assert (karl.email, karl.mobile, karl.has_account) == ("", "", False)
+
+
+@pytest.mark.accepts(7)
+async def test_a_viewer_reaches_only_their_schools(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    assert await resolve(imported, audience(roles=(Role.STUDENT,)), frozenset({known["s2"]})) == []
+    with pytest.raises(NotFound):
+        await actions.get_person(imported, known["amy"], frozenset({known["s2"]}))
+
+
+@pytest.mark.accepts(177)
+async def test_threat_alerts_go_to_the_school_and_the_district(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    holders = await actions.list_permission_holders(imported, "threat_alerts", [known["s1"]])
+    assert [each.name for each in holders] == ["Ada North", "Ida Cole"]
+
+
+@pytest.mark.accepts(3)
+async def test_a_teacher_profile_refuses_admin_switches(imported: AsyncEngine) -> None:
+    async with transaction(imported) as connection:
+        teacher = next(each for each in await settings.all_profiles(connection) if each["role"] == "teacher")
+    request = pb.UpdateProfileRequest(profile_id=teacher["profile_id"], permissions=["threat_alerts"], version=1)
+    with pytest.raises(FailedPrecondition):
+        await actions.update_profile(imported, request)
+    with pytest.raises(sa.exc.IntegrityError, match="permissions_fit_role"):
+        async with transaction(imported) as connection:
+            await settings.set_permissions(connection, teacher["profile_id"], ["threat_alerts"])
+
+
+@pytest.mark.accepts(2, 5)
+async def test_a_changed_profile_shows_in_the_next_answer(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    viewer = await actions.get_viewer(imported, known["cou"])
+    assert list(viewer.permissions) == ["threat_alerts"]
+    request = pb.UpdateProfileRequest(
+        profile_id=viewer.person.profile_id, permissions=["flag_messages", "view_all_users"], version=1
+    )
+    await actions.update_profile(imported, request)
+    assert list((await actions.get_viewer(imported, known["cou"])).permissions) == ["flag_messages", "view_all_users"]
+    with pytest.raises(Aborted):
+        await actions.update_profile(imported, request)
+
+
+@pytest.mark.accepts(235)
+async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine) -> None:
+    await actions.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE)
+    assert len(await resolve(imported, audience(roles=(Role.STUDENT,)))) == 3
