@@ -103,7 +103,7 @@ class Families:
         for priority, relation in enumerate(relations, start=1):
             first = self._new_guardian(household, relation, priority)
             for child, record in zip(children, self._records(household, first, len(children)), strict=True):
-                self._relate(child, record, Agent(record.sourced_id, relation, priority))
+                self._relate(child, record, Agent(record.sourced_id, priority))
 
     def _records(self, household: Household, first: Person, count: int) -> Iterator[Person]:
         """Yield the record that each child points to: one for all, or a copy for each, as the office keeps them."""
@@ -137,7 +137,8 @@ class Families:
         guardian = Person(
             sourced_id=self._guardian_id(), role=ONEROSTER_ROLES[relation], profile="Parent", username=local,
             given=name["given"], middle=name["middle"], family=name["family"], language=name["language"],
-            has_account=self._rng.random() < self._rates["guardian"]["account"], consent=self._book.new_consent(),
+            has_account=self._rng.random() < self._rates["guardian"]["account"], relationship=relation,
+            consent=self._book.new_consent(),
         )  # fmt: skip
         self._give_guardian_contacts(guardian, local)
         self._district.guardians.append(guardian)
@@ -164,6 +165,6 @@ class Families:
 
     def _relate(self, child: Person, guardian: Person, agent: Agent) -> None:
         child.agents.append(agent)
-        guardian.agents.append(Agent(child.sourced_id, "student", agent.priority))
+        guardian.agents.append(Agent(child.sourced_id, agent.priority))
         if child.school_ids[0] not in guardian.school_ids:
             guardian.school_ids.append(child.school_ids[0])

@@ -20,10 +20,9 @@ class School:
 
 @dataclass(frozen=True)
 class Agent:
-    """A guardian of a student (or a student of a guardian): who, how related, and which contact to try first."""
+    """A guardian of a student (or a student of a guardian), and which of the guardians to try first, from 1."""
 
     sourced_id: str
-    relation: str
     priority: int
 
 
@@ -41,6 +40,7 @@ class Person:
     preferred_given: str = ""
     number: str = ""
     title: str = ""
+    relationship: str = ""
     grade: str = ""
     language: str = "en"
     email: str = ""

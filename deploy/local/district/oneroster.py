@@ -133,10 +133,9 @@ def _user(person: Person, district: District) -> Row:
         "agentSourcedIds": _list(one.sourced_id for one in person.agents),
         "preferredGivenName": person.preferred_given,
         "primaryOrgSourcedId": person.school_ids[0] if person.school_ids else district.sourced_id,
-        "metadata.preferredLanguage": person.language, "metadata.profileName": person.profile,
+        "metadata.preferredLanguage": person.language, "metadata.profile": person.profile,
         "metadata.staffId": person.number if is_staff else "", "metadata.title": person.title,
-        "metadata.agentRelations": _list(one.relation for one in person.agents) if is_student else "",
+        "metadata.relationship": person.relationship, "metadata.devices": " ".join(person.devices),
         "metadata.agentPriorities": _list(str(one.priority) for one in person.agents) if is_student else "",
-        "metadata.deviceTokens": _list(person.devices),
         **{f"metadata.consent{way.title()}": answer for way, answer in person.consent.items()},
     }  # fmt: skip
