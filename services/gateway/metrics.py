@@ -1,0 +1,36 @@
+"""Every instrument of the gateway."""
+
+import time
+
+from flask import Flask, Response, g, request
+
+from services.kit.telemetry import meter
+
+_meter = meter(__name__)
+duration = _meter.create_histogram(
+    "http.server.request.duration", unit="s", description="How long requests took, by route, method and status."
+)
+sign_ins = _meter.create_counter("lantern.sign_ins", unit="{attempt}", description="Attempts to sign in, by outcome.")
+webhooks = _meter.create_counter(
+    "lantern.webhooks", unit="{request}", description="Requests of providers, by provider and outcome."
+)
+
+
+def install(app: Flask) -> None:
+    """Measure every request of the application."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began_at = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        labels = {
+            "http.route": route,
+            "http.request.method": request.method,
+            "http.response.status_code": response.status_code,
+        }
+        if not response.is_streamed:
+            duration.record(time.perf_counter() - g.began_at, labels)
+        return response

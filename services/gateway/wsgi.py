@@ -1,0 +1,48 @@
+"""Makes the application in a worker process, after fork."""
+
+from typing import Any
+
+from prometheus_client import start_http_server
+
+from services.gateway.alerts import AlertHub
+from services.gateway.app import create_app
+from services.gateway.assets import Assets
+from services.gateway.clients import connect
+from services.gateway.config import GatewaySettings
+from services.gateway.database import create_engine
+from services.gateway.sns import Certificates
+from services.gateway.state import Gateway
+from services.gateway.viewers import Viewers
+from services.kit.auth import load_signing_key
+from services.kit.clock import Clock, utc_now
+from services.kit.config import load
+from services.kit.logs import configure_logs
+from services.kit.telemetry import configure_telemetry
+
+
+def assemble(settings: GatewaySettings, clock: Clock = utc_now) -> Gateway:
+    """Return what a process holds: connections, keys, files. Nothing is running yet."""
+    clients = connect(settings)
+    return Gateway(
+        settings=settings,
+        engine=create_engine(settings.database_url.get_secret_value()),
+        clients=clients,
+        viewers=Viewers(clients, load_signing_key(settings.gateway_key.get_secret_value())),
+        alerts=AlertHub(clients, settings.live_streams),
+        assets=Assets(),
+        certificates=Certificates(frozenset(settings.sns_cert_hosts.split(","))),
+        clock=clock,
+    )
+
+
+def create() -> Any:
+    """Return the WSGI application of one worker, its alert stream running."""
+    settings = load(GatewaySettings)
+    configure_logs("gateway", "wsgi", settings.log_level)
+    configure_telemetry("gateway", "wsgi", settings.otel_exporter_otlp_endpoint)
+    if settings.metrics_listen:
+        host, _, port = settings.metrics_listen.rpartition(":")
+        start_http_server(int(port), addr=host)
+    gateway = assemble(settings)
+    gateway.alerts.start()
+    return create_app(gateway)
