@@ -1,4 +1,4 @@
-PROTOS := $(shell find protos -name '*.proto' 2>/dev/null)
+PROTOS := $(sort $(wildcard protos/*/v1/*.proto tests/support/*/v1/*.proto))
 
 .PHONY: protos
 protos: .venv/.protos

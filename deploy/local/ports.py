@@ -1,0 +1,52 @@
+"""Ports: free ones the first time, the same ones afterwards, so that bookmarks and scripts keep working."""
+
+import json
+import socket
+from pathlib import Path
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class PortBook:
+    """Port numbers by name, remembered in a JSON file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is remembered."""
+        self._path = path
+        self._ports: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def port(self, name: str, wanted: int | None = None) -> int:
+        """Return the port of that name: the wanted one, else the remembered one if it is free, else a new one."""
+        port = wanted or self._ports.get(name)
+        if port is None or (not wanted and not _is_free(port)) or self._is_of_another(name, port):
+            port = self._new_port()
+        self._ports[name] = port
+        return port
+
+    def save(self) -> None:
+        """Remember for the next time."""
+        self._path.write_text(json.dumps(self._ports, indent=2, sort_keys=True), encoding="utf-8")
+
+    def _new_port(self) -> int:
+        while (port := free_port()) in self._ports.values():
+            pass
+        return port
+
+    def _is_of_another(self, name: str, port: int) -> bool:
+        return any(number == port for other, number in self._ports.items() if other != name)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,69 @@
+"""Fixtures for every test: the run's servers, a database per test, an empty NATS account, tokens.
+
+The servers start when the first test asks for one; with pytest-xdist the controller starts them for all workers.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import nats as nats_support
+from tests.support.postgres import Databases
+from tests.support.servers import Servers, start_servers
+from tests.support.tokens import Tokens
+
+_SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Give each worker of pytest-xdist the addresses of the run's servers."""
+    servers = _started(node.config)
+    node.workerinput["servers"] = (servers.postgres, servers.nats, servers.source)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    if servers := config.stash.get(_SERVERS, None):
+        servers.close()
+
+
+def _started(config: pytest.Config) -> Servers:
+    if _SERVERS not in config.stash:
+        config.stash[_SERVERS] = start_servers()
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.write_line(f"PostgreSQL and NATS from {config.stash[_SERVERS].source}")
+    return config.stash[_SERVERS]
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """The run's PostgreSQL and NATS."""
+    given = getattr(request.config, "workerinput", {}).get("servers")
+    return Servers(*given) if given else _started(request.config)
+
+
+@pytest.fixture
+def databases(servers: Servers) -> Iterator[Databases]:
+    """Makes databases for this test: `databases.copy("queue")`."""
+    made = Databases(servers.postgres)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+async def nats_url(servers: Servers, request: pytest.FixtureRequest) -> str:
+    """The worker's NATS account, empty."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
+    number = int(worker.removeprefix("gw"))
+    if number >= len(servers.nats):
+        pytest.fail(f"{servers.source} serve {len(servers.nats)} worker(s): run with -n {len(servers.nats)} at most")
+    await nats_support.empty(servers.nats[number])
+    return servers.nats[number]
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
+    """Signing keys and tokens that the servers of this run accept."""
+    return Tokens.make(tmp_path_factory.mktemp("keys"))
