@@ -1,0 +1,95 @@
+"""The columns of every table: name in addresses, title, kind, and whether it is hidden until asked for."""
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    key: str
+    """Name in addresses, in preferences and in the services' sorts."""
+    title: str
+    kind: str = "text"
+    """text, number, date or tick; numbers are right-aligned."""
+    is_hidden: bool = False
+    """Not shown until the person asks for it (statement 57)."""
+    is_sortable: bool = True
+
+
+_COUNTS = (
+    Column("total", "Total", "number"),
+    Column("sent", "Sent", "number"),
+    Column("pending", "Pending", "number"),
+    Column("expired", "Expired", "number"),
+    Column("errors", "Errors", "number"),
+)
+_HISTORY = (
+    Column("date", "Date", "date"),
+    Column("type", "Type"),
+    Column("message", "Message"),
+    Column("source", "Source"),
+    Column("from", "From"),
+    Column("to", "To"),
+    Column("recipient_type", "Recipient type"),
+    Column("regarding_student", "Regarding student"),
+    *_COUNTS,
+    Column("secure", "Secure", "tick"),
+    Column("emergency", "Emergency", "tick"),
+    Column("flagged", "Flagged", "tick"),
+    Column("admin_flagged", "Admin flagged", "tick"),
+    Column("referral", "Referral"),
+    Column("duplicate", "Duplicate", "number", is_hidden=True),
+    Column("withheld", "Withheld", "number", is_hidden=True),
+    Column("cancelled", "Cancelled", "number", is_hidden=True),
+    Column("opted_out", "Opted out", "number", is_hidden=True),
+)
+_THREATS = (
+    Column("date", "Date", "date"),
+    Column("type", "Type"),
+    Column("message", "Message"),
+    Column("source", "Source"),
+    Column("from", "From"),
+    Column("recipient_type", "Recipient type"),
+    Column("to", "To"),
+    Column("regarding_student", "Regarding student(s)"),
+    Column("total", "Total", "number"),
+    Column("sent", "Sent", "number"),
+    Column("errors", "Errors", "number"),
+    Column("flagged", "Flagged", "tick"),
+    Column("referral", "Referral"),
+    Column("acknowledge", "Acknowledge", is_sortable=False),
+)
+_DELIVERY = (
+    Column("last_update", "Last update", "date"),
+    Column("status", "Status"),
+    Column("type", "Type", is_sortable=False),
+    Column("name", "Name"),
+    Column("destination", "Destination"),
+    Column("school", "School"),
+    Column("staff_id", "Staff ID"),
+    Column("regarding_student", "Regarding student"),
+    Column("student_id", "Student ID"),
+    Column("message", "Message", is_sortable=False),
+    Column("error", "Error"),
+)
+_EXPIRATION = Column("expiration", "Expiration", "date")
+REPORTS: dict[str, tuple[Column, ...]] = {
+    "history": _HISTORY,
+    "threats": _THREATS,
+    # Expiration is in History's recipients alone (statement 71).
+    "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
+    "threat-recipients": _DELIVERY,
+    "errors": _DELIVERY,
+}
+"""Every table whose columns a person may hide, by its name in preferences."""
+
+
+def default_hidden(report: str) -> list[str]:
+    """Return the columns that are hidden until asked for."""
+    return [column.key for column in REPORTS[report] if column.is_hidden]
+
+
+def shown(report: str, hidden: list[str]) -> list[Column]:
+    """Return the columns to show; at least one."""
+    columns = [column for column in REPORTS[report] if column.key not in hidden]
+    return columns or list(REPORTS[report][:1])

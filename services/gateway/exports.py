@@ -1,0 +1,86 @@
+"""Workbooks of a table: every row of a search, the columns that are shown, cells that cannot run."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import xlsxwriter
+from flask import Response, send_file
+
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import words
+from services.gateway.columns import Column
+from services.gateway.state import gateway
+from services.kit.errors import InvalidArgument
+
+PAGE = 500
+MOST_ROWS = 50_000
+"""Rows of one workbook; a larger search is refused, since it would hold a thread for minutes."""
+Page = Callable[[int], tuple[list[reports.EntryRow], int]]
+"""Answers the rows of a page, from 1, and the number of pages."""
+_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "default_date_format": "d mmm yyyy h:mm"}
+
+
+def workbook(name: str, columns: list[Column], page: Page) -> Response:
+    """Answer a workbook. InvalidArgument when the search has more than MOST_ROWS rows."""
+    content = BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        book = xlsxwriter.Workbook(content, {**_OPTIONS, "tmpdir": folder})
+        sheet = book.add_worksheet(name[:31])
+        sheet.freeze_panes(1, 1)
+        sheet.write_row(0, 0, [column.title for column in columns], book.add_format({"bold": True}))
+        for number, row in enumerate(_rows(page), 1):
+            for position, column in enumerate(columns):
+                value = value_of(row, column.key)
+                write = sheet.write_number if isinstance(value, int) and not isinstance(value, bool) else sheet.write_string
+                write(number, position, value)
+        book.close()
+    content.seek(0)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return send_file(content, kind, as_attachment=True, download_name=f"{name}.xlsx")
+
+
+def _rows(page: Page) -> Iterator[reports.EntryRow]:
+    rows, pages = page(1)
+    if pages * PAGE > MOST_ROWS:
+        raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {MOST_ROWS:,} rows. Narrow the search.")
+    yield from rows
+    for number in range(2, pages + 1):
+        yield from page(number)[0]
+
+
+def value_of(row: reports.EntryRow, key: str) -> Any:
+    """Return what a cell says: a number, or a text."""
+    counts = row.counts
+    when = words.moment(row.sent_at)
+    values: dict[str, Any] = {
+        "date": words.full_date(when, gateway().zone) if when else "",
+        "type": words.CHANNELS[row.channel].label if row.channel in words.CHANNELS else "",
+        "message": row.subject or row.text,
+        "source": words.SOURCES.get(row.source, ""),
+        "from": getattr(row, "from"),
+        "to": row.to,
+        "recipient_type": words.RECIPIENT_TYPES.get(row.recipient_type, ""),
+        "regarding_student": ", ".join(each.name for each in row.regarding),
+        "total": counts.total,
+        "sent": counts.sent,
+        "pending": counts.pending + counts.held,
+        "expired": counts.expired,
+        "errors": counts.error,
+        "duplicate": counts.duplicate,
+        "withheld": counts.withheld,
+        "cancelled": counts.cancelled,
+        "opted_out": counts.opted_out,
+        "secure": _tick(row.is_secure),
+        "emergency": _tick(row.is_emergency),
+        "flagged": _tick(row.is_flagged),
+        "admin_flagged": _tick(row.is_admin_flagged),
+        "referral": row.referral_id,
+        "acknowledge": row.acknowledged_by,
+    }
+    return values[key]
+
+
+def _tick(is_set: bool) -> str:
+    return "Yes" if is_set else ""

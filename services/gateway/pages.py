@@ -1,0 +1,150 @@
+"""What every page has: the frame's navigation, alerts, filters for dates and numbers, safe return addresses."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+from google.protobuf.timestamp_pb2 import Timestamp
+from markupsafe import Markup
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.notify.v1 import notify_pb2 as notify
+from services.gateway import words
+from services.gateway.access import Permission, Person
+from services.gateway.state import gateway
+from services.kit.errors import ServiceError
+from services.kit.logs import get_logger
+from services.kit.rpc_errors import translated
+
+_log = get_logger(__name__)
+
+
+def install(app: Flask) -> None:
+    """Give templates their filters and what every page shows."""
+    app.jinja_env.filters.update(
+        date=_date, full_date=_full_date, ago=_ago, iso=_iso, count=words.count, number_of=words.plural
+    )
+    app.jinja_env.globals.update(words=words, asset=lambda name: gateway().assets.address(name))
+    app.context_processor(_frame)
+
+
+def _frame() -> dict[str, Any]:
+    someone: Person | None = g.get("person")
+    if someone is None:
+        return {"person": None, "district": gateway().settings.district_name, "theme": _theme()}
+    return {
+        "person": someone,
+        "district": gateway().settings.district_name,
+        "navigation": list(_navigation(someone)),
+        "alerts": open_alerts(someone) if "HX-Request" not in request.headers else Alerts([], True),
+        "theme": _theme(),
+        "working_school": _working_school(someone),
+    }
+
+
+def _theme() -> str:
+    chosen = request.cookies.get("lantern_theme", "")
+    return chosen if chosen in {"light", "dark"} else ""
+
+
+def _navigation(someone: Person) -> Iterator[dict[str, str]]:
+    yield {"key": "inbox", "href": "/inbox", "label": "Inbox", "icon": "inbox"}
+    if someone.may(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF):
+        yield {"key": "compose", "href": "/compose", "label": "Compose", "icon": "compose"}
+    if someone.may(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS):
+        yield {"key": "reports", "href": reports_home(someone), "label": "Communication reports", "icon": "reports"}
+
+
+def reports_home(someone: Person) -> str:
+    """Return where Communication Reports begins for this person (statements 17, 18)."""
+    may = someone.may(Permission.COMMUNICATION_REPORTS)
+    return "/reports/history" if may else "/reports/threats"
+
+
+class Alerts:
+    """The open alerts of a person, or that they cannot be had."""
+
+    def __init__(self, alerts: list[notify.Alert], is_known: bool) -> None:
+        """Take the alerts, newest first."""
+        self.alerts, self.is_known = alerts, is_known
+
+
+def open_alerts(someone: Person) -> Alerts:
+    """Ask notify for the person's open alerts; a page must not fail because notify does not answer."""
+    if not someone.may(Permission.THREAT_ALERTS):
+        return Alerts([], True)
+    try:
+        with translated():
+            answer = gateway().clients.notify.ListAlerts(notify.ListAlertsRequest(), timeout=2)
+    except ServiceError as problem:
+        _log.warning("alerts_unknown", reason=problem.reason)
+        return Alerts([], False)
+    return Alerts([alert for alert in answer.alerts if not alert.is_dismissed], True)
+
+
+def schools() -> list[directory.School]:
+    """Return every school, by title."""
+    if "schools" not in g:
+        with translated():
+            g.schools = list(gateway().clients.directory.ListSchools(directory.ListSchoolsRequest()).schools)
+    found: list[directory.School] = g.schools
+    return found
+
+
+def visible_schools(someone: Person) -> list[directory.School]:
+    """Return the schools that the person may see (statement 25)."""
+    seen = someone.visible_schools
+    return [each for each in schools() if "*" in seen or each.school_id in seen]
+
+
+def _working_school(someone: Person) -> directory.School | None:
+    try:
+        return working_school(someone)
+    except ServiceError as problem:
+        _log.warning("schools_unknown", reason=problem.reason)
+        return None
+
+
+def working_school(someone: Person) -> directory.School | None:
+    """Return the school that the person works in or attends; None for the district's own people."""
+    first = someone.school_ids[0] if someone.school_ids else ""
+    return next((each for each in schools() if each.school_id == first), None)
+
+
+def safe_return(address: str, fallback: str) -> str:
+    """Return the address if it leads to a page of ours, else the fallback."""
+    parts = urlsplit(address)
+    is_ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
+    return address if is_ours and not any(ord(letter) < 32 for letter in address) else fallback
+
+
+def _moment(value: Timestamp | datetime) -> datetime | None:
+    return value if isinstance(value, datetime) else words.moment(value)
+
+
+def _date(value: Timestamp | datetime) -> Markup:
+    """Return the short date, with the full one on hover and for screen readers."""
+    when = _moment(value)
+    if when is None:
+        return Markup("")
+    zone = gateway().zone
+    full, short = words.full_date(when, zone), words.short_date(when, zone, gateway().clock())
+    markup = '<time datetime="{}" title="{}"><span aria-hidden="true">{}</span><span class="visually-hidden">{}</span></time>'
+    return Markup(markup).format(when.isoformat(), full, short, full)
+
+
+def _full_date(value: Timestamp | datetime) -> str:
+    when = _moment(value)
+    return words.full_date(when, gateway().zone) if when else ""
+
+
+def _ago(value: Timestamp | datetime) -> str:
+    when = _moment(value)
+    return words.ago(when, gateway().clock()) if when else ""
+
+
+def _iso(value: Timestamp | datetime) -> str:
+    when = _moment(value)
+    return when.isoformat() if when else ""

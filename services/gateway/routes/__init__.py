@@ -1,0 +1,36 @@
+"""One file for each noun; every route names the permission that it needs."""
+
+from services.gateway.routes import (
+    alerts,
+    api,
+    assets,
+    compose,
+    entries,
+    health,
+    history,
+    inbox,
+    people,
+    preferences,
+    sign_in,
+    threats,
+    webhooks,
+)
+
+BLUEPRINTS = (
+    sign_in.blueprint,
+    history.blueprint,
+    entries.blueprint,
+    threats.blueprint,
+    alerts.blueprint,
+    inbox.blueprint,
+    compose.blueprint,
+    people.blueprint,
+    preferences.blueprint,
+    assets.blueprint,
+    health.blueprint,
+    api.blueprint,
+    api.sign_in_blueprint,
+    webhooks.blueprint,
+)
+OPEN_TO_OTHER_SITES = (webhooks.blueprint, api.sign_in_blueprint)
+"""Without form tokens: providers sign their requests, and a sign-in as JSON cannot come from another site's form."""

@@ -1,0 +1,126 @@
+"""How values read on a page: dates in the district's zone, names of channels, states and labels."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.types.v1 import types_pb2 as types
+
+
+class Choice(NamedTuple):
+    """A value of an address and its name on the page."""
+
+    value: str
+    label: str
+
+
+CHANNELS = {
+    types.CHANNEL_EMAIL: Choice("email", "E-mail"),
+    types.CHANNEL_SMS: Choice("sms", "SMS"),
+    types.CHANNEL_TTS: Choice("tts", "TTS"),
+    types.CHANNEL_RECORDED: Choice("recorded", "Recorded"),
+    types.CHANNEL_PUSH: Choice("push", "Push notifications"),
+    types.CHANNEL_POLL: Choice("poll", "Poll"),
+    types.CHANNEL_SIGNUP: Choice("signup", "Sign up"),
+}
+"""Channels, in the order of the Type filter (statements 23, 24)."""
+
+
+class State(NamedTuple):
+    """One word of the fixed vocabulary of states (statement 247)."""
+
+    label: str
+    tone: str
+    """good, wait, bad or quiet; the icon and colour follow it."""
+    meaning: str
+
+
+STATES = {
+    types.DELIVERY_STATE_HELD: State("Awaiting screening", "wait", "Waits until the message has been screened."),
+    types.DELIVERY_STATE_PENDING: State("Pending", "wait", "Waits in the queue."),
+    types.DELIVERY_STATE_CLAIMED: State("Pending", "wait", "Being handed to the provider."),
+    types.DELIVERY_STATE_HANDED_OFF: State("Pending", "wait", "The provider has it and has not confirmed delivery."),
+    types.DELIVERY_STATE_SENT: State("Sent", "good", "Received by the recipient."),
+    types.DELIVERY_STATE_ERROR: State("Error", "bad", "Could not be received."),
+    types.DELIVERY_STATE_EXPIRED: State("Expired", "quiet", "Waited too long and was given up."),
+    types.DELIVERY_STATE_DUPLICATE: State("Duplicate", "quiet", "Same contact as another recipient; sent once."),
+    types.DELIVERY_STATE_WITHHELD: State("Withheld", "bad", "Stopped by screening."),
+    types.DELIVERY_STATE_CANCELLED: State("Cancelled", "quiet", "Stopped by staff before it left."),
+    types.DELIVERY_STATE_OPTED_OUT: State("Opted out", "quiet", "The family asked for no such messages."),
+}
+ICONS = {"good": "✓", "wait": "◷", "bad": "!", "quiet": "–"}
+CATEGORIES = {
+    types.CATEGORY_TOXICITY: "Toxicity",
+    types.CATEGORY_SEVERE_TOXICITY: "Severe toxicity",
+    types.CATEGORY_PROFANITY: "Profanity",
+    types.CATEGORY_INSULT: "Insult",
+    types.CATEGORY_DISCRIMINATION: "Discrimination",
+    types.CATEGORY_THREAT: "Threat",
+    types.CATEGORY_SELF_HARM: "Self-harm",
+    types.CATEGORY_SELF_HARM_INTENT: "Self-harm intent",
+    types.CATEGORY_SELF_HARM_DIRECTION: "Self-harm direction",
+    types.CATEGORY_VIOLENCE: "Violence",
+}
+ROLES = {
+    types.ROLE_ADMIN: "Administrator",
+    types.ROLE_TEACHER: "Teacher",
+    types.ROLE_STUDENT: "Student",
+    types.ROLE_PARENT: "Parent or guardian",
+}
+SOURCES = {types.SOURCE_DISTRICT: "District", types.SOURCE_SCHOOL: "School"}
+RECIPIENT_TYPES = {types.RECIPIENT_TYPE_DIRECTORY: "Directory", types.RECIPIENT_TYPE_IMPORTED: "Imported"}
+ACTIONS = {
+    "threat.viewed": "Opened the threat",
+    "flag.set": "Flagged",
+    "flag.cleared": "Cleared the flag",
+    "threat.acknowledged": "Acknowledged",
+}
+
+
+def moment(stamp: Timestamp) -> datetime | None:
+    """Return an aware UTC time; None when the field is empty."""
+    return stamp.ToDatetime(UTC) if stamp.seconds or stamp.nanos else None
+
+
+def full_date(when: datetime, zone: ZoneInfo) -> str:
+    """Return "14 Nov 2026, 8:05 am" in the zone."""
+    local = when.astimezone(zone)
+    return f"{local.day} {local:%b %Y}, {_time(local)}"
+
+
+def short_date(when: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the time for today, day and time for this year, the day alone for other years."""
+    local, today = when.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return _time(local)
+    if local.year == today.year:
+        return f"{local.day} {local:%b}, {_time(local)}"
+    return f"{local.day} {local:%b %Y}"
+
+
+def ago(when: datetime, now: datetime) -> str:
+    """Return "just now", "2 min ago", "3 h ago" or "4 days ago"."""
+    minutes = int(max(0.0, (now - when).total_seconds()) // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60)} days ago"
+
+
+def count(number: int) -> str:
+    """Return the number with thousands separated."""
+    return f"{number:,}"
+
+
+def plural(number: int, one: str, many: str) -> str:
+    """Return "1 message" or "2,000 messages"."""
+    return f"{count(number)} {one if number == 1 else many}"
+
+
+def _time(local: datetime) -> str:
+    return f"{local.hour % 12 or 12}:{local.minute:02d} {'am' if local.hour < 12 else 'pm'}"
