@@ -1,0 +1,22 @@
+"""What moderation reads from the environment."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from services.kit.config import ServiceSettings
+
+
+class Config(ServiceSettings):
+    """The settings of `python -m services.moderation serve`."""
+
+    provider: Literal["embedded", "moderationapi"] = "embedded"
+    """Who judges: the embedded model, or the vendor with the embedded model beside it."""
+    modapi_secret_key: SecretStr = SecretStr("")
+    """Project key of ModerationAPI; needed when it is the provider."""
+    modapi_base_url: str = "https://api.moderationapi.com/v1"
+    """Where ModerationAPI answers."""
+    modapi_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 5.0
+    """How long one try of the vendor may take."""
+    outage_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """How long a message waits for the vendor before the embedded model decides in its place (statement 167)."""

@@ -1,0 +1,162 @@
+"""Pure rules of screening: scores and a policy make a decision.
+
+A category holds or watches a message when its score reaches the policy's threshold. Overrides replace the rules of some
+categories for a school or some grades. Under shadow mode the decision is recorded and nothing is held (statement 304).
+A category that the provider did not evaluate is never taken as clean (statement 166): see judging.py.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from services.kit.errors import InvalidArgument
+
+
+class Category(StrEnum):
+    """The ten labels (statement 164)."""
+
+    TOXICITY = "toxicity"
+    SEVERE_TOXICITY = "severe_toxicity"
+    PROFANITY = "profanity"
+    INSULT = "insult"
+    DISCRIMINATION = "discrimination"
+    THREAT = "threat"
+    SELF_HARM = "self_harm"
+    SELF_HARM_INTENT = "self_harm_intent"
+    SELF_HARM_DIRECTION = "self_harm_direction"
+    VIOLENCE = "violence"
+
+
+class Decision(StrEnum):
+    """What becomes of a message."""
+
+    CLEAN = "clean"
+    WATCH = "watch"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one category is judged. Thresholds are 0 to 1; tier 1 is the most urgent of 3."""
+
+    category: Category
+    is_on: bool
+    hold_threshold: float
+    watch_threshold: float
+    tier: int
+
+
+@dataclass(frozen=True)
+class Override:
+    """Rules for a school (empty: all) and grades (empty: all) in place of the district's."""
+
+    school_id: str
+    grades: tuple[str, ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the district decided. Phrases are compared after normalisation, as whole words."""
+
+    version: int
+    rules: tuple[Rule, ...]
+    overrides: tuple[Override, ...] = ()
+    is_shadow: bool = False
+    blocked_phrases: tuple[str, ...] = ()
+    allowed_phrases: tuple[str, ...] = ()
+
+    def rules_for(self, school_id: str, grade: str) -> dict[Category, Rule]:
+        """Return the rules for a sender; the first override that fits applies."""
+        rules = {rule.category: rule for rule in self.rules}
+        for each in self.overrides:
+            if each.school_id in ("", school_id) and (not each.grades or grade in each.grades):
+                return {**rules, **{rule.category: rule for rule in each.rules}}
+        return rules
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a provider says of a message: scores of the categories that it evaluated, each 0 to 1."""
+
+    scores: Mapping[Category, float]
+    provider: str
+    model: str
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A decision with what carried it."""
+
+    decision: Decision
+    tier: int
+    holds: frozenset[Category]
+    watches: frozenset[Category]
+
+
+MOST_PHRASES = 1000
+LONGEST_PHRASE = 200
+
+
+def decide(
+    policy: Policy, scores: Mapping[Category, float], school_id: str, grade: str, *, is_blocked: bool
+) -> Outcome:
+    """Return what the policy makes of the scores. is_blocked: a blocked phrase stands in the text, which always holds."""
+    rules = policy.rules_for(school_id, grade)
+    on = {name: rule for name, rule in rules.items() if rule.is_on}
+    holds = frozenset(name for name, rule in on.items() if scores.get(name, 0.0) >= rule.hold_threshold)
+    watches = frozenset(name for name, rule in on.items() if scores.get(name, 0.0) >= rule.watch_threshold) - holds
+    tier = min((on[name].tier for name in holds), default=2 if is_blocked else 0)
+    if holds or is_blocked:
+        decision = Decision.WATCH if policy.is_shadow else Decision.HOLD
+    else:
+        decision = Decision.WATCH if watches else Decision.CLEAN
+    return Outcome(decision, tier, holds, watches)
+
+
+def contains_phrase(plain_text: str, phrases: Sequence[str]) -> bool:
+    """Tell whether one of the phrases stands in the text as whole words; both are normalised already."""
+    return any(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", plain_text) for phrase in phrases if phrase)
+
+
+def without_phrases(text: str, phrases: Sequence[str]) -> str:
+    """Return the text with the allowed phrases cut out, whatever their case."""
+    for phrase in phrases:
+        text = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ", text, flags=re.IGNORECASE)
+    return text
+
+
+def check_policy(policy: Policy) -> Policy:
+    """Return the policy with all ten rules in order. InvalidArgument names each field that is wrong."""
+    wrong = _check_rules("/rules", policy.rules)
+    missing = set(Category) - {rule.category for rule in policy.rules}
+    wrong += [("/rules", f"There is no rule for {name}.") for name in sorted(missing)]
+    for place, override in enumerate(policy.overrides):
+        wrong += _check_rules(f"/overrides/{place}/rules", override.rules)
+    for name in ("blocked_phrases", "allowed_phrases"):
+        phrases = getattr(policy, name)
+        if len(phrases) > MOST_PHRASES or any(not 0 < len(phrase) <= LONGEST_PHRASE for phrase in phrases):
+            wrong.append(
+                (f"/{name}", f"At most {MOST_PHRASES} phrases of 1 to {LONGEST_PHRASE} characters are allowed.")
+            )
+    if wrong:
+        raise InvalidArgument("POLICY_INVALID", "The policy is not valid.", violations=wrong)
+    order = list(Category)
+    return replace(policy, rules=tuple(sorted(policy.rules, key=lambda rule: order.index(rule.category))))
+
+
+def _check_rules(pointer: str, rules: Sequence[Rule]) -> list[tuple[str, str]]:
+    wrong = []
+    names = [rule.category for rule in rules]
+    if len(set(names)) != len(names):
+        wrong.append((pointer, "A category has two rules."))
+    for place, rule in enumerate(rules):
+        if not 0 <= rule.watch_threshold <= rule.hold_threshold <= 1:
+            wrong.append(
+                (f"{pointer}/{place}", "Thresholds are 0 to 1, and the watch threshold is at most the hold threshold.")
+            )
+        if not 1 <= rule.tier <= 3:
+            wrong.append((f"{pointer}/{place}/tier", "A tier is 1, 2 or 3."))
+    return wrong

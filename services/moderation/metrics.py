@@ -1,0 +1,19 @@
+"""Every instrument of moderation."""
+
+from services.kit.telemetry import meter
+
+_meter = meter("services.moderation")
+verdict_latency = _meter.create_histogram(
+    "lantern.moderation.verdict.latency", "s", "From the request to the stored verdict."
+)
+verdicts = _meter.create_counter("lantern.moderation.verdicts", "{verdict}", "Verdicts by decision and provider.")
+held_categories = _meter.create_counter("lantern.moderation.held", "{message}", "Held messages by category.")
+provider_errors = _meter.create_counter(
+    "lantern.moderation.provider.errors", "{error}", "Judgements that a provider failed to give."
+)
+scores = _meter.create_histogram(
+    "lantern.moderation.scores", "1", "Scores by category; their drift shows a model growing stale."
+)
+backlog_age = _meter.create_gauge(
+    "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for a verdict."
+)

@@ -1,0 +1,1 @@
+"""Who judges a text: the vendor (modapi.py) or the embedded model (embedded.py)."""

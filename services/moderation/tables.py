@@ -1,0 +1,45 @@
+"""Moderation's tables, as the migrations leave them; the CHECKs stand in the migrations."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from services.kit.outbox import outbox_table
+
+metadata = sa.MetaData()
+outbox = outbox_table(metadata)
+_id = sa.Uuid(as_uuid=False)
+_time = sa.DateTime(timezone=True)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("author_id", sa.Text, nullable=False),
+    sa.Column("created_at", _time, nullable=False),
+)
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("verdict_id", _id, primary_key=True),
+    sa.Column("screening_id", _id, nullable=False, unique=True),
+    sa.Column("message_id", _id, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("scores", JSONB, nullable=False),
+    sa.Column("holds", ARRAY(sa.Text), nullable=False),
+    sa.Column("watches", ARRAY(sa.Text), nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.BigInteger, sa.ForeignKey("policies.version"), nullable=False),
+    sa.Column("explanation", sa.Text, nullable=False),
+    sa.Column("tier", sa.Integer, nullable=False),
+    sa.Column("reached_at", _time, nullable=False),
+)
+waiting = sa.Table(
+    "waiting",
+    metadata,
+    sa.Column("screening_id", _id, primary_key=True),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("requested_at", _time, nullable=False),
+    sa.Column("next_try_at", _time, nullable=False, index=True),
+)
