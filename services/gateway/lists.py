@@ -1,0 +1,94 @@
+"""Uploaded recipient lists: the good rows go, the bad ones are reported by line."""
+
+import csv
+import io
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from services.kit.errors import InvalidArgument
+
+MOST_ROWS = 20_000
+_HEADERS = {"name", "email", "mobile"}
+_LONGEST_NAME = 200
+
+
+def read_list(content: bytes) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """Return the good rows and the problems of a CSV file with the columns name, email and mobile.
+
+    A row needs a name and an address or a number. Line 1 is the header. InvalidArgument when the file as a whole cannot
+    be read: not UTF-8, no such columns, more than MOST_ROWS rows.
+    """
+    reader = csv.DictReader(io.StringIO(_decode(content)), restkey="")
+    found = {(name or "").strip().lower() for name in reader.fieldnames or ()}
+    if "name" not in found or not found & {"email", "mobile"}:
+        raise _refuse("The first line names the columns: name, email, mobile.")
+    good: list[dict[str, str]] = []
+    problems: list[dict[str, Any]] = []
+    try:
+        for row in reader:
+            _read_row(reader.line_num, row, good, problems)
+            if len(good) + len(problems) > MOST_ROWS:
+                raise _refuse(f"A list has at most {MOST_ROWS:,} rows.")
+    except csv.Error as problem:
+        raise _refuse(f"Line {reader.line_num} cannot be read as CSV.") from problem
+    return good, problems
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise _refuse("Save the list as CSV in UTF-8.") from problem
+
+
+def _refuse(text: str) -> InvalidArgument:
+    return InvalidArgument("LIST_UNREADABLE", text, violations=[("/list", text)])
+
+
+def _read_row(line: int, row: dict[str, Any], good: list[dict[str, str]], problems: list[dict[str, Any]]) -> None:
+    if "" in row and isinstance(row[""], list):
+        problems.append({"line": line, "detail": "The row has more values than the header has columns."})
+        return
+    cells = {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
+    if not any(cells.values()):
+        return
+    try:
+        good.append(_checked(cells))
+    except ValueError as problem:
+        problems.append({"line": line, "detail": str(problem)})
+
+
+def _checked(cells: dict[str, str]) -> dict[str, str]:
+    """Return the row with its contacts in normal form. ValueError says what is wrong with it."""
+    name = cells.get("name", "")
+    if not name:
+        raise ValueError("The name is missing.")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"The name is longer than {_LONGEST_NAME} characters.")
+    email, mobile = cells.get("email", ""), cells.get("mobile", "")
+    if not email and not mobile:
+        raise ValueError("There is neither an e-mail address nor a mobile number.")
+    return {"name": name, "email": _email(email), "mobile": _mobile(mobile)}
+
+
+def _email(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError as problem:
+        raise ValueError(f"“{text[:80]}” is not an e-mail address.") from problem
+
+
+def _mobile(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        number = phonenumbers.parse(text, "US")
+    except phonenumbers.NumberParseException as problem:
+        raise ValueError(f"“{text[:40]}” is not a telephone number.") from problem
+    if not phonenumbers.is_valid_number(number):
+        raise ValueError(f"“{text[:40]}” is not a number that exists.")
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

@@ -1,0 +1,146 @@
+"""Dialogs of an entry, each at an address of its own: the record, its recipients, its errors, its message."""
+
+from typing import NamedTuple
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from protos.queue.v1 import queue_pb2 as queue
+from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
+from services.gateway.pages import safe_return, schools
+from services.gateway.routes.history import PATH, hidden_columns
+from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, Search, read_search
+from services.gateway.state import gateway, person
+from services.kit.errors import NotFound
+from services.kit.ids import new_id
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("entries", __name__)
+STATES = {
+    "sent": [types.DELIVERY_STATE_SENT],
+    "pending": [
+        types.DELIVERY_STATE_HELD,
+        types.DELIVERY_STATE_PENDING,
+        types.DELIVERY_STATE_CLAIMED,
+        types.DELIVERY_STATE_HANDED_OFF,
+    ],
+    "expired": [types.DELIVERY_STATE_EXPIRED],
+    "errors": [types.DELIVERY_STATE_ERROR],
+    "duplicate": [types.DELIVERY_STATE_DUPLICATE],
+    "withheld": [types.DELIVERY_STATE_WITHHELD],
+    "cancelled": [types.DELIVERY_STATE_CANCELLED],
+    "opted_out": [types.DELIVERY_STATE_OPTED_OUT],
+}
+"""States that a column counts; its number opens exactly these rows (statement 95)."""
+_RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
+
+
+class Deliveries(NamedTuple):
+    """A page of recipients, and how it was asked for."""
+
+    answer: queue.ListDeliveriesResponse
+    state: str
+    """Key of STATES, or empty for all."""
+    query: str
+    sort: str
+    is_descending: bool
+    size: int
+
+
+def ask_deliveries(entry_id: str) -> Deliveries:
+    """Return the recipients that the address asks for (sections F and H)."""
+    arguments = request.args
+    state = arguments.get("state", "") if arguments.get("state") in STATES else ""
+    sort, is_descending = arguments.get("dsort", "last_update"), arguments.get("dorder", "desc") != "asc"
+    known = {column.key for column in REPORTS["recipients"] if column.is_sortable}
+    wanted = queue.ListDeliveriesRequest(
+        entry_id=entry_id,
+        states=STATES.get(state, []),
+        query=arguments.get("q", "")[:200],
+        sort=types.Sort(column=sort if sort in known else "last_update", descending=is_descending),
+        page=types.PageRequest(number=_number("dpage", 1), size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE)),
+    )
+    with translated():
+        answer = gateway().clients.queue.ListDeliveries(wanted)
+    return Deliveries(answer, state, wanted.query, wanted.sort.column, is_descending, wanted.page.size)
+
+
+def _number(name: str, default: int) -> int:
+    text = request.args.get(name, "")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def get_entry(entry_id: str, search: Search | None = None) -> reports.GetEntryResponse:
+    """Return an entry, with its neighbours under a search. NotFound outside the viewer's scope."""
+    wanted = reports.GetEntryRequest(entry_id=entry_id)
+    if search is not None:
+        wanted.filter.CopyFrom(search.filter)
+        wanted.sort.CopyFrom(search.sort)
+    with translated():
+        answer: reports.GetEntryResponse = gateway().clients.reports.GetEntry(wanted)
+    return answer
+
+
+@blueprint.get(f"{PATH}/entries/<uuid:entry_id>")
+@requires(Permission.COMMUNICATION_REPORTS)
+def record(entry_id: str) -> str:
+    """Show one entry in full, with arrows through the search it was opened from (statement 222)."""
+    search = read_search(PATH, "history", request.args, person())
+    answer = get_entry(str(entry_id), search)
+    return render_template(
+        "record.html", answer=answer, row=answer.row, search=search, columns=REPORTS["history"], back=search.link()
+    )
+
+
+@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients")
+@requires(Permission.COMMUNICATION_REPORTS)
+def recipients(entry_id: str) -> str:
+    """Show the recipients of an entry, or those in one state."""
+    search = read_search(PATH, "history", request.args, person())
+    found = ask_deliveries(str(entry_id))
+    report = "errors" if found.state == "errors" else "recipients"
+    hidden = hidden_columns(report)
+    return render_template(
+        "recipients.html",
+        row=get_entry(str(entry_id)).row,
+        found=found,
+        report=report,
+        columns=shown(report, hidden),
+        all_columns=REPORTS[report],
+        hidden=hidden,
+        school_titles={each.school_id: each.title for each in schools()},
+        search=search,
+        back=search.link(),
+        base=f"{PATH}/entries/{entry_id}/recipients",
+        message_base=f"{PATH}/entries/{entry_id}/message",
+        resend_key=new_id(),
+        may_resend=found.state in _RESENDABLE and person().may(Permission.SEND_MESSAGES),
+    )
+
+
+@blueprint.post(f"{PATH}/entries/<uuid:entry_id>/resend")
+@requires(Permission.SEND_MESSAGES)
+def resend(entry_id: str) -> Response:
+    """Send again to the recipients in Error or Expired (statement 305)."""
+    state = _RESENDABLE.get(request.form.get("state", ""))
+    if state is None:
+        raise NotFound("STATE_UNKNOWN", "Only errors and expired ones are sent again.")
+    wanted = queue.ResendEntryRequest(
+        idempotency_key=request.form.get("key", "")[:200] or new_id(), entry_id=str(entry_id), states=[state]
+    )
+    with translated():
+        gateway().clients.queue.ResendEntry(wanted)
+    return redirect(safe_return(request.form.get("next", ""), PATH), 303)
+
+
+@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/message")
+@requires(Permission.COMMUNICATION_REPORTS)
+def message(entry_id: str) -> str:
+    """Show the whole message as it was sent (statement 86)."""
+    search = read_search(PATH, "history", request.args, person())
+    answer = get_entry(str(entry_id))
+    return render_template("message.html", row=answer.row, text=answer.text, back=search.link())

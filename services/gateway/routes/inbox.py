@@ -1,0 +1,67 @@
+"""The portal inbox and the sent box."""
+
+from flask import Blueprint, render_template, request
+
+from protos.queue.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.searches import PAGE_SIZE
+from services.gateway.state import gateway
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("inbox", __name__)
+
+
+def page_request() -> types.PageRequest:
+    """Return the page that the address asks for."""
+    text = request.args.get("page", "")
+    number = int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 9 else 1
+    return types.PageRequest(number=max(1, number), size=PAGE_SIZE)
+
+
+def list_inbox() -> queue.ListInboxResponse:
+    """Return a page of the signed-in person's inbox."""
+    wanted = queue.ListInboxRequest(
+        query=request.args.get("q", "").strip()[:200], is_unread=request.args.get("unread") == "1", page=page_request()
+    )
+    with translated():
+        answer: queue.ListInboxResponse = gateway().clients.queue.ListInbox(wanted)
+    return answer
+
+
+def list_sent() -> queue.ListSentBoxResponse:
+    """Return a page of what the signed-in person sent."""
+    with translated():
+        wanted = queue.ListSentBoxRequest(page=page_request())
+        answer: queue.ListSentBoxResponse = gateway().clients.queue.ListSentBox(wanted)
+    return answer
+
+
+def get_message(message_id: str) -> queue.GetInboxMessageResponse:
+    """Return a message of the signed-in person's inbox or sent box, and note that it was read."""
+    with translated():
+        wanted = queue.GetInboxMessageRequest(message_id=message_id)
+        answer: queue.GetInboxMessageResponse = gateway().clients.queue.GetInboxMessage(wanted)
+    return answer
+
+
+@blueprint.get("/inbox")
+@requires(Permission.SIGNED_IN)
+def inbox() -> str:
+    """Show the inbox, newest first."""
+    return render_template("inbox.html", answer=list_inbox(), box="inbox", query=request.args.get("q", ""))
+
+
+@blueprint.get("/sent")
+@requires(Permission.SIGNED_IN)
+def sent() -> str:
+    """Show what the person sent, newest first."""
+    return render_template("inbox.html", answer=list_sent(), box="sent", query="")
+
+
+@blueprint.get("/<any(inbox, sent):box>/<uuid:message_id>")
+@requires(Permission.SIGNED_IN)
+def message(box: str, message_id: str) -> str:
+    """Show one message."""
+    return render_template("inbox_message.html", answer=get_message(str(message_id)), box=box)

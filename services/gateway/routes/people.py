@@ -1,0 +1,42 @@
+"""User Info and Student Info, and finding people by name."""
+
+from flask import Blueprint, render_template, request
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.pages import safe_return, schools
+from services.gateway.state import gateway, person
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("people", __name__)
+
+
+@blueprint.get("/people/<uuid:person_id>")
+@requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
+def info(person_id: str) -> str:
+    """Show User Info, or Student Info with the guardians (statement 50)."""
+    with translated():
+        wanted = directory.GetPersonRequest(person_id=str(person_id))
+        answer = gateway().clients.directory.GetPerson(wanted)
+    titles = {each.school_id: each.title for each in schools()}
+    back = safe_return(request.args.get("back", ""), "/")
+    return render_template("person.html", answer=answer, titles=titles, back=back)
+
+
+def search_people(query: str, roles: list[types.Role]) -> list[directory.Person]:
+    """Return people whom the signed-in person may write to or look up, by name; at most 50."""
+    wanted = directory.SearchPeopleRequest(query=query.strip()[:100], roles=roles, limit=50)
+    with translated():
+        answer = gateway().clients.directory.SearchPeople(wanted)
+    return [each for each in answer.people if each.is_active]
+
+
+@blueprint.get("/people")
+@requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
+def search() -> str:
+    """Show the staff that a name fits, as choices of the composer."""
+    found = search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
+    others = [each for each in found if each.person_id != person().person_id]
+    return render_template("people_choices.html", people=others, chosen=request.args.get("chosen", ""))

@@ -1,0 +1,141 @@
+"""Communication Reports › Threat Messages, and the page of one threat."""
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from protos.notify.v1 import notify_pb2 as notify
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
+from services.gateway.pages import safe_return, schools, visible_schools
+from services.gateway.routes.entries import ask_deliveries
+from services.gateway.routes.history import hidden_columns, senders_for
+from services.gateway.searches import Search, read_search
+from services.gateway.state import gateway, person
+from services.kit.errors import NotFound, ServiceError
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("threats", __name__)
+PATH = "/reports/threats"
+
+
+def find(search: Search) -> reports.SearchThreatsResponse:
+    """Ask reports for a page of threats; an address with mistakes finds nothing."""
+    if search.problems:
+        return reports.SearchThreatsResponse()
+    wanted = reports.SearchThreatsRequest(filter=search.filter, sort=search.sort, page=search.page)
+    with translated():
+        answer: reports.SearchThreatsResponse = gateway().clients.reports.SearchThreats(wanted)
+    return answer
+
+
+def read_threats(path: str = PATH) -> Search:
+    """Return the search of the address. Threats are seen by school, so nobody is limited to their own messages."""
+    search = read_search(path, "threats", request.args, person())
+    if not person().may(Permission.VIEW_ALL_USERS):
+        search.filter.view_all_users = False
+        del search.filter.sender_ids[:]
+        search.filter.sender_ids.extend(each for each in search.chosen("sender") if each)
+    search.filter.message_id = request.args.get("message", "")[:36]
+    return search
+
+
+@blueprint.get(PATH)
+@requires(Permission.THREAT_ALERTS)
+def show() -> str:
+    """Show the threats that the address asks for."""
+    search = read_threats()
+    hidden = hidden_columns("threats")
+    return render_template(
+        "threats.html",
+        search=search,
+        answer=find(search),
+        report="threats",
+        columns=shown("threats", hidden),
+        all_columns=REPORTS["threats"],
+        hidden=hidden,
+        schools=visible_schools(person()),
+        senders=senders_for(search) if person().may(Permission.COMMUNICATION_REPORTS) else [],
+    )
+
+
+def get_threat(message_id: str) -> reports.GetThreatResponse:
+    """Return a threat with everything known; the reading is logged. NotFound outside the viewer's schools."""
+    with translated():
+        wanted = reports.GetThreatRequest(message_id=message_id)
+        answer: reports.GetThreatResponse = gateway().clients.reports.GetThreat(wanted)
+    if not answer.rows:
+        raise NotFound("MESSAGE_UNKNOWN", "There is no such threat.")
+    return answer
+
+
+@blueprint.get(f"{PATH}/<uuid:message_id>")
+@requires(Permission.THREAT_ALERTS)
+def threat(message_id: str) -> str:
+    """Show one threat: the text behind a click, why, around it, who was told, what one can do."""
+    answer = get_threat(str(message_id))
+    return render_template(
+        "threat.html", threat=answer, row=answer.rows[0], told=_told(str(message_id)), back=PATH, report="threats"
+    )
+
+
+def _told(message_id: str) -> list[notify.Told] | None:
+    """Return who was alerted; None when notify does not answer, since the rest of the page must not wait for it."""
+    try:
+        with translated():
+            wanted = notify.ListRecipientsRequest(message_id=message_id)
+            return list(gateway().clients.notify.ListRecipients(wanted, timeout=2).told)
+    except ServiceError:
+        return None
+
+
+@blueprint.get(f"{PATH}/<uuid:message_id>/entries/<uuid:entry_id>/recipients")
+@requires(Permission.THREAT_ALERTS)
+def recipients(message_id: str, entry_id: str) -> str:
+    """Show whom a threat was meant for (statement 192)."""
+    answer = get_threat(str(message_id))
+    row = next((each for each in answer.rows if each.entry_id == str(entry_id)), None)
+    if row is None:
+        raise NotFound("ENTRY_UNKNOWN", "There is no such entry.")
+    hidden = hidden_columns("threat-recipients")
+    search = read_threats()
+    return render_template(
+        "recipients.html",
+        row=row,
+        found=ask_deliveries(str(entry_id)),
+        report="threat-recipients",
+        columns=shown("threat-recipients", hidden),
+        all_columns=REPORTS["threat-recipients"],
+        hidden=hidden,
+        school_titles={each.school_id: each.title for each in schools()},
+        search=search,
+        back=search.link(),
+        base=f"{PATH}/{message_id}/entries/{entry_id}/recipients",
+        message_base=f"{PATH}/{message_id}",
+        may_resend=False,
+    )
+
+
+@blueprint.post(f"{PATH}/<uuid:message_id>/acknowledge")
+@requires(Permission.THREAT_ALERTS)
+def acknowledge(message_id: str) -> Response:
+    """Acknowledge a threat for everybody, once (section P)."""
+    with translated():
+        wanted = reports.AcknowledgeThreatRequest(message_id=str(message_id))
+        gateway().clients.reports.AcknowledgeThreat(wanted)
+    return redirect(safe_return(request.form.get("next", ""), f"{PATH}/{message_id}"), 303)
+
+
+@blueprint.post(f"{PATH}/<uuid:message_id>/flag")
+@requires(Permission.THREAT_ALERTS)
+def flag(message_id: str) -> Response:
+    """Set or clear the automatic flag by hand (statements 194-198)."""
+    wanted = reports.SetFlagRequest(
+        message_id=str(message_id),
+        is_flagged=request.form.get("flagged") == "1",
+        origin=reports.SetFlagRequest.ORIGIN_SYSTEM,
+    )
+    with translated():
+        gateway().clients.reports.SetFlag(wanted)
+    return redirect(safe_return(request.form.get("next", ""), PATH), 303)

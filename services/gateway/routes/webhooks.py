@@ -1,0 +1,156 @@
+"""What providers tell us: receipts and inbound texts. Nothing is believed without its signature; repeats change nothing."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, json, request
+from google.protobuf.timestamp_pb2 import Timestamp
+from twilio.request_validator import RequestValidator
+
+from protos.queue.v1 import queue_pb2 as queue
+from services.gateway import metrics
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.sns import fetch, refuse
+from services.gateway.state import gateway
+from services.kit.errors import InvalidArgument
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+_EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+_DELIVERY_KEY = "delivery_key"
+_BOUNCE_CODE = "bounceType"
+
+
+def _check_twilio() -> Mapping[str, str]:
+    """Return the form of a request that Twilio signed; PermissionDenied for every other."""
+    settings = gateway().settings
+    secret = settings.twilio_auth_token.get_secret_value()
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
+    address = f"{settings.public_url}{request.path}{query}"
+    signature = request.headers.get("X-Twilio-Signature", "")
+    is_signed = bool(secret) and RequestValidator(secret).validate(address, request.form, signature)
+    metrics.webhooks.add(1, {"provider": "twilio", "outcome": "taken" if is_signed else "refused"})
+    if not is_signed:
+        raise refuse("The request is not signed by Twilio.")
+    return request.form
+
+
+def _record(receipts: list[queue.Receipt]) -> None:
+    if receipts:
+        with translated():
+            wanted = queue.RecordReceiptsRequest(receipts=receipts)
+            gateway().clients.queue.RecordReceipts(wanted, metadata=gateway().clients.as_gateway)
+
+
+@blueprint.post("/twilio/status")
+@requires(Permission.PUBLIC)
+def twilio_status() -> tuple[str, int]:
+    """Take what became of a text or a call."""
+    form = _check_twilio()
+    identity = form.get("MessageSid") or form.get("SmsSid") or form.get("CallSid", "")
+    status = form.get("MessageStatus") or form.get("SmsStatus") or form.get("CallStatus", "")
+    if not identity or not status:
+        raise InvalidArgument("RECEIPT_INCOMPLETE", "A receipt names its message and a status.")
+    key = request.args.get("delivery") or request.args.get(_DELIVERY_KEY, "")
+    receipt = queue.Receipt(
+        provider="twilio",
+        provider_message_id=identity,
+        delivery_key=key,
+        status=status,
+        error_code=form.get("ErrorCode", ""),
+    )
+    _record([receipt])
+    return "", 204
+
+
+@blueprint.post("/twilio/inbound")
+@requires(Permission.PUBLIC)
+def twilio_inbound() -> Response:
+    """Take a text that somebody wrote to us; STOP, START and HELP are answered by the provider."""
+    form = _check_twilio()
+    wanted = queue.RecordInboundRequest(provider_message_id=form.get("MessageSid", ""), to=form.get("To", ""))
+    setattr(wanted, "from", form.get("From", ""))
+    wanted.body = form.get("Body", "")[:1600]
+    with translated():
+        gateway().clients.queue.RecordInbound(wanted, metadata=gateway().clients.as_gateway)
+    return Response(_EMPTY_TWIML, content_type="text/xml")
+
+
+@blueprint.post("/ses")
+@requires(Permission.PUBLIC)
+def ses() -> tuple[str, int]:
+    """Take what SES tells through SNS: deliveries, bounces, complaints; and confirm a subscription."""
+    envelope = _read_envelope()
+    outcome = "refused"
+    try:
+        gateway().certificates.verify(envelope)
+        outcome = "taken"
+    finally:
+        metrics.webhooks.add(1, {"provider": "ses", "outcome": outcome})
+    allowed = [each.strip() for each in gateway().settings.sns_topic_arns.split(",") if each.strip()]
+    if allowed and envelope.get("TopicArn") not in allowed:
+        raise refuse("The topic is not one of ours.")
+    if envelope["Type"] == "SubscriptionConfirmation":
+        gateway().certificates.check_host(envelope.get("SubscribeURL", ""))
+        fetch(envelope["SubscribeURL"])
+    elif envelope["Type"] == "Notification":
+        _record(receipts_of(_read_object(envelope.get("Message", ""))))
+    return "", 204
+
+
+def _read_envelope() -> dict[str, str]:
+    found = _read_object(request.get_data(cache=False))
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def _read_object(text: str | bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, UnicodeDecodeError) as problem:
+        raise InvalidArgument("ENVELOPE_UNREADABLE", "The body is not JSON.") from problem
+    if not isinstance(found, dict):
+        raise InvalidArgument("ENVELOPE_UNREADABLE", "The body is not a JSON object.")
+    return found
+
+
+def receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
+    """Return the receipts in an SES event; none for events that say nothing about a delivery."""
+    mail = event.get("mail")
+    kind = event.get("eventType") or event.get("notificationType") or ""
+    if not isinstance(mail, Mapping) or not kind:
+        return []
+    detail = event.get(str(kind)[:1].lower() + str(kind)[1:])
+    detail = detail if isinstance(detail, Mapping) else {}
+    receipt = queue.Receipt(
+        provider="ses",
+        provider_message_id=str(mail.get("messageId", "")),
+        delivery_key=_tag(mail, _DELIVERY_KEY),
+        status=str(kind),
+        error_code=_bounce_code(detail),
+    )
+    if when := _moment(str(detail.get("timestamp", ""))):
+        receipt.occurred_at.CopyFrom(when)
+    return [receipt]
+
+
+def _bounce_code(detail: Mapping[str, Any]) -> str:
+    parts = [detail.get(_BOUNCE_CODE, ""), detail.get("bounceSubType", "")]
+    return "/".join(str(part) for part in parts if part)
+
+
+def _tag(mail: Mapping[str, Any], name: str) -> str:
+    tags = mail.get("tags")
+    values = tags.get(name) if isinstance(tags, Mapping) else None
+    return str(values[0]) if isinstance(values, list) and values else ""
+
+
+def _moment(text: str) -> Timestamp | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(when if when.tzinfo else when.replace(tzinfo=UTC))
+    return stamp
