@@ -1,0 +1,1 @@
+"""Amazon SNS: mobile push, and the topics that carry SES events to the gateway."""
