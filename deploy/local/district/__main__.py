@@ -4,20 +4,14 @@ import argparse
 import json
 import shutil
 import sys
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from deploy.local.district import oneroster
 from deploy.local.district.accounts import accounts
-from deploy.local.district.build import DEFAULT_SEED, DEFAULT_STUDENTS, build
-from deploy.local.district.source import DATA, data
+from deploy.local.district.build import DEFAULT_SEED, DEFAULT_STUDENTS, build, today_in_district
+from deploy.local.district.source import DATA
 from deploy.local.district.today import todays_messages
-
-
-def today_in_district() -> date:
-    """Return the date that it is in the district now."""
-    return datetime.now(ZoneInfo(data("district")["time_zone"])).date()
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

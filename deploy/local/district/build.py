@@ -1,6 +1,7 @@
 """Builds the whole district in memory, which takes well under a second."""
 
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from deploy.local.district.contacts import ContactBook
 from deploy.local.district.families import Families
@@ -10,6 +11,11 @@ from deploy.local.district.source import data, identifier, stream
 
 DEFAULT_SEED = 20
 DEFAULT_STUDENTS = 1600
+
+
+def today_in_district() -> date:
+    """Return the date that it is in the district now."""
+    return datetime.now(ZoneInfo(data("district")["time_zone"])).date()
 
 
 def build(seed: int, students: int, as_of: date) -> District:
@@ -84,10 +90,14 @@ def _name_demonstration_accounts(district: District) -> None:
     home = district.school(data("staff")["demonstration_school"]).sourced_id
     guardians = {one.sourced_id: one for one in district.guardians}
     pairs = [(child, guardians[child.agents[0].sourced_id]) for child in district.students]
-    pairs = [(child, parent) for child, parent in pairs if child.school_ids == [home] and parent.has_account]
+    pairs = [(child, parent) for child, parent in pairs if child.school_ids == [home] and _is_reachable(parent)]
     # A parent of several children shows more than a parent of one.
     student, parent = max(pairs[:200], key=lambda pair: len(pair[1].agents))
     section = next(one for one in district.sections if student.sourced_id in one.student_ids)
     teacher = next(one for one in district.teachers if one.sourced_id == section.teacher_id)
     for person, role in ((student, "student"), (parent, "parent"), (teacher, "teacher")):
         person.username = names[role]
+
+
+def _is_reachable(parent: Person) -> bool:
+    return parent.has_account and "@example." in parent.email and "+" not in parent.email and "555" in parent.mobile

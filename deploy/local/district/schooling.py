@@ -119,6 +119,6 @@ def give_staff_contacts(person: Person, book: ContactBook, rng: random.Random) -
     rates = data("contacts")["staff"]
     person.email = f"{person.username}@{data('district')['staff_domain']}"
     if rng.random() < rates["mobile_present"]:
-        person.mobile = book.new_number()
+        person.mobile = book.new_number(is_reliable=True)
     if rng.random() < rates["device_present"]:
         person.devices.append(book.new_device())
