@@ -1,0 +1,217 @@
+"""What a sender may do: decided before a message is taken, from directory's answers and the caller's token."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from services.kit.auth import Caller
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue.domain import (
+    MAX_BODY,
+    MAX_KEY,
+    MAX_SUBJECT,
+    MAX_TEXT,
+    Channel,
+    Lane,
+    Source,
+)
+from services.queue.records import (
+    KIND_ALERT,
+    ROLE_ADMIN,
+    ROLE_PARENT,
+    ROLE_STUDENT,
+    ROLE_TEACHER,
+    TYPE_DIRECTORY,
+    Addressee,
+    Draft,
+    Sender,
+)
+
+_STAFF = {ROLE_ADMIN, ROLE_TEACHER}
+MAX_CHANNELS = 7
+
+
+@dataclass(frozen=True)
+class KnownSender:
+    """A sender as directory knows them."""
+
+    person_id: str
+    name: str
+    role: int
+    school_ids: Sequence[str]
+    grade: str
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True)
+class KnownSchool:
+    """A school as directory knows it."""
+
+    title: str
+    is_excluded: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """What directory says, at most some seconds old."""
+
+    sender: KnownSender | None
+    schools: Mapping[str, KnownSchool]
+    modules: Mapping[str, bool]
+    """Module name: purchased and enabled."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is fixed about a message's sender when it is taken."""
+
+    sender: Sender
+    from_title: str
+    is_excluded: bool
+    """Their school is excluded from communication (section R)."""
+    is_screened: bool
+    staff_only: bool = False
+    """Students and parents write to staff alone."""
+    schools: frozenset[str] | None = None
+    """Schools whose recipients they may address; None means all."""
+
+    def check_recipients(self, piece: Sequence[Addressee], before: int) -> None:
+        """Raise PermissionDenied when one of them may not be written to. `before` were checked earlier."""
+        for position, person in enumerate(piece, before):
+            if self.staff_only and (person.role not in _STAFF or person.type != TYPE_DIRECTORY):
+                raise PermissionDenied("STAFF_ONLY", "Students and parents write to staff alone.", metadata={"row": str(position + 1)})
+            if not person.school_id:
+                continue
+            if self.is_excluded and person.school_id != self.sender.school_id:
+                raise PermissionDenied(
+                    "SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata={"row": str(position + 1)}
+                )
+            if self.schools is not None and person.school_id not in self.schools:
+                raise PermissionDenied(
+                    "RECIPIENT_OUT_OF_SCOPE", "A recipient is of a school that you cannot write to.",
+                    metadata={"row": str(position + 1)},
+                )  # fmt: skip
+
+
+def check_draft(draft: Draft) -> None:
+    """Raise InvalidArgument with every violation of the form."""
+    wrong = [
+        *_length("idempotency_key", draft.idempotency_key, 1, MAX_KEY),
+        *_length("subject", draft.subject, 0, MAX_SUBJECT),
+        *_length("body", draft.body, 0, MAX_BODY),
+        *_length("audience_summary", draft.audience_summary, 0, 500),
+        *_length("from_title", draft.from_title, 0, 200),
+        *_length("language", draft.language, 0, 35),
+        *_channels(draft),
+    ]
+    if not (draft.subject.strip() or draft.body.strip() or any(text.strip() for _, text in draft.channels)):
+        wrong.append(("/body", "Write something."))
+    if draft.expires_at and draft.send_at and draft.expires_at <= draft.send_at:
+        wrong.append(("/expires_at", "This must be later than send_at."))
+    if wrong:
+        raise InvalidArgument("MESSAGE_INVALID", "The message is not in order.", violations=wrong)
+
+
+def _length(field: str, text: str, least: int, most: int) -> list[tuple[str, str]]:
+    if "\x00" in text:
+        return [(f"/{field}", "A zero character is not allowed.")]
+    if least <= len(text) <= most:
+        return []
+    return [(f"/{field}", f"{len(text):,} characters; {least} to {most:,} are allowed.")]
+
+
+def _channels(draft: Draft) -> list[tuple[str, str]]:
+    if not 1 <= len(draft.channels) <= MAX_CHANNELS:
+        return [("/channels", f"1 to {MAX_CHANNELS} channels are needed.")]
+    wrong, seen = [], set()
+    for position, (name, text) in enumerate(draft.channels):
+        pointer = f"/channels/{position}"
+        if name not in set(Channel):
+            wrong.append((f"{pointer}/channel", "This channel is not known, or not available."))
+            continue
+        if name in seen:
+            wrong.append((f"{pointer}/channel", "A channel may be named once."))
+        seen.add(name)
+        most = MAX_TEXT[Channel(name)]
+        said = text or draft.body
+        wrong += _length(f"channels/{position}/text", said, 0, most)
+        if not said.strip() and name != Channel.EMAIL:
+            wrong.append((f"{pointer}/text", "This channel has nothing to say."))
+    return wrong
+
+
+def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
+    """Return the sender's standing, or raise PermissionDenied or FailedPrecondition."""
+    if caller.viewer and caller.viewer.person_id != draft.sender.person_id:
+        raise PermissionDenied("SENDER_NOT_SELF", "You can send in your own name only.")
+    if caller.viewer and known.sender is None:
+        raise PermissionDenied("SENDER_UNKNOWN", "Your account is not active.")
+    sender = _sender(draft, known)
+    school = known.schools.get(sender.school_id)
+    if sender.school_id and school is None and draft.kind != KIND_ALERT:
+        raise InvalidArgument(
+            "SCHOOL_UNKNOWN", "The school is not known.", violations=[("/sender/school_id", "There is no such school.")]
+        )
+    is_excluded = school is not None and school.is_excluded
+    if known.sender is not None and caller.viewer:
+        _check_permissions(draft, caller, known.sender, is_excluded=is_excluded)
+    _check_lane(draft, caller)
+    _check_modules(draft, known, is_excluded=is_excluded)
+    title = school.title if school and (is_excluded or not draft.from_title) else draft.from_title or sender.name
+    is_staff = sender.role in _STAFF
+    return Standing(
+        sender=sender,
+        from_title=title,
+        is_excluded=is_excluded,
+        is_screened=sender.role == ROLE_STUDENT and known.modules.get("moderation_api", False),
+        staff_only=caller.viewer is not None and not is_staff,
+        schools=_reachable(caller) if is_staff else None,
+    )
+
+
+def _sender(draft: Draft, known: Known) -> Sender:
+    """Return the sender with what directory says in place of what was claimed; a role cannot be talked away."""
+    claimed = draft.sender
+    if known.sender is None:
+        return claimed
+    person = known.sender
+    schools = list(person.school_ids)
+    if claimed.school_id and schools and person.role != ROLE_ADMIN and claimed.school_id not in schools:
+        raise PermissionDenied("SCHOOL_NOT_YOURS", "You do not belong to this school.")
+    default = schools[0] if schools and person.role in {ROLE_STUDENT, ROLE_TEACHER} else ""
+    return replace(
+        claimed, name=person.name, role=person.role, grade=person.grade, school_id=claimed.school_id or default
+    )
+
+
+def _reachable(caller: Caller) -> frozenset[str] | None:
+    viewer = caller.viewer
+    return None if viewer is None or "*" in viewer.schools or not viewer.schools else viewer.schools
+
+
+def _check_permissions(draft: Draft, caller: Caller, sender: KnownSender, *, is_excluded: bool) -> None:
+    held = sender.permissions & (caller.viewer.permissions if caller.viewer else sender.permissions)
+    needed = "send_messages" if sender.role in _STAFF else "send_to_staff"
+    if needed not in held:
+        raise PermissionDenied("SENDING_NOT_ALLOWED", "Your profile does not allow sending messages.")
+    if draft.is_emergency and "send_emergency" not in held:
+        raise PermissionDenied("EMERGENCY_NOT_ALLOWED", "Your profile does not allow emergency messages.")
+    # An excluded school's district source becomes the school's, so that its staff need no right to the district's name.
+    if draft.source is Source.DISTRICT and not is_excluded and "send_as_district" not in held:
+        raise PermissionDenied("DISTRICT_NOT_ALLOWED", "Your profile does not allow sending as the district.")
+    if sender.role in {ROLE_STUDENT, ROLE_PARENT} and (draft.is_emergency or draft.source is Source.DISTRICT):
+        raise PermissionDenied("SENDING_NOT_ALLOWED", "This is for staff.")
+
+
+def _check_lane(draft: Draft, caller: Caller) -> None:
+    is_urgent = draft.lane is Lane.ALERT or (draft.lane is Lane.EMERGENCY and not draft.is_emergency)
+    if caller.viewer and (draft.kind == KIND_ALERT or is_urgent):
+        raise PermissionDenied("LANE_NOT_ALLOWED", "This lane is for the system.")
+
+
+def _check_modules(draft: Draft, known: Known, *, is_excluded: bool) -> None:
+    if not any(name == Channel.SMS for name, _ in draft.channels) or draft.kind == KIND_ALERT:
+        return
+    if not known.modules.get("call_out", False):
+        raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts cannot be sent.")
+    if is_excluded:
+        raise FailedPrecondition("SCHOOL_EXCLUDED", "Texts are not available to a school excluded from communication.")

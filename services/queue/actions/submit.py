@@ -1,0 +1,242 @@
+"""Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import AlreadyExists, InvalidArgument
+from services.kit.ids import new_id
+from services.queue import contacts, events_out
+from services.queue.actions.standing import Standing
+from services.queue.domain import (
+    MAX_RECIPIENTS,
+    Channel,
+    FamilyFilter,
+    Screening,
+    State,
+    expiry,
+    lane_of,
+    source_of,
+)
+from services.queue.records import (
+    KIND_ALERT,
+    REGARDING_SHOWN,
+    TYPE_IMPORTED,
+    Addressee,
+    Draft,
+    Entry,
+    Message,
+    Outcome,
+    Recipient,
+    Snapshot,
+)
+from services.queue.store import consent, inbox, messages
+from services.queue.store.submissions import Writer
+
+_KEYS_HASHED = 50
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What a submission came to."""
+
+    snapshot: Snapshot
+    is_repeat: bool
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A draft and what directory says about its sender."""
+
+    draft: Draft
+    caller: str
+    """Subject of the caller's token: the owner of the idempotency key."""
+    standing: Standing
+    emergency_ignores_stop: bool = False
+
+
+async def submit(
+    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Sequence[Addressee]]
+) -> Submitted:
+    """Write the message with all recipients of the pieces.
+
+    AlreadyExists when the key was used with another header; InvalidArgument without recipients, with more than a million,
+    or with one whom the sender's standing excludes.
+    """
+    now = clock()
+    message = _message(submission, now)
+    entries = _entries(submission, message)
+    async with transaction(engine) as connection:
+        draft = submission.draft
+        earlier = await messages.remember_key(
+            connection, submission.caller, draft.idempotency_key, draft.header_hash, message.message_id, now
+        )
+        if earlier is not None:
+            return await _repeated(connection, draft, earlier)
+        await messages.ensure_months(connection, [now])
+        await messages.insert_messages(connection, [message])
+        await messages.insert_entries(connection, entries)
+        recipients = _Recipients(connection, submission, message, entries, now)
+        async for piece in pieces:
+            await recipients.add(piece)
+        await recipients.finish()
+        snapshot = await messages.snapshot(connection, message)
+        await _tell(connection, snapshot, now)
+    return Submitted(snapshot, is_repeat=False)
+
+
+async def _repeated(connection: AsyncConnection, draft: Draft, earlier: tuple[bytes, str]) -> Submitted:
+    header_hash, message_id = earlier
+    if header_hash != draft.header_hash:
+        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for another message.")
+    message = await messages.find(connection, message_id)
+    if message is None:
+        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for something else.")
+    return Submitted(await messages.snapshot(connection, message), is_repeat=True)
+
+
+def _message(submission: Submission, now: datetime) -> Message:
+    draft, standing = submission.draft, submission.standing
+    return Message(
+        message_id=new_id(),
+        created_at=now,
+        caller=submission.caller,
+        sender=standing.sender,
+        subject=draft.subject,
+        body=draft.body,
+        source=source_of(draft.source, is_excluded=standing.is_excluded),
+        kind=draft.kind,
+        lane=lane_of(draft.lane, is_emergency=draft.is_emergency),
+        is_secure=draft.is_secure,
+        is_emergency=draft.is_emergency,
+        once_per_family=draft.once_per_family,
+        send_at=max(now, draft.send_at or now),
+        expires_at=draft.expires_at,
+        audience_summary=draft.audience_summary,
+        language=draft.language or "en",
+        in_reply_to=draft.in_reply_to,
+        alert_message_id=draft.alert_message_id,
+        from_title=standing.from_title,
+        is_from_excluded_school=standing.is_excluded,
+        screening=Screening.WAITING if standing.is_screened else Screening.NOT_NEEDED,
+    )
+
+
+def _entries(submission: Submission, message: Message) -> list[Entry]:
+    return [
+        Entry(
+            entry_id=new_id(),
+            message_id=message.message_id,
+            created_at=message.created_at,
+            position=position,
+            channel=Channel(name),
+            text=text or message.body,
+            expires_at=expiry(
+                Channel(name), message.send_at, is_emergency=message.is_emergency, asked=message.expires_at
+            ),
+        )
+        for position, (name, text) in enumerate(submission.draft.channels)
+    ]
+
+
+class _Recipients:
+    """Turns addressees into deliveries of every entry, in the order in which they come."""
+
+    def __init__(
+        self, connection: AsyncConnection, submission: Submission, message: Message, entries: list[Entry], now: datetime
+    ) -> None:
+        self._connection, self._submission, self._message, self._entries = connection, submission, message, entries
+        self._now = now
+        self._writer = Writer(connection, message, now)
+        self._families = {each.entry_id: FamilyFilter(is_on=message.once_per_family) for each in entries}
+        self._first_state = State.HELD if message.is_held else State.PENDING
+        self._regarding: set[str] = set()
+        self._count = 0
+        self._keys: list[str] = []
+
+    async def add(self, piece: Sequence[Addressee]) -> None:
+        """Write one piece."""
+        if self._count + len(piece) > MAX_RECIPIENTS:
+            raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
+        self._submission.standing.check_recipients(piece, self._count)
+        reached = [
+            (entry, [contacts.destination(entry.channel, each, has_inbox=self._has_inbox) for each in piece])
+            for entry in self._entries
+        ]
+        for entry, found in reached:
+            stopped = await self._stopped(entry, [each[0] for each in found if each and each[0]])
+            for offset, (person, where) in enumerate(zip(piece, found, strict=True)):
+                if where is not None:
+                    await self._add_one(entry, self._count + offset + 1, person, where, stopped)
+        for person in piece:
+            self._describe(person)
+
+    async def finish(self) -> None:
+        """Write what is left, and what the whole list told."""
+        if not self._count:
+            raise InvalidArgument("NO_RECIPIENTS", "A message needs at least one recipient.")
+        await self._writer.finish(self._entries, self._first_state)
+        self._message.regarding_count = len(self._regarding)
+        await messages.describe_recipients(self._connection, self._message)
+
+    @property
+    def _has_inbox(self) -> bool:
+        return self._message.kind != KIND_ALERT
+
+    async def _stopped(self, entry: Entry, destinations: list[str]) -> set[str]:
+        is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
+        # A held message may wait: its recipients' wishes are asked for when it leaves.
+        if is_exempt or self._message.is_held or not destinations:
+            return set()
+        return await consent.stopped(self._connection, entry.channel, destinations)
+
+    async def _add_one(
+        self, entry: Entry, number: int, person: Addressee, where: tuple[str, str], stopped: set[str]
+    ) -> None:
+        destination, problem = where
+        recipient = Recipient(number, *person[:9], destination, problem, person.has_account, person.type)
+        contact = destination.casefold() or (f"inbox {person.person_id}" if not problem else "")
+        outcome = None
+        if self._families[entry.entry_id].is_duplicate(contact):
+            outcome = Outcome(number, State.DUPLICATE)
+        elif problem and not self._message.is_held:
+            outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
+        elif destination in stopped:
+            outcome = Outcome(number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
+        state = outcome.state if outcome else self._first_state
+        await self._writer.add(entry, recipient, state, outcome)
+
+    def _describe(self, person: Addressee) -> None:
+        self._count += 1
+        message = self._message
+        message.only_recipient_name = person.name if self._count == 1 else ""
+        if person.type == TYPE_IMPORTED:
+            message.recipient_type = TYPE_IMPORTED
+        student_id = person.regarding_student_id
+        if student_id and student_id not in self._regarding:
+            self._regarding.add(student_id)
+            if len(message.regarding) < REGARDING_SHOWN:
+                student = {"student_id": student_id, "name": person.regarding_student_name}
+                message.regarding.append(student | {"number": person.student_number})
+
+
+async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) -> None:
+    """Add the events, and the inbox items of a message that need not wait."""
+    message = snapshot.message
+    await events_out.tell_submitted(connection, snapshot)
+    if message.is_held:
+        keys = await messages.recipient_keys(connection, snapshot.entries[0], _KEYS_HASHED)
+        await events_out.ask_for_screening(connection, message, snapshot.entries, keys, now)
+    else:
+        await fill_inboxes(connection, snapshot, message.send_at)
+
+
+async def fill_inboxes(connection: AsyncConnection, snapshot: Snapshot, visible_at: datetime) -> None:
+    """Show a message that may be delivered in the portal inboxes of those whom its e-mail addresses."""
+    for entry in snapshot.entries:
+        if entry.channel is Channel.EMAIL and entry.resend_of is None:
+            await inbox.deliver(connection, snapshot.message, entry, visible_at)

@@ -1,0 +1,158 @@
+"""What the queue tells the others: builders of its events, added to the outbox of the caller's transaction."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protos.events.v1 import queue_pb2 as events
+from protos.types.v1 import types_pb2 as types
+from services.kit.outbox import EventMessage, add_event, add_events
+from services.queue.domain import COUNTERS, Channel, Source
+from services.queue.records import Counts, Entry, Message, Snapshot
+
+SUBMITTED = "queue.message.submitted.v1"
+WITHHELD = "queue.message.withheld.v1"
+RELEASED = "queue.message.released.v1"
+CANCELLED = "queue.message.cancelled.v1"
+SCREENING_REQUESTED = "queue.screening.requested.v1"
+PROGRESSED = "queue.entry.progressed.v1"
+
+CHANNELS = {
+    Channel.EMAIL: types.CHANNEL_EMAIL,
+    Channel.SMS: types.CHANNEL_SMS,
+    Channel.PUSH: types.CHANNEL_PUSH,
+}
+SOURCES = {Source.DISTRICT: types.SOURCE_DISTRICT, Source.SCHOOL: types.SOURCE_SCHOOL}
+
+
+async def tell_submitted(connection: AsyncConnection, snapshot: Snapshot) -> None:
+    """Tell that a message was submitted, with everything that a report shows of it."""
+    await add_event(connection, SUBMITTED, events.MessageSubmitted(message=snapshot_message(snapshot)))
+
+
+async def ask_for_screening(
+    connection: AsyncConnection, message: Message, entries: Sequence[Entry], recipients: Sequence[str], now: datetime
+) -> None:
+    """Ask moderation for a verdict. `recipients` are what identifies them; only a digest of it leaves."""
+    texts = list(dict.fromkeys(text for text in (message.subject, message.body, *(e.text for e in entries)) if text))
+    event = events.ScreeningRequested(
+        message_id=message.message_id,
+        texts=texts,
+        author_key=_pseudonym(message.sender.person_id),
+        conversation_key=_pseudonym(message.sender.person_id, *sorted(recipients)),
+        school_id=message.sender.school_id,
+        grade=message.sender.grade,
+        language=message.language,
+    )
+    event.requested_at.FromDatetime(now)
+    await add_event(connection, SCREENING_REQUESTED, event)
+
+
+async def tell_withheld(
+    connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime
+) -> None:
+    """Tell that screening stopped a message."""
+    event = events.MessageWithheld(
+        message=snapshot_message(snapshot), recipient_names=names, is_imported=snapshot.message.is_imported
+    )
+    event.verdict.ParseFromString(snapshot.message.verdict or b"")
+    event.withheld_at.FromDatetime(now)
+    await add_event(connection, WITHHELD, event)
+
+
+async def tell_released(connection: AsyncConnection, message: Message, now: datetime) -> None:
+    """Tell that screening let a message go."""
+    event = events.MessageReleased(message_id=message.message_id)
+    event.verdict.ParseFromString(message.verdict or b"")
+    event.released_at.FromDatetime(now)
+    await add_event(connection, RELEASED, event)
+
+
+async def tell_cancelled(connection: AsyncConnection, message_id: str, now: datetime) -> None:
+    """Tell that staff stopped what had not left."""
+    event = events.MessageCancelled(message_id=message_id)
+    event.cancelled_at.FromDatetime(now)
+    await add_event(connection, CANCELLED, event)
+
+
+async def tell_progress(
+    connection: AsyncConnection, changed: Iterable[tuple[str, str, datetime]], counts: dict[str, Counts]
+) -> None:
+    """Tell the counts of entries as they stand: (entry, message, time of change)."""
+    every: list[tuple[str, EventMessage]] = []
+    for entry_id, message_id, changed_at in changed:
+        event = events.EntryProgressed(
+            message_id=message_id,
+            entry_id=entry_id,
+            version=counts[entry_id].version,
+            counts=counts_messages(counts[entry_id]),
+        )
+        event.changed_at.FromDatetime(changed_at)
+        every.append((PROGRESSED, event))
+    await add_events(connection, every)
+
+
+def counts_messages(counts: Counts) -> list[types.DeliveryCounts]:
+    """Return the counters by school."""
+    return [types.DeliveryCounts(school_id=school, **each) for school, each in counts.by_school.items()]
+
+
+def summed(counts: Counts) -> types.DeliveryCounts:
+    """Return the sums over all schools."""
+    return types.DeliveryCounts(**{name: counts.sums().get(name, 0) for name in ("total", *COUNTERS)})
+
+
+def snapshot_message(snapshot: Snapshot) -> events.MessageSnapshot:
+    """Return the message as its events carry it."""
+    message = snapshot.message
+    event = events.MessageSnapshot(
+        message_id=message.message_id,
+        sender_id=message.sender.person_id,
+        sender_name=message.sender.name,
+        sender_role=types.Role.ValueType(message.sender.role),
+        sender_school_id=message.sender.school_id,
+        sender_grade=message.sender.grade,
+        source=SOURCES[message.source],
+        kind=types.MessageKind.ValueType(message.kind),
+        recipient_type=types.RecipientType.ValueType(message.recipient_type),
+        regarding=[events.StudentReference(**each) for each in message.regarding],
+        is_held=message.is_held,
+        entries=[_entry_snapshot(each, snapshot) for each in snapshot.entries],
+        **{name: getattr(message, name) for name in _COPIED},
+    )
+    event.sent_at.FromDatetime(message.created_at)
+    return event
+
+
+_COPIED = (
+    "subject",
+    "body",
+    "is_secure",
+    "is_emergency",
+    "audience_summary",
+    "regarding_count",
+    "alert_message_id",
+    "from_title",
+    "is_from_excluded_school",
+    "in_reply_to",
+    "language",
+)
+
+
+def _entry_snapshot(entry: Entry, snapshot: Snapshot) -> events.EntrySnapshot:
+    counts = snapshot.counts[entry.entry_id]
+    return events.EntrySnapshot(
+        entry_id=entry.entry_id,
+        channel=CHANNELS[entry.channel],
+        text=entry.text,
+        counts=counts_messages(counts),
+        version=counts.version,
+        only_recipient_name=snapshot.message.only_recipient_name,
+    )
+
+
+def _pseudonym(*parts: str) -> str:
+    """Return a name that stays the same and says nothing: ids hold 74 random bits, which a digest does not give back."""
+    return hashlib.sha256("\x1f".join(("lantern", *parts)).encode()).hexdigest()[:32]

@@ -1,0 +1,115 @@
+"""What provider codes mean: class, sentence and remedy, from failures.csv, and what receipts say about a delivery.
+
+Classes: permanent (this delivery failed), temporary (try again), ours (our account or set-up is at fault; nobody's contact
+is), opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code has its
+provider's default.
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from services.queue.domain import State
+from services.queue.records import Receipt
+
+_TABLE = Path(__file__).with_name("failures.csv")
+_ANY = "*"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One row of failures.csv."""
+
+    kind: str
+    """permanent, temporary, ours or opted_out."""
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a receipt says about its delivery."""
+
+    state: State
+    error_code: str = ""
+    is_hard_bounce: bool = False
+
+
+@cache
+def _failures() -> dict[tuple[str, str], Failure]:
+    with _TABLE.open(encoding="utf-8", newline="") as lines:
+        return {
+            (row["provider"], row["code"]): Failure(row["class"], row["sentence"], row["remedy"])
+            for row in csv.DictReader(lines)
+        }
+
+
+def explain(provider: str, code: str) -> Failure:
+    """Return what the code means; the nearest row when there is none for the whole code."""
+    table = _failures()
+    known = provider if (provider, _ANY) in table else "lantern"
+    candidates = [code]
+    while "/" in candidates[-1]:
+        candidates.append(candidates[-1].rpartition("/")[0])
+    for candidate in candidates:
+        if (known, candidate) in table:
+            return table[known, candidate]
+    return table[known, _ANY]
+
+
+_TWILIO: Final = {
+    "delivered": State.SENT,
+    "read": State.SENT,
+    "undelivered": State.ERROR,
+    "failed": State.ERROR,
+    "canceled": State.ERROR,
+    "accepted": State.HANDED_OFF,
+    "scheduled": State.HANDED_OFF,
+    "queued": State.HANDED_OFF,
+    "sending": State.HANDED_OFF,
+    "sent": State.HANDED_OFF,
+}
+_SES: Final = {
+    "send": State.HANDED_OFF,
+    "deliverydelay": State.HANDED_OFF,
+    "delivery": State.SENT,
+    "open": State.SENT,
+    "click": State.SENT,
+    # A complaint comes from a person who has the message.
+    "complaint": State.SENT,
+    "bounce": State.ERROR,
+    "reject": State.ERROR,
+    "rendering failure": State.ERROR,
+    "renderingfailure": State.ERROR,
+}
+_SNS: Final = {"success": State.SENT, "delivered": State.SENT, "failure": State.ERROR, "failed": State.ERROR}
+_STATUSES: Final = {"twilio": _TWILIO, "ses": _SES, "sns": _SNS}
+PROVIDERS: Final = frozenset(_STATUSES)
+"""Providers whose receipts are known."""
+
+
+def meaning(receipt: Receipt) -> Meaning | None:
+    """Return what the receipt says; None when the provider or its status is not known."""
+    state = _STATUSES.get(receipt.provider, {}).get(receipt.status.strip().lower())
+    if state is not State.ERROR:
+        return Meaning(state) if state else None
+    code = _error_code(receipt)
+    if explain(receipt.provider, code).kind == "opted_out":
+        return Meaning(State.OPTED_OUT, code)
+    return Meaning(State.ERROR, code, _is_hard_bounce(receipt.provider, code))
+
+
+def _error_code(receipt: Receipt) -> str:
+    """Return the code under which failures.csv explains it: SES tells kind and sub-kind of a bounce apart."""
+    status = receipt.status.strip()
+    if receipt.provider != "ses":
+        return receipt.error_code or status
+    if not receipt.error_code:
+        return status
+    return receipt.error_code if receipt.error_code.lower().startswith(status.lower()) else f"{status}/{receipt.error_code}"
+
+
+def _is_hard_bounce(provider: str, code: str) -> bool:
+    return provider == "ses" and code.lower().startswith("bounce/permanent")

@@ -1,0 +1,87 @@
+"""What the adapters to Amazon's services share: clients that never retry, threads for them, and the answers' meaning."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+)
+
+from services.queue.providers.base import Answer, Handed
+
+ResultT = TypeVar("ResultT")
+_BUSY = frozenset(
+    {"TooManyRequestsException", "ThrottlingException", "Throttling", "Throttled", "ThrottledException", "RequestLimitExceeded"}
+)
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """The account, and how it is reached."""
+
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    endpoint_url: str
+    """Empty means Amazon's own."""
+    timeout_seconds: float = 10.0
+    concurrency: int = 32
+
+
+class AwsClient:
+    """A boto3 client with threads of its own. boto3 blocks; its clients may be shared by threads."""
+
+    def __init__(self, service: str, settings: AwsSettings) -> None:
+        """Nothing is connected yet."""
+        self.client: Any = boto3.client(
+            service,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key_id,
+            aws_secret_access_key=settings.secret_access_key,
+            endpoint_url=settings.endpoint_url or None,
+            config=Config(
+                connect_timeout=min(3.0, settings.timeout_seconds),
+                read_timeout=settings.timeout_seconds,
+                max_pool_connections=settings.concurrency,
+                # The queue owns the only retry: the library's own would send twice after a time-out.
+                retries={"total_max_attempts": 1, "mode": "standard"},
+            ),
+        )
+        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix=service)
+
+    async def call(self, function: Callable[..., ResultT], **arguments: Any) -> ResultT:
+        """Run one of the client's calls on a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(**arguments))
+
+    async def close(self) -> None:
+        """End the connections and the threads; calls at work are waited for."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.client.close()
+
+
+def failed(number: int, problem: BotoCoreError | ClientError) -> Handed:
+    """Return what a failed call means for the delivery."""
+    if isinstance(problem, EndpointConnectionError | ConnectTimeoutError):
+        return Handed(number, Answer.UNREACHABLE)
+    if not isinstance(problem, ClientError):
+        return Handed(number, Answer.UNSURE)
+    code = str(problem.response.get("Error", {}).get("Code", ""))
+    meta = problem.response.get("ResponseMetadata", {})
+    status = int(meta.get("HTTPStatusCode", 0))
+    # An answered error means that Amazon did not carry out the request; its own libraries send again after a 5xx.
+    if status == 429 or status >= 500 or code in _BUSY:
+        return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after(meta))
+    return Handed(number, Answer.REFUSED, code=code)
+
+
+def _retry_after(meta: dict[str, Any]) -> float | None:
+    value = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
+    return float(value) if value.isdecimal() else None

@@ -1,0 +1,85 @@
+"""What an adapter does: hand over, find out whether something was handed over, ask what became of it.
+
+An adapter never retries: the queue owns the only retry. Its answers are exact about one thing above all, whether the
+provider certainly did not take a message, because only then may it be sent again.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from services.queue.domain import Channel
+from services.queue.records import Recipient, Work
+
+
+class Answer(Enum):
+    """What came of handing one delivery over."""
+
+    TAKEN = "taken"
+    """The provider has it."""
+    REFUSED = "refused"
+    """The provider will not take it: code says why; failures.csv says whether to try again."""
+    UNREACHABLE = "unreachable"
+    """The provider was certainly not reached, or is too busy: nothing was taken."""
+    UNSURE = "unsure"
+    """A time-out or broken connection after the request had left: nobody knows yet."""
+    NOT_TRIED = "not_tried"
+    """The lease or the delivery's time ended first."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """The answer about one recipient."""
+
+    number: int
+    answer: Answer
+    provider_message_id: str = ""
+    code: str = ""
+    retry_after_seconds: float | None = None
+
+
+class Found(Enum):
+    """Whether the provider knows a delivery."""
+
+    TAKEN = "taken"
+    NOT_TAKEN = "not_taken"
+    CANNOT_TELL = "cannot_tell"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the provider knows about one delivery whose outcome was lost."""
+
+    found: Found
+    provider_message_id: str = ""
+    status: str = ""
+    code: str = ""
+
+
+MayContinue = Callable[[], bool]
+"""Tells whether another delivery may still be handed over: the lease holds and the time has not come."""
+
+
+class Provider(Protocol):
+    """One way to one company."""
+
+    name: str
+    """As receipts and failures.csv name it."""
+    channel: Channel
+
+    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+        """Yield an answer for every recipient, in any order; never raises for what a provider does."""
+        ...
+
+    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+        """Return, by number, what the provider knows about deliveries of this batch's attempt. Raises Unavailable."""
+        ...
+
+    async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Return status and error code by the provider's id, for those that it tells about. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """End the connections."""
+        ...

@@ -1,0 +1,33 @@
+"""Handing a batch over with several calls at the same time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from services.queue.providers.base import Answer, Handed, MayContinue
+from services.queue.records import Recipient
+
+
+async def fan_out(
+    recipients: Sequence[Recipient],
+    send: Callable[[Recipient], Awaitable[Handed]],
+    may_continue: MayContinue,
+    concurrency: int,
+) -> AsyncIterator[Handed]:
+    """Yield each answer as it comes, with at most `concurrency` calls open; no call begins once may_continue says no."""
+    waiting = iter(recipients)
+    open_calls: set[asyncio.Task[Handed]] = set()
+    try:
+        while True:
+            while len(open_calls) < concurrency and (one := next(waiting, None)) is not None:
+                if may_continue():
+                    open_calls.add(asyncio.ensure_future(send(one)))
+                else:
+                    yield Handed(one.number, Answer.NOT_TRIED)
+            if not open_calls:
+                return
+            done, open_calls = await asyncio.wait(open_calls, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                yield each.result()
+    finally:
+        for each in open_calls:
+            each.cancel()

@@ -1,0 +1,84 @@
+"""E-mail by Amazon SES, API version 2, through boto3."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from email.headerregistry import Address
+from email.utils import parseaddr
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from services.queue.domain import Channel
+from services.queue.providers.aws import AwsClient, AwsSettings, failed
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Trace
+from services.queue.providers.fan_out import fan_out
+from services.queue.records import Recipient, Work
+
+KEY_TAG = "delivery-key"
+"""Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
+
+
+class SesEmail:
+    """The adapter. SES cannot be asked about a message: its events, which carry our tag, tell everything."""
+
+    name = "ses"
+    channel = Channel.EMAIL
+
+    def __init__(self, settings: AwsSettings, from_address: str, configuration_set: str) -> None:
+        """`from_address` is a verified sender; the configuration set publishes the events."""
+        self._concurrency = settings.concurrency
+        self._aws = AwsClient("sesv2", settings)
+        self._from = parseaddr(from_address)[1]
+        self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
+
+    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+        """Send an e-mail to each recipient."""
+        content = _content(work)
+        sender = _sender(work.content.from_title, self._from)
+        return fan_out(
+            recipients, lambda one: self._send(work, one, sender, content), may_continue, self._concurrency
+        )
+
+    async def _send(self, work: Work, recipient: Recipient, sender: str, content: dict[str, Any]) -> Handed:
+        try:
+            answer = await self._aws.call(
+                self._aws.client.send_email,
+                FromEmailAddress=sender,
+                Destination={"ToAddresses": [recipient.destination]},
+                Content=content,
+                EmailTags=[{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
+                **self._configuration,
+            )
+        except (BotoCoreError, ClientError) as problem:
+            return failed(recipient.number, problem)
+        return Handed(recipient.number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
+
+    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+        """Answer that SES cannot tell."""
+        return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
+
+    async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Answer nothing: SES tells by events alone."""
+        return {}
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._aws.close()
+
+
+def tag_value(key: str) -> str:
+    """Return a delivery key as a tag's value, which may hold no dots."""
+    return key.replace(".", "_")
+
+
+def _content(work: Work) -> dict[str, Any]:
+    return {
+        "Simple": {
+            "Subject": {"Data": work.content.subject or work.content.from_title or "Message", "Charset": "UTF-8"},
+            "Body": {"Text": {"Data": work.content.text, "Charset": "UTF-8"}},
+        }
+    }
+
+
+def _sender(title: str, address: str) -> str:
+    cleaned = " ".join(title.split())
+    return str(Address(display_name=cleaned, addr_spec=address)) if cleaned else address

@@ -1,0 +1,93 @@
+"""Push messages by Amazon SNS platform endpoints, through boto3."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from services.queue.domain import Channel
+from services.queue.providers.aws import AwsClient, AwsSettings, failed
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Trace
+from services.queue.providers.fan_out import fan_out
+from services.queue.records import Recipient, Work
+
+_TITLE = 120
+
+
+class SnsPush:
+    """The adapter. A device token becomes an endpoint of our platform application; SNS answers the same one each time."""
+
+    name = "sns"
+    channel = Channel.PUSH
+
+    def __init__(self, settings: AwsSettings, application_arn: str) -> None:
+        """`application_arn` names the platform application of our app."""
+        self._concurrency = settings.concurrency
+        self._aws = AwsClient("sns", settings)
+        self._application = application_arn
+        self._endpoints: dict[str, str] = {}
+
+    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+        """Send a push message to every device of each recipient."""
+        payload = _payload(work)
+        return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self._concurrency)
+
+    async def _send(self, work: Work, recipient: Recipient, payload: str) -> Handed:
+        """One device that takes it is enough; the first failure stands for all when none does."""
+        answers = [
+            await self._publish(work, recipient.number, device, payload) for device in recipient.destination.split(",")
+        ]
+        order = (Answer.TAKEN, Answer.UNSURE, Answer.UNREACHABLE, Answer.REFUSED)
+        return min(answers, key=lambda each: order.index(each.answer))
+
+    async def _publish(self, work: Work, number: int, device: str, payload: str) -> Handed:
+        try:
+            endpoint = await self._endpoint(device)
+        except (BotoCoreError, ClientError) as problem:
+            # Making an endpoint sends nothing, so that a failure here is never an unsure one.
+            answer = failed(number, problem)
+            return Handed(number, Answer.UNREACHABLE) if answer.answer is Answer.UNSURE else answer
+        try:
+            answer = await self._aws.call(
+                self._aws.client.publish,
+                TargetArn=endpoint,
+                Message=payload,
+                MessageStructure="json",
+                MessageAttributes={
+                    "delivery-key": {"DataType": "String", "StringValue": str(work.batch.key(number))}
+                },
+            )
+        except (BotoCoreError, ClientError) as problem:
+            self._endpoints.pop(device, None)
+            return failed(number, problem)
+        return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
+
+    async def _endpoint(self, device: str) -> str:
+        if device not in self._endpoints:
+            answer = await self._aws.call(
+                self._aws.client.create_platform_endpoint, PlatformApplicationArn=self._application, Token=device
+            )
+            self._endpoints[device] = str(answer["EndpointArn"])
+        return self._endpoints[device]
+
+    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+        """Answer that SNS cannot tell."""
+        return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
+
+    async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Answer nothing: SNS keeps no record that can be asked for."""
+        return {}
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._aws.close()
+
+
+
+
+def _payload(work: Work) -> str:
+    """Return the message for Apple's and Google's services; SNS picks the part of the device's platform."""
+    title, text = (work.content.subject or work.content.from_title)[:_TITLE], work.content.text
+    apple = json.dumps({"aps": {"alert": {"title": title, "body": text}, "sound": "default"}})
+    google = json.dumps({"notification": {"title": title, "body": text}})
+    return json.dumps({"default": text, "APNS": apple, "APNS_SANDBOX": apple, "GCM": google})

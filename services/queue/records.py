@@ -1,0 +1,248 @@
+"""Rows as the code passes them around: what a message is, to whom it goes, what is claimed, what became of it.
+
+Times are aware UTC; roles, kinds and recipient types are the numbers of protos/types/v1. Fields are in the order of the
+tables' columns where a COPY writes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from services.queue.domain import Channel, DeliveryKey, Lane, Screening, Source, State
+
+ROLE_ADMIN, ROLE_TEACHER, ROLE_STUDENT, ROLE_PARENT = 1, 2, 3, 4
+KIND_ORDINARY, KIND_ALERT = 1, 3
+TYPE_DIRECTORY, TYPE_IMPORTED = 1, 2
+REGARDING_SHOWN = 20
+"""Students named in a message's snapshot; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who wrote a message."""
+
+    person_id: str
+    name: str
+    role: int
+    school_id: str = ""
+    grade: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message as it was submitted, checked by nobody yet."""
+
+    idempotency_key: str
+    sender: Sender
+    subject: str
+    body: str
+    channels: Sequence[tuple[str, str]]
+    """Channel name and its own text; an empty text means the body."""
+    source: Source = Source.SCHOOL
+    is_secure: bool = False
+    is_emergency: bool = False
+    once_per_family: bool = False
+    lane: Lane = Lane.NORMAL
+    kind: int = KIND_ORDINARY
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    audience_summary: str = ""
+    language: str = "en"
+    in_reply_to: str = ""
+    alert_message_id: str = ""
+    from_title: str = ""
+    header_hash: bytes = b""
+    """SHA-256 of the header as it came: tells a repetition from another message under the same key."""
+
+
+class Addressee(NamedTuple):
+    """A person with every destination, as directory or an uploaded list names them."""
+
+    person_id: str
+    name: str
+    role: int
+    school_id: str
+    staff_id: str
+    regarding_student_id: str
+    regarding_student_name: str
+    student_number: str
+    language: str
+    email: str
+    mobile: str
+    devices: Sequence[str]
+    has_account: bool
+    invalid_email: str
+    invalid_mobile: str
+    type: int
+
+
+class Recipient(NamedTuple):
+    """One row of `recipients`, without its entry and time."""
+
+    number: int
+    person_id: str
+    name: str
+    role: int
+    school_id: str
+    staff_id: str
+    regarding_student_id: str
+    regarding_student_name: str
+    student_number: str
+    language: str
+    destination: str
+    """Normalised when it can be used; device tokens are separated by commas; empty for the portal inbox alone."""
+    problem: str
+    """Code of what is wrong with the destination; empty when nothing is."""
+    has_account: bool
+    type: int
+
+
+@dataclass
+class Message:
+    """One row of `messages`."""
+
+    message_id: str
+    created_at: datetime
+    caller: str
+    sender: Sender
+    subject: str
+    body: str
+    source: Source
+    kind: int
+    lane: Lane
+    is_secure: bool
+    is_emergency: bool
+    once_per_family: bool
+    send_at: datetime
+    expires_at: datetime | None
+    audience_summary: str
+    language: str
+    in_reply_to: str
+    alert_message_id: str
+    from_title: str
+    is_from_excluded_school: bool
+    screening: Screening
+    recipient_type: int = TYPE_DIRECTORY
+    regarding: list[dict[str, str]] = field(default_factory=list)
+    """At most REGARDING_SHOWN students: student_id, name, number."""
+    regarding_count: int = 0
+    only_recipient_name: str = ""
+    is_imported: bool = False
+    verdict: bytes | None = None
+    decided_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for its verdict."""
+        return self.screening is Screening.WAITING
+
+
+@dataclass
+class Entry:
+    """One row of `entries`."""
+
+    entry_id: str
+    message_id: str
+    created_at: datetime
+    position: int
+    channel: Channel
+    text: str
+    """What this channel says; never empty unless the body is."""
+    expires_at: datetime
+    resend_of: str | None = None
+
+
+@dataclass
+class Counts:
+    """The counters of one entry by school, and their version."""
+
+    by_school: dict[str, dict[str, int]] = field(default_factory=dict)
+    version: int = 0
+
+    def sums(self) -> dict[str, int]:
+        """Return the counters over all schools, `total` among them."""
+        result: dict[str, int] = {}
+        for counts in self.by_school.values():
+            for name, value in counts.items():
+                result[name] = result.get(name, 0) + value
+        return result
+
+
+@dataclass
+class Snapshot:
+    """A message whole: what events and answers are made of."""
+
+    message: Message
+    entries: list[Entry]
+    counts: dict[str, Counts]
+
+
+class Outcome(NamedTuple):
+    """What became of a delivery, to be written; without entry and time of the message."""
+
+    number: int
+    state: State
+    attempt: int = 0
+    provider: str = ""
+    provider_message_id: str = ""
+    error_code: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that this process has claimed."""
+
+    batch_id: int
+    entry_id: str
+    message_id: str
+    created_at: datetime
+    school_id: str
+    channel: Channel
+    lane: Lane
+    numbers: Sequence[int]
+    attempt: int
+    expires_at: datetime
+    claim_id: str
+    claimed_at: datetime
+    calling_at: datetime | None
+    """When the provider was first called for it; None when certainly nothing was handed over."""
+
+    def key(self, number: int) -> DeliveryKey:
+        """Return the delivery key of one of its recipients."""
+        return DeliveryKey(self.entry_id, number, self.attempt)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is sent: the same for every recipient of an entry."""
+
+    subject: str
+    text: str
+    from_title: str
+    language: str
+    is_emergency: bool
+    kind: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed batch with what it takes to send it."""
+
+    batch: Batch
+    content: Content
+    recipients: Sequence[Recipient]
+    """Those without an outcome."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a provider said about one delivery."""
+
+    provider: str
+    provider_message_id: str
+    delivery_key: str
+    status: str
+    error_code: str
+    occurred_at: datetime

@@ -1,0 +1,73 @@
+"""COPY of many rows in the caller's transaction, in PostgreSQL's binary form."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection as DriverConnection
+from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.records import Outcome, Recipient
+
+RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
+    "entry_id", "created_at", "number", "person_id", "name", "role", "school_id", "staff_id", "regarding_student_id",
+    "regarding_student_name", "student_number", "language", "destination", "problem", "has_account", "type",
+)  # fmt: skip
+_RECIPIENT_TYPES = [
+    "uuid", "timestamptz", "int4", "text", "text", "int2", "text", "text", "text", "text", "text", "text", "text", "text",
+    "bool", "int2",
+]  # fmt: skip
+_OUTCOME_COLUMNS: tuple[LiteralString, ...] = (
+    "entry_id", "created_at", "school_id", "changed_at", "number", "state", "attempt", "provider", "provider_message_id",
+    "error_code",
+)  # fmt: skip
+_OUTCOME_TYPES = [
+    "uuid", "timestamptz", "text", "timestamptz", "int4", "text", "int2", "text", "text", "text",
+]  # fmt: skip
+BATCH_COLUMNS: tuple[LiteralString, ...] = (
+    "entry_id", "message_id", "created_at", "school_id", "channel", "lane", "state", "numbers", "attempt", "due_at",
+    "expires_at", "changed_at",
+)  # fmt: skip
+_BATCH_TYPES = [
+    "uuid", "uuid", "timestamptz", "text", "text", "int2", "text", "int4[]", "int2", "timestamptz", "timestamptz",
+    "timestamptz",
+]  # fmt: skip
+
+
+async def copy_recipients(connection: AsyncConnection, rows: Iterable[tuple[str, Any, Recipient]]) -> None:
+    """Write recipients: (entry, created_at, row). UniqueViolation when a number is there already."""
+    every = ((UUID(entry_id), created_at, *row) for entry_id, created_at, row in rows)
+    await _copy(connection, "recipients", RECIPIENT_COLUMNS, _RECIPIENT_TYPES, every)
+
+
+async def copy_outcomes(connection: AsyncConnection, rows: Iterable[tuple[str, Any, str, Any, Outcome]]) -> None:
+    """Write outcomes: (entry, created_at, school, changed_at, row). UniqueViolation when there is one already."""
+    every = (
+        (UUID(entry_id), created_at, school_id, changed_at, row.number, row.state.value, *row[2:])
+        for entry_id, created_at, school_id, changed_at, row in rows
+    )
+    await _copy(connection, "outcomes", _OUTCOME_COLUMNS, _OUTCOME_TYPES, every)
+
+
+async def copy_batches(connection: AsyncConnection, rows: Iterable[Sequence[Any]]) -> None:
+    """Write batches, values in the order of BATCH_COLUMNS."""
+    every = ((UUID(row[0]), UUID(row[1]), *row[2:]) for row in rows)
+    await _copy(connection, "batches", BATCH_COLUMNS, _BATCH_TYPES, every)
+
+
+async def _copy(
+    connection: AsyncConnection,
+    table: LiteralString,
+    columns: Sequence[LiteralString],
+    types: list[str],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    driver: DriverConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            await copy.write_row(row)

@@ -1,0 +1,134 @@
+"""Counters by entry and school, the progress that is told from them, and the check that they are right."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.domain import COUNTED_AS, COUNTERS, Deltas
+from services.queue.records import Counts
+
+_LOCK = sa.text(
+    "SELECT 1 FROM entry_counts WHERE (entry_id, school_id) IN"
+    " (SELECT * FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[])))"
+    " ORDER BY entry_id, school_id FOR UPDATE"
+)
+_ARRAYS = ", ".join(f"CAST(:{name} AS bigint[])" for name in COUNTERS)
+_APPLY = sa.text(
+    f"UPDATE entry_counts c SET {', '.join(f'{name} = c.{name} + d.{name}' for name in COUNTERS)}, version = c.version + 1"
+    f" FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), {_ARRAYS})"
+    f" AS d (entry_id, school_id, {', '.join(COUNTERS)})"
+    " WHERE c.entry_id = d.entry_id AND c.school_id = d.school_id"
+)
+_MARK = sa.text(
+    "UPDATE entry_progress SET is_due = true, changed_at = :now WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))"
+)
+_LOCK_PROGRESS = sa.text(
+    "SELECT 1 FROM entry_progress WHERE entry_id = ANY(CAST(:entry_ids AS uuid[])) ORDER BY entry_id FOR UPDATE"
+)
+_TAKE_DUE = sa.text(
+    "UPDATE entry_progress p SET is_due = false, told_at = :now FROM ("
+    " SELECT entry_id FROM entry_progress WHERE is_due AND told_at <= :before ORDER BY told_at LIMIT :limit"
+    " FOR UPDATE SKIP LOCKED) due JOIN entries e ON e.entry_id = due.entry_id"
+    " WHERE p.entry_id = due.entry_id"
+    " RETURNING p.entry_id::text, e.message_id::text, p.changed_at"
+)
+_READ = sa.text(
+    f"SELECT entry_id::text AS entry_id, school_id, total, {', '.join(COUNTERS)}, version FROM entry_counts"
+    " WHERE entry_id = ANY(CAST(:entry_ids AS uuid[])) ORDER BY entry_id, school_id"
+)
+
+
+async def apply(connection: AsyncConnection, deltas: Deltas, now: datetime) -> None:
+    """Move the counters and mark the entries' progress. IntegrityError when one would not add up or be negative."""
+    changed = deltas.changed()
+    if not changed:
+        return
+    keys = {"entry_ids": [entry for entry, _ in changed], "school_ids": [school for _, school in changed]}
+    entry_ids = sorted(set(keys["entry_ids"]))
+    if len(changed) > 1:
+        await connection.execute(_LOCK, keys)
+    columns = {name: [counts.get(name, 0) for counts in changed.values()] for name in COUNTERS}
+    await connection.execute(_APPLY, {**keys, **columns})
+    if len(entry_ids) > 1:
+        await connection.execute(_LOCK_PROGRESS, {"entry_ids": entry_ids})
+    await connection.execute(_MARK, {"entry_ids": entry_ids, "now": now})
+
+
+async def insert(
+    connection: AsyncConnection, counts: Mapping[tuple[str, str], Mapping[str, int]], entry_ids: Iterable[str], now: datetime
+) -> None:
+    """Write the first counters of new entries, by entry and school, and their progress rows."""
+    rows = [
+        {"entry_id": entry_id, "school_id": school_id, "total": sum(each.values())}
+        | {name: each.get(name, 0) for name in COUNTERS}
+        for (entry_id, school_id), each in counts.items()
+    ]
+    names = ("entry_id", "school_id", "total", *COUNTERS)
+    if rows:
+        values = ", ".join(f":{name}" for name in names)
+        await connection.execute(sa.text(f"INSERT INTO entry_counts ({', '.join(names)}) VALUES ({values})"), rows)
+    progress = [{"entry_id": each, "now": now} for each in entry_ids]
+    await connection.execute(
+        sa.text("INSERT INTO entry_progress (entry_id, changed_at, told_at) VALUES (:entry_id, :now, :now)"), progress
+    )
+
+
+async def read(connection: AsyncConnection, entry_ids: Sequence[str]) -> dict[str, Counts]:
+    """Return the counters of these entries as one moment saw them; the version is the sum of the schools' versions."""
+    result = {entry_id: Counts() for entry_id in entry_ids}
+    for row in (await connection.execute(_READ, {"entry_ids": list(entry_ids)})).mappings():
+        counts = result[row["entry_id"]]
+        counts.by_school[row["school_id"]] = {name: row[name] for name in ("total", *COUNTERS)}
+        counts.version += row["version"]
+    return result
+
+
+async def take_due(
+    connection: AsyncConnection, now: datetime, pause: timedelta, limit: int = 200
+) -> list[tuple[str, str, datetime]]:
+    """Take entries whose counts changed and that were not told of within the pause: entry, message, time of change.
+
+    Counts must be read afterwards, by another statement: a settling transaction that this one waited for is then seen.
+    """
+    rows = await connection.execute(_TAKE_DUE, {"now": now, "before": now - pause, "limit": limit})
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def broken(connection: AsyncConnection, limit: int) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
+    """Compare every counter with the rows behind it, at one moment.
+
+    Return how many entries were compared, and for the first `limit` that differ: the entry, what the counters say and what
+    the rows say, by school. Reads every row: for operators, not for each minute.
+    """
+    checked = (await connection.execute(sa.text("SELECT count(*) FROM entries"))).scalar_one()
+    found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for row in (await connection.execute(_COMPARE)).mappings():
+        if row["entry_id"] not in found and len(found) == limit:
+            break
+        counters, rows = found.setdefault(row["entry_id"], ({}, {}))
+        counters[row["school_id"]] = {name: row[f"c_{name}"] or 0 for name in ("total", *COUNTERS)}
+        rows[row["school_id"]] = {name: row[f"r_{name}"] or 0 for name in ("total", *COUNTERS)}
+    return checked, [(entry_id, *pair) for entry_id, pair in found.items()]
+
+
+_STATES_OF = {name: [str(s) for s, counter in COUNTED_AS.items() if counter == name] for name in COUNTERS}
+_SUMS = ", ".join(
+    "count(*) FILTER (WHERE coalesce(o.state, b.state) IN ({})) AS {}".format(
+        ", ".join(repr(state) for state in _STATES_OF[name]), name
+    )
+    for name in COUNTERS
+)
+_PAIRS = ", ".join(f"c.{name} AS c_{name}, r.{name} AS r_{name}" for name in ("total", *COUNTERS))
+_DIFFER = " OR ".join(f"c.{name} IS DISTINCT FROM r.{name}" for name in ("total", *COUNTERS))
+_COMPARE = sa.text(
+    "WITH r AS (SELECT r.entry_id, r.school_id, count(*) AS total, " + _SUMS + " FROM recipients r"
+    " LEFT JOIN outcomes o USING (entry_id, number, created_at)"
+    " LEFT JOIN (SELECT entry_id, unnest(numbers) AS number, state FROM batches) b USING (entry_id, number)"
+    " GROUP BY r.entry_id, r.school_id)"
+    f" SELECT coalesce(c.entry_id, r.entry_id)::text AS entry_id, coalesce(c.school_id, r.school_id) AS school_id, {_PAIRS}"
+    " FROM entry_counts c FULL JOIN r ON c.entry_id = r.entry_id AND c.school_id = r.school_id"
+    f" WHERE {_DIFFER} ORDER BY 1, 2"
+)

@@ -1,0 +1,159 @@
+"""Outcomes after they were written: receipts move them, expiry ends them; receipts that came too early wait here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.domain import State
+from services.queue.records import Receipt
+from services.queue.tables import receipts_unmatched
+
+
+@dataclass
+class Standing:
+    """An outcome as it stands, locked by this transaction."""
+
+    entry_id: str
+    number: int
+    created_at: datetime
+    school_id: str
+    state: State
+    attempt: int
+    provider: str
+    provider_message_id: str
+    error_code: str = ""
+
+
+_FIELDS = "o.entry_id::text, o.number, o.created_at, o.school_id, o.state, o.attempt, o.provider, o.provider_message_id, o.error_code"
+_LOCK_BY_KEY = sa.text(
+    f"SELECT {_FIELDS} FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
+    " JOIN entries e ON e.entry_id = k.entry_id"
+    " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
+    " ORDER BY o.entry_id, o.number FOR UPDATE OF o"
+)
+_LOCK_BY_PROVIDER = sa.text(
+    f"SELECT {_FIELDS} FROM outcomes o WHERE o.provider_message_id = ANY(:ids) AND o.provider_message_id <> ''"
+    " ORDER BY o.entry_id, o.number FOR UPDATE"
+)
+_UPDATE = sa.text(
+    "UPDATE outcomes o SET state = u.state, error_code = u.error_code, provider = u.provider,"
+    " provider_message_id = u.provider_message_id, changed_at = u.changed_at"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:created AS timestamptz[]),"
+    " CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:providers AS text[]), CAST(:ids AS text[]),"
+    " CAST(:changed AS timestamptz[]))"
+    " AS u (entry_id, number, created_at, state, error_code, provider, provider_message_id, changed_at)"
+    " WHERE o.entry_id = u.entry_id AND o.number = u.number AND o.created_at = u.created_at"
+)
+_EXPIRE = sa.text(
+    "UPDATE outcomes o SET state = 'expired', changed_at = :now FROM (SELECT o.entry_id, o.number, o.created_at"
+    " FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
+    " WHERE e.expires_at <= :now AND o.state = 'handed_off' ORDER BY o.entry_id, o.number LIMIT :limit"
+    " FOR UPDATE OF o SKIP LOCKED) late"
+    " WHERE o.entry_id = late.entry_id AND o.number = late.number AND o.created_at = late.created_at"
+    " RETURNING o.entry_id::text, o.school_id"
+)
+_SILENT = sa.text(
+    "SELECT o.entry_id::text, o.number, o.attempt, o.provider, o.provider_message_id FROM outcomes o"
+    " WHERE o.state = 'handed_off' AND o.provider = ANY(:providers) AND o.provider_message_id <> ''"
+    " AND o.changed_at <= :before ORDER BY o.changed_at LIMIT :limit"
+)
+_WAITING = sa.text(
+    "SELECT receipt_id, provider, provider_message_id, delivery_key, status, error_code, occurred_at"
+    " FROM receipts_unmatched WHERE delivery_key = ANY(:keys) ORDER BY occurred_at, receipt_id FOR UPDATE"
+)
+_MATCHABLE = sa.text(
+    "SELECT u.receipt_id, u.provider, u.provider_message_id, u.delivery_key, u.status, u.error_code, u.occurred_at"
+    " FROM receipts_unmatched u WHERE EXISTS (SELECT 1 FROM outcomes o"
+    " WHERE o.provider_message_id = u.provider_message_id AND u.provider_message_id <> '')"
+    " OR EXISTS (SELECT 1 FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
+    " WHERE u.delivery_key ~ '^[0-9a-f-]{36}[.][0-9]{1,7}[.][0-9]{1,3}$'"
+    " AND e.entry_id = CASE WHEN u.delivery_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[.]'"
+    " THEN left(u.delivery_key, 36)::uuid END AND o.number = split_part(u.delivery_key, '.', 2)::integer)"
+    " ORDER BY u.receipt_id LIMIT :limit FOR UPDATE OF u SKIP LOCKED"
+)
+
+
+async def lock_by_key(connection: AsyncConnection, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Standing]:
+    """Lock the outcomes of these deliveries (entry and number), those that exist."""
+    every = sorted(set(keys))
+    values = {"entry_ids": [entry for entry, _ in every], "numbers": [number for _, number in every]}
+    return {(row[0], row[1]): _standing(row) for row in await connection.execute(_LOCK_BY_KEY, values)}
+
+
+async def lock_by_provider_id(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Standing]:
+    """Lock the outcomes that the provider knows by these ids."""
+    rows = await connection.execute(_LOCK_BY_PROVIDER, {"ids": sorted(set(ids))})
+    return {row[7]: _standing(row) for row in rows}
+
+
+async def update(connection: AsyncConnection, changed: Sequence[tuple[Standing, datetime]]) -> None:
+    """Write outcomes that were locked and moved, each with the time of its change."""
+    await connection.execute(
+        _UPDATE,
+        {
+            "entry_ids": [each.entry_id for each, _ in changed],
+            "numbers": [each.number for each, _ in changed],
+            "created": [each.created_at for each, _ in changed],
+            "states": [each.state.value for each, _ in changed],
+            "codes": [each.error_code for each, _ in changed],
+            "providers": [each.provider for each, _ in changed],
+            "ids": [each.provider_message_id for each, _ in changed],
+            "changed": [when for _, when in changed],
+        },
+    )
+
+
+async def expire_unconfirmed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """End deliveries that were handed off and never confirmed in time; return entry and school of each."""
+    return [(row[0], row[1]) for row in await connection.execute(_EXPIRE, {"now": now, "limit": limit})]
+
+
+async def unconfirmed(
+    connection: AsyncConnection, providers: Sequence[str], before: datetime, limit: int
+) -> list[tuple[str, int, int, str, str]]:
+    """Return handed-off deliveries without news since `before`: entry, number, attempt, provider and its id."""
+    values = {"providers": list(providers), "before": before, "limit": limit}
+    return [tuple(row) for row in await connection.execute(_SILENT, values)]
+
+
+async def keep_unmatched(connection: AsyncConnection, receipts: Iterable[Receipt], now: datetime) -> None:
+    """Keep receipts of deliveries that are not known yet; a repeated one is kept once."""
+    rows = [{**receipt.__dict__, "received_at": now} for receipt in receipts]
+    if rows:
+        await connection.execute(insert(receipts_unmatched).values(rows).on_conflict_do_nothing())
+
+
+async def waiting(connection: AsyncConnection, keys: Iterable[str]) -> list[tuple[int, Receipt]]:
+    """Lock the kept receipts of these deliveries, oldest first."""
+    return _receipts(await connection.execute(_WAITING, {"keys": sorted(keys)}))
+
+
+async def matchable(connection: AsyncConnection, limit: int) -> list[tuple[int, Receipt]]:
+    """Lock kept receipts whose delivery has an outcome by now."""
+    return _receipts(await connection.execute(_MATCHABLE, {"limit": limit}))
+
+
+async def forget_unmatched(connection: AsyncConnection, receipt_ids: Sequence[int]) -> None:
+    """Delete receipts that were matched."""
+    await connection.execute(
+        sa.delete(receipts_unmatched).where(receipts_unmatched.c.receipt_id == sa.any_(sa.literal(list(receipt_ids), sa.ARRAY(sa.BigInteger))))
+    )
+
+
+async def forget_old(connection: AsyncConnection, before: datetime) -> int:
+    """Delete receipts that nothing ever matched; return how many."""
+    statement = sa.delete(receipts_unmatched).where(receipts_unmatched.c.received_at < before)
+    return (await connection.execute(statement)).rowcount
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row[0], row[1], row[2], row[3], State(row[4]), *row[5:9])
+
+
+def _receipts(rows: Iterable[Any]) -> list[tuple[int, Receipt]]:
+    return [(row[0], Receipt(*row[1:])) for row in rows]

@@ -1,0 +1,272 @@
+"""The queue's tables. Their CHECKs make bad states impossible; docs/delivery.md says why they are cut this way.
+
+`recipients` and `outcomes` are written once, by COPY, and partitioned by the month of their message, so that retention
+drops whole months; every query names the message's created_at and touches one partition. `batches` is the queue: small,
+hot, one row for up to 500 recipients of one entry and school; a batch that is done is deleted.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from services.kit.outbox import consumed_events_table, outbox_table
+from services.queue.domain import COUNTERS, Channel, Screening, Source, State
+
+metadata = sa.MetaData()
+
+
+def _in(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def _text(name: str, default: str | None = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default=default)
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
+
+
+CHANNELS = [each.value for each in Channel]
+OUTCOME_STATES = [
+    each.value for each in State if each not in {State.HELD, State.PENDING, State.CLAIMED, State.WITHHELD}
+]
+BATCH_STATES = [State.HELD.value, State.PENDING.value, State.CLAIMED.value, State.WITHHELD.value]
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("message_id", sa.Uuid(as_uuid=False), primary_key=True),
+    _time("created_at"),
+    _text("caller", None),
+    _text("sender_id"),
+    _text("sender_name"),
+    sa.Column("sender_role", sa.SmallInteger, nullable=False),
+    _text("sender_school_id"),
+    _text("sender_grade"),
+    _text("subject"),
+    _text("body"),
+    _text("source", None),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("lane", sa.SmallInteger, nullable=False),
+    _flag("is_secure"),
+    _flag("is_emergency"),
+    _flag("once_per_family"),
+    _time("send_at"),
+    _time("expires_at", nullable=True),
+    _text("audience_summary"),
+    _text("language", "en"),
+    _text("in_reply_to"),
+    _text("alert_message_id"),
+    _text("from_title"),
+    _flag("is_from_excluded_school"),
+    sa.Column("recipient_type", sa.SmallInteger, nullable=False),
+    sa.Column("regarding", JSONB, nullable=False, server_default="[]"),
+    sa.Column("regarding_count", sa.BigInteger, nullable=False, server_default="0"),
+    _text("only_recipient_name"),
+    _flag("is_imported"),
+    _text("screening", None),
+    sa.Column("verdict", sa.LargeBinary, nullable=True),
+    _time("decided_at", nullable=True),
+    _time("cancelled_at", nullable=True),
+    sa.CheckConstraint(_in("source", [each.value for each in Source]), name="messages_source_known"),
+    sa.CheckConstraint(_in("screening", [each.value for each in Screening]), name="messages_screening_known"),
+    sa.CheckConstraint("lane BETWEEN 1 AND 4", name="messages_lane_known"),
+    sa.CheckConstraint(
+        "screening NOT IN ('released', 'withheld') OR verdict IS NOT NULL", name="messages_decided_by_verdict"
+    ),
+    sa.CheckConstraint("length(subject) <= 200 AND length(body) <= 20000", name="messages_text_bounded"),
+    sa.Index("messages_sent_box", "sender_id", "created_at"),
+)
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("message_id", sa.Uuid(as_uuid=False), sa.ForeignKey("messages.message_id"), nullable=False),
+    _time("created_at"),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+    _text("channel", None),
+    _text("text"),
+    _time("expires_at"),
+    sa.Column("resend_of", sa.Uuid(as_uuid=False), nullable=True),
+    sa.CheckConstraint(_in("channel", CHANNELS), name="entries_channel_known"),
+    sa.Index("entries_of_message", "message_id"),
+    sa.Index("entries_expiring", "expires_at"),
+)
+
+recipients = sa.Table(
+    "recipients",
+    metadata,
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("created_at", sa.DateTime(timezone=True), primary_key=True),
+    _text("person_id"),
+    _text("name"),
+    sa.Column("role", sa.SmallInteger, nullable=False),
+    _text("school_id"),
+    _text("staff_id"),
+    _text("regarding_student_id"),
+    _text("regarding_student_name"),
+    _text("student_number"),
+    _text("language"),
+    _text("destination"),
+    _text("problem"),
+    _flag("has_account"),
+    sa.Column("type", sa.SmallInteger, nullable=False),
+    sa.CheckConstraint("number > 0", name="recipients_numbered_from_one"),
+    postgresql_partition_by="RANGE (created_at)",
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), sa.ForeignKey("entries.entry_id"), nullable=False),
+    sa.Column("message_id", sa.Uuid(as_uuid=False), nullable=False),
+    _time("created_at"),
+    _text("school_id"),
+    _text("channel", None),
+    sa.Column("lane", sa.SmallInteger, nullable=False),
+    _text("state", None),
+    sa.Column("numbers", ARRAY(sa.Integer), nullable=False),
+    sa.Column("attempt", sa.SmallInteger, nullable=False, server_default="1"),
+    _time("due_at"),
+    _time("expires_at"),
+    sa.Column("claim_id", sa.Uuid(as_uuid=False), nullable=True),
+    _time("claimed_at", nullable=True),
+    _time("lease_until", nullable=True),
+    _time("calling_at", nullable=True),
+    _time("changed_at"),
+    sa.CheckConstraint(_in("state", BATCH_STATES), name="batches_state_known"),
+    sa.CheckConstraint(_in("channel", CHANNELS), name="batches_channel_known"),
+    sa.CheckConstraint("lane BETWEEN 1 AND 4", name="batches_lane_known"),
+    sa.CheckConstraint("cardinality(numbers) BETWEEN 1 AND 500", name="batches_size_bounded"),
+    sa.CheckConstraint("attempt >= 1", name="batches_attempt_counted"),
+    sa.CheckConstraint(
+        "(state = 'claimed') = (claim_id IS NOT NULL) AND (claim_id IS NULL) = (lease_until IS NULL)"
+        " AND (claim_id IS NULL) = (claimed_at IS NULL) AND (calling_at IS NULL OR claim_id IS NOT NULL)",
+        name="batches_claimed_with_lease",
+    ),
+    sa.Index("batches_due", "lane", "due_at", "batch_id", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("batches_leased", "lease_until", postgresql_where=sa.text("state = 'claimed'")),
+    sa.Index("batches_of_entry", "entry_id"),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("created_at", sa.DateTime(timezone=True), primary_key=True),
+    _text("school_id"),
+    _text("state", None),
+    sa.Column("attempt", sa.SmallInteger, nullable=False),
+    _text("provider"),
+    _text("provider_message_id"),
+    _text("error_code"),
+    _time("changed_at"),
+    sa.CheckConstraint(_in("state", OUTCOME_STATES), name="outcomes_state_known"),
+    sa.CheckConstraint("state <> 'error' OR error_code <> ''", name="outcomes_error_explained"),
+    sa.Index("outcomes_at_provider", "provider_message_id", postgresql_where=sa.text("provider_message_id <> ''")),
+    sa.Index("outcomes_unconfirmed", "entry_id", postgresql_where=sa.text("state = 'handed_off'")),
+    postgresql_partition_by="RANGE (created_at)",
+)
+
+entry_counts = sa.Table(
+    "entry_counts",
+    metadata,
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), sa.ForeignKey("entries.entry_id"), primary_key=True),
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in COUNTERS),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
+    sa.CheckConstraint(f"total = {' + '.join(COUNTERS)}", name="entry_counts_add_up"),
+    sa.CheckConstraint(" AND ".join(f"{name} >= 0" for name in COUNTERS), name="entry_counts_not_negative"),
+)
+
+entry_progress = sa.Table(
+    "entry_progress",
+    metadata,
+    sa.Column("entry_id", sa.Uuid(as_uuid=False), sa.ForeignKey("entries.entry_id"), primary_key=True),
+    _flag("is_due"),
+    _time("changed_at"),
+    _time("told_at"),
+    sa.Index("entry_progress_due", "told_at", postgresql_where=sa.text("is_due")),
+)
+
+receipts_unmatched = sa.Table(
+    "receipts_unmatched",
+    metadata,
+    sa.Column("receipt_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _text("delivery_key"),
+    _text("provider", None),
+    _text("provider_message_id"),
+    _text("status", None),
+    _text("error_code"),
+    _time("occurred_at"),
+    _time("received_at"),
+    sa.UniqueConstraint(
+        "provider", "provider_message_id", "delivery_key", "status", "error_code", name="receipts_unmatched_once"
+    ),
+    sa.Index("receipts_unmatched_by_key", "delivery_key"),
+    sa.Index("receipts_unmatched_by_provider_id", "provider_message_id"),
+)
+
+consent = sa.Table(
+    "consent",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    _flag("is_stopped"),
+    _time("changed_at"),
+    sa.CheckConstraint(_in("channel", CHANNELS), name="consent_channel_known"),
+)
+
+consent_changes = sa.Table(
+    "consent_changes",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _text("channel", None),
+    _text("destination", None),
+    _text("action", None),
+    _text("origin", None),
+    _text("provider_message_id"),
+    _time("changed_at"),
+    sa.CheckConstraint("action IN ('stopped', 'started', 'help', 'ignored')", name="consent_changes_action_known"),
+    sa.Index(
+        "consent_changes_once",
+        "provider_message_id",
+        unique=True,
+        postgresql_where=sa.text("provider_message_id <> ''"),
+    ),
+)
+
+inbox_items = sa.Table(
+    "inbox_items",
+    metadata,
+    sa.Column("person_id", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Uuid(as_uuid=False), sa.ForeignKey("messages.message_id"), primary_key=True),
+    _time("visible_at"),
+    _time("read_at", nullable=True),
+    _text("regarding_student_name"),
+    sa.Index("inbox_items_newest", "person_id", "visible_at"),
+    sa.Index("inbox_items_of_message", "message_id"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("caller", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("header_hash", sa.LargeBinary, nullable=False),
+    sa.Column("result_id", sa.Uuid(as_uuid=False), nullable=False),
+    _time("created_at"),
+    sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name="idempotency_keys_length"),
+)
+
+outbox = outbox_table(metadata)
+consumed_events = consumed_events_table(metadata)
