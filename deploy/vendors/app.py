@@ -40,7 +40,7 @@ class Simulator:
 
     def _routes(self) -> list[web.RouteDef]:
         vendors = self.vendors
-        routed = (vendors.messages, vendors.calls, vendors.ses, vendors.moderation, self._translate, self._page)
+        routed = (vendors.messages, vendors.calls, vendors.ses, vendors.moderation, self._page)
         routes = [route for part in routed for route in part.routes()]
         return [
             *routes,
@@ -54,7 +54,7 @@ class Simulator:
     async def _post_root(self, request: web.Request) -> web.StreamResponse:
         """SNS and Translate both post to `/`; only Translate's JSON protocol names a target."""
         if "X-Amz-Target" in request.headers:
-            return await self._translate.by_json(request)
+            return await self._translate.post(request)
         return await self.vendors.sns.post(request)
 
     async def _get_root(self, request: web.Request) -> web.Response:

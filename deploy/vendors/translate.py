@@ -1,23 +1,19 @@
 """Amazon Translate's TranslateText, with a visible fake translation: `[es] …`, and whole phrases where it knows them.
 
-boto3 speaks rpc-v2-cbor to Translate (`POST /service/…/operation/TranslateText`); older clients speak JSON 1.1
-(`POST /` with X-Amz-Target). Both are answered.
+boto3 speaks JSON 1.1 to Translate: `POST /` with X-Amz-Target. (The service model also names rpc-v2-cbor, which
+botocore ranks last.)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from deploy.vendors import cbor
 from deploy.vendors.aws import AwsError, json_error, new_id, outage, read_signed
-from deploy.vendors.core import Core, retry_after, through_modes
+from deploy.vendors.core import Core, through_modes
 
-TARGET = "AWSShineFrontendService_20170701"
 _LONGEST_TEXT_BYTES = 10_000
 _WORDS = {429: ("ThrottlingException", "Rate exceeded"), 500: ("InternalServerException", "Internal error")}
 _CODES = (
@@ -55,37 +51,17 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True)
-class _Wire:
-    """One of the two protocols: how to read a request, and how to word an answer and an error."""
-
-    read: Callable[[bytes], Any]
-    answer: Callable[[dict[str, Any]], web.Response]
-    error: Callable[[AwsError, float | None], web.Response]
-
-
-def _cbor_response(members: dict[str, Any], status: int = 200, **headers: str) -> web.Response:
-    sent = {
-        "smithy-protocol": "rpc-v2-cbor",
-        "Content-Type": "application/cbor",
-        "x-amzn-RequestId": new_id(),
-        **headers,
-    }
-    return web.Response(body=cbor.dumps(members), status=status, headers=sent)
-
-
-def _cbor_error(error: AwsError, retry_after_seconds: float | None = None) -> web.Response:
-    members = {"__type": f"com.amazonaws.translate#{error.code}", "Message": error.message, "message": error.message}
-    return _cbor_response({**members, **error.members}, error.status, **retry_after(retry_after_seconds))
-
-
-def _json_answer(members: dict[str, Any]) -> web.Response:
+def _answer(members: dict[str, Any]) -> web.Response:
     headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": new_id()}
     return web.Response(body=json.dumps(members).encode(), headers=headers)
 
 
-_CBOR = _Wire(cbor.loads, _cbor_response, _cbor_error)
-_JSON = _Wire(json.loads, _json_answer, json_error)
+def _outage(status: int, retry_after_seconds: float | None) -> web.Response:
+    """AWS throttles Translate with status 400, not 429; the SDK goes by the name of the error."""
+    response = outage(_WORDS, json_error)(status, retry_after_seconds)
+    if status == 429:
+        response.set_status(400)
+    return response
 
 
 class Translate:
@@ -95,49 +71,27 @@ class Translate:
         """Nothing to remember."""
         self._core = core
 
-    def routes(self) -> list[web.RouteDef]:
-        """The address that boto3 calls."""
-        return [web.post(f"/service/{TARGET}/operation/{{operation}}", self._by_cbor)]
-
-    async def _by_cbor(self, request: web.Request) -> web.StreamResponse:
-        return await self._post(request, request.match_info["operation"], _CBOR)
-
-    async def by_json(self, request: web.Request) -> web.StreamResponse:
+    async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer `POST /` with X-Amz-Target."""
-        return await self._post(request, request.headers["X-Amz-Target"].rpartition(".")[2], _JSON)
-
-    async def _post(self, request: web.Request, operation: str, wire: _Wire) -> web.StreamResponse:
         try:
             body = await read_signed(self._core, request, "translate")
         except AwsError as error:
-            return wire.error(error, None)
+            return json_error(error)
+        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
 
         async def handle() -> web.Response:
             try:
-                return wire.answer(translate(operation, _fields(wire, body)))
+                return _answer(translate(operation, _fields(body)))
             except AwsError as error:
-                return wire.error(error, None)
+                return json_error(error)
 
-        answer = _as_bad_request(outage(_WORDS, wire.error))
-        return await through_modes(self._core, "translate", request, answer, handle)
-
-
-def _as_bad_request(answer: Callable[[int, float | None], web.Response]) -> Callable[[int, float | None], web.Response]:
-    """AWS throttles Translate with status 400, not 429; the SDK goes by the name of the error."""
-
-    def worded(status: int, retry_after_seconds: float | None) -> web.Response:
-        response = answer(status, retry_after_seconds)
-        if status == 429:
-            response.set_status(400)
-        return response
-
-    return worded
+        return await through_modes(self._core, "translate", request, _outage, handle)
 
 
-def _fields(wire: _Wire, body: bytes) -> dict[str, Any]:
+def _fields(body: bytes) -> dict[str, Any]:
     try:
-        fields = wire.read(body)
-    except (ValueError, UnicodeDecodeError) as error:
+        fields = json.loads(body)
+    except ValueError as error:
         raise AwsError("SerializationException", "The request body cannot be read") from error
     if not isinstance(fields, dict):
         raise AwsError("SerializationException", "The request body is not an object")
