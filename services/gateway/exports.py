@@ -19,7 +19,12 @@ MOST_ROWS = 50_000
 """Rows of one workbook; a larger search is refused, since it would hold a thread for minutes."""
 Page = Callable[[int], tuple[list[reports.EntryRow], int]]
 """Answers the rows of a page, from 1, and the number of pages."""
-_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "default_date_format": "d mmm yyyy h:mm"}
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "default_date_format": "d mmm yyyy h:mm",
+}
 
 
 def workbook(name: str, columns: list[Column], page: Page) -> Response:
@@ -33,7 +38,9 @@ def workbook(name: str, columns: list[Column], page: Page) -> Response:
         for number, row in enumerate(_rows(page), 1):
             for position, column in enumerate(columns):
                 value = value_of(row, column.key)
-                write = sheet.write_number if isinstance(value, int) and not isinstance(value, bool) else sheet.write_string
+                write = (
+                    sheet.write_number if isinstance(value, int) and not isinstance(value, bool) else sheet.write_string
+                )
                 write(number, position, value)
         book.close()
     content.seek(0)

@@ -1,0 +1,221 @@
+"""Messages as the composer and the API make them: checked fields, audience or list, and their submission."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
+from services.gateway import store
+from services.gateway.access import Permission, Person
+from services.gateway.database import transaction
+from services.gateway.pages import schools, visible_schools, working_school
+from services.gateway.state import gateway
+from services.gateway.words import CHANNELS
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.kit.rpc_errors import translated
+
+OFFERED = (types.CHANNEL_EMAIL, types.CHANNEL_SMS, types.CHANNEL_PUSH)
+"""Channels of the composer; the portal inbox is always beside them."""
+LIMITS = {types.CHANNEL_EMAIL: 20_000, types.CHANNEL_SMS: 1_600, types.CHANNEL_PUSH: 1_000}
+SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
+ROLES = {"parent": types.ROLE_PARENT, "student": types.ROLE_STUDENT, "teacher": types.ROLE_TEACHER,
+         "admin": types.ROLE_ADMIN}  # fmt: skip
+_ROLE_WORDS = {"parent": "families", "student": "students", "teacher": "teachers", "admin": "administrators"}
+_ROWS_A_PIECE = 500
+_SUBMIT_SECONDS = 60.0
+
+
+@dataclass
+class Draft:
+    """A message as it was filled in."""
+
+    key: str
+    subject: str = ""
+    body: str = ""
+    channels: dict[types.Channel, str] = field(default_factory=dict)
+    """Text of each chosen channel; empty means the body."""
+    school_ids: list[str] = field(default_factory=list)
+    grades: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    person_ids: list[str] = field(default_factory=list)
+    list_id: str = ""
+    is_district: bool = False
+    is_secure: bool = False
+    is_emergency: bool = False
+    once_per_family: bool = False
+    in_reply_to: str = ""
+
+
+def check(draft: Draft, person: Person) -> None:
+    """Raise for a draft that cannot go.
+
+    InvalidArgument with every field at fault; PermissionDenied for what the profile does not allow.
+    """
+    if draft.is_emergency and not person.may(Permission.SEND_EMERGENCY):
+        raise PermissionDenied("EMERGENCY_NOT_ALLOWED", "Your profile does not allow emergency messages.")
+    if draft.is_district and not person.may(Permission.SEND_AS_DISTRICT):
+        raise PermissionDenied("DISTRICT_NOT_ALLOWED", "Your profile does not allow sending as the district.")
+    if not person.may(Permission.SEND_MESSAGES) or not person.is_staff:
+        _check_staff_only(draft)
+    wrong = list(_problems(draft))
+    if wrong:
+        raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.", violations=wrong)
+
+
+def _check_staff_only(draft: Draft) -> None:
+    if draft.school_ids or draft.grades or draft.roles or draft.list_id:
+        raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
+    if not draft.person_ids:
+        raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.",
+                              violations=[("/person_ids", "Choose whom to write to.")])  # fmt: skip
+    with translated():
+        wanted = directory.BatchGetPeopleRequest(person_ids=draft.person_ids)
+        found = gateway().clients.directory.BatchGetPeople(wanted)
+    staff = {each.person_id for each in found.people if each.role in {types.ROLE_TEACHER, types.ROLE_ADMIN}}
+    if not set(draft.person_ids) <= staff:
+        raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
+
+
+def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
+    if not draft.subject.strip():
+        yield "/subject", "Enter a subject."
+    elif len(draft.subject) > SUBJECT_LIMIT:
+        yield "/subject", f"Shorten the subject to {SUBJECT_LIMIT} characters."
+    if not draft.body.strip():
+        yield "/body", "Write the message."
+    elif len(draft.body) > BODY_LIMIT:
+        yield "/body", f"Shorten the message to {BODY_LIMIT:,} characters."
+    if not draft.channels:
+        yield "/channels", "Choose at least one way to send it."
+    for channel, text in draft.channels.items():
+        label, limit = CHANNELS[channel].label, LIMITS.get(channel, BODY_LIMIT)
+        if len(text or draft.body) > limit:
+            name = CHANNELS[channel].value
+            yield f"/texts/{name}", f"{label} takes {limit:,} characters. Write a shorter text for it."
+    if not (draft.list_id or draft.roles or draft.person_ids):
+        yield "/roles", "Choose who should get it, or upload a list."
+
+
+def audience_of(draft: Draft, person: Person) -> directory.Audience:
+    """Return whom directory should find."""
+    working = person.school_ids[0] if person.school_ids else ""
+    return directory.Audience(
+        school_ids=draft.school_ids,
+        grades=draft.grades,
+        roles=[ROLES[name] for name in draft.roles if name in ROLES],
+        person_ids=draft.person_ids,
+        working_school_id=working,
+    )
+
+
+def preview(draft: Draft, person: Person) -> directory.PreviewAudienceResponse:
+    """Return how many a draft would reach, and who is left out and why."""
+    if draft.list_id:
+        return _preview_list(find_list(draft, person).entries)
+    with translated():
+        wanted = directory.PreviewAudienceRequest(audience=audience_of(draft, person))
+        answer: directory.PreviewAudienceResponse = gateway().clients.directory.PreviewAudience(wanted)
+    return answer
+
+
+def _preview_list(entries: list[dict[str, str]]) -> directory.PreviewAudienceResponse:
+    answer = directory.PreviewAudienceResponse(recipients=len(entries))
+    for channel, cell in (("email", "email"), ("sms", "mobile")):
+        values = [entry[cell] for entry in entries if entry[cell]]
+        answer.reachable[channel], answer.distinct[channel] = len(values), len(set(values))
+    return answer
+
+
+def find_list(draft: Draft, person: Person) -> store.RecipientList:
+    """Return the uploaded list of a draft. NotFound when it is gone, or somebody else's."""
+    with transaction(gateway().engine) as connection:
+        found = store.find_list(connection, person.person_id, draft.list_id)
+    if found is None:
+        raise NotFound("LIST_UNKNOWN", "The list is no longer here. Upload it again.")
+    return found
+
+
+def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
+    """Send a checked draft. The same key again answers the first result. FailedPrecondition when it reaches nobody."""
+    rows = _recipients(draft, person)
+    first = next(rows, None)
+    if first is None:
+        raise FailedPrecondition("AUDIENCE_EMPTY", "This reaches nobody. Choose other schools, grades or people.")
+
+    def pieces() -> Iterator[queue.SubmitRequest]:
+        yield queue.SubmitRequest(header=_header(draft, person))
+        yield queue.SubmitRequest(recipients=first)
+        for piece in rows:
+            yield queue.SubmitRequest(recipients=piece)
+
+    with translated():
+        answer: queue.SubmitResponse = gateway().clients.queue.Submit(pieces(), timeout=_SUBMIT_SECONDS)
+    return answer
+
+
+def _recipients(draft: Draft, person: Person) -> Iterator[queue.RecipientRows]:
+    if draft.list_id:
+        entries = find_list(draft, person).entries
+        for start in range(0, len(entries), _ROWS_A_PIECE):
+            yield queue.RecipientRows(rows=[_imported(each) for each in entries[start : start + _ROWS_A_PIECE]])
+        return
+    with translated():
+        wanted = directory.ResolveAudienceRequest(audience=audience_of(draft, person))
+        for piece in gateway().clients.directory.ResolveAudience(wanted, timeout=_SUBMIT_SECONDS):
+            rows = [
+                queue.RecipientRow(recipient=each, type=types.RECIPIENT_TYPE_DIRECTORY) for each in piece.recipients
+            ]
+            if rows:
+                yield queue.RecipientRows(rows=rows)
+
+
+def _imported(entry: dict[str, str]) -> queue.RecipientRow:
+    recipient = directory.Recipient(name=entry["name"], email=entry["email"], mobile=entry["mobile"])
+    return queue.RecipientRow(recipient=recipient, type=types.RECIPIENT_TYPE_IMPORTED)
+
+
+def _header(draft: Draft, person: Person) -> queue.MessageHeader:
+    school = working_school(person)
+    is_district = draft.is_district and not (school and school.is_excluded)
+    role = types.Role.Value(f"ROLE_{person.role.upper()}")
+    title = gateway().settings.district_name if is_district or school is None else school.title
+    return queue.MessageHeader(
+        idempotency_key=draft.key,
+        sender=queue.Sender(
+            person_id=person.person_id,
+            name=person.name,
+            role=role,
+            school_id=school.school_id if school else "",
+            grade=person.grade if person.role == "student" else "",
+        ),
+        subject=draft.subject.strip(),
+        body=draft.body,
+        channels=[queue.ChannelContent(channel=channel, text=text) for channel, text in draft.channels.items()],
+        source=types.SOURCE_DISTRICT if is_district else types.SOURCE_SCHOOL,
+        is_secure=draft.is_secure,
+        is_emergency=draft.is_emergency,
+        once_per_family=draft.once_per_family,
+        audience_summary=summary(draft, person),
+        in_reply_to=draft.in_reply_to,
+        from_title=title if person.is_staff else person.name,
+    )
+
+
+def summary(draft: Draft, person: Person) -> str:
+    """Return whom a draft is for, in words: "All families, Lincoln High"."""
+    if draft.list_id:
+        found = find_list(draft, person)
+        return f"Uploaded list, {len(found.entries):,} people"
+    if draft.person_ids:
+        with translated():
+            wanted = directory.BatchGetPeopleRequest(person_ids=draft.person_ids)
+            people = gateway().clients.directory.BatchGetPeople(wanted).people
+        names = [each.name for each in people]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    who = " and ".join(_ROLE_WORDS[name] for name in draft.roles if name in _ROLE_WORDS)
+    grades = f" of grade {', '.join(draft.grades)}" if draft.grades else ""
+    titles = [each.title for each in schools() if each.school_id in draft.school_ids]
+    where = ", ".join(titles) if titles else "every school" if len(visible_schools(person)) > 1 else ""
+    text = f"All {who}{grades}" + (f", {where}" if where else "")
+    return text[:200]

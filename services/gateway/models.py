@@ -1,0 +1,142 @@
+"""Bodies and answers of the REST API, as its OpenAPI document describes them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[int, Field(strict=True)]
+
+
+class Body(BaseModel):
+    """A request; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignIn(Body):
+    """Who signs in."""
+
+    username: str = Field(min_length=1, max_length=200)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class FormToken(BaseModel):
+    """What changes must carry in the header X-CSRFToken."""
+
+    csrf_token: str
+
+
+class ViewerAnswer(BaseModel):
+    """Who is signed in and what they may do."""
+
+    person_id: str
+    name: str
+    role: str
+    permissions: list[str]
+    schools: list[str]
+    csrf_token: str
+
+
+class FlagChange(Body):
+    """Set or clear."""
+
+    is_flagged: Flag
+    origin: Literal["admin", "system"] = "admin"
+
+
+class ColumnsChange(Body):
+    """Columns to show."""
+
+    columns: list[str] = Field(min_length=1, max_length=60)
+
+
+class HiddenColumns(BaseModel):
+    """Columns that are hidden."""
+
+    hidden: list[str]
+
+
+class AudienceBody(Body):
+    """Whom a message is for."""
+
+    school_ids: list[Id] = Field(default=[], max_length=500)
+    grades: list[Annotated[str, Field(max_length=10)]] = Field(default=[], max_length=50)
+    roles: list[Literal["parent", "student", "teacher", "admin"]] = Field(default=[], max_length=4)
+    person_ids: list[Id] = Field(default=[], max_length=500)
+
+
+class MessageBody(Body):
+    """A message to send. The same idempotency_key again answers the first result."""
+
+    idempotency_key: str = Field(min_length=1, max_length=200)
+    subject: str = Field(min_length=1, max_length=200)
+    body: str = Field(min_length=1, max_length=20_000)
+    channels: list[Literal["email", "sms", "push"]] = Field(min_length=1, max_length=3)
+    texts: dict[Literal["email", "sms", "push"], Annotated[str, Field(max_length=20_000)]] = {}
+    audience: AudienceBody
+    source: Literal["district", "school"] = "school"
+    is_secure: Flag = False
+    is_emergency: Flag = False
+    once_per_family: Flag = False
+    in_reply_to: Id | None = None
+
+
+class PageInfo(BaseModel):
+    """Where a page stands."""
+
+    number: int
+    size: int
+    total_rows: str
+    """A 64-bit number, as text."""
+    total_pages: int
+
+
+class Rows(BaseModel):
+    """A page of a report. Rows are as reports.v1.EntryRow in JSON: 64-bit numbers are text."""
+
+    rows: list[dict[str, Any]]
+    page: PageInfo
+    as_of: str | None = None
+    open: str | None = None
+
+
+class Deliveries(BaseModel):
+    """A page of recipients, as queue.v1.Delivery in JSON."""
+
+    deliveries: list[dict[str, Any]]
+    page: PageInfo
+
+
+class Items(BaseModel):
+    """A page of an inbox, as queue.v1.InboxItem in JSON."""
+
+    items: list[dict[str, Any]]
+    page: PageInfo
+    unread: str | None = None
+
+
+class Object(BaseModel):
+    """A single thing; its members are those of the message that the summary names."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class FieldProblem(BaseModel):
+    """One wrong field."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem; docs/errors.md lists every reason."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    errors: list[FieldProblem] | None = None
+    instance: str | None = None

@@ -1,0 +1,254 @@
+"""REST under /api/v1: the pages as JSON, with the same permissions. GET /api/openapi.json describes it."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, json, make_response, request
+from flask_wtf.csrf import generate_csrf
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from spectree import Response as Answers
+from spectree import SpecTree
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
+from services.gateway import composing, models
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.composing import Draft
+from services.gateway.pages import open_alerts, visible_schools
+from services.gateway.routes import entries, history, inbox, people, sign_in, threats
+from services.gateway.routes.preferences import hide
+from services.gateway.searches import read_search, refuse_problems
+from services.gateway.state import gateway, person
+from services.gateway.words import CHANNELS
+from services.kit.errors import InvalidArgument, Unavailable
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("api", __name__, url_prefix="/api")
+sign_in_blueprint = Blueprint("api_sign_in", __name__, url_prefix="/api")
+_CHANNELS = {choice.value: channel for channel, choice in CHANNELS.items()}
+_PROBLEMS = {f"HTTP_{code}": models.Problem for code in (400, 401, 403, 404, 409, 413, 415, 429, 500, 503, 504)}
+
+
+def _refuse(_request: Any, _response: Any, problem: Any, _instance: Any, *_rest: Any) -> None:
+    """Turn what pydantic found into our own error, every field at its place."""
+    if problem is not None:
+        wrong = [("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in problem.errors()]
+        raise InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong)
+
+
+spec = SpecTree("flask", title="Lantern", version="v1", mode="strict", before=_refuse, annotations=True)
+
+
+def answers(model: type[Any]) -> Answers:
+    """Return the answers of a route: the model, or a problem."""
+    return Answers(HTTP_200=model, **_PROBLEMS)
+
+
+def as_json(message: Message, **changes: object) -> Response:
+    """Return a message in the JSON of protobuf, names as in the protos, empty fields present."""
+    found = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return Response(json.dumps({**found, **changes}), content_type="application/json")
+
+
+@blueprint.get("/openapi.json")
+@requires(Permission.PUBLIC)
+def openapi() -> Response:
+    """Describe the API."""
+    spec.app = current_app
+    return Response(json.dumps(spec.spec), content_type="application/json")
+
+
+@sign_in_blueprint.post("/v1/session")
+@requires(Permission.PUBLIC)
+@spec.validate(json=models.SignIn, resp=answers(models.FormToken), tags=["session"], skip_validation=False)
+def begin_session() -> Response:
+    """Sign in; the answer sets the session's cookie."""
+    body = models.SignIn.model_validate(request.get_json())
+    response = make_response()
+    sign_in.begin(body.username, body.password, response)
+    response.set_data(json.dumps({"csrf_token": generate_csrf()}))
+    response.content_type = "application/json"
+    return response
+
+
+@blueprint.delete("/v1/session")
+@requires(Permission.PUBLIC)
+def end_session() -> Response:
+    """Sign out."""
+    response = make_response(sign_in.sign_out())
+    response.status_code, response.data = 204, b""
+    response.headers.pop("Location", None)
+    return response
+
+
+@blueprint.get("/v1/viewer")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.ViewerAnswer), tags=["session"])
+def viewer() -> Response:
+    """Say who is signed in."""
+    someone = person()
+    found = {
+        "person_id": someone.person_id,
+        "name": someone.name,
+        "role": someone.role,
+        "permissions": sorted(name for name in someone.permissions if someone.may(name)),
+        "schools": sorted(someone.visible_schools),
+        "csrf_token": generate_csrf(),
+    }
+    return Response(json.dumps(found), content_type="application/json")
+
+
+@blueprint.get("/v1/schools")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Object), tags=["directory"])
+def schools() -> Response:
+    """List the schools that the viewer may see."""
+    return as_json(directory.ListSchoolsResponse(schools=visible_schools(person())))
+
+
+@blueprint.get("/v1/people")
+@requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
+@spec.validate(resp=answers(models.Object), tags=["directory"])
+def staff() -> Response:
+    """Find members of staff by name: `q`."""
+    found = people.search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
+    return as_json(directory.SearchPeopleResponse(people=found))
+
+
+@blueprint.get("/v1/reports/history")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Rows), tags=["reports"])
+def search_history() -> Response:
+    """Search Communication History with the parameters of the page."""
+    search = read_search(request.path, "history", request.args, person())
+    refuse_problems(search)
+    return as_json(history.find(search))
+
+
+@blueprint.get("/v1/reports/threats")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Rows), tags=["reports"])
+def search_threats() -> Response:
+    """Search Threat Messages with the parameters of the page."""
+    search = threats.read_threats()
+    refuse_problems(search)
+    return as_json(threats.find(search))
+
+
+@blueprint.get("/v1/entries/<uuid:entry_id>")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Object), tags=["reports"])
+def entry(entry_id: str) -> Response:
+    """Read an entry."""
+    return as_json(entries.get_entry(str(entry_id)))
+
+
+@blueprint.get("/v1/entries/<uuid:entry_id>/recipients")
+@requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Deliveries), tags=["reports"])
+def recipients(entry_id: str) -> Response:
+    """List the recipients of an entry, or those in one `state`."""
+    return as_json(entries.ask_deliveries(str(entry_id)).answer)
+
+
+@blueprint.put("/v1/messages/<uuid:message_id>/flag")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(json=models.FlagChange, resp=answers(models.Object), tags=["reports"])
+def set_flag(message_id: str) -> Response:
+    """Set or clear a flag on all entries of a message."""
+    body = models.FlagChange.model_validate(request.get_json())
+    origin = reports.SetFlagRequest.Origin.Value(f"ORIGIN_{body.origin.upper()}")
+    wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
+    with translated():
+        return as_json(gateway().clients.reports.SetFlag(wanted))
+
+
+@blueprint.get("/v1/threats/<uuid:message_id>")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def threat(message_id: str) -> Response:
+    """Read a threat; the reading is logged."""
+    return as_json(threats.get_threat(str(message_id)))
+
+
+@blueprint.post("/v1/threats/<uuid:message_id>/acknowledge")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def acknowledge(message_id: str) -> Response:
+    """Acknowledge a threat, once for everybody."""
+    with translated():
+        wanted = reports.AcknowledgeThreatRequest(message_id=str(message_id))
+        return as_json(gateway().clients.reports.AcknowledgeThreat(wanted))
+
+
+@blueprint.get("/v1/alerts")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def alerts() -> Response:
+    """List the viewer's open alerts."""
+    found = open_alerts(person())
+    if not found.is_known:
+        raise Unavailable("ALERTS_UNAVAILABLE", "Alerts cannot be read at the moment.", retry_after_seconds=2)
+    from protos.notify.v1 import notify_pb2 as notify
+
+    return as_json(notify.ListAlertsResponse(alerts=found.alerts))
+
+
+@blueprint.get("/v1/inbox")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Items), tags=["inbox"])
+def list_inbox() -> Response:
+    """List the viewer's inbox."""
+    return as_json(inbox.list_inbox())
+
+
+@blueprint.get("/v1/sent")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Items), tags=["inbox"])
+def list_sent() -> Response:
+    """List what the viewer sent."""
+    return as_json(inbox.list_sent())
+
+
+@blueprint.get("/v1/inbox/<uuid:message_id>")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Object), tags=["inbox"])
+def inbox_message(message_id: str) -> Response:
+    """Read a message of the inbox or the sent box."""
+    return as_json(inbox.get_message(str(message_id)))
+
+
+@blueprint.put("/v1/preferences/columns/<report>")
+@requires(Permission.SIGNED_IN)
+@spec.validate(json=models.ColumnsChange, resp=answers(models.HiddenColumns), tags=["preferences"])
+def set_columns(report: str) -> Response:
+    """Choose the columns of a report."""
+    body = models.ColumnsChange.model_validate(request.get_json())
+    return Response(json.dumps({"hidden": hide(report, body.columns)}), content_type="application/json")
+
+
+@blueprint.post("/v1/audience/preview")
+@requires(Permission.SEND_MESSAGES)
+@spec.validate(json=models.AudienceBody, resp=answers(models.Object), tags=["messages"])
+def preview() -> Response:
+    """Say how many an audience reaches, and who is left out."""
+    body = models.AudienceBody.model_validate(request.get_json())
+    draft = Draft(key="preview", **body.model_dump())
+    return as_json(composing.preview(draft, person()))
+
+
+@blueprint.post("/v1/messages")
+@requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
+@spec.validate(json=models.MessageBody, resp=answers(models.Object), tags=["messages"])
+def send() -> Response:
+    """Send a message."""
+    body = models.MessageBody.model_validate(request.get_json())
+    draft = Draft(key=body.idempotency_key, subject=body.subject, body=body.body, **body.audience.model_dump())
+    draft.channels = {_CHANNELS[name]: body.texts.get(name, "") for name in body.channels}
+    draft.is_district, draft.is_secure = body.source == "district", body.is_secure
+    draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
+    draft.in_reply_to = body.in_reply_to or ""
+    composing.check(draft, person())
+    return as_json(composing.submit(draft, person()))

@@ -1,0 +1,127 @@
+"""The composer: write, preview, send. Students and parents choose a member of staff and write."""
+
+from flask import Blueprint, Request, render_template, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from services.gateway import composing, store
+from services.gateway.access import Permission, Person
+from services.gateway.auth import requires
+from services.gateway.composing import OFFERED, Draft
+from services.gateway.database import transaction
+from services.gateway.lists import read_list
+from services.gateway.pages import schools, visible_schools
+from services.gateway.state import gateway, person
+from services.gateway.words import CHANNELS
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
+from services.kit.ids import new_id
+
+blueprint = Blueprint("compose", __name__)
+_OFFERED = {CHANNELS[channel].value: channel for channel in OFFERED}
+_SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
+
+
+@blueprint.get("/compose")
+@requires(*_SENDERS)
+def compose() -> str:
+    """Show an empty composer, or an answer to a message."""
+    draft = Draft(key=new_id(), subject=request.args.get("subject", "")[:200])
+    draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
+    draft.in_reply_to = request.args.get("reply", "")[:36]
+    draft.roles, draft.channels = ["parent"], {OFFERED[0]: ""}
+    return _page(draft)
+
+
+@blueprint.post("/compose")
+@requires(*_SENDERS)
+def send() -> str | tuple[str, int]:
+    """Preview a draft, or send it."""
+    someone = person()
+    draft = read_draft(request, someone)
+    try:
+        _keep_upload(draft, someone)
+        composing.check(draft, someone)
+        if request.form.get("step") != "send" and someone.is_staff:
+            return _page(draft, preview=composing.preview(draft, someone))
+        answer = composing.submit(draft, someone)
+    except (InvalidArgument, FailedPrecondition, NotFound) as problem:
+        return _page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
+    return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))
+
+
+def read_draft(asked: Request, someone: Person) -> Draft:
+    """Return the draft of a form."""
+    form = asked.form
+    draft = Draft(key=form.get("key", "")[:200] or new_id())
+    draft.subject, draft.body = form.get("subject", ""), form.get("body", "").replace("\r\n", "\n")
+    draft.in_reply_to = form.get("in_reply_to", "")[:36]
+    draft.person_ids = [each[:36] for each in form.getlist("person") if each][:500]
+    if not someone.is_staff:
+        draft.channels = {OFFERED[0]: ""}
+        return draft
+    names = [name for name in form.getlist("channel") if name in _OFFERED]
+    draft.channels = {_OFFERED[name]: form.get(f"text_{name}", "").replace("\r\n", "\n") for name in names}
+    if form.get("audience") == "list":
+        draft.list_id = form.get("list_id", "")[:36]
+    elif not draft.person_ids:
+        draft.school_ids, draft.grades = form.getlist("school")[:500], form.getlist("grade")[:50]
+        draft.roles = [name for name in form.getlist("role") if name in composing.ROLES]
+    draft.is_district = form.get("source") == "district"
+    draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
+    draft.once_per_family = form.get("once_per_family") == "1"
+    return draft
+
+
+def _keep_upload(draft: Draft, someone: Person) -> None:
+    """Keep a list that came with the form until its message is sent."""
+    upload = request.files.get("list")
+    if request.form.get("audience") != "list" or upload is None or not upload.filename:
+        return
+    entries, problems = read_list(upload.read())
+    if not entries:
+        text = "No row of the list can be used."
+        raise InvalidArgument("LIST_EMPTY", text, violations=[("/list", text), *_lines(problems)])
+    found = store.RecipientList(new_id(), upload.filename[:255], entries, problems)
+    with transaction(gateway().engine) as connection:
+        store.add_list(connection, someone.person_id, found, gateway().clock())
+    draft.list_id = found.list_id
+
+
+def _lines(problems: list[dict[str, object]]) -> list[tuple[str, str]]:
+    return [(f"/list/{each['line']}", f"Line {each['line']}: {each['detail']}") for each in problems[:100]]
+
+
+def _page(draft: Draft, *, preview: object = None, problem: ServiceError | None = None) -> str:
+    someone = person()
+    found = _list_of(draft, someone)
+    grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
+    return render_template(
+        "compose.html" if someone.is_staff else "write.html",
+        draft=draft,
+        preview=preview,
+        problem=problem,
+        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+        uploaded=found,
+        schools=visible_schools(someone),
+        grades=grades,
+        offered=[(CHANNELS[channel], channel, composing.LIMITS[channel]) for channel in OFFERED],
+    )
+
+
+def _list_of(draft: Draft, someone: Person) -> store.RecipientList | None:
+    try:
+        return composing.find_list(draft, someone) if draft.list_id else None
+    except NotFound:
+        return None
+
+
+def _grade_order(grade: str) -> tuple[int, str]:
+    return (int(grade), "") if grade.isdigit() else (0, grade)
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def too_large(_error: RequestEntityTooLarge) -> tuple[str, int]:
+    """Show the composer's own words for a list that is larger than what is read."""
+    problem = InvalidArgument(
+        "BODY_TOO_LARGE", "The list is larger than 1 MB.", violations=[("/list", "Upload at most 1 MB.")]
+    )
+    return _page(Draft(key=new_id()), problem=problem), 413
