@@ -7,6 +7,7 @@ What the vendor does not evaluate is judged by the embedded model, so that a par
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.moderation.domain import Category, Judgement
 from services.moderation.metrics import provider_errors
@@ -34,7 +35,7 @@ class Judge:
         return time.monotonic() >= self._closed_again_at
 
     async def judge(self, texts: Sequence[Text]) -> Judgement:
-        """Return the highest score of each category over the texts. ProviderUnavailable when the provider cannot say."""
+        """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say."""
         if not self.is_available:
             raise ProviderUnavailable("circuit_open")
         try:
@@ -53,7 +54,7 @@ class Judge:
         """Return the embedded model's judgement, in place of a provider that is out (statement 167)."""
         found = _strongest([await self._embedded.judge(text) for text in texts])
         name = found.provider if self._provider is self._embedded else "embedded-fallback"
-        return Judgement(found.scores, name, found.model, found.explanation)
+        return replace(found, provider=name)
 
     def _failed(self, kind: str) -> None:
         provider_errors.add(1, {"provider": self._provider.name, "error.type": kind})
@@ -70,4 +71,5 @@ def _strongest(judged: Sequence[Judgement]) -> Judgement:
     carrier = max(judged, key=lambda each: max(each.scores.values(), default=0.0))
     explained = carrier.explanation or next((each.explanation for each in judged if each.explanation), "")
     models = "+".join(dict.fromkeys(each.model for each in judged))
-    return Judgement(scores, judged[0].provider, models, explained)
+    is_uncertain = any(each.is_uncertain for each in judged)
+    return Judgement(scores, judged[0].provider, models, explained, is_uncertain)

@@ -1,0 +1,79 @@
+"""Wiring of moderation: `serve` (gRPC and the queue's requests; run as many as needed) and `score`."""
+
+import sys
+
+from protos.moderation.v1 import moderation_pb2, moderation_pb2_grpc
+from services.kit.auth import TokenVerifier
+from services.kit.bus import Bus
+from services.kit.clock import utc_now
+from services.kit.consumer import Consumer
+from services.kit.db import check_database, create_engine
+from services.kit.health import Health
+from services.kit.relay import Relay
+from services.kit.rpc_server import RpcServer
+from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
+from services.moderation import score
+from services.moderation.actions import Screening
+from services.moderation.config import Config
+from services.moderation.events import SCREENING, Handler, keep_trying
+from services.moderation.judging import Judge
+from services.moderation.model.scoring import load_model
+from services.moderation.policies import Policies
+from services.moderation.providers.base import Provider
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from services.moderation.rpc import ModerationServicer
+
+
+async def serve(config: Config, life: Lifecycle) -> None:
+    """Answer ModerationService and judge what the queue asks for."""
+    engine = create_engine(config.database_url.get_secret_value(), name="moderation serve")
+    life.on_stop("database", engine.dispose)
+    bus = await Bus.connect(config.nats_url.get_secret_value(), name="moderation", replicas=config.nats_replicas)
+    life.on_stop("nats", bus.close)
+    await bus.ensure_stream("moderation")
+    embedded = Embedded(load_model())
+    judge = Judge(_provider(config, life, embedded), embedded)
+    policies = Policies(engine, utc_now)
+    screening = Screening(engine, judge, policies, utc_now, config.outage_seconds)
+    health = Health({"database": lambda: check_database(engine), "nats": bus.check})
+    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server.add(
+        moderation_pb2_grpc.add_ModerationServiceServicer_to_server,
+        ModerationServicer(engine, judge, policies, utc_now),
+        moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
+    )
+    consumer = Consumer(bus, SCREENING, Handler(screening))
+    life.spawn("relay", Relay(engine, bus).run())
+    life.spawn("waiting", keep_trying(screening))
+    life.spawn("consumer", consumer.run())
+    life.on_stop("consumer", consumer.stop)
+    await server.start()
+    life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+def _provider(config: Config, life: Lifecycle, embedded: Embedded) -> Provider:
+    if config.provider == "embedded":
+        return embedded
+    key = config.modapi_secret_key.get_secret_value()
+    vendor = ModerationApi(key, config.modapi_base_url, config.modapi_timeout_seconds)
+    life.on_stop("vendor", vendor.close)
+    return vendor
+
+
+def _score() -> int:
+    score.main(sys.stdin, sys.stdout)
+    return 0
+
+
+sys.exit(
+    run_service(
+        "moderation",
+        [
+            Process("serve", "gRPC and screening", Config, serve),
+            Command("score", "JSON lines of texts on stdin, of scores on stdout", _score),
+        ],
+    )
+)

@@ -1,0 +1,151 @@
+"""What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import moderation_pb2 as events
+from protos.events.v1 import queue_pb2 as requests
+from protos.types.v1 import types_pb2 as types
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.ids import new_id
+from services.kit.outbox import add_event
+from services.moderation import metrics, store
+from services.moderation.domain import Category, Decision, Judgement, Policy, contains_phrase, decide, without_phrases
+from services.moderation.judging import Judge
+from services.moderation.messages import verdict_message
+from services.moderation.model.normalise import plain_words
+from services.moderation.policies import Policies
+from services.moderation.providers.base import ProviderUnavailable, Text
+
+VERDICT_REACHED = "moderation.verdict.reached.v1"
+_LEASE = timedelta(seconds=30)
+_NEXT_TRY = timedelta(seconds=2)
+_CLAIMED_AT_ONCE = 50
+
+
+class Screening:
+    """Screens the queue's requests with one judge."""
+
+    def __init__(
+        self, engine: AsyncEngine, judge: Judge, policies: Policies, clock: Clock, outage_seconds: float
+    ) -> None:
+        """outage_seconds is how long a request waits for the provider before the embedded model decides."""
+        self._engine, self._judge, self._policies, self._clock = engine, judge, policies, clock
+        self._outage = timedelta(seconds=outage_seconds)
+
+    async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
+        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
+        async with transaction(self._engine) as connection:
+            done = await store.judged(connection, [each.event_id for each in wanted])
+        for request in wanted:
+            if request.event_id in done:
+                continue
+            try:
+                await self._conclude(
+                    request, await self._judge.judge(texts_of(request, await self._policies.in_force()))
+                )
+            except ProviderUnavailable:
+                await self._wait(request)
+
+    async def screen_waiting(self) -> int:
+        """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
+        async with transaction(self._engine) as connection:
+            claimed = await store.claim_waiting(connection, self._clock(), _CLAIMED_AT_ONCE, _LEASE)
+        concluded = 0
+        for each in claimed:
+            request = requests.ScreeningRequested.FromString(each.payload)
+            texts = texts_of(request, await self._policies.in_force())
+            try:
+                judgement = await self._judge.judge(texts)
+            except ProviderUnavailable:
+                if self._clock() - each.requested_at < self._outage:
+                    await self._later(each.screening_id)
+                    continue
+                judgement = await self._judge.judge_alone(texts)
+            await self._conclude(request, judgement)
+            concluded += 1
+        return concluded
+
+    async def _wait(self, request: requests.ScreeningRequested) -> None:
+        asked_at = request.requested_at.ToDatetime(self._clock().tzinfo)
+        kept = store.Waiting(request.event_id, request.SerializeToString(), asked_at)
+        async with transaction(self._engine) as connection:
+            await store.wait(connection, kept, self._clock() + _NEXT_TRY)
+
+    async def _later(self, screening_id: str) -> None:
+        async with transaction(self._engine) as connection:
+            await store.try_again_at(connection, [screening_id], self._clock() + _NEXT_TRY)
+
+    async def _conclude(self, request: requests.ScreeningRequested, judgement: Judgement) -> None:
+        policy = await self._policies.in_force()
+        now = self._clock()
+        row = verdict_row(request, judgement, policy, now)
+        async with transaction(self._engine) as connection:
+            if not await store.add_verdict(connection, row):
+                return
+            await add_event(connection, VERDICT_REACHED, events.VerdictReached(verdict=verdict_message(row)))
+        _measure(row, (now - request.requested_at.ToDatetime(now.tzinfo)).total_seconds())
+
+
+def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]:
+    """Return the texts to judge, without the policy's allowed phrases."""
+    return [
+        Text(
+            text=without_phrases(text, policy.allowed_phrases),
+            language=request.language,
+            content_id=request.message_id,
+            author_key=request.author_key,
+            conversation_key=request.conversation_key,
+        )
+        for text in request.texts
+        if text.strip()
+    ] or [Text(" ", request.language, request.message_id, request.author_key, request.conversation_key)]
+
+
+def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
+    """Return the verdict that the policy makes of a judgement."""
+    plain = " ".join(word for text in request.texts for word in plain_words(text)) if policy.blocked_phrases else ""
+    is_blocked = contains_phrase(plain, [" ".join(plain_words(phrase)) for phrase in policy.blocked_phrases])
+    outcome = decide(policy, judgement.scores, request.school_id, request.grade, is_blocked=is_blocked)
+    return {
+        "verdict_id": new_id(),
+        "screening_id": request.event_id,
+        "message_id": request.message_id,
+        "decision": outcome.decision.value,
+        "scores": {name.value: round(score, 6) for name, score in judgement.scores.items()},
+        "holds": sorted(outcome.holds),
+        "watches": sorted(outcome.watches),
+        "provider": judgement.provider,
+        "model": judgement.model,
+        "policy_version": policy.version,
+        "explanation": judgement.explanation[:1000],
+        "tier": outcome.tier,
+        "reached_at": now,
+    }
+
+
+async def screen_now(
+    judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime
+) -> types.Verdict:
+    """Return a verdict that is not stored, for other district systems."""
+    texts = texts_of(request, policy)
+    try:
+        judgement = await judge.judge(texts)
+    except ProviderUnavailable:
+        judgement = await judge.judge_alone(texts)
+    # The caller's own id takes the place of the message's.
+    return verdict_message(verdict_row(request, judgement, policy, now))
+
+
+def _measure(row: store.Row, seconds: float) -> None:
+    metrics.verdict_latency.record(max(seconds, 0.0), {"provider": row["provider"]})
+    metrics.verdicts.add(1, {"decision": row["decision"], "provider": row["provider"]})
+    for name in Category:
+        if name in row["scores"]:
+            metrics.scores.record(row["scores"][name], {"category": name.value})
+    if row["decision"] == Decision.HOLD:
+        for name in row["holds"]:
+            metrics.held_categories.add(1, {"category": name})

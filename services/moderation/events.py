@@ -1,0 +1,52 @@
+"""What moderation consumes: requests of the queue. The durable is shared by all replicas."""
+
+import asyncio
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from protos.events.v1 import queue_pb2 as requests
+from services.kit.consumer import Subscribing
+from services.kit.errors import ServiceError
+from services.kit.handling import Event, Poison
+from services.kit.logs import get_logger
+from services.moderation.actions import Screening
+
+_log = get_logger(__name__)
+SCREENING = Subscribing(
+    service="queue",
+    durable="moderation-screening",
+    subjects=("queue.screening.requested.v1",),
+    batch=8,
+    workers=2,
+)
+_PAUSE_SECONDS = 1.0
+
+
+class Handler:
+    """Screens a batch of requests; acknowledged when each has its verdict or waits in the database."""
+
+    def __init__(self, screening: Screening) -> None:
+        self._screening = screening
+
+    async def __call__(self, events: Sequence[Event]) -> None:
+        """Raise Poison for what is no request; the consumer finds the one at fault."""
+        try:
+            wanted = [requests.ScreeningRequested.FromString(each.payload) for each in events]
+        except DecodeError as problem:
+            raise Poison("not a ScreeningRequested") from problem
+        for request, event in zip(wanted, events, strict=True):
+            request.event_id = event.event_id
+        await self._screening.screen(wanted)
+
+
+async def keep_trying(screening: Screening) -> None:
+    """Screen what waits for the provider, for as long as the process lives; a lost database is waited for."""
+    while True:
+        try:
+            concluded = await screening.screen_waiting()
+        except ServiceError as problem:
+            _log.warning("waiting_not_screened", reason=problem.reason)
+            concluded = 0
+        if not concluded:
+            await asyncio.sleep(_PAUSE_SECONDS)

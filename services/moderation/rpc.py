@@ -1,0 +1,118 @@
+"""ModerationService: proto to action to proto."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as requests
+from protos.moderation.v1 import moderation_pb2 as pb
+from protos.moderation.v1 import moderation_pb2_grpc
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import current_caller
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from services.moderation import messages, store
+from services.moderation.actions import screen_now
+from services.moderation.judging import Judge
+from services.moderation.policies import Policies
+
+_MOST_ITEMS = 200
+_LONGEST_TEXT = 25_000
+_ITEMS_AT_ONCE = 400
+
+
+class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
+    """Answers ModerationService."""
+
+    def __init__(self, engine: AsyncEngine, judge: Judge, policies: Policies, clock: Clock) -> None:
+        """The judge is the one that screens the queue's requests."""
+        self._engine, self._judge, self._policies, self._clock = engine, judge, policies, clock
+        self._at_work = 0
+
+    async def Screen(self, request: pb.ScreenRequest, context: Any) -> pb.ScreenResponse:
+        """See the proto."""
+        if not 1 <= len(request.items) <= _MOST_ITEMS:
+            raise InvalidArgument("TOO_MANY", violations=[("/items", f"Send 1 to {_MOST_ITEMS} items.")])
+        for place, item in enumerate(request.items):
+            _check(item, f"/items/{place}")
+        async with self._room(len(request.items)):
+            return pb.ScreenResponse(verdicts=[await self._screen(item) for item in request.items])
+
+    async def ScreenStream(
+        self, request_iterator: AsyncIterable[pb.ScreenStreamRequest], context: Any
+    ) -> AsyncIterator[pb.ScreenStreamResponse]:
+        """See the proto. The next item is read when the last one is answered: the caller waits, nothing piles up."""
+        async for request in request_iterator:
+            _check(request.item, "/item")
+            async with self._room(1):
+                verdict = await self._screen(request.item)
+            yield pb.ScreenStreamResponse(verdict=verdict)
+
+    async def ListVerdicts(self, request: pb.ListVerdictsRequest, context: Any) -> pb.ListVerdictsResponse:
+        """See the proto."""
+        try:
+            uuid.UUID(request.message_id)
+        except ValueError:
+            wrong = [("/message_id", "This is not an id.")]
+            raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
+        async with transaction(self._engine) as connection:
+            rows = await store.verdicts_of(connection, request.message_id)
+        return pb.ListVerdictsResponse(verdicts=[messages.verdict_message(row) for row in rows])
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
+        """See the proto."""
+        return pb.GetPolicyResponse(policy=await self._policies.get(request.version))
+
+    async def UpdatePolicy(self, request: pb.UpdatePolicyRequest, context: Any) -> pb.UpdatePolicyResponse:
+        """See the proto."""
+        caller = current_caller()
+        if caller.viewer and "manage_policy" not in caller.viewer.permissions:
+            raise PermissionDenied("PERMISSION_MISSING", "Your profile does not include manage_policy.")
+        policy = messages.policy_from_message(request.policy)
+        return pb.UpdatePolicyResponse(policy=await self._policies.update(policy, caller.subject))
+
+    async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:
+        """See the proto."""
+        async with transaction(self._engine) as connection:
+            waiting, since = await store.backlog(connection)
+        oldest = (self._clock() - since).total_seconds() if since else 0.0
+        return pb.GetBacklogResponse(
+            waiting=waiting, oldest_seconds=oldest, is_provider_available=self._judge.is_available
+        )
+
+    async def _screen(self, item: pb.ScreenItem) -> types.Verdict:
+        request = requests.ScreeningRequested(
+            event_id=item.item_id,
+            message_id=item.item_id,
+            texts=[item.text],
+            school_id=item.school_id,
+            grade=item.grade,
+            language=item.language,
+        )
+        # A turn for others: a long batch must not keep the queue's own requests waiting.
+        await asyncio.sleep(0)
+        return await screen_now(self._judge, await self._policies.in_force(), request, self._clock())
+
+    @asynccontextmanager
+    async def _room(self, items: int) -> AsyncIterator[None]:
+        if self._at_work + items > _ITEMS_AT_ONCE:
+            raise ResourceExhausted("SCREENING_BUSY", "Screening is busy; try again.", retry_after_seconds=1)
+        self._at_work += items
+        try:
+            yield
+        finally:
+            self._at_work -= items
+
+
+def _check(item: pb.ScreenItem, pointer: str) -> None:
+    if not item.item_id or len(item.item_id) > 200:
+        wrong = [(f"{pointer}/item_id", "An item id has 1 to 200 characters.")]
+        raise InvalidArgument("ITEM_INVALID", "An item is not valid.", violations=wrong)
+    if not 1 <= len(item.text) <= _LONGEST_TEXT:
+        wrong = [(f"{pointer}/text", f"A text has 1 to {_LONGEST_TEXT} characters.")]
+        raise InvalidArgument("ITEM_INVALID", "An item is not valid.", violations=wrong)

@@ -1,0 +1,94 @@
+"""All SQL of moderation."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.moderation.tables import policies, verdicts, waiting
+
+Row = dict[str, Any]
+
+
+class Waiting(NamedTuple):
+    """A request that waits for its verdict."""
+
+    screening_id: str
+    payload: bytes
+    requested_at: datetime
+
+
+async def newest_policy(connection: AsyncConnection, version: int = 0) -> Row | None:
+    """Return the policy in force, or the version asked for; None when there is none."""
+    query = sa.select(policies).order_by(policies.c.version.desc()).limit(1)
+    if version:
+        query = query.where(policies.c.version == version)
+    row = (await connection.execute(query)).mappings().first()
+    return dict(row) if row else None
+
+
+async def add_policy(
+    connection: AsyncConnection, version: int, body: Mapping[str, Any], author_id: str, at: datetime
+) -> bool:
+    """Store a version; False when somebody stored it first."""
+    row = {"version": version, "body": body, "author_id": author_id, "created_at": at}
+    statement = insert(policies).values(row).on_conflict_do_nothing().returning(policies.c.version)
+    return (await connection.execute(statement)).first() is not None
+
+
+async def judged(connection: AsyncConnection, screening_ids: Sequence[str]) -> set[str]:
+    """Return which of these requests have a verdict already."""
+    query = sa.select(verdicts.c.screening_id).where(verdicts.c.screening_id.in_(screening_ids))
+    return set((await connection.execute(query)).scalars())
+
+
+async def add_verdict(connection: AsyncConnection, row: Row) -> bool:
+    """Store a verdict and end its wait; False when the request has one already."""
+    statement = insert(verdicts).values(row).on_conflict_do_nothing().returning(verdicts.c.verdict_id)
+    is_new = (await connection.execute(statement)).first() is not None
+    await connection.execute(sa.delete(waiting).where(waiting.c.screening_id == row["screening_id"]))
+    return is_new
+
+
+async def verdicts_of(connection: AsyncConnection, message_id: str) -> list[Row]:
+    """Return a message's verdicts, newest first."""
+    query = sa.select(verdicts).where(verdicts.c.message_id == message_id).order_by(verdicts.c.reached_at.desc())
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def wait(connection: AsyncConnection, request: Waiting, next_try_at: datetime) -> None:
+    """Keep a request until the provider answers; nothing when it waits already."""
+    statement = insert(waiting).values({**request._asdict(), "next_try_at": next_try_at})
+    await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def claim_waiting(connection: AsyncConnection, now: datetime, most: int, lease: timedelta) -> list[Waiting]:
+    """Take due requests, oldest first, for the time of the lease; another replica gets them if this one dies."""
+    due = (
+        sa.select(waiting.c.screening_id)
+        .where(waiting.c.next_try_at <= now)
+        .order_by(waiting.c.requested_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        sa.update(waiting)
+        .where(waiting.c.screening_id.in_(due.scalar_subquery()))
+        .values(next_try_at=now + lease)
+        .returning(waiting.c.screening_id, waiting.c.payload, waiting.c.requested_at)
+    )
+    return [Waiting(*row) for row in await connection.execute(statement)]
+
+
+async def try_again_at(connection: AsyncConnection, screening_ids: Sequence[str], at: datetime) -> None:
+    """Set when these requests are tried again."""
+    await connection.execute(sa.update(waiting).where(waiting.c.screening_id.in_(screening_ids)).values(next_try_at=at))
+
+
+async def backlog(connection: AsyncConnection) -> tuple[int, datetime | None]:
+    """Return how many requests wait for the provider, and since when the oldest does."""
+    row = (await connection.execute(sa.select(sa.func.count(), sa.func.min(waiting.c.requested_at)))).one()
+    return row[0], row[1]
