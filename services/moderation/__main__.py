@@ -64,8 +64,7 @@ def _provider(config: Config, life: Lifecycle, embedded: Embedded) -> Provider:
 
 
 def _score() -> int:
-    score.main(sys.stdin, sys.stdout)
-    return 0
+    return score.main(sys.stdin, sys.stdout)
 
 
 sys.exit(

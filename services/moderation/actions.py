@@ -109,7 +109,7 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
     """Return the verdict that the policy makes of a judgement."""
     plain = " ".join(word for text in request.texts for word in plain_words(text)) if policy.blocked_phrases else ""
     is_blocked = contains_phrase(plain, [" ".join(plain_words(phrase)) for phrase in policy.blocked_phrases])
-    outcome = decide(policy, judgement.scores, request.school_id, request.grade, is_blocked=is_blocked)
+    outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=is_blocked)
     return {
         "verdict_id": new_id(),
         "screening_id": request.event_id,

@@ -84,6 +84,8 @@ class Judgement:
     provider: str
     model: str
     explanation: str = ""
+    is_uncertain: bool = False
+    """The text is in a language that the model does not know, or encoded: somebody should look."""
 
 
 @dataclass(frozen=True)
@@ -100,19 +102,19 @@ MOST_PHRASES = 1000
 LONGEST_PHRASE = 200
 
 
-def decide(
-    policy: Policy, scores: Mapping[Category, float], school_id: str, grade: str, *, is_blocked: bool
-) -> Outcome:
-    """Return what the policy makes of the scores. is_blocked: a blocked phrase stands in the text, which always holds."""
+def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, is_blocked: bool) -> Outcome:
+    """Return what the policy makes of a judgement. A blocked phrase in the text always holds it (is_blocked)."""
     rules = policy.rules_for(school_id, grade)
     on = {name: rule for name, rule in rules.items() if rule.is_on}
-    holds = frozenset(name for name, rule in on.items() if scores.get(name, 0.0) >= rule.hold_threshold)
-    watches = frozenset(name for name, rule in on.items() if scores.get(name, 0.0) >= rule.watch_threshold) - holds
+    holds = frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.hold_threshold)
+    watches = (
+        frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.watch_threshold) - holds
+    )
     tier = min((on[name].tier for name in holds), default=2 if is_blocked else 0)
     if holds or is_blocked:
         decision = Decision.WATCH if policy.is_shadow else Decision.HOLD
     else:
-        decision = Decision.WATCH if watches else Decision.CLEAN
+        decision = Decision.WATCH if watches or judgement.is_uncertain else Decision.CLEAN
     return Outcome(decision, tier, holds, watches)
 
 

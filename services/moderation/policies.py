@@ -16,20 +16,19 @@ from services.moderation import messages, store
 from services.moderation.domain import Category, Policy, Rule, check_policy
 
 DEFAULT_POLICY = Path(__file__).parent / "model" / "default_policy.json"
+_TIERS = {"critical": 1, "high": 2, "medium": 3, "low": 3}
 _FRESH_SECONDS = 1.0
 
 
 def read_default() -> Policy:
     """Return the policy that a new installation starts with: thresholds that were calibrated with the model."""
-    rules = json.loads(DEFAULT_POLICY.read_text(encoding="utf-8"))["categories"]
-    return check_policy(
-        Policy(
-            1,
-            tuple(
-                Rule(Category(name), True, each["hold"], each["watch"], each["tier"]) for name, each in rules.items()
-            ),
-        )
+    table = json.loads(DEFAULT_POLICY.read_text(encoding="utf-8"))["categories"]
+    rules = (
+        # A threshold above 1 is how the calibration says "never".
+        Rule(Category(name), each["hold"] <= 1, min(each["hold"], 1.0), min(each["watch"], 1.0), _TIERS[each["tier"]])
+        for name, each in table.items()
     )
+    return check_policy(Policy(1, tuple(rules)))
 
 
 class Policies:

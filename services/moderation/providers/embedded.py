@@ -6,6 +6,8 @@ from services.moderation.domain import Category, Judgement
 from services.moderation.model.scoring import Model
 from services.moderation.providers.base import Text
 
+_SURE = 0.5
+
 
 class Embedded:
     """Judges with the model that is built in. It evaluates all ten categories."""
@@ -26,4 +28,5 @@ class Embedded:
         by_category = {name: scores.as_dict()[name] for name in Category}
         strongest = max(by_category, key=lambda name: by_category[name])
         reason = scores.explanation.get(strongest)
-        return Judgement(by_category, self.name, scores.model, reason.sentence if reason else "")
+        is_uncertain = scores.encoded or scores.confidence < _SURE
+        return Judgement(by_category, self.name, scores.model, reason.sentence if reason else "", is_uncertain)
