@@ -1,0 +1,1 @@
+"""The embedded model: normaliser, n-gram regression, sentence encoder and heads. No network, no training library, no clock."""

@@ -1,0 +1,7 @@
+"""The ten categories, in the order of every vector of scores."""
+
+CATEGORIES = (
+    "toxicity", "severe_toxicity", "profanity", "insult", "discrimination",
+    "threat", "self_harm", "self_harm_intent", "self_harm_direction", "violence",
+)
+DANGER = ("threat", "self_harm", "self_harm_intent", "self_harm_direction", "violence")

@@ -1,0 +1,38 @@
+"""``python -m services.moderation.training --data DIR --out DIR`` trains; ``… evaluate`` measures and writes the model card."""
+
+import argparse
+from pathlib import Path
+
+from services.moderation.model.artefact import ARTEFACTS
+
+CACHE = Path(".local/training-cache")
+
+
+def main() -> None:
+    """Read the arguments and run the one command that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m services.moderation.training", description=__doc__)
+    parser.add_argument("command", nargs="?", default="train", choices=["train", "thresholds", "evaluate"])
+    parser.add_argument("--data", type=Path, help="folder of the public files (*.jsonl.gz)")
+    parser.add_argument("--out", type=Path, default=ARTEFACTS, help="folder of the artefacts")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for the encoder's numbers between runs")
+    parser.add_argument("--card", type=Path, default=Path("docs/model-card.md"), help="where evaluate writes the model card")
+    given = parser.parse_args()
+    if given.command == "evaluate":
+        from services.moderation.training.evaluate import evaluate
+
+        evaluate(given.out, given.data, given.card, given.cache)
+        return
+    if given.command == "train":
+        if given.data is None:
+            parser.error("training needs --data")
+        from services.moderation.training.train import train
+
+        print(f"model {train(given.data, given.out, given.cache)}")
+    from services.moderation.training.judging import judge_own
+    from services.moderation.training.thresholds import choose
+
+    choose(judge_own(given.out, given.cache))
+
+
+if __name__ == "__main__":
+    main()
