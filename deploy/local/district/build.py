@@ -61,10 +61,13 @@ def _sessions(seed: int, as_of: date) -> list[Session]:
 
 def _places(district: District, students: int) -> list[tuple[School, str]]:
     """Return one (school, grade) for each student, in an order that scatters brothers and sisters over the schools."""
-    grades = [(school, grade) for school in district.schools for grade in school.grades]
-    weights = [school.share / len(school.grades) for school, _ in grades]
-    places = [grade for grade, weight in zip(grades, weights, strict=True) for _ in range(round(weight * students))]
-    places = (places + grades)[:students] if len(places) < students else places[:students]
+    places: list[tuple[School, str]] = []
+    share = 0.0
+    for school in district.schools:
+        for grade in school.grades:
+            # Rounding the running total, and not each grade, makes the sum come out right.
+            share += school.share / len(school.grades)
+            places += [(school, grade)] * (round(share * students) - len(places))
     stream(district.seed, "places").shuffle(places)
     return places
 

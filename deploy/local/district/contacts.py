@@ -7,7 +7,6 @@ answers with a failure or a late receipt (`deploy/vendors/outcomes.py`), so that
 
 import random
 import unicodedata
-from collections import Counter
 from typing import Any
 
 from deploy.local.district.source import data
@@ -34,10 +33,10 @@ class ContactBook:
         self._areas: list[str] = rng.sample(self._rates["area_codes"], len(self._rates["area_codes"]))
         self._numbers = 0
         self._troubles = 0
-        self._locals: Counter[str] = Counter()
+        self._locals: set[str] = set()
 
     def new_number(self, *, is_reliable: bool = False) -> str:
-        """Return a fictional number nobody has yet, as twelve characters of E.164; now and then one that gives trouble."""
+        """Return a fictional number nobody has yet, in E.164; now and then, unless it must be reliable, a bad one."""
         trouble = self._rates["troublesome"]["number"]
         if not is_reliable and self._rng.random() < trouble["rate"]:
             area, line = divmod(self._troubles, len(trouble["lines"]))
@@ -65,8 +64,12 @@ class ContactBook:
     def new_local(self, given: str, family: str, latin: str = "") -> str:
         """Return the part before the @ of an address nobody has yet."""
         base = latin or f"{fold(given)}.{fold(family)}"
-        self._locals[base] += 1
-        return base if self._locals[base] == 1 else f"{base}{self._locals[base]}"
+        local, number = base, 1
+        while local in self._locals:
+            number += 1
+            local = f"{base.rstrip('0123456789')}{number}"
+        self._locals.add(local)
+        return local
 
     def new_email(self, local: str) -> str:
         """Return an address on one of the reserved domains, now and then in capitals as people type them."""

@@ -35,19 +35,20 @@ class Cast:
         school_key, _, index = rest.partition(":")
         school = self._district.school(school_key).sourced_id
         group = self._district.teachers if kind == "teacher" else self._district.students
-        return [one for one in group if one.school_ids[0] == school and one.has_account][int(index)]
+        found = [one for one in group if one.school_ids[0] == school and one.has_account]
+        return found[int(index) % len(found)]
 
     def audience(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Return an audience with sourced ids, in the fields of directory's Audience."""
         schools = [self._district.school(key).sourced_id for key in plan.get("schools", [])]
         people = [self.person(key).sourced_id for key in plan.get("people", [])]
         guardians_of = [self.person(key).sourced_id for key in plan.get("guardians_of", [])]
-        return {
-            "school_ids": schools, "grades": plan.get("grades", []), "roles": plan.get("roles", []),
-            "person_ids": people, "student_ids": guardians_of, "class_ids": self._classes(plan.get("classes_of", [])),
-        }  # fmt: skip
+        for key in plan.get("guardians_of_class", []):
+            guardians_of += self._students_of(self.person(key))
+        return {"school_ids": schools, "grades": plan.get("grades", []), "roles": plan.get("roles", []),
+                "person_ids": people, "student_ids": guardians_of}  # fmt: skip
 
-    def _classes(self, teachers: list[str]) -> list[str]:
-        """Return the first class of each teacher."""
-        ids = [self.person(key).sourced_id for key in teachers]
-        return [next(one.sourced_id for one in self._district.sections if one.teacher_id == person) for person in ids]
+    def _students_of(self, teacher: Person) -> list[str]:
+        """Return the students of the first class of a teacher."""
+        sections = self._district.sections
+        return next(one.student_ids for one in sections if one.teacher_id == teacher.sourced_id)

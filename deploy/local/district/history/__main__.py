@@ -17,11 +17,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="file for the JSON lines")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="the seed of the roster")
     parser.add_argument("--students", type=int, default=DEFAULT_STUDENTS, help="the size of the roster")
-    parser.add_argument(
-        "--as-of", type=date.fromisoformat, default=None, help="day that it is; the sixty before it count"
-    )
-    parser.add_argument("--channels", type=lambda text: text.split(","), default=None,
-                        help="comma-separated; email,sms,push unless given, tts,recorded,poll,signup besides")  # fmt: skip
+    parser.add_argument("--as-of", type=date.fromisoformat, help="the day after the last one; today unless given")
+    channels = "comma-separated; email,sms,push unless given, tts,recorded,poll,signup besides"
+    parser.add_argument("--channels", type=lambda text: text.split(","), help=channels)
     return parser.parse_args(arguments)
 
 

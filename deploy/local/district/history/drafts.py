@@ -20,7 +20,10 @@ class Target:
 
 @dataclass
 class Draft:
-    """A message as it was composed. `verdict` is "clean", "watch" or "hold" for a student's, empty for others."""
+    """A message as it was composed. `verdict` is "clean", "watch" or "hold" for a student's, empty for others.
+
+    `kind` says what sort of answer fits: the `to` of a template.
+    """
 
     key: str
     category: str
@@ -39,6 +42,7 @@ class Draft:
     scores: dict[str, float] = field(default_factory=dict)
     because: str = ""
     tier: int = 0
+    kind: str = ""
     flagged_by: Person | None = None
 
     @property

@@ -35,10 +35,10 @@ class Moments:
         answer = moment + timedelta(minutes=rng.expovariate(1 / 240) + 4)
         return answer.replace(microsecond=0) if answer < self.end else None
 
-    def words(self, moment: datetime) -> str:
-        """Return the date as people write it: "October 3"."""
+    def words(self, moment: datetime, language: str = "en") -> str:
+        """Return the date as people write it: "October 3", and "3/10" in every other language."""
         day = moment.astimezone(self._zone)
-        return f"{day:%B} {day.day}"
+        return f"{day:%B} {day.day}" if language == "en" else f"{day.day}/{day.month}"
 
     def month(self, moment: datetime) -> int:
         """Return the month in the district, 1 to 12."""

@@ -21,7 +21,7 @@ Line = dict[str, Any]
 def history(district: District, as_of: date, channels: Collection[str] | None = None) -> Iterator[Line]:
     """Yield the past messages of the sixty days before `as_of`, oldest first.
 
-    `channels` are the ones to write, None meaning those of data/traffic.json; a message without any of them is left out.
+    `channels` are the ones to write, None meaning those of data/traffic.json; a message without any is left out.
     """
     plan = data("traffic")
     moments = Moments(as_of, plan["days"], district.time_zone)
@@ -32,11 +32,14 @@ def history(district: District, as_of: date, channels: Collection[str] | None = 
     for draft in student.drafts(counts):
         drafts += [draft, *school.answers(draft)]
     recorder = Recorder(district, moments)
+    written = {""}
     wanted = plan["channels"] if channels is None else channels
     for draft in sorted(drafts, key=lambda one: (one.sent_at, one.key)):
         draft.channels = {name: text for name, text in draft.channels.items() if name in wanted}
         line = recorder.line(draft)
-        if line["recipients"]:
+        # What nobody could receive was never answered either.
+        if line["recipients"] and line["in_reply_to"] in written:
+            written.add(line["id"])
             yield line
 
 

@@ -58,7 +58,7 @@ class SchoolTraffic:
         if moment is None or person is None or draft.verdict == "hold":
             return
         from_family = draft.category == "family_note"
-        template = self._texts.pick("parent_reply" if from_family else "reply", person.language, 0.7)
+        template = self._texts.pick("parent_reply" if from_family else "reply", person.language, 0.7, draft.kind)
         text = self._texts.fill(template)
         # A student who is written to regards themselves; a note home regards the child it was about.
         regarding = draft.sender if draft.sender.role == "student" else None
@@ -116,7 +116,7 @@ class SchoolTraffic:
         guardian = self._roll.people[student.agents[0].sourced_id]
         template = self._texts.pick(category, guardian.language, 1.0)
         text = self._texts.fill(template, student=student.name, school=school.name, short=school.short,
-                                date=self._moments.words(moment))  # fmt: skip
+                                date=self._moments.words(moment, template["language"]))  # fmt: skip
         channels = self._channels(category, text["sms"], school)
         if self._rng.random() < 0.12:
             channels["tts"] = text["sms"]
@@ -182,7 +182,7 @@ class SchoolTraffic:
             category, number, sent_at=self._moments.on_school_day(self._rng, self._hours(category)), sender=teacher,
             school=self._roll.schools[section.school_id], subject=text["subject"], body=text["body"],
             channels={"email": ""}, targets=self._roll.guardians_of([student]), language=template["language"],
-            audience=f"Parents of {student.name}", is_secure=self._rng.random() < 0.15,
+            kind=template["kind"], audience=f"Parents of {student.name}", is_secure=self._rng.random() < 0.15,
         )  # fmt: skip
 
     def _parent_question(self, category: str, number: int, _: int) -> Draft:
@@ -195,7 +195,7 @@ class SchoolTraffic:
         return self._draft(
             category, number, sent_at=self._moments.on_any_day(self._rng, self._hours(category)), sender=parent,
             school=school, subject=text["subject"], body=text["body"], channels={"email": ""}, audience=teacher.name,
-            targets=[Target(teacher, school.sourced_id)], language=template["language"],
+            targets=[Target(teacher, school.sourced_id)], language=template["language"], kind=template["kind"],
         )  # fmt: skip
 
     def _pick_student(self, schools: list[School]) -> Person:

@@ -53,7 +53,8 @@ class StudentTraffic:
             {"email": "", "push": ""} if self._rng.random() < 0.1 else {"email": ""},
             [Target(teacher, student.school_ids[0])], teacher.name, template["language"],
             verdict=VERDICTS[category], scores=template.get("scores", {}), because=text["because"],
-            tier=template.get("tier", 0), flagged_by=self._flagger(category, number, student, teacher),
+            tier=template.get("tier", 0), kind=template.get("kind", ""),
+            flagged_by=self._flagger(category, number, student, teacher),
         )  # fmt: skip
 
     def _flagger(self, category: str, number: int, student: Any, teacher: Any) -> Any:

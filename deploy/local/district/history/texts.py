@@ -20,9 +20,12 @@ class Texts:
         self._data: dict[str, Any] = data(name)
         self._fixes_capitals = name == "texts_school"
 
-    def pick(self, category: str, language: str = "en", other_language_chance: float = 0.0) -> Template:
-        """Return a template of a category: in the language given, when there is one and chance has it, else English."""
-        templates: list[Template] = self._data[category]
+    def pick(self, category: str, language: str = "en", other_language_chance: float = 0.0, kind: str = "") -> Template:
+        """Return a template of a category: in the language given, when there is one and chance has it, else English.
+
+        `kind` chooses among answers those that fit what was asked.
+        """
+        templates = [one for one in self.all(category) if one.get("to", "") == kind]
         wanted = language if self._rng.random() < other_language_chance else "en"
         fitting = [one for one in templates if one.get("language", "en") == wanted]
         fitting = fitting or [one for one in templates if one.get("language", "en") == "en"]
@@ -42,4 +45,5 @@ class Texts:
     def _capitals(self, text: str) -> str:
         if not self._fixes_capitals:
             return text
-        return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
+        # A time ends in a full stop of its own: "at 7 p.m." needs no second one.
+        return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text.replace(".m..", ".m."))

@@ -68,11 +68,7 @@ class HistoryWire:
 
     def _recipient(self, one: Mapping[str, Any]) -> queue.HistoryRecipient:
         recipient = queue.HistoryRecipient(row=self._row(one))
-        for outcome in one["outcomes"]:
-            recipient.outcomes.add(
-                channel=_channel(outcome["channel"]), state=types.DeliveryState.Value(f"DELIVERY_STATE_{outcome['state'].upper()}"),
-                error_code=outcome.get("error_code", ""), at=_timestamp(outcome["at"]), destination=outcome["destination"],
-            )  # fmt: skip
+        recipient.outcomes.extend(_outcome(outcome) for outcome in one["outcomes"])
         return recipient
 
     def _row(self, one: Mapping[str, Any]) -> queue.RecipientRow:
@@ -105,7 +101,7 @@ def shown_name(person: Person) -> str:
     return f"{person.preferred_given or person.given} {person.family}"
 
 
-def role_of(person: Person) -> types.Role:
+def role_of(person: Person) -> types.Role.ValueType:
     """Return whose account a person has; every role of OneRoster that is not listed is staff."""
     return _ROLES.get(person.role, types.ROLE_ADMIN)
 
@@ -124,8 +120,16 @@ def _add_contacts(recipient: directory.Recipient, person: Person) -> None:
     recipient.devices.extend(person.devices)
 
 
-def _channel(name: str) -> types.Channel:
+def _channel(name: str) -> types.Channel.ValueType:
     return types.Channel.Value(f"CHANNEL_{name.upper()}")
+
+
+def _outcome(outcome: Mapping[str, str]) -> queue.HistoryOutcome:
+    return queue.HistoryOutcome(
+        channel=_channel(outcome["channel"]), error_code=outcome.get("error_code", ""), at=_timestamp(outcome["at"]),
+        state=types.DeliveryState.Value(f"DELIVERY_STATE_{outcome['state'].upper()}"),
+        destination=outcome["destination"],
+    )  # fmt: skip
 
 
 def _timestamp(text: str) -> Timestamp:
