@@ -74,13 +74,18 @@ class Nats:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
-    def start(self) -> None:
-        """Start and wait until it takes connections. NatsFailed if it does not."""
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the process, without waiting."""
         command = [str(binary()), "-c", str(self._folder / "server.conf")]
         self.process = spawn(command, environment=dict(os.environ), log=self._log, folder=self._folder)
+        return self.process
+
+    def start(self) -> None:
+        """Start and wait until it takes connections. NatsFailed if it does not."""
+        self.launch()
         deadline = time.monotonic() + _START_SECONDS
         while not listens(self.port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 raise NatsFailed("nats-server did not start:\n" + "\n".join(last_lines(self._log)))
             time.sleep(0.02)
 

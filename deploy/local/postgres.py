@@ -99,28 +99,30 @@ class Postgres:
         """The superuser's address of the server's first database."""
         return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> None:
-        """Make the data folder the first time, start, and wait until it answers. PostgresFailed if it does not."""
-        data = self._home / "data"
-        if not (data / "PG_VERSION").exists():
-            self._initialise(data)
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the process, without waiting; the data folder is there."""
         options = [f"--{name}={value}" for name, value in self._settings.items()]
-        where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
-        command = [str(self._binaries.folder / "postgres"), *where, *options]
+        where = ["-D", str(self._home / "data"), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         self.process = spawn(
-            command,
+            [str(self._binaries.folder / "postgres"), *where, *options],
             environment=self._environment(),
             log=self._log,
             folder=self._home,
             user=self._binaries.user,
             dying=signal.SIGINT,
         )
+        return self.process
+
+    def start(self) -> None:
+        """Make the data folder the first time, start, and wait until it answers. PostgresFailed if it does not."""
+        self.initialise()
+        self.launch()
         self.wait()
 
     def wait(self) -> None:
         """Wait until the server takes connections."""
         deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
+        while not self.answers():
             if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 raise PostgresFailed("PostgreSQL did not start:\n" + "\n".join(last_lines(self._log)))
             time.sleep(0.02)
@@ -136,7 +138,11 @@ class Postgres:
             signal_group(self.process, signal.SIGQUIT)
             self.process.wait(5)
 
-    def _initialise(self, data: Path) -> None:
+    def initialise(self) -> None:
+        """Make the data folder if it is not there. PostgresFailed if it cannot be made."""
+        data = self._home / "data"
+        if (data / "PG_VERSION").exists():
+            return
         user = self._binaries.user
         self._home.mkdir(parents=True, exist_ok=True)
         if user:
@@ -167,7 +173,8 @@ class Postgres:
             "TZ": "UTC",
         }
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether the server takes connections."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.Error:

@@ -1,0 +1,58 @@
+"""PostgreSQL and NATS under the launcher: started, provisioned, migrated."""
+
+import signal
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+
+from deploy.local.children import unprivileged
+from deploy.local.environment import NATS_USER, Environment
+from deploy.local.nats import Account, Nats, listens
+from deploy.local.places import Places
+from deploy.local.postgres import DURABLE, Binaries, Postgres, grant_rows, provision
+from deploy.local.processes import DATABASES
+from deploy.local.supervisor import Child
+from services.kit.db import migrate
+
+_WAVE = -1
+
+
+def postgres_child(places: Places, environment: Environment) -> tuple[Postgres, Child]:
+    """Return the database server, as something to look after."""
+    user = unprivileged()
+    home = places.postgres_home(user)
+    binaries = Binaries.find(user, home.parent)
+    log = places.logs / "postgres.log"
+    port = environment.ports.port("postgres")
+    server = Postgres(binaries, home, port, environment.keys.password("postgres"), DURABLE, log)
+    child = Child("postgres", "postgres", server.launch, server.answers, log, _WAVE, signal.SIGINT)
+    return server, child
+
+
+def nats_child(places: Places, environment: Environment) -> Child:
+    """Return the NATS server, as something to look after."""
+    log = places.logs / "nats.log"
+    server = Nats(places.local / "nats", environment.ports.port("nats"), log)
+    monitor = f"127.0.0.1:{environment.ports.port('nats monitor')}"
+    server.configure({"lantern": Account(NATS_USER, environment.keys.password("nats"))}, monitor)
+    return Child("nats", "nats", server.launch, lambda: listens(server.port), log, _WAVE)
+
+
+def prepare_databases(server: Postgres, environment: Environment) -> list[str]:
+    """Make each service's roles, database and tables; return the services that have migrations."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for name in DATABASES:
+            passwords = (environment.keys.password(f"{name}_owner"), environment.keys.password(name))
+            provision(connection, name, passwords)
+    migrated = [name for name in DATABASES if _migrations(environment.root, name).is_dir()]
+    for name in migrated:
+        inside = sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)
+        with psycopg.connect(inside, autocommit=True) as connection:
+            grant_rows(connection, name, f"{name}_owner", name)
+        migrate(name, environment.database_url(name, as_owner=True))
+    return migrated
+
+
+def _migrations(root: Path, name: str) -> Path:
+    return root / "services" / name / "migrations" / "versions"

@@ -1,0 +1,61 @@
+"""The processes of the system on one machine: what runs, how often, after what, and what each is told.
+
+This table is the system's picture as code. Names are those of `.local/run.json`.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+DATABASES = ("directory", "queue", "moderation", "reports", "notify", "gateway")
+"""Services with a database of their own."""
+GRPC = ("directory", "queue", "moderation", "reports", "notify")
+"""Services that answer gRPC."""
+SCOPES: dict[str, frozenset[str]] = {
+    "directory": frozenset(),
+    "queue": frozenset({"directory.read", "moderation.read"}),
+    "moderation": frozenset({"directory.read", "queue.read"}),
+    "reports": frozenset({"directory.read", "moderation.read", "queue.read"}),
+    "notify": frozenset({"directory.read", "queue.read", "queue.submit", "queue.write"}),
+    "gateway": frozenset({"directory.read", "notify.watch", "queue.receipts"}),
+}
+"""What each service's own token allows it at the others."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of process."""
+
+    service: str
+    process: str
+    count: int = 1
+    wave: int = 1
+    """Parts of a lower wave start before and stop after it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in run.json."""
+        return f"{self.service}.{self.process}" if self.service != "vendors" else "vendors"
+
+    @property
+    def module(self) -> str:
+        """What `python -m` runs."""
+        return "deploy.vendors" if self.service == "vendors" else f"services.{self.service}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether this checkout has it yet."""
+        return find_spec(self.module) is not None and find_spec(f"{self.module}.__main__") is not None
+
+
+PARTS = (
+    Part("vendors", "serve", wave=0),
+    Part("directory", "serve"),
+    Part("queue", "serve"),
+    Part("queue", "dispatch", count=2),
+    Part("queue", "tick"),
+    Part("moderation", "serve"),
+    Part("reports", "serve"),
+    Part("notify", "serve"),
+    Part("gateway", "wsgi", wave=2),
+)
+"""Every part, in the order of their start. PostgreSQL and NATS come before them all."""
