@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as notify
-from services.gateway import words
+from services.gateway import linking, words
 from services.gateway.access import Permission, Person
 from services.gateway.state import gateway
 from services.kit.errors import ServiceError
@@ -26,7 +26,9 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         date=_date, full_date=_full_date, ago=_ago, iso=_iso, count=words.count, number_of=words.plural
     )
-    app.jinja_env.globals.update(words=words, asset=lambda name: gateway().assets.address(name))
+    app.jinja_env.globals.update(
+        words=words, asset=lambda name: gateway().assets.address(name), **linking.TEMPLATE_NAMES
+    )
     app.context_processor(_frame)
 
 

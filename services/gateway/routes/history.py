@@ -11,6 +11,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, default_hidden, shown
 from services.gateway.database import transaction
+from services.gateway.linking import counts_of
 from services.gateway.live import event_stream
 from services.gateway.pages import safe_return, visible_schools
 from services.gateway.searches import Search, read_search
@@ -109,19 +110,3 @@ def live() -> Response | tuple[str, int]:
             yield json.dumps({row.entry_id: counts_of(row) for row in answer.rows})
 
     return event_stream("counts", stream_with_context(moved()), call.cancel)
-
-
-def counts_of(row: reports.EntryRow) -> dict[str, int]:
-    """Return the counts of a row by the key of their column."""
-    counts = row.counts
-    return {
-        "total": counts.total,
-        "sent": counts.sent,
-        "pending": counts.pending + counts.held,
-        "expired": counts.expired,
-        "errors": counts.error,
-        "duplicate": counts.duplicate,
-        "withheld": counts.withheld,
-        "cancelled": counts.cancelled,
-        "opted_out": counts.opted_out,
-    }

@@ -1,0 +1,134 @@
+"""Addresses and values that templates ask for: sorts, pages, counts, choices."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway.searches import OPERATORS, Search
+
+if TYPE_CHECKING:
+    from services.gateway.routes.entries import Deliveries
+
+TITLES = {
+    "total": "in total",
+    "sent": "sent",
+    "pending": "pending",
+    "expired": "expired",
+    "errors": "errors",
+    "duplicate": "duplicates",
+    "withheld": "withheld",
+    "cancelled": "cancelled",
+    "opted_out": "opted out",
+}
+"""What each count says, in the middle of a sentence."""
+
+
+class Flags:
+    """What the Admin Flagged cell offers."""
+
+    READ_ONLY = reports.FLAG_CONTROL_READ_ONLY
+    EDITABLE = reports.FLAG_CONTROL_EDITABLE
+    HIDDEN = reports.FLAG_CONTROL_HIDDEN
+    LOCKED = reports.FLAG_CONTROL_LOCKED
+
+
+def counts_of(row: reports.EntryRow) -> dict[str, int]:
+    """Return the counts of a row by the key of their column; what awaits screening is pending (statement 62)."""
+    counts = row.counts
+    return {
+        "total": counts.total,
+        "sent": counts.sent,
+        "pending": counts.pending + counts.held,
+        "expired": counts.expired,
+        "errors": counts.error,
+        "duplicate": counts.duplicate,
+        "withheld": counts.withheld,
+        "cancelled": counts.cancelled,
+        "opted_out": counts.opted_out,
+    }
+
+
+def sort_link(search: Search) -> Callable[[str, str], str]:
+    """Return what makes the address of a sort, back on the first page."""
+    return lambda column, order: search.link(sort=column, order=order, page=None)
+
+
+def page_link(search: Search) -> Callable[[int], str]:
+    """Return what makes the address of a page."""
+    return lambda number: search.link(page=number)
+
+
+def delivery_link(base: str, found: "Deliveries", search: Search) -> Callable[..., str]:
+    """Return what makes addresses of a recipients dialog: its own state, and the search that it was opened from."""
+    own = {
+        "state": found.state,
+        "q": found.query,
+        "dsort": found.sort,
+        "dorder": "desc" if found.is_descending else "asc",
+        "dsize": found.size,
+    }
+
+    def link(**changes: object) -> str:
+        parts = [(key, str(value)) for key, value in {**own, **changes}.items() if value not in ("", None)]
+        return f"{base}?{urlencode([*search.arguments.items(multi=True), *parts])}"
+
+    return link
+
+
+def delivery_sort(link: Callable[..., str]) -> Callable[[str, str], str]:
+    """Return what makes the address of a sort of recipients."""
+    return lambda column, order: link(dsort=column, dorder=order)
+
+
+def delivery_page(link: Callable[..., str]) -> Callable[[int], str]:
+    """Return what makes the address of a page of recipients."""
+    return lambda number: link(dpage=number)
+
+
+def delivery_fields(found: "Deliveries", search: Search) -> Iterator[tuple[str, str]]:
+    """Yield the state of a recipients dialog as form fields."""
+    yield from search.hidden_fields()
+    own = {"state": found.state, "q": found.query, "dsort": found.sort}
+    yield from ((key, value) for key, value in own.items() if value)
+    yield "dorder", "desc" if found.is_descending else "asc"
+
+
+def rule_values(search: Search) -> list[tuple[str, str, str]]:
+    """Return the column rules of a search as the form shows them."""
+    words = {number: name for name, (number, _) in OPERATORS.items()}
+    return [(rule.column, words[rule.operator], rule.value) for rule in search.filter.rules]
+
+
+def school_choices(schools: Sequence[directory.School]) -> list[tuple[str, str]]:
+    """Return schools as choices of a filter."""
+    return [(each.school_id, each.title) for each in schools]
+
+
+def sender_choices(senders: Sequence[reports.SenderName]) -> list[tuple[str, str]]:
+    """Return senders as choices of the User filter."""
+    return [(each.sender_id, each.name) for each in senders]
+
+
+def grade_choices(grades: Sequence[str]) -> list[tuple[str, str]]:
+    """Return grades as choices of a filter: "KG" reads Kindergarten, "01" reads 1."""
+    return [(each, "Kindergarten" if each == "KG" else each.lstrip("0") or each) for each in grades]
+
+
+TEMPLATE_NAMES: dict[str, Any] = {
+    "titles": TITLES,
+    "FLAG": Flags,
+    "operators": OPERATORS,
+    "counts_of": counts_of,
+    "sort_link": sort_link,
+    "page_link": page_link,
+    "delivery_link": delivery_link,
+    "delivery_sort": delivery_sort,
+    "delivery_page": delivery_page,
+    "delivery_fields": delivery_fields,
+    "rule_values": rule_values,
+    "school_choices": school_choices,
+    "sender_choices": sender_choices,
+    "grade_choices": grade_choices,
+}
