@@ -17,6 +17,7 @@ from services.kit.errors import Aborted, InvalidArgument, NotFound
 _RECIPIENTS_PER_PIECE = 500
 _PROBLEMS_SHOWN = 1000
 DISTRICT_WIDE = frozenset({"*"})
+_STAFF = {Role.ADMIN, Role.TEACHER}
 
 
 async def get_viewer(engine: AsyncEngine, person_id: str) -> pb.Viewer:
@@ -214,7 +215,11 @@ async def _write(
     connection: AsyncConnection, read: Roster, profiles: dict[str, tuple[str, str]], time_zone: str
 ) -> dict[str, roster.Tally]:
     for sourced_id, person in list(read.people.items()):
-        if profiles.get(person.profile.lower(), ("", ""))[1] != person.role:
+        role = profiles.get(person.profile.lower(), ("", ""))[1]
+        if {role, person.role} <= _STAFF:
+            # OneRoster knows no secretaries: whoever stands for one there is what the profile says here.
+            person.role = Role(role)
+        elif role != person.role:
             detail = f"There is no {person.role} profile {person.profile[:60]!r}."
             read.refuse("users.csv", person.line, "metadata.profile", detail)
             del read.people[sourced_id]

@@ -1,7 +1,8 @@
 """Contacts at the edge: what was imported becomes a usable destination, or a sentence that says why it cannot be one.
 
 Numbers are read as North American when they carry no country, and kept in E.164; addresses are checked for their form
-form and case-folded (statement 75 compares them so). Whether a mailbox or a handset exists is known only when something is sent.
+and case-folded (statement 75 compares them so). Whether a mailbox or a handset exists is known only when something is
+sent.
 """
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  a CSV row is one line
 """A small OneRoster set, written out so that each test sees what it imports."""
 
 ORGS = """sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId,metadata.excludedFromCommunication

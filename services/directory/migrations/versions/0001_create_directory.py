@@ -94,7 +94,8 @@ CREATE TABLE modules (
 INSERT INTO profiles (profile_id, name, role, permissions, is_district_wide, version) VALUES
     (gen_random_uuid(), 'District administrator', 'admin', ARRAY[
         'communication_reports', 'flag_messages', 'manage_directory', 'manage_policy', 'manage_profiles',
-        'send_as_district', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users', 'view_audit'], true, 1),
+        'send_as_district', 'send_emergency', 'send_messages', 'threat_alerts', 'view_all_users',
+        'view_audit'], true, 1),
     (gen_random_uuid(), 'District officer', 'admin', ARRAY[
         'communication_reports', 'send_as_district', 'send_emergency', 'send_messages', 'view_all_users'], true, 1),
     (gen_random_uuid(), 'Principal', 'admin', ARRAY[
