@@ -1,17 +1,20 @@
 """What directory calls the people and schools of an imported roster, asked of directory itself."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from deploy.local.district.history.wire import Ids
 from protos.directory.v1 import directory_pb2 as pb
-from protos.directory.v1.directory_pb2_grpc import DirectoryServiceAsyncStub
 from protos.types.v1 import types_pb2 as types
+
+if TYPE_CHECKING:
+    from protos.directory.v1.directory_pb2_grpc import DirectoryServiceAsyncStub
 
 BATCH = 500
 _EVERYBODY = (types.ROLE_ADMIN, types.ROLE_TEACHER, types.ROLE_STUDENT, types.ROLE_PARENT)
 
 
-async def fetch_ids(directory: DirectoryServiceAsyncStub) -> Ids:
+async def fetch_ids(directory: "DirectoryServiceAsyncStub") -> Ids:
     """Return the ids of everybody by sourcedId; needs a token with scope directory.read. Raises grpc.aio.AioRpcError.
 
     Directory finds people by audience, so each school is asked as its own working school: that reaches an excluded
@@ -28,7 +31,7 @@ async def fetch_ids(directory: DirectoryServiceAsyncStub) -> Ids:
     return Ids(await _people(directory, found), {school.sourced_id: school.school_id for school in schools})
 
 
-async def _people(directory: DirectoryServiceAsyncStub, ids: Iterable[str]) -> dict[str, str]:
+async def _people(directory: "DirectoryServiceAsyncStub", ids: Iterable[str]) -> dict[str, str]:
     wanted = list(ids)
     people: dict[str, str] = {}
     for start in range(0, len(wanted), BATCH):
