@@ -20,7 +20,8 @@ async def ids(engine: AsyncEngine) -> dict[str, str]:
     async with engine.connect() as connection:
         rows = await connection.execute(
             sa.text(
-                "SELECT sourced_id, person_id::text FROM people UNION ALL SELECT sourced_id, school_id::text FROM schools"
+                "SELECT sourced_id, person_id::text FROM people"
+                " UNION ALL SELECT sourced_id, school_id::text FROM schools"
             )
         )
         return {row[0]: row[1] for row in rows}

@@ -8,7 +8,6 @@ from deploy.local.district.__main__ import main as write_district
 from services.directory import actions
 from services.directory.domain import AudienceQuery, Role
 
-
 # ruff: noqa: ASYNC240  nothing else runs in this test
 
 
