@@ -1,0 +1,94 @@
+"""Hearing NOTIFY: one connection a process, fanned out to whoever waits, so that a commit is seen within milliseconds.
+
+What is told repeatedly while a subscriber is busy reaches it once. When the connection was lost something may have been
+missed: subscribers hear of that, and read again what they follow.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.logs import get_logger
+
+_log = get_logger(__name__)
+_RETRY_SECONDS = 0.5
+
+
+class Subscription:
+    """What one subscriber has not yet taken."""
+
+    def __init__(self) -> None:
+        self._payloads: dict[str, None] = {}
+        self._is_gapped = False
+        self._told = asyncio.Event()
+
+    def tell(self, payload: str) -> None:
+        """Add what was told."""
+        self._payloads[payload] = None
+        self._told.set()
+
+    def tell_gap(self) -> None:
+        """Say that something may have been missed."""
+        self._is_gapped = True
+        self._told.set()
+
+    async def take(self) -> tuple[list[str], bool]:
+        """Wait, then return every new payload once, and whether something may have been missed."""
+        await self._told.wait()
+        self._told.clear()
+        taken, gapped = list(self._payloads), self._is_gapped
+        self._payloads, self._is_gapped = {}, False
+        return taken, gapped
+
+
+class Listener:
+    """Listens on some channels of one database. `run` it for as long as the process lives."""
+
+    def __init__(self, engine: AsyncEngine, channels: Sequence[str]) -> None:
+        """Take the engine whose database is meant; a connection of its own is made by run."""
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._channels = tuple(channels)
+        self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
+        self.is_listening = asyncio.Event()
+
+    @contextmanager
+    def subscribe(self, channel: str) -> Iterator[Subscription]:
+        """Collect what is told on the channel inside the body; ValueError for a channel that is not listened on."""
+        if channel not in self._channels:
+            raise ValueError("the channel is not one of this listener's")
+        subscription = Subscription()
+        self._subscriptions[channel].add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions[channel].discard(subscription)
+
+    async def run(self) -> None:
+        """Listen until cancelled; a lost database is waited for."""
+        while True:
+            try:
+                await self._session()
+            except (psycopg.Error, OSError) as problem:
+                _log.warning("listener_interrupted", problem=type(problem).__name__)
+            self.is_listening.clear()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _session(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name="listener", connect_timeout=5
+        )
+        async with connection:
+            for channel in self._channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            for subscriptions in self._subscriptions.values():
+                for each in subscriptions:
+                    each.tell_gap()
+            self.is_listening.set()
+            async for notice in connection.notifies():
+                for each in self._subscriptions[notice.channel]:
+                    each.tell(notice.payload)

@@ -1,0 +1,247 @@
+"""Pure rules of the reports: what a viewer sees, what a search asks for, how the admin flag behaves.
+
+A message is `none` (not screened), `held` (shown to nobody), `released` or `withheld`; withheld is for ever:
+
+    none        held ──► released ──► withheld
+                  └───────────────────►┘
+
+The admin flag's cell, by the first rule that fits: a referral locks it (106); without the Flag Messages permission it is
+read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is a box (107).
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from services.kit.errors import FailedPrecondition
+
+EVERY_SCHOOL = "*"
+COUNTERS = ("held", "pending", "sent", "error", "expired", "duplicate", "withheld", "cancelled", "opted_out")
+"""The counters of an entry and school; they add up to its total (statement 62)."""
+PAGE_SIZE = 20
+LARGEST_PAGE = 500
+TEXT_SHOWN = 300
+"""Characters of the text in a row."""
+
+
+class Screening(StrEnum):
+    """Where the screening of a message stands."""
+
+    NONE = "none"
+    HELD = "held"
+    RELEASED = "released"
+    WITHHELD = "withheld"
+
+
+class Origin(StrEnum):
+    """Whose flag it is."""
+
+    TEACHER = "teacher"
+    ADMIN = "admin"
+    SYSTEM = "system"
+
+
+class Report(StrEnum):
+    """The reports that list entries."""
+
+    HISTORY = "history"
+    THREATS = "threats"
+
+
+class Kind(StrEnum):
+    """How the values of a column compare."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    TICK = "tick"
+
+
+class Operator(StrEnum):
+    """Comparisons of a column rule."""
+
+    CONTAINS = "contains"
+    NOT_CONTAINS = "not_contains"
+    EQUALS = "equals"
+    NOT_EQUALS = "not_equals"
+    GREATER = "greater"
+    LESS = "less"
+    EMPTY = "empty"
+    NOT_EMPTY = "not_empty"
+
+
+NUMBERS = {
+    "total": ("total",),
+    "sent": ("sent",),
+    "pending": ("held", "pending"),
+    "expired": ("expired",),
+    "errors": ("error",),
+    "duplicate": ("duplicate",),
+    "withheld": ("withheld",),
+    "cancelled": ("cancelled",),
+    "opted_out": ("opted_out",),
+}
+"""Columns of counts, and the counters that each adds up."""
+COLUMNS: dict[str, Kind] = {
+    **dict.fromkeys(("type", "message", "source", "from", "to", "recipient_type"), Kind.TEXT),
+    **dict.fromkeys(("regarding_student", "referral"), Kind.TEXT),
+    "date": Kind.DATE,
+    **dict.fromkeys(NUMBERS, Kind.NUMBER),
+    **dict.fromkeys(("secure", "emergency", "flagged", "admin_flagged", "acknowledge"), Kind.TICK),
+}
+"""Every column that sorts and takes rules."""
+OPERATORS: dict[Kind, frozenset[Operator]] = {
+    Kind.TEXT: frozenset(Operator) - {Operator.GREATER, Operator.LESS},
+    Kind.NUMBER: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.GREATER, Operator.LESS}),
+    Kind.DATE: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.GREATER, Operator.LESS}),
+    Kind.TICK: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.EMPTY, Operator.NOT_EMPTY}),
+}
+"""The comparisons that each kind of column takes."""
+CHANNEL_LABELS = {
+    "email": "E-mail",
+    "sms": "SMS",
+    "tts": "TTS",
+    "recorded": "Recorded",
+    "push": "Push notifications",
+    "poll": "Poll",
+    "signup": "Sign up",
+}
+"""What the Type column says, by which it sorts and takes rules."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a viewer sees: their own messages whole; with all_users also those that touch their schools."""
+
+    person_id: str
+    schools: frozenset[str]
+    all_users: bool
+
+    @property
+    def is_district_wide(self) -> bool:
+        """Whether every school is in sight."""
+        return EVERY_SCHOOL in self.schools
+
+    def for_threats(self) -> "Sight":
+        """Threats are seen by school: nobody is limited to their own messages there."""
+        return Sight(self.person_id, self.schools, all_users=True)
+
+
+EVERYTHING = Sight("", frozenset({EVERY_SCHOOL}), all_users=True)
+"""The sight of a district system."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on a column; the value has the type of the column."""
+
+    column: str
+    operator: Operator
+    value: str | int | date | bool
+
+
+@dataclass(frozen=True)
+class Search:
+    """A report's filters, checked."""
+
+    report: Report
+    zone: str
+    channels: tuple[str, ...] = ()
+    school_ids: tuple[str, ...] = ()
+    sender_ids: tuple[str, ...] = ()
+    since: datetime | None = None
+    """Inclusive."""
+    before: datetime | None = None
+    """Exclusive."""
+    start_time: time | None = None
+    end_time: time | None = None
+    """Inclusive of its minute."""
+    is_secure: bool = False
+    is_emergency: bool = False
+    is_flagged: bool = False
+    rules: tuple[Rule, ...] = field(default_factory=tuple)
+    message_id: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a report is sorted."""
+
+    column: str = "date"
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where in a result a page stands."""
+
+    number: int
+    size: int
+    total_rows: int
+
+    @property
+    def total_pages(self) -> int:
+        """At least 1."""
+        return max(1, -(-self.total_rows // self.size))
+
+    @property
+    def offset(self) -> int:
+        """Rows before the page."""
+        return (self.number - 1) * self.size
+
+
+def page_of(number: int, size: int, total_rows: int) -> Page:
+    """Return the page; past the end it is the last one (statement 211). Zeros mean page 1 and PAGE_SIZE rows."""
+    whole = Page(1, size or PAGE_SIZE, total_rows)
+    return Page(min(max(1, number), whole.total_pages), whole.size, total_rows)
+
+
+def day_bounds(start: date | None, end: date | None, zone: str) -> tuple[datetime | None, datetime | None]:
+    """Return [since, before) in UTC for inclusive days of the zone (statement 26); a day may last 23 or 25 hours."""
+    place = ZoneInfo(zone)
+    since = datetime.combine(start, time.min, place).astimezone(UTC) if start else None
+    before = datetime.combine(end + timedelta(days=1), time.min, place).astimezone(UTC) if end else None
+    return since, before
+
+
+class FlagControl(StrEnum):
+    """What the Admin Flagged cell offers."""
+
+    READ_ONLY = "read_only"
+    EDITABLE = "editable"
+    HIDDEN = "hidden"
+    LOCKED = "locked"
+
+
+def is_teachers_first(teacher_set_at: datetime | None, admin_set_at: datetime | None) -> bool:
+    """Tell whether a teacher's flag stands and no admin's was there before it. None means that the flag is not set."""
+    return teacher_set_at is not None and (admin_set_at is None or admin_set_at > teacher_set_at)
+
+
+def flag_control(
+    *, may_flag: bool, has_referral: bool, teacher_set_at: datetime | None, admin_set_at: datetime | None
+) -> FlagControl:
+    """Return how the admin flag may be used; the module's docstring gives the order of the rules."""
+    if has_referral:
+        return FlagControl.LOCKED
+    if not may_flag:
+        return FlagControl.READ_ONLY
+    return FlagControl.HIDDEN if is_teachers_first(teacher_set_at, admin_set_at) else FlagControl.EDITABLE
+
+
+def check_flag(
+    origin: Origin,
+    *,
+    has_referral: bool,
+    is_threat: bool,
+    teacher_set_at: datetime | None,
+    admin_set_at: datetime | None,
+) -> None:
+    """Raise FailedPrecondition when this flag cannot be changed at present."""
+    if has_referral:
+        raise FailedPrecondition("FLAG_LOCKED", "A referral exists, so the flag stays as it is.")
+    if origin is Origin.SYSTEM and not is_threat:
+        raise FailedPrecondition("NOT_A_THREAT", "Screening did not flag this message.")
+    if origin is Origin.ADMIN and is_teachers_first(teacher_set_at, admin_set_at):
+        raise FailedPrecondition("TEACHER_FLAGGED", "A teacher flagged this message first.")

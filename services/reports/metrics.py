@@ -1,0 +1,18 @@
+"""Every instrument of reports."""
+
+from services.kit.telemetry import meter
+
+_meter = meter("services.reports")
+events_applied = _meter.create_counter(
+    "lantern.reports.events.applied", "{event}", "Events of the queue that changed the read model, by subject."
+)
+progress_lag = _meter.create_histogram(
+    "lantern.reports.progress.lag", "s", "From a change of an entry's counts to its showing in the reports."
+)
+searches = _meter.create_counter("lantern.reports.searches", "{search}", "Searches, by report.")
+search_duration = _meter.create_histogram("lantern.reports.search.duration", "s", "Time of one search, by report.")
+acknowledge_delay = _meter.create_histogram(
+    "lantern.reports.acknowledge.delay", "s", "From withholding a message to its acknowledgement."
+)
+reviews = _meter.create_counter("lantern.reports.reviews", "{change}", "Flags and acknowledgements, by action.")
+watchers = _meter.create_up_down_counter("lantern.reports.watchers", "{stream}", "Open streams of moving counts.")

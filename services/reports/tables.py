@@ -1,0 +1,102 @@
+"""The reports' tables, as the migrations leave them; the CHECKs stand in the migrations."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from services.kit.outbox import consumed_events_table, outbox_table
+from services.reports.domain import COUNTERS
+
+metadata = sa.MetaData()
+outbox = outbox_table(metadata)
+consumed_events = consumed_events_table(metadata)
+
+_text = sa.Text
+_id = sa.Uuid(as_uuid=False)
+_at = sa.DateTime(timezone=True)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("message_id", _id, primary_key=True),
+    sa.Column("sent_at", _at, nullable=False),
+    sa.Column("sender_id", _text, nullable=False),
+    sa.Column("sender_name", _text, nullable=False),
+    sa.Column("from_words", _text, nullable=False),
+    sa.Column("sender_role", _text, nullable=False),
+    sa.Column("sender_school_id", _text, nullable=False),
+    sa.Column("source", _text, nullable=False),
+    sa.Column("kind", _text, nullable=False),
+    sa.Column("subject", _text, nullable=False),
+    sa.Column("body", _text, nullable=False),
+    sa.Column("is_secure", sa.Boolean, nullable=False),
+    sa.Column("is_emergency", sa.Boolean, nullable=False),
+    sa.Column("to_words", _text, nullable=False),
+    sa.Column("recipient_type", _text, nullable=False),
+    sa.Column("regarding", JSONB, nullable=False),
+    sa.Column("regarding_words", _text, nullable=False),
+    sa.Column("regarding_count", sa.BigInteger, nullable=False),
+    sa.Column("screening", _text, nullable=False),
+    sa.Column("in_reply_to", _text, nullable=False),
+    sa.Column("school_ids", ARRAY(_text), nullable=False),
+    sa.Column("referral_id", _text, nullable=False),
+    sa.Column("review_version", sa.BigInteger, nullable=False),
+)
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("entry_id", _id, primary_key=True),
+    sa.Column("message_id", _id, sa.ForeignKey("messages.message_id"), nullable=False),
+    sa.Column("sent_at", _at, nullable=False),
+    sa.Column("channel", _text, nullable=False),
+    sa.Column("text", _text, nullable=False),
+)
+progress = sa.Table(
+    "progress",
+    metadata,
+    sa.Column("entry_id", _id, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+entry_counts = sa.Table(
+    "entry_counts",
+    metadata,
+    sa.Column("entry_id", _id, primary_key=True),
+    sa.Column("school_id", _text, primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTERS),
+)
+early_releases = sa.Table("early_releases", metadata, sa.Column("message_id", _id, primary_key=True))
+threats = sa.Table(
+    "threats",
+    metadata,
+    sa.Column("message_id", _id, sa.ForeignKey("messages.message_id"), primary_key=True),
+    sa.Column("withheld_at", _at, nullable=False),
+    sa.Column("verdict", sa.LargeBinary, nullable=False),
+    sa.Column("recipient_names", ARRAY(_text), nullable=False),
+    sa.Column("is_imported", sa.Boolean, nullable=False),
+)
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("message_id", _id, sa.ForeignKey("messages.message_id"), primary_key=True),
+    sa.Column("origin", _text, primary_key=True),
+    sa.Column("set_at", _at, nullable=True),
+)
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    sa.Column("message_id", _id, sa.ForeignKey("threats.message_id"), primary_key=True),
+    sa.Column("person_id", _text, nullable=False),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("acknowledged_at", _at, nullable=False),
+)
+audit_records = sa.Table(
+    "audit_records",
+    metadata,
+    sa.Column("record_id", _id, primary_key=True),
+    sa.Column("at", _at, nullable=False),
+    sa.Column("actor_id", _text, nullable=False),
+    sa.Column("actor_name", _text, nullable=False),
+    sa.Column("action", _text, nullable=False),
+    sa.Column("message_id", _id, nullable=True),
+    sa.Column("detail", _text, nullable=False),
+)
