@@ -45,6 +45,8 @@ def test_there_is_an_account_to_show_for_every_profile(folders: list[Path]) -> N
         "Parent",
     }  # fmt: skip
     assert all("password" not in account for account in accounts)
+    orgs = (folders[0] / "orgs.csv").read_text("utf-8")
+    assert all(school == "*" or school in orgs for account in accounts for school in account["schools"])
 
 
 def test_todays_messages_name_people_of_the_roster(folders: list[Path]) -> None:
