@@ -1,4 +1,4 @@
-"""What providers tell us: receipts and inbound texts. Nothing is believed without its signature; repeats change nothing."""
+"""What providers tell us: receipts and inbound texts. Nothing is believed unsigned; repeats change nothing."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,8 @@ from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-_DELIVERY_KEY = "delivery_key"
+_DELIVERY_TAG = "delivery-key"
+"""Tag of an e-mail that carries the delivery key."""
 _BOUNCE_CODE = "bounceType"
 
 
@@ -53,7 +54,7 @@ def twilio_status() -> tuple[str, int]:
     status = form.get("MessageStatus") or form.get("SmsStatus") or form.get("CallStatus", "")
     if not identity or not status:
         raise InvalidArgument("RECEIPT_INCOMPLETE", "A receipt names its message and a status.")
-    key = request.args.get("delivery") or request.args.get(_DELIVERY_KEY, "")
+    key = request.args.get("key", "")
     receipt = queue.Receipt(
         provider="twilio",
         provider_message_id=identity,
@@ -126,7 +127,7 @@ def receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
     receipt = queue.Receipt(
         provider="ses",
         provider_message_id=str(mail.get("messageId", "")),
-        delivery_key=_tag(mail, _DELIVERY_KEY),
+        delivery_key=_tag(mail, _DELIVERY_TAG),
         status=str(kind),
         error_code=_bounce_code(detail),
     )

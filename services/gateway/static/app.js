@@ -1,0 +1,235 @@
+// Everything here adds to pages that work without it: dialogs over their page, keys, live alerts and counts.
+const $ = (selector, from = document) => from.querySelector(selector);
+const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+// --- Dialogs -------------------------------------------------------------------------------------------------------
+let underlay = null; // The address below the dialogs that were opened from it.
+let opener = null;
+
+function openDialog(dialog) {
+  dialog.removeAttribute("open");
+  dialog.showModal();
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(dialog); });
+}
+
+function closeDialog(dialog) {
+  if (!dialog.matches(".page-dialog")) { dialog.close(); return; }
+  if (!underlay) { location.href = dialog.dataset.back; return; }
+  history.pushState({ htmx: true }, "", underlay);
+  underlay = null;
+  dialog.close();
+  $("#dialog-host").replaceChildren();
+  if (opener?.isConnected) opener.focus();
+}
+
+function showPageDialog() {
+  const dialog = $("#dialog-host > dialog.page-dialog[open]");
+  if (dialog && !dialog.matches(":modal")) openDialog(dialog);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('[hx-target="#dialog-host"]');
+  if (link && !link.closest("dialog") && !underlay) { underlay = location.pathname + location.search; opener = link; }
+  const close = event.target.closest?.("[data-close]");
+  if (close) { event.preventDefault(); closeDialog(close.closest("dialog")); }
+  if (event.target.matches?.("dialog")) closeDialog(event.target);
+  $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  if (event.target.closest?.("[data-print]")) print();
+  if (event.target.closest?.("[data-keys]")) $("#keys").showModal();
+  if (event.target.closest?.("[data-theme-switch]")) switchTheme();
+  changeRules(event.target);
+});
+addEventListener("popstate", () => { underlay = null; });
+
+function switchTheme() {
+  const root = document.documentElement;
+  root.dataset.bsTheme = root.dataset.bsTheme === "dark" ? "light" : "dark";
+  document.cookie = `lantern_theme=${root.dataset.bsTheme}; path=/; max-age=31536000; samesite=lax`;
+}
+
+// --- Filters -------------------------------------------------------------------------------------------------------
+function changeRules(target) {
+  if (target.closest?.("[data-add-rule]")) {
+    const rules = target.closest("[data-rules]");
+    const rule = $$(".rule", rules).at(-1).cloneNode(true);
+    $("input", rule).value = "";
+    target.before(rule);
+    $("select", rule).focus();
+  }
+  if (target.closest?.("[data-remove-rule]")) {
+    const rule = target.closest(".rule");
+    if ($$(".rule", rule.parentElement).length > 1) rule.remove();
+    else $("input", rule).value = "";
+  }
+}
+
+document.addEventListener("input", (event) => {
+  const box = event.target;
+  if (box.matches("[data-narrow]")) {
+    const words = box.value.trim().toLowerCase();
+    $$(".choice", box.parentElement).forEach((each) => { each.hidden = !each.textContent.toLowerCase().includes(words); });
+  }
+  const menu = box.closest("details.multi");
+  if (menu && box.type === "checkbox") {
+    const names = $$("input:checked", menu).map((each) => each.parentElement.textContent.trim());
+    $("[data-chosen]", menu).textContent = names.join(", ") || "All";
+  }
+  if (box.matches('[name="sender"]') && box.checked) { const all = $("[data-all-users]"); if (all) all.checked = false; }
+  if (box.matches("[data-all-users]") && box.checked) {
+    $$('[name="sender"]:checked').forEach((each) => { each.checked = false; });
+    const chosen = $('[name="sender"]')?.closest("details").querySelector("[data-chosen]");
+    if (chosen) chosen.textContent = "All users";
+  }
+});
+
+// --- Keys ----------------------------------------------------------------------------------------------------------
+function moveRow(step) {
+  const rows = $$("[data-rows] [data-entry]");
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))];
+  $("[data-record]", next).focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const keys = {
+  "/": () => {
+    const filters = $("details[data-filters]");
+    if (filters) { filters.open = true; $("summary, input:not([type=hidden])", $("form", filters)).focus(); }
+    else $("[data-filters]")?.focus();
+  },
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  t: () => { const menu = $("details[data-columns]"); if (menu) { menu.open = true; $("input", menu).focus(); } },
+  p: () => print(),
+  "?": () => $("#keys")?.showModal(),
+  ArrowLeft: () => $('[data-arrow="previous"]')?.click(),
+  ArrowRight: () => $('[data-arrow="next"]')?.click(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.activeElement.closest?.("details[data-menu][open]");
+    if (menu) { menu.open = false; $("summary", menu).focus(); event.preventDefault(); }
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select")) return;
+  const isInDialog = Boolean($("dialog:modal"));
+  if (isInDialog && !event.key.startsWith("Arrow")) return;
+  if (event.target.closest(".table-scroll") === event.target) return;
+  const act = keys[event.key];
+  if (act) { act(); if (!event.key.startsWith("Arrow")) event.preventDefault(); }
+});
+
+// --- Alerts --------------------------------------------------------------------------------------------------------
+const title = document.title;
+let alertStream = null;
+let polling = 0;
+
+async function refreshAlerts() {
+  const banner = $("#alerts");
+  const answer = await fetch(banner.dataset.banner, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!answer?.ok) return;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("alerts");
+  if (!next) return;
+  const open = new Set($$(".threat-alert:has(details[open])", banner).map((each) => each.dataset.message));
+  const known = $$(".threat-alert", banner).map((each) => each.dataset.message).join();
+  if (known !== $$(".threat-alert", next).map((each) => each.dataset.message).join() || $(".alert-stale", banner)) {
+    $$('input[name="next"]', next).forEach((each) => { each.value = location.pathname + location.search; });
+    banner.replaceChildren(...next.childNodes);
+    banner.dataset.open = next.dataset.open;
+    open.forEach((id) => { const details = $(`[data-message="${CSS.escape(id)}"] details`, banner); if (details) details.open = true; });
+  }
+  showOpenCount();
+}
+
+function showOpenCount() {
+  const count = Number($("#alerts")?.dataset.open || 0);
+  document.title = count ? `(${count}) ${title}` : title;
+  const badge = $("[data-open-count]");
+  if (badge) { badge.hidden = !count; badge.firstChild.textContent = String(count); }
+}
+
+function followAlerts() {
+  const banner = $("#alerts[data-stream]");
+  if (!banner) return;
+  alertStream?.close();
+  clearInterval(polling);
+  polling = setInterval(() => { if (alertStream?.readyState !== EventSource.OPEN) refreshAlerts(); }, 10000);
+  if (document.hidden) { alertStream = null; return; }
+  alertStream = new EventSource(banner.dataset.stream);
+  alertStream.addEventListener("alerts", refreshAlerts);
+  alertStream.addEventListener("error", () => { if (alertStream?.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) followAlerts(); }, 20000); });
+}
+
+// --- Live counts ---------------------------------------------------------------------------------------------------
+let countStream = null;
+
+function followCounts() {
+  countStream?.close();
+  countStream = null;
+  const report = $("#report[data-live]");
+  const isMoving = $$('[data-count="pending"]', report ?? document).some((each) => each.textContent !== "0");
+  if (!report?.dataset.live || !isMoving || document.hidden) return;
+  countStream = new EventSource(report.dataset.live);
+  countStream.addEventListener("open", () => { const word = $("[data-live-word]"); if (word) word.hidden = false; });
+  countStream.addEventListener("error", () => { const word = $("[data-live-word]"); if (word) word.hidden = true; });
+  countStream.addEventListener("counts", (event) => {
+    Object.entries(JSON.parse(event.data)).forEach(([id, counts]) => updateRow(report, id, counts));
+  });
+}
+
+function updateRow(report, id, counts) {
+  const row = $(`[data-entry="${CSS.escape(id)}"]`, report);
+  if (!row) return;
+  for (const cell of $$("[data-count]", row)) {
+    const text = counts[cell.dataset.count].toLocaleString("en-US");
+    if (cell.textContent !== text) {
+      cell.textContent = text;
+      cell.classList.remove("moved");
+      void cell.offsetWidth;
+      cell.classList.add("moved");
+    }
+  }
+  const bar = $(".bar", row);
+  if (bar && counts.total) drawBar(bar, counts);
+}
+
+function drawBar(bar, counts) {
+  let x = 0;
+  for (const [part, count] of [["sent", counts.sent], ["pending", counts.pending], ["error", counts.errors]]) {
+    const rect = $(`.bar-${part}`, bar);
+    const width = (100 * count) / counts.total;
+    rect.setAttribute("x", x);
+    rect.setAttribute("width", width);
+    x += width;
+  }
+}
+
+// --- After each part that is drawn ---------------------------------------------------------------------------------
+function settle() {
+  $$("[data-add-rule]").forEach((button) => { button.hidden = false; });
+  showPageDialog();
+  followCounts();
+  const notice = $("#notice");
+  if (notice?.textContent.trim() && !notice.dataset.kept) notice.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("htmx:after:swap", settle);
+document.addEventListener("htmx:before:request", () => { const notice = $("#notice"); if (notice) notice.replaceChildren(); });
+document.addEventListener("htmx:error", () => {
+  const notice = $("#notice");
+  if (!notice) return;
+  const box = document.createElement("div");
+  box.className = "problem";
+  box.textContent = "The server does not answer. What you see on this page stays; try again in a moment.";
+  notice.replaceChildren(box);
+});
+document.addEventListener("visibilitychange", () => { followAlerts(); followCounts(); if (!document.hidden && $("#alerts[data-stream]")) refreshAlerts(); });
+addEventListener("pagehide", () => { alertStream?.close(); countStream?.close(); });
+addEventListener("pageshow", (event) => { if (event.persisted) { followAlerts(); followCounts(); } });
+settle();
+showOpenCount();
+followAlerts();
+$("[data-focus]")?.focus();
