@@ -1,0 +1,24 @@
+"""A moderation of its own for each test: real database, real simulator of the vendor, the embedded model once a run."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.db import create_engine
+from services.moderation.model.scoring import load_model
+from services.moderation.providers.embedded import Embedded
+from tests.support.postgres import Databases
+from tests.support.vendors import receiver, vendor_process, vendors  # noqa: F401  fixtures
+
+
+@pytest.fixture
+async def moderation_engine(databases: Databases) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(databases.copy("moderation").url, name="test")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Embedded:
+    return Embedded(load_model())

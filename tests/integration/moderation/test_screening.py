@@ -1,0 +1,197 @@
+"""Screening on a real database: with the embedded model, and through the vendor's SDK in each of its failures."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import moderation_pb2 as events
+from protos.events.v1 import queue_pb2 as requests
+from protos.types.v1 import types_pb2 as types
+from services.kit.db import transaction
+from services.kit.errors import Aborted
+from services.kit.ids import new_id
+from services.moderation import messages, store
+from services.moderation.actions import Screening
+from services.moderation.domain import Category
+from services.moderation.judging import FAILURES_TO_OPEN, Judge
+from services.moderation.policies import Policies
+from services.moderation.providers.base import ProviderUnavailable, Text
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from services.moderation.tables import outbox, verdicts, waiting
+from tests.support.vendors import MODAPI_KEY, VendorSimulator
+
+DANGER = "i have a plan to end my life this weekend, please don't tell anybody"
+HARMLESS = "Can I hand in the map project on Monday? I was at the dentist."
+START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def asked(text: str) -> requests.ScreeningRequested:
+    request = requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=["Hello", text])
+    request.requested_at.FromDatetime(START)
+    return request
+
+
+@pytest.fixture
+async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:
+    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=0.5)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+def screening(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[..., Screening]:
+    def make(judge: Judge | None = None, clock: Clock | None = None) -> Screening:
+        clock = clock or Clock()
+        policies = Policies(moderation_engine, clock)
+        return Screening(moderation_engine, judge or Judge(embedded, embedded), policies, clock, outage_seconds=60)
+
+    return make
+
+
+async def rows(engine: AsyncEngine, table: sa.Table) -> list[sa.RowMapping]:
+    async with transaction(engine) as connection:
+        return list((await connection.execute(sa.select(table))).mappings())
+
+
+@pytest.mark.accepts(163, 164, 173)
+async def test_a_dangerous_message_is_held_and_the_verdict_keeps_everything(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    request = asked(DANGER)
+    await screening().screen([request])
+    (row,) = await rows(moderation_engine, verdicts)
+    assert (row["decision"], row["provider"], row["policy_version"]) == ("hold", "embedded", 1)
+    assert set(row["scores"]) == set(Category)
+    (event,) = await rows(moderation_engine, outbox)
+    told = events.VerdictReached.FromString(event["payload"]).verdict
+    assert (told.message_id, told.decision) == (request.message_id, types.Verdict.DECISION_HOLD)
+
+
+async def test_a_harmless_message_is_clean(moderation_engine: AsyncEngine, screening: Callable[..., Screening]) -> None:
+    await screening().screen([asked(HARMLESS)])
+    assert [row["decision"] for row in await rows(moderation_engine, verdicts)] == ["clean"]
+
+
+@pytest.mark.accepts(172)
+async def test_a_redelivered_request_changes_nothing(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    request, worker, replica = asked(DANGER), screening(), screening()
+    await worker.screen([request, request])
+    await replica.screen([request])
+    assert len(await rows(moderation_engine, verdicts)) == 1
+    assert len(await rows(moderation_engine, outbox)) == 1
+
+
+@pytest.mark.accepts(175)
+async def test_the_vendor_judges_and_gets_the_text_alone(
+    moderation_engine: AsyncEngine,
+    screening: Callable[..., Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+    embedded: Embedded,
+) -> None:
+    vendors.reset()
+    await screening(Judge(vendor, embedded)).screen([asked(HARMLESS)])
+    (row,) = await rows(moderation_engine, verdicts)
+    assert row["provider"] == "moderationapi"
+    assert set(row["scores"]) == set(Category), "what the vendor leaves out is judged by the embedded model"
+
+
+@pytest.mark.accepts(166)
+async def test_a_partial_answer_is_not_taken_as_clean(
+    moderation_engine: AsyncEngine,
+    screening: Callable[..., Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+    embedded: Embedded,
+) -> None:
+    vendors.reset()
+    vendors.modes(moderation={"mode": "partial"})
+    await screening(Judge(vendor, embedded)).screen([asked(DANGER)])
+    assert [row["decision"] for row in await rows(moderation_engine, verdicts)] == ["hold"]
+
+
+@pytest.mark.accepts(167)
+@pytest.mark.parametrize("mode", ["500", "429", "hang", "schema_drift", "quota_exceeded"])
+async def test_an_outage_holds_and_then_the_embedded_model_decides_and_says_so(
+    mode: str,
+    moderation_engine: AsyncEngine,
+    screening: Callable[..., Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+    embedded: Embedded,
+) -> None:
+    vendors.reset()
+    vendors.modes(moderation={"mode": mode, "retry_after_seconds": 1})
+    clock = Clock()
+    worker = screening(Judge(vendor, embedded), clock)
+    await worker.screen([asked(DANGER)])
+    assert await rows(moderation_engine, verdicts) == []
+    assert len(await rows(moderation_engine, waiting)) == 1
+    clock.now += timedelta(seconds=61)
+    assert await worker.screen_waiting() == 1
+    (row,) = await rows(moderation_engine, verdicts)
+    assert (row["decision"], row["provider"]) == ("hold", "embedded-fallback")
+    assert await rows(moderation_engine, waiting) == []
+
+
+async def test_the_vendor_decides_when_it_is_back_in_time(
+    moderation_engine: AsyncEngine,
+    screening: Callable[..., Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+    embedded: Embedded,
+) -> None:
+    vendors.reset()
+    vendors.modes(moderation={"mode": "quota_exceeded"})
+    clock = Clock()
+    worker = screening(Judge(vendor, embedded), clock)
+    await worker.screen([asked(HARMLESS)])
+    vendors.reset()
+    clock.now += timedelta(seconds=10)
+    assert await worker.screen_waiting() == 1
+    assert [row["provider"] for row in await rows(moderation_engine, verdicts)] == ["moderationapi"]
+
+
+async def test_a_vendor_that_keeps_failing_is_left_alone_for_a_while(
+    vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    vendors.reset()
+    vendors.modes(moderation={"mode": "quota_exceeded"})
+    judge = Judge(vendor, embedded)
+    text = Text(HARMLESS, "en", "m", "a", "c")
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(ProviderUnavailable, match="quota_or_permission"):
+            await judge.judge([text])
+    with pytest.raises(ProviderUnavailable, match="circuit_open"):
+        await judge.judge([text])
+    assert not judge.is_available
+
+
+async def test_policies_are_kept_and_an_editor_who_saw_an_old_one_is_refused(moderation_engine: AsyncEngine) -> None:
+    policies = Policies(moderation_engine, Clock())
+    first = await policies.in_force()
+    second = await policies.update(first, "ada")
+    assert (second.version, second.author_id) == (2, "ada")
+    with pytest.raises(Aborted):
+        await policies.update(first, "ben")
+    assert (await policies.get(1)).version == 1
+    async with transaction(moderation_engine) as connection:
+        row = await store.newest_policy(connection)
+    assert row is not None
+    assert messages.policy_from_body(2, row["body"]).rules == first.rules

@@ -1,0 +1,100 @@
+"""Scores and a policy make a decision."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.kit.errors import InvalidArgument
+from services.moderation.domain import (
+    Category,
+    Decision,
+    Judgement,
+    Override,
+    Policy,
+    Rule,
+    check_policy,
+    contains_phrase,
+    decide,
+    without_phrases,
+)
+from services.moderation.policies import read_default
+from services.moderation.providers.modapi import read_scores
+
+POLICY = Policy(1, tuple(Rule(category, True, 0.8, 0.5, 2) for category in Category))
+
+
+def judged(uncertain: bool = False, **scores: float) -> Judgement:
+    return Judgement({Category(name): score for name, score in scores.items()}, "embedded", "m1", "", uncertain)
+
+
+def test_a_score_at_the_threshold_holds_and_just_below_watches() -> None:
+    assert decide(POLICY, judged(threat=0.8), "", "", is_blocked=False).decision is Decision.HOLD
+    assert decide(POLICY, judged(threat=0.7999), "", "", is_blocked=False).decision is Decision.WATCH
+    assert decide(POLICY, judged(threat=0.4999), "", "", is_blocked=False).decision is Decision.CLEAN
+
+
+def test_what_the_model_cannot_read_is_watched_and_never_clean() -> None:
+    assert decide(POLICY, judged(uncertain=True, threat=0.0), "", "", is_blocked=False).decision is Decision.WATCH
+
+
+def test_an_override_counts_for_its_school_and_grades_alone() -> None:
+    strict = Override("s1", ("05",), (Rule(Category.INSULT, True, 0.3, 0.2, 1),))
+    policy = replace(POLICY, overrides=(strict,))
+    assert decide(policy, judged(insult=0.4), "s1", "05", is_blocked=False).tier == 1
+    assert decide(policy, judged(insult=0.4), "s1", "11", is_blocked=False).decision is Decision.CLEAN
+    assert decide(policy, judged(insult=0.4), "s2", "05", is_blocked=False).decision is Decision.CLEAN
+
+
+@pytest.mark.accepts(304)
+def test_shadow_mode_records_what_would_be_held_and_holds_nothing() -> None:
+    outcome = decide(replace(POLICY, is_shadow=True), judged(violence=0.99), "", "", is_blocked=False)
+    assert (outcome.decision, outcome.holds) == (Decision.WATCH, frozenset({Category.VIOLENCE}))
+
+
+def test_a_blocked_phrase_holds_whatever_the_scores() -> None:
+    assert decide(POLICY, judged(threat=0.0), "", "", is_blocked=True).decision is Decision.HOLD
+    assert contains_phrase("meet at the old mill tonight", ["old mill"])
+    assert not contains_phrase("the gold millet", ["old mill"])
+
+
+def test_allowed_phrases_are_cut_out_as_whole_words() -> None:
+    assert without_phrases("Killer Whales won", ["killer whales"]).split() == ["won"]
+
+
+def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:
+    broken = replace(POLICY, rules=(*POLICY.rules[:-1], Rule(Category.VIOLENCE, True, 0.2, 0.9, 7)))
+    with pytest.raises(InvalidArgument) as refusal:
+        check_policy(broken)
+    assert [each.pointer for each in refusal.value.violations] == ["/rules/9", "/rules/9/tier"]
+
+
+def test_the_default_policy_is_valid() -> None:
+    assert len(read_default().rules) == 10
+
+
+@pytest.mark.accepts(164, 165, 166)
+def test_vendor_labels_map_to_ours_and_what_it_does_not_say_is_absent() -> None:
+    answer = {
+        "policies": [
+            {
+                "type": "classifier",
+                "id": "toxicity",
+                "probability": 0.4,
+                "labels": [{"id": "NEUTRAL", "probability": 0.99}, {"id": "SEVERE_TOXICITY", "probability": 0.2}],
+            },
+            {
+                "type": "classifier",
+                "id": "self-harm",
+                "probability": 0.7,
+                "labels": [{"id": "self_harm/intent", "probability": 0.6}],
+            },
+            {"type": "entity_matcher", "id": "url", "probability": 1.0},
+            {"type": "classifier", "id": "violence", "probability": None},
+        ]
+    }
+    assert read_scores(answer) == {
+        Category.TOXICITY: 0.4,
+        Category.SEVERE_TOXICITY: 0.2,
+        Category.SELF_HARM: 0.7,
+        Category.SELF_HARM_INTENT: 0.6,
+    }
