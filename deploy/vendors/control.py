@@ -145,12 +145,13 @@ class Control:
     async def _state(self, _request: web.Request) -> web.Response:
         """What the launcher waits for: subscriptions and whether they are confirmed; and what is still on its way."""
         subscriptions = [
-            {"topic_arn": s.topic_arn, "endpoint": s.endpoint, "confirmed": s.confirmed}
+            {"arn": s.arn, "topic_arn": s.topic_arn, "endpoint": s.endpoint, "confirmed": s.confirmed}
             for s in self._vendors.sns.topics.subscriptions()
         ]
         return web.json_response(
             {
                 "subscriptions": subscriptions,
+                "hanging": self._core.modes.hanging,
                 "pending": self._core.callbacks.pending,
                 "webhooks": dict(self._core.callbacks.counts),
                 "opted_out": sorted(self._vendors.messages.opted_out),

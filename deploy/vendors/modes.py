@@ -55,12 +55,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Modes:
-    """The present mode of every provider, and the dice for those that act with a probability."""
+    """The present mode of every provider, and the dice for those that act with a probability.
+
+    `hanging` is the number of requests that are kept waiting now.
+    """
 
     def __init__(self, seed: int) -> None:
         """Everything works; `seed` makes the dice repeatable."""
         self._seed = seed
         self._released = asyncio.Event()
+        self.hanging = 0
         self.reset()
 
     def reset(self) -> None:
@@ -124,8 +128,12 @@ class Modes:
     async def hang(self, request: web.Request) -> web.StreamResponse:
         """Never answer: wait until the mode changes or the time is up, then cut the connection."""
         released = self._released
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(released.wait(), HANG_SECONDS)
+        self.hanging += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(released.wait(), HANG_SECONDS)
+        finally:
+            self.hanging -= 1
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=500)

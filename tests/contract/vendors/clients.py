@@ -12,7 +12,7 @@ from tests.support.vendors import ACCOUNT_SID, AUTH_TOKEN, AWS_KEY, AWS_SECRET
 
 
 class BaseUrlHttpClient(TwilioHttpClient):  # type: ignore[misc]
-    """The SDK's own client with another address in front; path, query, credentials and form stay as the SDK made them."""
+    """The SDK's own client with another address in front; all else stays as the SDK made it."""
 
     def __init__(self, base: str) -> None:
         super().__init__(timeout=10)

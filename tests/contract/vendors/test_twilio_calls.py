@@ -13,7 +13,9 @@ from tests.support.vendors import AUTH_TOKEN, FROM_NUMBER, Receiver, VendorSimul
 
 GOOD = "+12125550111"
 EVENTS = ["initiated", "ringing", "answered", "completed"]
-TWIML = "<Response><Say language='es-US'>La escuela está cerrada.</Say><Play>https://example.org/a.mp3</Play></Response>"
+TWIML = (
+    "<Response><Say language='es-US'>La escuela está cerrada.</Say><Play>https://example.org/a.mp3</Play></Response>"
+)
 
 
 def dial(client: Client, to: str = GOOD, **more: Any) -> Any:
@@ -25,9 +27,7 @@ def progress(receiver: Receiver, count: int) -> list[str]:
     return [request.form["CallStatus"] for request in receiver.wait_for(count)]
 
 
-def test_a_call_is_answered_and_completed(
-    twilio: Client, vendors: VendorSimulator, receiver: Receiver
-) -> None:
+def test_a_call_is_answered_and_completed(twilio: Client, vendors: VendorSimulator, receiver: Receiver) -> None:
     url = f"{receiver.url}/voice?attempt=1"
     call = dial(twilio, status_callback=url, status_callback_event=EVENTS, machine_detection="DetectMessageEnd")
     assert call.status == "queued"

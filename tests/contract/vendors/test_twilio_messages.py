@@ -62,9 +62,7 @@ def test_receipts_can_come_twice(twilio: Client, vendors: VendorSimulator, recei
     assert sorted(statuses(receiver, 4)) == ["delivered", "delivered", "sent", "sent"]
 
 
-def test_receipts_can_come_in_the_wrong_order(
-    twilio: Client, vendors: VendorSimulator, receiver: Receiver
-) -> None:
+def test_receipts_can_come_in_the_wrong_order(twilio: Client, vendors: VendorSimulator, receiver: Receiver) -> None:
     sid = send(twilio, to="+12125550197", status_callback=f"{receiver.url}/s")
     assert statuses(receiver, 2) == ["delivered", "sent"]
     vendors.wait_quiet()
