@@ -12,7 +12,8 @@ INVALID = {Channel.EMAIL: "INVALID_EMAIL", Channel.SMS: "INVALID_NUMBER"}
 """Problem of a contact on record that cannot be used."""
 MISSING = {Channel.EMAIL: "NO_EMAIL", Channel.SMS: "NO_NUMBER"}
 """Problem of a recipient with no contact on record."""
-_PLAIN_EMAIL = re.compile(r"[a-z0-9!#$%&'*+/=?^_{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_{|}~-]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_{|}~-]+"
+_PLAIN_EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}}")
 _LONGEST_EMAIL = 254
 # Most rows carry what directory normalised already; parsing each again would cost more than writing it.
 _NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}")
@@ -30,7 +31,7 @@ def normal_email(text: str) -> str:
 
 
 def normal_number(text: str, region: str = "US") -> str:
-    """Return the number in E.164, or an empty text when it is none. `region` is meant where no country code is given."""
+    """Return the number in E.164, or an empty text when it is none; `region` is meant without a country code."""
     if _NANP.fullmatch(text):
         return text
     try:
@@ -45,13 +46,14 @@ def normal_number(text: str, region: str = "US") -> str:
 def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tuple[str, str] | None:
     """Return where this channel reaches the person and what is wrong with it; None when it does not address them.
 
-    Push addresses people with a device. A person without an e-mail address who has an account gets an e-mail in the portal
-    inbox alone (`has_inbox`): no destination and no problem.
+    Push addresses people with a device. A person without an e-mail address who has an account gets an e-mail in the
+    portal inbox alone (`has_inbox`): no destination and no problem.
     """
     if channel is Channel.PUSH:
         return (",".join(person.devices), "") if person.devices else None
     if channel is Channel.SMS:
-        return _contact(channel, person.mobile, normal_number(person.mobile) if person.mobile else "", person.invalid_mobile)
+        number = normal_number(person.mobile) if person.mobile else ""
+        return _contact(channel, person.mobile, number, person.invalid_mobile)
     found = _contact(channel, person.email, normal_email(person.email) if person.email else "", person.invalid_email)
     if found[1] and person.has_account and person.person_id and has_inbox and not found[0]:
         return "", ""

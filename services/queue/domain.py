@@ -9,13 +9,14 @@ One entry (one channel of a message) to one recipient is a delivery. Its state m
                 │              expired        └─► sent, error, expired, opted_out
                 └─► duplicate, error, opted_out         (final at once)
 
-`held` waits for screening. `claimed` is in a dispatcher's hands. `handed_off` means that the provider took it, `sent` that
-the recipient has it. Everything after `handed_off` is final; a resend makes a new delivery and moves nothing. The one
+`held` waits for screening. `claimed` is in a dispatcher's hands. `handed_off` means that the provider took it, `sent`
+that the recipient has it. Everything after `handed_off` is final; a resend makes a new delivery and moves nothing. The one
 exception is a hard bounce after delivery: the recipient did not receive it, so Sent becomes Error.
 
 A delivery without an outcome row stands where its batch stands: batches are held, pending, claimed or withheld.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,6 +102,8 @@ COUNTED_AS: Final[Mapping[State, str]] = {
 """The counter of each state; the counters of an entry and school add up to its total."""
 COUNTERS: Final = ("held", "pending", "sent", "error", "expired", "duplicate", "withheld", "cancelled", "opted_out")
 """Every counter, in the order of the columns."""
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,6}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BATCH_SIZE: Final = 500
 """Most recipients of one batch."""
 MAX_RECIPIENTS: Final = 1_000_000
@@ -209,11 +212,11 @@ class DeliveryKey:
 
     @classmethod
     def parse(cls, text: str) -> "DeliveryKey | None":
-        """Return the key, or None when the text is none."""
-        entry_id, _, rest = text.partition(".")
+        """Return the key, or None when the text is none. An SES tag holds _ in place of the dots."""
+        entry_id, _, rest = text.replace("_", ".").partition(".")
         number, _, attempt = rest.partition(".")
-        is_whole = len(entry_id) == 36 and number.isdecimal() and attempt.isdecimal()
-        if not is_whole or int(number) > MAX_RECIPIENTS or int(attempt) > 1000:
+        is_whole = _UUID.fullmatch(entry_id) and _NUMBER.fullmatch(number) and _NUMBER.fullmatch(attempt)
+        if not is_whole or int(number) > MAX_RECIPIENTS:
             return None
         return cls(entry_id, int(number), int(attempt))
 

@@ -1,7 +1,7 @@
 """What the queue tells the others: builders of its events, added to the outbox of the caller's transaction."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,14 +94,28 @@ async def tell_progress(
     await add_events(connection, every)
 
 
+def verdict_about(verdict: bytes, message_id: str) -> bytes:
+    """Return an imported verdict with the id that the message has here."""
+    message = types.Verdict.FromString(verdict)
+    message.message_id = message_id
+    return message.SerializeToString()
+
+
 def counts_messages(counts: Counts) -> list[types.DeliveryCounts]:
     """Return the counters by school."""
-    return [types.DeliveryCounts(school_id=school, **each) for school, each in counts.by_school.items()]
+    return [_counts(school, each) for school, each in counts.by_school.items()]
 
 
 def summed(counts: Counts) -> types.DeliveryCounts:
     """Return the sums over all schools."""
-    return types.DeliveryCounts(**{name: counts.sums().get(name, 0) for name in ("total", *COUNTERS)})
+    return _counts("", counts.sums())
+
+
+def _counts(school_id: str, values: Mapping[str, int]) -> types.DeliveryCounts:
+    message = types.DeliveryCounts(school_id=school_id)
+    for name in ("total", *COUNTERS):
+        setattr(message, name, values.get(name, 0))
+    return message
 
 
 def snapshot_message(snapshot: Snapshot) -> events.MessageSnapshot:
@@ -154,5 +168,5 @@ def _entry_snapshot(entry: Entry, snapshot: Snapshot) -> events.EntrySnapshot:
 
 
 def _pseudonym(*parts: str) -> str:
-    """Return a name that stays the same and says nothing: ids hold 74 random bits, which a digest does not give back."""
+    """Return a name that stays the same and says nothing: an id's 74 random bits cannot be found from its digest."""
     return hashlib.sha256("\x1f".join(("lantern", *parts)).encode()).hexdigest()[:32]

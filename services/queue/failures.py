@@ -1,4 +1,4 @@
-"""What provider codes mean: class, sentence and remedy, from failures.csv, and what receipts say about a delivery.
+"""What provider codes mean: class, sentence and remedy, from failures.csv; what receipts say about a delivery.
 
 Classes: permanent (this delivery failed), temporary (try again), ours (our account or set-up is at fault; nobody's contact
 is), opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code has its
@@ -108,7 +108,8 @@ def _error_code(receipt: Receipt) -> str:
         return receipt.error_code or status
     if not receipt.error_code:
         return status
-    return receipt.error_code if receipt.error_code.lower().startswith(status.lower()) else f"{status}/{receipt.error_code}"
+    is_whole = receipt.error_code.lower().startswith(status.lower())
+    return receipt.error_code if is_whole else f"{status}/{receipt.error_code}"
 
 
 def _is_hard_bounce(provider: str, code: str) -> bool:

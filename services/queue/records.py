@@ -236,6 +236,29 @@ class Work:
     """Those without an outcome."""
 
 
+class PastOutcome(NamedTuple):
+    """What became of a past delivery."""
+
+    channel: str
+    state: State | None
+    """None when it is not a state that this release knows."""
+    error_code: str
+    at: datetime | None
+    destination: str
+
+
+@dataclass(frozen=True)
+class PastMessage:
+    """A piece of a history import."""
+
+    draft: Draft
+    sent_at: datetime | None
+    recipients: list[tuple[Addressee, Sequence[PastOutcome]]]
+    verdict: bytes | None
+    """Wire form of the verdict of a message that was screened."""
+    is_withheld: bool
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What a provider said about one delivery."""

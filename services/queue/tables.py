@@ -31,9 +31,7 @@ def _flag(name: str) -> sa.Column[bool]:
 
 
 CHANNELS = [each.value for each in Channel]
-OUTCOME_STATES = [
-    each.value for each in State if each not in {State.HELD, State.PENDING, State.CLAIMED, State.WITHHELD}
-]
+OUTCOME_STATES = [each.value for each in State if each not in {State.HELD, State.PENDING, State.CLAIMED}]
 BATCH_STATES = [State.HELD.value, State.PENDING.value, State.CLAIMED.value, State.WITHHELD.value]
 
 messages = sa.Table(
@@ -169,6 +167,7 @@ outcomes = sa.Table(
     _text("provider_message_id"),
     _text("error_code"),
     _time("changed_at"),
+    _time("asked_at", nullable=True),
     sa.CheckConstraint(_in("state", OUTCOME_STATES), name="outcomes_state_known"),
     sa.CheckConstraint("state <> 'error' OR error_code <> ''", name="outcomes_error_explained"),
     sa.Index("outcomes_at_provider", "provider_message_id", postgresql_where=sa.text("provider_message_id <> ''")),

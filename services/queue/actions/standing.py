@@ -76,20 +76,17 @@ class Standing:
 
     def check_recipients(self, piece: Sequence[Addressee], before: int) -> None:
         """Raise PermissionDenied when one of them may not be written to. `before` were checked earlier."""
-        for position, person in enumerate(piece, before):
+        for number, person in enumerate(piece, before + 1):
+            row = {"row": str(number)}
             if self.staff_only and (person.role not in _STAFF or person.type != TYPE_DIRECTORY):
-                raise PermissionDenied("STAFF_ONLY", "Students and parents write to staff alone.", metadata={"row": str(position + 1)})
+                raise PermissionDenied("STAFF_ONLY", "Students and parents write to staff alone.", metadata=row)
             if not person.school_id:
                 continue
             if self.is_excluded and person.school_id != self.sender.school_id:
-                raise PermissionDenied(
-                    "SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata={"row": str(position + 1)}
-                )
+                raise PermissionDenied("SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata=row)
             if self.schools is not None and person.school_id not in self.schools:
-                raise PermissionDenied(
-                    "RECIPIENT_OUT_OF_SCOPE", "A recipient is of a school that you cannot write to.",
-                    metadata={"row": str(position + 1)},
-                )  # fmt: skip
+                sentence = "A recipient is of a school that you cannot write to."
+                raise PermissionDenied("RECIPIENT_OUT_OF_SCOPE", sentence, metadata=row)
 
 
 def check_draft(draft: Draft) -> None:

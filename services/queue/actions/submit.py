@@ -64,8 +64,8 @@ async def submit(
 ) -> Submitted:
     """Write the message with all recipients of the pieces.
 
-    AlreadyExists when the key was used with another header; InvalidArgument without recipients, with more than a million,
-    or with one whom the sender's standing excludes.
+    AlreadyExists when the key was used with another header; InvalidArgument without recipients or with more than a
+    million; PermissionDenied with one whom the sender may not write to.
     """
     now = clock()
     message = _message(submission, now)
@@ -173,7 +173,8 @@ class _Recipients:
                 if where is not None:
                     await self._add_one(entry, self._count + offset + 1, person, where, stopped)
         for person in piece:
-            self._describe(person)
+            self._count += 1
+            describe(self._message, person, self._count, self._regarding)
 
     async def finish(self) -> None:
         """Write what is left, and what the whole list told."""
@@ -210,18 +211,19 @@ class _Recipients:
         state = outcome.state if outcome else self._first_state
         await self._writer.add(entry, recipient, state, outcome)
 
-    def _describe(self, person: Addressee) -> None:
-        self._count += 1
-        message = self._message
-        message.only_recipient_name = person.name if self._count == 1 else ""
-        if person.type == TYPE_IMPORTED:
-            message.recipient_type = TYPE_IMPORTED
-        student_id = person.regarding_student_id
-        if student_id and student_id not in self._regarding:
-            self._regarding.add(student_id)
-            if len(message.regarding) < REGARDING_SHOWN:
-                student = {"student_id": student_id, "name": person.regarding_student_name}
-                message.regarding.append(student | {"number": person.student_number})
+
+def describe(message: Message, person: Addressee, number: int, regarding: set[str]) -> None:
+    """Note on the message what its recipient number `number` adds to its description."""
+    message.only_recipient_name = person.name if number == 1 else ""
+    if person.type == TYPE_IMPORTED:
+        message.recipient_type = TYPE_IMPORTED
+    student_id = person.regarding_student_id
+    if not student_id or student_id in regarding:
+        return
+    regarding.add(student_id)
+    if len(message.regarding) < REGARDING_SHOWN:
+        student = {"student_id": student_id, "name": person.regarding_student_name}
+        message.regarding.append(student | {"number": person.student_number})
 
 
 async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What the adapters to Amazon's services share: clients that never retry, threads for them, and the answers' meaning."""
+"""What the adapters to Amazon's services share: clients that never retry, their threads, what answers mean."""
 
 import asyncio
 from collections.abc import Callable

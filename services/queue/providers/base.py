@@ -4,7 +4,7 @@ An adapter never retries: the queue owns the only retry. Its answers are exact a
 provider certainly did not take a message, because only then may it be sent again.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -57,6 +57,8 @@ class Trace:
     code: str = ""
 
 
+Others = Callable[[Sequence[str]], Awaitable[set[str]]]
+"""Answers which of the provider's ids belong to deliveries that are not in question."""
 MayContinue = Callable[[], bool]
 """Tells whether another delivery may still be handed over: the lease holds and the time has not come."""
 
@@ -67,12 +69,14 @@ class Provider(Protocol):
     name: str
     """As receipts and failures.csv name it."""
     channel: Channel
+    tells: bool
+    """Whether it can be asked what became of a delivery."""
 
     def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Yield an answer for every recipient, in any order; never raises for what a provider does."""
         ...
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Return, by number, what the provider knows about deliveries of this batch's attempt. Raises Unavailable."""
         ...
 

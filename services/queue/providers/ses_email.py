@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Trace
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
 from services.queue.records import Recipient, Work
 
-KEY_TAG = "delivery-key"
+KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 
 
@@ -22,6 +22,7 @@ class SesEmail:
 
     name = "ses"
     channel = Channel.EMAIL
+    tells = False
 
     def __init__(self, settings: AwsSettings, from_address: str, configuration_set: str) -> None:
         """`from_address` is a verified sender; the configuration set publishes the events."""
@@ -52,7 +53,7 @@ class SesEmail:
             return failed(recipient.number, problem)
         return Handed(recipient.number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Answer that SES cannot tell."""
         return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
 

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Trace
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
 from services.queue.records import Recipient, Work
 
@@ -19,6 +19,7 @@ class SnsPush:
 
     name = "sns"
     channel = Channel.PUSH
+    tells = False
 
     def __init__(self, settings: AwsSettings, application_arn: str) -> None:
         """`application_arn` names the platform application of our app."""
@@ -45,8 +46,8 @@ class SnsPush:
             endpoint = await self._endpoint(device)
         except (BotoCoreError, ClientError) as problem:
             # Making an endpoint sends nothing, so that a failure here is never an unsure one.
-            answer = failed(number, problem)
-            return Handed(number, Answer.UNREACHABLE) if answer.answer is Answer.UNSURE else answer
+            handed = failed(number, problem)
+            return Handed(number, Answer.UNREACHABLE) if handed.answer is Answer.UNSURE else handed
         try:
             answer = await self._aws.call(
                 self._aws.client.publish,
@@ -54,7 +55,7 @@ class SnsPush:
                 Message=payload,
                 MessageStructure="json",
                 MessageAttributes={
-                    "delivery-key": {"DataType": "String", "StringValue": str(work.batch.key(number))}
+                    "delivery_key": {"DataType": "String", "StringValue": str(work.batch.key(number))}
                 },
             )
         except (BotoCoreError, ClientError) as problem:
@@ -70,7 +71,7 @@ class SnsPush:
             self._endpoints[device] = str(answer["EndpointArn"])
         return self._endpoints[device]
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Answer that SNS cannot tell."""
         return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,13 +17,17 @@ from twilio.rest import Client
 
 from services.kit.errors import Unavailable
 from services.queue.domain import Channel
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Trace
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
 from services.queue.records import Recipient, Work
 
+KEY_PARAMETER = "delivery_key"
+"""Query parameter of the callback address that carries the delivery key."""
+_retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
 _OUR_CLOCKS_DIFFER = timedelta(minutes=2)
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, TwilioException)
+_MOST_LISTED = 100
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 
@@ -43,7 +48,7 @@ class TwilioSettings:
     concurrency: int = 50
 
 
-class _Http(AsyncTwilioHttpClient):
+class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no types
     """Twilio's client, sent to another address, with Retry-After kept."""
 
     def __init__(self, settings: TwilioSettings) -> None:
@@ -54,7 +59,10 @@ class _Http(AsyncTwilioHttpClient):
         parts = urlsplit(url)
         path = self._base.path.rstrip("/") + parts.path
         there = urlunsplit((self._base.scheme, self._base.netloc, path, parts.query, ""))
-        return await super().request(method, there, *args, **kwargs)
+        response = await super().request(method, there, *args, **kwargs)
+        # The library's exception drops the headers; every send is a task of its own, and so is this variable.
+        _retry_after_header.set(str((response.headers or {}).get("Retry-After", "")))
+        return response
 
 
 class TwilioSms:
@@ -62,6 +70,7 @@ class TwilioSms:
 
     name = "twilio"
     channel = Channel.SMS
+    tells = True
 
     def __init__(self, settings: TwilioSettings) -> None:
         """Nothing is connected yet."""
@@ -76,7 +85,7 @@ class TwilioSms:
     async def _send(self, work: Work, recipient: Recipient) -> Handed:
         callback = {}
         if self._settings.status_callback_url:
-            query = urlencode({"key": str(work.batch.key(recipient.number))})
+            query = urlencode({KEY_PARAMETER: str(work.batch.key(recipient.number))})
             callback = {"status_callback": f"{self._settings.status_callback_url}?{query}"}
         sender = self._settings.from_number
         origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
@@ -92,7 +101,7 @@ class TwilioSms:
             return Handed(recipient.number, Answer.UNSURE)
         return Handed(recipient.number, Answer.TAKEN, provider_message_id=str(message.sid))
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient]) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Look for our text in what the account sent to each number since the batch was claimed.
 
         Twilio has no search by callback address: number, text and time must do. Two deliveries of the same text to the same
@@ -102,30 +111,25 @@ class TwilioSms:
         for each in recipients:
             by_number.setdefault(each.destination, []).append(each)
         limit = asyncio.Semaphore(self._settings.concurrency)
+        sent = await asyncio.gather(*(self._sent_to(work, number, limit) for number in by_number))
+        taken = await others([str(each.sid) for messages in sent for each in messages])
         found: dict[int, Trace] = {}
-        await asyncio.gather(*(self._trace_one(work, number, each, limit, found) for number, each in by_number.items()))
+        for messages, people in zip(sent, by_number.values(), strict=True):
+            found |= _assigned(people, [one for one in messages if str(one.sid) not in taken])
         return found
 
-    async def _trace_one(
-        self, work: Work, number: str, recipients: Sequence[Recipient], limit: asyncio.Semaphore, found: dict[int, Trace]
-    ) -> None:
+    async def _sent_to(self, work: Work, number: str, limit: asyncio.Semaphore) -> list[Any]:
+        """Return our text as sent to the number since the batch was claimed, oldest first."""
         since = work.batch.claimed_at - _OUR_CLOCKS_DIFFER
         try:
             async with limit:
-                sent = await self._client.messages.list_async(to=number, date_sent_after=since, limit=200)
+                sent = await self._client.messages.list_async(to=number, limit=_MOST_LISTED, page_size=_MOST_LISTED)
         except _BROKEN as problem:
             raise Unavailable("PROVIDER_UNAVAILABLE", "Twilio does not answer.") from problem
         ours = [
             each for each in sent if each.body == work.content.text and (not each.date_created or each.date_created >= since)
         ]
-        ours.sort(key=lambda each: (each.date_created is None, each.date_created, each.sid))
-        for position, recipient in enumerate(recipients):
-            if position < len(ours):
-                one = ours[position]
-                status = str(getattr(one.status, "value", one.status))
-                found[recipient.number] = Trace(Found.TAKEN, str(one.sid), status, str(one.error_code or ""))
-            else:
-                found[recipient.number] = Trace(Found.NOT_TAKEN)
+        return ours[::-1]
 
     async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
         """Fetch each message."""
@@ -151,20 +155,31 @@ class TwilioSms:
         await self._http.close()
 
 
+def _assigned(recipients: Sequence[Recipient], messages: Sequence[Any]) -> dict[int, Trace]:
+    found = {}
+    for position, recipient in enumerate(recipients):
+        if position < len(messages):
+            one = messages[position]
+            status = str(getattr(one.status, "value", one.status))
+            found[recipient.number] = Trace(Found.TAKEN, str(one.sid), status, str(one.error_code or ""))
+        else:
+            found[recipient.number] = Trace(Found.NOT_TAKEN)
+    return found
+
+
 def _refused(number: int, problem: TwilioRestException) -> Handed:
     code = str(problem.code or problem.status)
     if problem.status in {_TOO_MANY, _UNAVAILABLE}:
-        return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after(problem))
+        return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after())
     if problem.status >= 500:
         # Twilio may have stored the text before it failed: only its list of messages tells.
         return Handed(number, Answer.UNSURE, code=code)
     return Handed(number, Answer.REFUSED, code=code)
 
 
-def _retry_after(problem: TwilioRestException) -> float | None:
-    details = problem.details if isinstance(getattr(problem, "details", None), dict) else {}
+def _retry_after() -> float | None:
     try:
-        seconds = float(details.get("retry_after", "nan"))
-    except (TypeError, ValueError):
+        seconds = float(_retry_after_header.get())
+    except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None

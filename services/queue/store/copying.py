@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection as DriverConnection
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.errors import Unavailable
 from services.queue.records import Outcome, Recipient
 
 RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
@@ -67,7 +69,11 @@ async def _copy(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     driver: DriverConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
-    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            await copy.write_row(row)
+    try:
+        async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                await copy.write_row(row)
+    except psycopg.OperationalError as problem:
+        # SQLAlchemy does not see what goes wrong below it.
+        raise Unavailable("DATABASE_UNAVAILABLE", "The database does not answer.", retry_after_seconds=1) from problem

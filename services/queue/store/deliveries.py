@@ -1,6 +1,6 @@
 """The recipients of an entry, each where it stands: the rows behind every count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ async def count(connection: AsyncConnection, entry: Entry, seen: Seen) -> int:
 
 async def page(
     connection: AsyncConnection, entry: Entry, seen: Seen, *, sort: str, descending: bool, limit: int, offset: int
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     """Return one page of rows; `sort` is one of SORT_COLUMNS, and the number keeps the order stable."""
     direction = "DESC" if descending else "ASC"
     statement = sa.text(
@@ -81,7 +81,7 @@ async def page(
         " LIMIT :limit OFFSET :offset"
     )
     values = seen.values(entry) | {"limit": limit, "offset": offset}
-    return list((await connection.execute(statement, values)).mappings())
+    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
 
 
 async def standing_in(

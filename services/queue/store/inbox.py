@@ -1,6 +1,5 @@
 """The portal inbox and the sent box."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.records import KIND_ALERT, Entry, Message
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 _DELIVER = sa.text(
     "INSERT INTO inbox_items (person_id, message_id, visible_at, read_at, regarding_student_name)"
     " SELECT DISTINCT ON (person_id) person_id, CAST(:message_id AS uuid), CAST(:visible_at AS timestamptz),"
@@ -64,7 +63,7 @@ async def page(
         f" {_MINE}{_MATCHES}{_unread(is_unread)} ORDER BY i.visible_at DESC, m.message_id DESC LIMIT :limit OFFSET :offset"
     )
     values = _values(person_id, now, query) | {"limit": limit, "offset": offset}
-    return list((await connection.execute(statement, values)).mappings())
+    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
 
 
 async def open_message(connection: AsyncConnection, person_id: str, message_id: str, now: datetime) -> Row | None:
@@ -75,7 +74,8 @@ async def open_message(connection: AsyncConnection, person_id: str, message_id: 
         f" RETURNING {_ITEM}, m.body, i.visible_at AS sent_at, true AS is_read, i.regarding_student_name"
     )
     values = {"person_id": person_id, "message_id": message_id, "now": now}
-    return (await connection.execute(statement, values)).mappings().one_or_none()
+    row = (await connection.execute(statement, values)).mappings().one_or_none()
+    return dict(row) if row else None
 
 
 _SENT_ITEM = f"{_ITEM}, m.created_at AS sent_at, true AS is_read, m.regarding, m.regarding_count"
@@ -87,7 +87,8 @@ async def open_sent(connection: AsyncConnection, person_id: str, message_id: str
         f"SELECT {_SENT_ITEM}, m.body FROM messages m WHERE m.message_id = :message_id AND m.sender_id = :person_id"
     )
     values = {"person_id": person_id, "message_id": message_id}
-    return (await connection.execute(statement, values)).mappings().one_or_none()
+    row = (await connection.execute(statement, values)).mappings().one_or_none()
+    return dict(row) if row else None
 
 
 async def count_sent(connection: AsyncConnection, person_id: str) -> int:
@@ -103,7 +104,7 @@ async def sent_page(connection: AsyncConnection, person_id: str, *, limit: int, 
         " ORDER BY m.created_at DESC, m.message_id DESC LIMIT :limit OFFSET :offset"
     )
     values = {"person_id": person_id, "limit": limit, "offset": offset}
-    return list((await connection.execute(statement, values)).mappings())
+    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
 
 
 def like_pattern(query: str) -> str:

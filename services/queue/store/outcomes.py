@@ -29,7 +29,10 @@ class Standing:
     error_code: str = ""
 
 
-_FIELDS = "o.entry_id::text, o.number, o.created_at, o.school_id, o.state, o.attempt, o.provider, o.provider_message_id, o.error_code"
+_FIELDS = (
+    "o.entry_id::text, o.number, o.created_at, o.school_id, o.state, o.attempt, o.provider, o.provider_message_id,"
+    " o.error_code"
+)
 _LOCK_BY_KEY = sa.text(
     f"SELECT {_FIELDS} FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
     " JOIN entries e ON e.entry_id = k.entry_id"
@@ -58,9 +61,11 @@ _EXPIRE = sa.text(
     " RETURNING o.entry_id::text, o.school_id"
 )
 _SILENT = sa.text(
-    "SELECT o.entry_id::text, o.number, o.attempt, o.provider, o.provider_message_id FROM outcomes o"
-    " WHERE o.state = 'handed_off' AND o.provider = ANY(:providers) AND o.provider_message_id <> ''"
-    " AND o.changed_at <= :before ORDER BY o.changed_at LIMIT :limit"
+    "UPDATE outcomes o SET asked_at = :now FROM (SELECT entry_id, number, created_at FROM outcomes"
+    " WHERE state = 'handed_off' AND provider = ANY(:providers) AND provider_message_id <> ''"
+    " AND coalesce(asked_at, changed_at) <= :before ORDER BY entry_id, number LIMIT :limit FOR UPDATE SKIP LOCKED) s"
+    " WHERE o.entry_id = s.entry_id AND o.number = s.number AND o.created_at = s.created_at"
+    " RETURNING o.entry_id::text, o.number, o.attempt, o.provider, o.provider_message_id"
 )
 _WAITING = sa.text(
     "SELECT receipt_id, provider, provider_message_id, delivery_key, status, error_code, occurred_at"
@@ -114,10 +119,13 @@ async def expire_unconfirmed(connection: AsyncConnection, now: datetime, limit: 
 
 
 async def unconfirmed(
-    connection: AsyncConnection, providers: Sequence[str], before: datetime, limit: int
+    connection: AsyncConnection, providers: Sequence[str], before: datetime, now: datetime, limit: int
 ) -> list[tuple[str, int, int, str, str]]:
-    """Return handed-off deliveries without news since `before`: entry, number, attempt, provider and its id."""
-    values = {"providers": list(providers), "before": before, "limit": limit}
+    """Take handed-off deliveries without news, and not asked about, since `before`.
+
+    Return entry, number, attempt, provider and its id; they count as asked about now.
+    """
+    values = {"providers": list(providers), "before": before, "now": now, "limit": limit}
     return [tuple(row) for row in await connection.execute(_SILENT, values)]
 
 
@@ -138,10 +146,20 @@ async def matchable(connection: AsyncConnection, limit: int) -> list[tuple[int, 
     return _receipts(await connection.execute(_MATCHABLE, {"limit": limit}))
 
 
+async def owned(connection: AsyncConnection, ids: Sequence[str], keys: Sequence[str]) -> set[str]:
+    """Return those of the provider's ids that an outcome holds, or a kept receipt of a delivery outside of `keys`."""
+    statement = sa.text(
+        "SELECT provider_message_id FROM outcomes WHERE provider_message_id <> '' AND provider_message_id = ANY(:ids)"
+        " UNION SELECT provider_message_id FROM receipts_unmatched WHERE provider_message_id = ANY(:ids)"
+        " AND delivery_key <> '' AND delivery_key <> ALL(:keys)"
+    )
+    return set((await connection.execute(statement, {"ids": list(ids), "keys": list(keys)})).scalars())
+
+
 async def forget_unmatched(connection: AsyncConnection, receipt_ids: Sequence[int]) -> None:
     """Delete receipts that were matched."""
     await connection.execute(
-        sa.delete(receipts_unmatched).where(receipts_unmatched.c.receipt_id == sa.any_(sa.literal(list(receipt_ids), sa.ARRAY(sa.BigInteger))))
+        sa.text("DELETE FROM receipts_unmatched WHERE receipt_id = ANY(:ids)"), {"ids": list(receipt_ids)}
     )
 
 

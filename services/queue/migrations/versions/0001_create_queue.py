@@ -11,7 +11,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_STATES_OF_OUTCOMES = "'handed_off','sent','error','expired','duplicate','cancelled','opted_out'"
+_STATES_OF_OUTCOMES = "'handed_off','sent','error','expired','duplicate','withheld','cancelled','opted_out'"
 _CHANNELS = "'email','sms','push'"
 
 _MESSAGES = f"""
@@ -105,6 +105,7 @@ CREATE TABLE outcomes (
   provider_message_id text NOT NULL DEFAULT '',
   error_code text NOT NULL DEFAULT '',
   changed_at timestamptz NOT NULL,
+  asked_at timestamptz,
   PRIMARY KEY (entry_id, number, created_at),
   CONSTRAINT outcomes_state_known CHECK (state IN ({_STATES_OF_OUTCOMES})),
   CONSTRAINT outcomes_error_explained CHECK (state <> 'error' OR error_code <> '')

@@ -1,0 +1,103 @@
+"""Wiring of the queue: `python -m services.queue serve|dispatch|tick|migrate`."""
+
+import sys
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.queue.v1 import queue_pb2, queue_pb2_grpc
+from services.kit.auth import TokenVerifier
+from services.kit.bus import Bus
+from services.kit.clock import utc_now
+from services.kit.db import check_database, create_engine
+from services.kit.health import Health
+from services.kit.relay import Relay
+from services.kit.rpc_server import RpcServer
+from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.queue.actions import receipts, upkeep
+from services.queue.actions.recover import recover_one
+from services.queue.clients import Directory
+from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
+from services.queue.events import verdict_consumer
+from services.queue.loops import Workers, repeat
+from services.queue.providers.choose import make_dispatcher
+from services.queue.rpc import QueueServicer
+
+_STATEMENT_SECONDS = 60.0
+
+
+async def serve(config: QueueConfig, life: Lifecycle) -> None:
+    """Answer QueueService and act on verdicts."""
+    engine, bus, health = await _open("serve", config, life)
+    directory = Directory(config.directory_address, config.service_token.get_secret_value())
+    life.on_stop("directory", directory.close)
+    await upkeep.prepare_months(engine, utc_now)
+    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    servicer = QueueServicer(engine, utc_now, directory, emergency_ignores_stop=config.emergency_ignores_stop)
+    service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
+    server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
+    life.consume(verdict_consumer(bus, engine, utc_now))
+    await server.start()
+    life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
+    """Hand due batches over to their providers."""
+    engine, _, health = await _open("dispatch", config, life)
+    dispatcher = make_dispatcher(config, engine, utc_now)
+    for provider in dispatcher.providers.values():
+        life.on_stop(provider.name, provider.close)
+    workers = Workers(dispatcher, config.workers, config.poll_seconds)
+    life.spawn("workers", workers.run())
+    life.on_stop("deliveries at work", workers.stop)
+    await life.observe(health)
+    await life.until_stopped()
+
+
+async def tick(config: ProviderConfig, life: Lifecycle) -> None:
+    """Do what time asks for: expire, recover lost claims, ask about silent deliveries, match early receipts."""
+    engine, _, health = await _open("tick", config, life)
+    dispatcher = make_dispatcher(config, engine, utc_now)
+    for provider in dispatcher.providers.values():
+        life.on_stop(provider.name, provider.close)
+    steps = {
+        "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
+        "recover": (1.0, lambda: recover_one(dispatcher)),
+        "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now)),
+        "ask providers": (10.0, lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds)),
+        "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
+        "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
+    }
+    for name, (pause, step) in steps.items():
+        life.spawn(name, repeat(name, pause, step))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+async def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:
+    """Open the database and the bus, and tell what happens in this process: its events and its progress."""
+    url = config.database_url.get_secret_value()
+    engine = create_engine(url, name=f"queue {process}", statement_timeout_seconds=_STATEMENT_SECONDS)
+    life.on_stop("database", engine.dispose)
+    bus = await Bus.connect(config.nats_url.get_secret_value(), name=f"queue {process}", replicas=config.nats_replicas)
+    life.on_stop("nats", bus.close)
+    await bus.ensure_stream("queue")
+    life.spawn("relay", Relay(engine, bus).run())
+    pause = timedelta(seconds=config.progress_pause_seconds)
+    life.spawn(
+        "progress",
+        repeat("progress", config.progress_pause_seconds, lambda: upkeep.tell_progress(engine, utc_now, pause)),
+    )
+    health = Health({"database": lambda: check_database(engine), "nats": bus.check})
+    return engine, bus, health
+
+
+if __name__ == "__main__":
+    processes = [
+        Process("serve", "gRPC and verdicts", QueueConfig, serve),
+        Process("dispatch", "hands deliveries over to providers", DispatchConfig, dispatch),
+        Process("tick", "expiry, recovery and reconciliation", ProviderConfig, tick),
+    ]
+    sys.exit(run_service("queue", processes))

@@ -1,0 +1,151 @@
+"""Cancelling what has not left, and sending again to those who did not get it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.kit.auth import Caller
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.kit.ids import new_id
+from services.queue import contacts, events_out
+from services.queue.actions.seeing import may_manage
+from services.queue.domain import Channel, Deltas, Screening, State, expiry
+from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.store import batches, consent, copying, counts, deliveries, inbox, messages
+from services.queue.store.submissions import Writer
+
+RESENDABLE = frozenset({State.ERROR, State.EXPIRED})
+
+
+async def cancel(engine: AsyncEngine, clock: Clock, caller: Caller, message_id: str) -> int:
+    """Stop what has not left; return how many deliveries.
+
+    NotFound outside of the caller's view; a repetition stops nothing more.
+    """
+    now = clock()
+    async with transaction(engine) as connection:
+        message = await messages.find(connection, message_id, lock=True)
+        if message is None or not may_manage(caller, message):
+            raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+        gone = await batches.remove_unsent(connection, message_id)
+        deltas = Deltas()
+        rows = []
+        for entry_id, created_at, school_id, before, numbers in gone:
+            deltas.move(entry_id, school_id, before, State.CANCELLED, len(numbers))
+            rows += [(entry_id, created_at, school_id, now, Outcome(each, State.CANCELLED)) for each in numbers]
+        if rows:
+            await copying.copy_outcomes(connection, rows)
+            await counts.apply(connection, deltas, now)
+        if message.cancelled_at is None:
+            await messages.mark_cancelled(connection, message_id, now)
+            await inbox.withdraw_unseen(connection, message_id, now)
+            await events_out.tell_cancelled(connection, message_id, now)
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class Resend:
+    """What to send again."""
+
+    key: str
+    header_hash: bytes
+    entry_id: str
+    states: Sequence[State]
+    channel: Channel | None
+    """None keeps the entry's own."""
+
+
+async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend) -> tuple[str, int]:
+    """Queue new deliveries to those in Error or Expired; return the new entry and how many (statement 305).
+
+    The old rows stay as they are; the new ones have the same numbers, and their entry names the old one. The
+    destinations of another channel come from that channel's entry of the same message.
+    """
+    if not wanted.states or not set(wanted.states) <= RESENDABLE:
+        detail = [("/states", "ERROR, EXPIRED or both are needed.")]
+        raise InvalidArgument("STATES_INVALID", "Only errors and expired deliveries are sent again.", violations=detail)
+    async with transaction(engine) as connection:
+        entry, message = await _resendable(connection, caller, wanted.entry_id)
+        fresh = _entry_like(entry, message, wanted.channel or entry.channel, clock)
+        earlier = await messages.remember_key(
+            connection, caller.subject, wanted.key, wanted.header_hash, fresh.entry_id, fresh.created_at
+        )
+        if earlier is not None:
+            return await _repeated(connection, wanted, earlier)
+        source = await _destinations(connection, entry, fresh.channel)
+        people = await deliveries.standing_in(connection, entry, wanted.states, source)
+        if not people:
+            raise FailedPrecondition("NOTHING_TO_RESEND", "No delivery of this entry is in such a state.")
+        await _write(connection, message, fresh, people, clock)
+        await events_out.tell_submitted(connection, await messages.snapshot(connection, message))
+    return fresh.entry_id, len(people)
+
+
+async def _resendable(connection: AsyncConnection, caller: Caller, entry_id: str) -> tuple[Entry, Message]:
+    found = await messages.find_entry(connection, entry_id)
+    if found is None or not may_manage(caller, found[1]):
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    if found[1].screening in {Screening.WAITING, Screening.WITHHELD}:
+        raise FailedPrecondition("MESSAGE_NOT_RELEASED", "This message was not released by screening.")
+    return found
+
+
+def _entry_like(entry: Entry, message: Message, channel: Channel, clock: Clock) -> Entry:
+    now = clock()
+    return Entry(
+        entry_id=new_id(),
+        message_id=message.message_id,
+        # The partition is that of the first sending, where a repetition of the same statement would look for it.
+        created_at=message.created_at,
+        position=entry.position + 100,
+        channel=channel,
+        text=entry.text,
+        expires_at=expiry(channel, now, is_emergency=message.is_emergency, asked=None),
+        resend_of=entry.entry_id,
+    )
+
+
+async def _repeated(connection: AsyncConnection, wanted: Resend, earlier: tuple[bytes, str]) -> tuple[str, int]:
+    header_hash, entry_id = earlier
+    if header_hash != wanted.header_hash:
+        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for another request.")
+    totals = (await counts.read(connection, [entry_id]))[entry_id].sums()
+    return entry_id, totals.get("total", 0)
+
+
+async def _destinations(connection: AsyncConnection, entry: Entry, channel: Channel) -> Entry:
+    """Return the entry that knows the destinations of the channel."""
+    if channel is entry.channel:
+        return entry
+    for each in await messages.entries_of(connection, entry.message_id):
+        if each.channel is channel:
+            return each
+    raise FailedPrecondition("NO_DESTINATIONS", "The message did not go by this channel: its contacts are not known.")
+
+
+async def _write(
+    connection: AsyncConnection, message: Message, entry: Entry, people: Sequence[Recipient], clock: Clock
+) -> None:
+    now = clock()
+    message.send_at = now
+    await messages.insert_entries(connection, [entry])
+    writer = Writer(connection, message, now)
+    stopped = await consent.stopped(connection, entry.channel, [each.destination for each in people])
+    for each in people:
+        outcome = None
+        if each.problem or not each.destination:
+            problem = each.problem or contacts.MISSING.get(entry.channel, "NO_EMAIL")
+            outcome = Outcome(each.number, State.ERROR, provider="lantern", error_code=problem)
+        elif each.destination in stopped:
+            outcome = Outcome(each.number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
+        await writer.add(entry, each, outcome.state if outcome else State.PENDING, outcome)
+    await writer.finish([entry], State.PENDING)
+
+
+def check_manager(caller: Caller) -> None:
+    """Raise PermissionDenied for students and parents: what they sent is not theirs to stop or repeat."""
+    if caller.viewer and caller.viewer.role not in {"admin", "teacher"}:
+        raise PermissionDenied("STAFF_ONLY", "This is for staff.")

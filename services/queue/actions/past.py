@@ -1,0 +1,72 @@
+"""The rows of one past message, and what is wrong with it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.kit.ids import new_id
+from services.queue.domain import FINAL, MAX_RECIPIENTS, Channel, State, expiry
+from services.queue.records import Entry, Message, Outcome, PastMessage, Recipient
+
+_PROVIDERS = {Channel.EMAIL: "ses", Channel.SMS: "twilio", Channel.PUSH: "sns"}
+_FINAL = FINAL | {State.SENT}
+
+
+class Problem(Exception):
+    """Why a past message is refused, in a sentence."""
+
+
+@dataclass
+class Rows:
+    """What is written for one past message."""
+
+    entries: list[Entry] = field(default_factory=list)
+    recipients: list[tuple[str, datetime, Recipient]] = field(default_factory=list)
+    outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = field(default_factory=list)
+
+
+def check(piece: PastMessage) -> None:
+    """Raise Problem unless the message can be told as history."""
+    if piece.sent_at is None:
+        raise Problem("It does not say when it was sent.")
+    if not 1 <= len(piece.recipients) <= MAX_RECIPIENTS:
+        raise Problem(f"It needs 1 to {MAX_RECIPIENTS:,} recipients.")
+    channels = {name for name, _ in piece.draft.channels}
+    for _, outcomes in piece.recipients:
+        for outcome in outcomes:
+            if outcome.state is None or outcome.state not in _FINAL:
+                raise Problem("An outcome is not a final state.")
+            if outcome.channel not in channels:
+                raise Problem("An outcome names a channel that the message does not have.")
+            if piece.is_withheld and outcome.state is not State.WITHHELD:
+                raise Problem("A withheld message has an outcome other than withheld.")
+        if len({outcome.channel for outcome in outcomes}) != len(outcomes):
+            raise Problem("A recipient has two outcomes for one channel.")
+
+
+def rows_of(piece: PastMessage, message: Message) -> Rows:
+    """Return the rows; recipients without an outcome for a channel were not addressed by it."""
+    rows, by_channel = Rows(), {}
+    for position, (name, text) in enumerate(piece.draft.channels):
+        channel = Channel(name)
+        entry = Entry(
+            entry_id=new_id(),
+            message_id=message.message_id,
+            created_at=message.created_at,
+            position=position,
+            channel=channel,
+            text=text or message.body,
+            expires_at=expiry(channel, message.created_at, is_emergency=message.is_emergency, asked=None),
+        )
+        by_channel[name] = entry
+        rows.entries.append(entry)
+    for number, (person, outcomes) in enumerate(piece.recipients, 1):
+        for past in outcomes:
+            entry = by_channel[past.channel]
+            recipient = Recipient(number, *person[:9], past.destination, "", person.has_account, person.type)
+            rows.recipients.append((entry.entry_id, message.created_at, recipient))
+            code = past.error_code or ("REFUSED" if past.state is State.ERROR else "")
+            assert past.state is not None  # noqa: S101  check has refused the others
+            outcome = Outcome(number, past.state, 1, _PROVIDERS[entry.channel], "", code)
+            at = past.at or message.created_at
+            rows.outcomes.append((entry.entry_id, message.created_at, person.school_id, at, outcome))
+    return rows

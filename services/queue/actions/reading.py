@@ -1,0 +1,103 @@
+"""Answering questions: messages, deliveries, inboxes, and whether the counters are right."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.auth import Caller, require_viewer
+from services.kit.db import transaction
+from services.kit.errors import NotFound
+from services.queue.actions.seeing import is_told, may_read, visible_schools
+from services.queue.domain import Screening
+from services.queue.records import Snapshot
+from services.queue.store import counts, deliveries, inbox, messages
+from services.queue.store.deliveries import Seen
+
+Window = Callable[[int], tuple[int, int]]
+"""From the number of rows: how many to answer and how many to skip."""
+_BROKEN_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Paging:
+    """In which order, and which part."""
+
+    sort: str
+    descending: bool
+    window: Window
+
+
+async def message(engine: AsyncEngine, caller: Caller, message_id: str) -> tuple[Snapshot, bool]:
+    """Return a message that the caller may read, and whether what screening did is kept from them."""
+    async with transaction(engine) as connection:
+        found = await messages.find(connection, message_id)
+        if found is None or not may_read(caller, found):
+            raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+        snapshot = await messages.snapshot(connection, found)
+    is_stopped = found.screening in {Screening.WAITING, Screening.WITHHELD}
+    return snapshot, is_stopped and not is_told(caller)
+
+
+async def deliveries_of(
+    engine: AsyncEngine, caller: Caller, entry_id: str, seen: Seen, paging: Paging
+) -> tuple[list[dict[str, Any]], int]:
+    """Return a page of an entry's recipients in the caller's scope, and how many there are in all."""
+    async with transaction(engine) as connection:
+        found = await messages.find_entry(connection, entry_id)
+        if found is None:
+            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+        entry, its_message = found
+        scoped = replace(seen, schools=visible_schools(caller, its_message))
+        total = await deliveries.count(connection, entry, scoped)
+        is_partial = scoped.schools is not None
+        if not total and is_partial and not await deliveries.count(connection, entry, Seen(scoped.schools)):
+            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+        limit, offset = paging.window(total)
+        rows = await deliveries.page(
+            connection, entry, scoped, sort=paging.sort, descending=paging.descending, limit=limit, offset=offset
+        )
+    return rows, total
+
+
+async def inbox_of(
+    engine: AsyncEngine, now: datetime, query: str, window: Window, *, is_unread: bool
+) -> tuple[list[dict[str, Any]], int, int]:
+    """Return a page of the caller's inbox, how many match, and how many of all were not opened."""
+    person_id = require_viewer().person_id
+    async with transaction(engine) as connection:
+        total, unread = await inbox.count(connection, person_id, now, query, is_unread=is_unread)
+        limit, offset = window(total)
+        rows = await inbox.page(
+            connection, person_id, now, query, is_unread=is_unread, limit=limit, offset=offset
+        )
+    return rows, total, unread
+
+
+async def inbox_message(engine: AsyncEngine, now: datetime, message_id: str) -> dict[str, Any]:
+    """Return a message of the caller's inbox, marking it read, or of their sent box; NotFound otherwise."""
+    person_id = require_viewer().person_id
+    async with transaction(engine) as connection:
+        row = await inbox.open_message(connection, person_id, message_id, now)
+        row = row or await inbox.open_sent(connection, person_id, message_id)
+    if row is None:
+        raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+    return row
+
+
+async def sent_box(engine: AsyncEngine, window: Window) -> tuple[list[dict[str, Any]], int]:
+    """Return a page of what the caller sent, and how many there are."""
+    person_id = require_viewer().person_id
+    async with transaction(engine) as connection:
+        total = await inbox.count_sent(connection, person_id)
+        limit, offset = window(total)
+        rows = await inbox.sent_page(connection, person_id, limit=limit, offset=offset)
+    return rows, total
+
+
+async def check_invariant(engine: AsyncEngine) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
+    """Compare every counter with the rows behind it (statement 62)."""
+    async with transaction(engine) as connection:
+        return await counts.broken(connection, _BROKEN_SHOWN)

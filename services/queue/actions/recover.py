@@ -1,0 +1,110 @@
+"""Finding out what became of deliveries whose dispatcher died between the provider's call and the settling commit."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from services.kit.db import transaction
+from services.kit.errors import Unavailable
+from services.kit.logs import get_logger
+from services.queue import metrics
+from services.queue.actions.dispatch import Dispatcher
+from services.queue.actions.settle import Settlement, settle
+from services.queue.domain import DeliveryKey, Lane, State, after_acceptance
+from services.queue.failures import meaning
+from services.queue.providers.base import Found, Trace
+from services.queue.records import KIND_ALERT, Outcome, Receipt, Work
+from services.queue.store import batches, outcomes
+
+_log = get_logger(__name__)
+
+
+async def recover_one(dispatcher: Dispatcher) -> bool:
+    """Settle one batch whose dispatcher died or could not tell; False when there is none.
+
+    What was certainly not handed over is queued again. Of the rest, receipts and the provider are asked; what neither
+    knows is an error, except in an emergency or an alert, which is sent again.
+    """
+    now = dispatcher.clock()
+    async with transaction(dispatcher.engine) as connection:
+        batch = await batches.take_over(connection, now, timedelta(seconds=dispatcher.lease_seconds))
+        if batch is None:
+            return False
+        if batch.calling_at is None:
+            await batches.give_back(connection, batch, now, now)
+            metrics.recovered.add(len(batch.numbers), {"found": "not_called"})
+            return True
+        work = await batches.load(connection, batch)
+    try:
+        await settle_lost(dispatcher, work)
+    except Unavailable:
+        # The lease that the take-over set says when the provider is asked again.
+        _log.warning("provider_not_asked", batch_id=batch.batch_id, entry_id=batch.entry_id)
+    return True
+
+
+async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
+    """Settle a batch that was taken over after its provider had been called. Raises Unavailable."""
+    batch = work.batch
+    provider = dispatcher.providers[batch.channel]
+    proven = await _proven_by_receipts(dispatcher, work)
+    unproven = [each for each in work.recipients if each.number not in proven and each.destination and not each.problem]
+
+    async def others(ids: Sequence[str]) -> set[str]:
+        return await _of_others(dispatcher, work, ids)
+
+    traces = await provider.trace(work, unproven, others) if unproven else {}
+    settlement = Settlement()
+    for each in work.recipients:
+        found = proven.get(each.number) or traces.get(each.number, Trace(Found.NOT_TAKEN))
+        metrics.recovered.add(1, {"found": found.found.value})
+        _decide(dispatcher, work, each.number, found, settlement)
+    destinations = {each.number: each.destination for each in work.recipients}
+    await settle(dispatcher.engine, dispatcher.clock, batch, settlement, destinations, dispatcher.pace)
+
+
+async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, Trace]:
+    """Return the deliveries of which a receipt has come; the receipts stay, settling uses them up."""
+    keys = {str(work.batch.key(each.number)) for each in work.recipients}
+    async with transaction(dispatcher.engine) as connection:
+        kept = await outcomes.waiting(connection, keys)
+    found = {}
+    for _, receipt in kept:
+        key = DeliveryKey.parse(receipt.delivery_key)
+        if key:
+            found[key.number] = Trace(Found.TAKEN, receipt.provider_message_id)
+    return found
+
+
+async def _of_others(dispatcher: Dispatcher, work: Work, ids: Sequence[str]) -> set[str]:
+    """Return those of the provider's ids that belong to deliveries which are not in question."""
+    async with transaction(dispatcher.engine) as connection:
+        return await outcomes.owned(connection, ids, [str(work.batch.key(each.number)) for each in work.recipients])
+
+
+def _decide(dispatcher: Dispatcher, work: Work, number: int, trace: Trace, settlement: Settlement) -> None:
+    batch = work.batch
+    receipt_wait = timedelta(seconds=dispatcher.pace.receipt_wait_seconds)
+    if trace.found is Found.TAKEN:
+        settlement.outcomes.append(_taken(dispatcher, work, number, trace))
+    elif trace.found is Found.NOT_TAKEN:
+        settlement.not_tried.append(number)
+    elif batch.calling_at and dispatcher.clock() < batch.calling_at + receipt_wait:
+        settlement.unsure.append(number)
+    elif work.content.is_emergency or work.content.kind == KIND_ALERT or batch.lane is Lane.ALERT:
+        # Twice is better than never when a school is locked down.
+        settlement.again.append(number)
+    else:
+        settlement.outcomes.append(Outcome(number, State.ERROR, batch.attempt, "lantern", "", "UNKNOWN_OUTCOME"))
+
+
+def _taken(dispatcher: Dispatcher, work: Work, number: int, trace: Trace) -> Outcome:
+    """Return the outcome of a delivery that the provider has, as far as the provider told."""
+    batch, provider = work.batch, dispatcher.providers[work.batch.channel].name
+    outcome = Outcome(number, after_acceptance(batch.channel), batch.attempt, provider, trace.provider_message_id)
+    if not trace.status:
+        return outcome
+    now = dispatcher.clock()
+    said = meaning(Receipt(provider, trace.provider_message_id, "", trace.status, trace.code, now))
+    if said is None or said.state is State.HANDED_OFF:
+        return outcome
+    return outcome._replace(state=said.state, error_code=said.error_code)

@@ -1,0 +1,61 @@
+"""Who may see which message and which of its recipients (sections A and F)."""
+
+from services.kit.auth import Caller
+from services.kit.errors import NotFound, PermissionDenied
+from services.queue.domain import Screening
+from services.queue.records import Message
+
+_STAFF = frozenset({"admin", "teacher"})
+
+
+def may_manage(caller: Caller, message: Message) -> bool:
+    """Tell whether the caller may cancel or resend: the sender, or staff who see all users of the sender's school."""
+    viewer = caller.viewer
+    if viewer is None:
+        return True
+    if viewer.role not in _STAFF:
+        return False
+    sees_all = "view_all_users" in viewer.permissions and viewer.all_users
+    return viewer.person_id == message.sender.person_id or (sees_all and viewer.sees_school(message.sender.school_id))
+
+
+def visible_schools(caller: Caller, message: Message) -> list[str] | None:
+    """Return the schools whose recipients of the message the caller sees, None for every one; NotFound for none at all.
+
+    A message that waits for its verdict is shown to nobody; a withheld one to those who hold Threat Alerts.
+    """
+    viewer = caller.viewer
+    if viewer is None:
+        return None
+    if viewer.role not in _STAFF:
+        raise PermissionDenied("STAFF_ONLY", "Deliveries are shown to staff.")
+    is_stopped = message.screening in {Screening.WAITING, Screening.WITHHELD}
+    if is_stopped:
+        may_see = message.screening is Screening.WITHHELD and "threat_alerts" in viewer.permissions
+        if may_see and viewer.sees_school(message.sender.school_id):
+            return None
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    if viewer.person_id == message.sender.person_id:
+        return None
+    if not viewer.all_users:
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    return None if "*" in viewer.schools else sorted(viewer.schools)
+
+
+def may_read(caller: Caller, message: Message) -> bool:
+    """Tell whether the caller may read the text of a message."""
+    viewer = caller.viewer
+    if viewer is None or viewer.person_id == message.sender.person_id:
+        return True
+    if viewer.role not in _STAFF or message.screening is Screening.WAITING:
+        return False
+    if message.screening is Screening.WITHHELD:
+        return "threat_alerts" in viewer.permissions and viewer.sees_school(message.sender.school_id)
+    return viewer.all_users
+
+
+def is_told(caller: Caller) -> bool:
+    """Tell whether the caller may know that screening withheld a message; its sender may not (statement 176)."""
+    return caller.viewer is None or "threat_alerts" in caller.viewer.permissions
+
+

@@ -1,0 +1,89 @@
+"""What time does to deliveries: they expire, receipts that never came are asked for, progress is told."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.queue import events_out, metrics
+from services.queue.actions.dispatch import Dispatcher
+from services.queue.actions.receipts import record_receipts
+from services.queue.domain import Deltas, Lane, State
+from services.queue.records import Outcome, Receipt
+from services.queue.store import batches, copying, counts, messages, outcomes
+
+_BATCHES_AT_ONCE = 50
+_OUTCOMES_AT_ONCE = 5_000
+_ASKED_AT_ONCE = 100
+
+
+async def expire(engine: AsyncEngine, clock: Clock) -> int:
+    """End what waited or was never confirmed past its time; return how many deliveries."""
+    now = clock()
+    deltas, ended = Deltas(), 0
+    async with transaction(engine) as connection:
+        gone = await batches.remove_expired(connection, now, _BATCHES_AT_ONCE)
+        rows = [
+            (entry_id, created_at, school_id, now, Outcome(number, State.EXPIRED))
+            for entry_id, created_at, school_id, _, numbers in gone
+            for number in numbers
+        ]
+        if rows:
+            await copying.copy_outcomes(connection, rows)
+        for entry_id, _, school_id, before, numbers in gone:
+            deltas.move(entry_id, school_id, before, State.EXPIRED, len(numbers))
+        unconfirmed = await outcomes.expire_unconfirmed(connection, now, _OUTCOMES_AT_ONCE)
+        for entry_id, school_id in unconfirmed:
+            deltas.move(entry_id, school_id, State.HANDED_OFF, State.EXPIRED)
+        await counts.apply(connection, deltas, now)
+        ended = len(rows) + len(unconfirmed)
+    if ended:
+        metrics.expired.add(ended)
+    return ended
+
+
+async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
+    """Ask about deliveries that a provider took and never spoke of again; return how many it told about."""
+    now = dispatcher.clock()
+    providers = {each.name: each for each in dispatcher.providers.values() if each.tells}
+    before = now - timedelta(seconds=after_seconds)
+    async with transaction(dispatcher.engine) as connection:
+        silent = await outcomes.unconfirmed(connection, list(providers), before, now, _ASKED_AT_ONCE)
+    receipts = []
+    for name, provider in providers.items():
+        asked = {row[4]: row for row in silent if row[3] == name}
+        for identity, (status, code) in (await provider.ask(list(asked))).items() if asked else ():
+            entry_id, number, attempt, _, _ = asked[identity]
+            receipts.append(Receipt(name, identity, f"{entry_id}.{number}.{attempt}", status, code, now))
+    if receipts:
+        await record_receipts(dispatcher.engine, dispatcher.clock, receipts)
+    return len(receipts)
+
+
+async def tell_progress(engine: AsyncEngine, clock: Clock, pause: timedelta) -> int:
+    """Tell of entries whose counts changed, each at most once in a pause; return how many."""
+    now = clock()
+    async with transaction(engine) as connection:
+        due = await counts.take_due(connection, now, pause)
+        if due:
+            present = await counts.read(connection, [entry_id for entry_id, _, _ in due])
+            await events_out.tell_progress(connection, due, present)
+    return len(due)
+
+
+async def measure(engine: AsyncEngine, clock: Clock) -> None:
+    """Set the gauges of the lanes."""
+    async with transaction(engine) as connection:
+        ages = await batches.ages(connection, clock())
+    for lane in Lane:
+        due, age = ages.get(lane, (0, 0.0))
+        metrics.lane_due.set(due, {"lane": lane.name.lower()})
+        metrics.lane_age.set(max(0.0, age), {"lane": lane.name.lower()})
+
+
+async def prepare_months(engine: AsyncEngine, clock: Clock) -> None:
+    """Make the partitions of this month and the next, so that no submission waits for it."""
+    now = clock()
+    async with transaction(engine) as connection:
+        await messages.ensure_months(connection, [now, now.replace(day=1) + timedelta(days=40)])

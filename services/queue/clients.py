@@ -1,0 +1,84 @@
+"""What the queue asks directory: who a sender is, which schools there are, which modules are on."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from protos.directory.v1 import directory_pb2 as pb
+from protos.directory.v1 import directory_pb2_grpc
+from services.kit.errors import DeadlineExceeded, NotFound, Unavailable
+from services.kit.rpc_client import async_channel
+from services.kit.rpc_errors import translated
+from services.queue.actions.standing import Known, KnownSchool, KnownSender
+
+ValueT = TypeVar("ValueT")
+FRESH_SECONDS = 3.0
+"""How old an answer may be."""
+_STALE_SECONDS = 600.0
+_DEADLINE_SECONDS = 3.0
+
+
+class _Cached(Generic[ValueT]):
+    """One answer, asked for again when it is old; an older one serves while directory is away."""
+
+    def __init__(self, ask: Callable[[], Awaitable[ValueT]]) -> None:
+        self._ask = ask
+        self._known: tuple[float, ValueT] | None = None
+
+    async def get(self) -> ValueT:
+        now = time.monotonic()
+        if self._known and now - self._known[0] < FRESH_SECONDS:
+            return self._known[1]
+        try:
+            self._known = (now, await self._ask())
+        except (Unavailable, DeadlineExceeded):
+            if not self._known or now - self._known[0] > _STALE_SECONDS:
+                raise
+        return self._known[1]
+
+
+class Directory:
+    """A client of DirectoryService. Its methods raise Unavailable when directory does not answer."""
+
+    def __init__(self, address: str, token: str) -> None:
+        """`token` is the queue's service token."""
+        service = pb.DESCRIPTOR.services_by_name["DirectoryService"]
+        self._channel = async_channel(address, [service], lambda: token, deadline_seconds=_DEADLINE_SECONDS)
+        self._stub = directory_pb2_grpc.DirectoryServiceStub(self._channel)
+        self._schools = _Cached(self._ask_schools)
+        self._modules = _Cached(self._ask_modules)
+
+    async def known(self, sender_id: str) -> Known:
+        """Return what directory knows of a sender, and its schools and modules. An empty id is a system's."""
+        sender = await self._sender(sender_id) if sender_id else None
+        return Known(sender, await self._schools.get(), await self._modules.get())
+
+    async def _sender(self, person_id: str) -> KnownSender | None:
+        try:
+            with translated():
+                viewer = (await self._stub.GetViewer(pb.GetViewerRequest(person_id=person_id))).viewer
+        except NotFound:
+            return None
+        person = viewer.person
+        return KnownSender(
+            person_id=person.person_id,
+            name=person.name,
+            role=int(person.role),
+            school_ids=list(person.school_ids),
+            grade=person.grade,
+            permissions=frozenset(viewer.permissions),
+        )
+
+    async def _ask_schools(self) -> dict[str, KnownSchool]:
+        with translated():
+            answer = await self._stub.ListSchools(pb.ListSchoolsRequest())
+        return {each.school_id: KnownSchool(each.title, each.is_excluded) for each in answer.schools}
+
+    async def _ask_modules(self) -> dict[str, bool]:
+        with translated():
+            answer = await self._stub.ListModules(pb.ListModulesRequest())
+        return {each.name: each.is_purchased and each.is_enabled for each in answer.modules}
+
+    async def close(self) -> None:
+        """End the channel."""
+        await self._channel.close()

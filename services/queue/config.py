@@ -1,0 +1,68 @@
+"""What the queue reads from the environment: the only place that does."""
+
+from pydantic import Field, SecretStr
+
+from services.kit.config import Address, ServiceSettings
+
+
+class QueueConfig(ServiceSettings):
+    """What every process of the queue reads."""
+
+    directory_address: Address = "127.0.0.1:7001"
+    """HOST:PORT of directory."""
+    emergency_ignores_stop: bool = False
+    """Whether emergency texts reach those who answered STOP, where the district's rules allow it."""
+    progress_pause_seconds: float = Field(default=0.3, ge=0.05, le=60)
+    """An entry's progress is told at most once in this time."""
+
+
+class ProviderConfig(QueueConfig):
+    """What processes that call providers read. An empty account leaves its channel unserved: deliveries wait."""
+
+    twilio_account_sid: str = ""
+    """AC…; empty: no texts leave."""
+    twilio_auth_token: SecretStr = SecretStr("")
+    """The account's token."""
+    twilio_base_url: str = "https://api.twilio.com"
+    """Twilio, or what speaks like it."""
+    twilio_from_number: str = ""
+    """E.164 number or messaging service (MG…) that texts come from."""
+    twilio_status_callback_url: str = ""
+    """The gateway's /webhooks/twilio/status, as Twilio reaches it; empty: receipts are only asked for."""
+    aws_region: str = "us-east-1"
+    """Region of SES and SNS."""
+    aws_access_key_id: str = ""
+    """Empty: no e-mail and no push leave."""
+    aws_secret_access_key: SecretStr = SecretStr("")
+    """The key's secret."""
+    aws_endpoint_url: str = ""
+    """Empty: Amazon's own."""
+    ses_from_address: str = ""
+    """Verified sender; empty: no e-mail leaves."""
+    ses_configuration_set: str = ""
+    """Publishes the events of our e-mails."""
+    sns_platform_application_arn: str = ""
+    """Application of our app; empty: no push leaves."""
+    provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    """The longest that one call of a provider may take."""
+    provider_concurrency: int = Field(default=32, ge=1, le=500)
+    """Calls of one provider at the same time, by one process."""
+    lease_seconds: float = Field(default=60.0, ge=1, le=3600)
+    """A dead dispatcher's batch is looked at after this long."""
+    retry_seconds: float = Field(default=5.0, gt=0, le=600)
+    """First pause after a temporary failure; each further one is three times as long."""
+    unsure_ask_seconds: float = Field(default=5.0, gt=0, le=600)
+    """When a provider is asked about what it may have taken."""
+    receipt_wait_seconds: float = Field(default=60.0, ge=0, le=3600)
+    """How long receipts may take that prove what a provider without a search took."""
+    silent_ask_seconds: float = Field(default=300.0, ge=1, le=86_400)
+    """When a provider is asked about a delivery that it took and never spoke of again."""
+
+
+class DispatchConfig(ProviderConfig):
+    """What `dispatch` reads."""
+
+    workers: int = Field(default=4, ge=1, le=64)
+    """Batches at the same time; one more serves alerts alone and one more alerts and emergencies alone."""
+    poll_seconds: float = Field(default=0.1, ge=0.01, le=5)
+    """How often an idle process looks for due batches."""

@@ -1,0 +1,42 @@
+"""What the queue learns from the others: verdicts."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import moderation_pb2
+from protos.types.v1 import types_pb2 as types
+from services.kit.bus import Bus
+from services.kit.clock import Clock
+from services.kit.consumer import Consumer, Subscribing
+from services.kit.db import transaction
+from services.kit.handling import Event, Poison
+from services.kit.outbox import first_time
+from services.queue.actions.screening import apply_verdict
+
+VERDICTS = "moderation.verdict.reached.v1"
+DURABLE = "queue-verdicts"
+_LETS_GO = {types.Verdict.DECISION_CLEAN, types.Verdict.DECISION_WATCH}
+
+
+def verdict_consumer(bus: Bus, engine: AsyncEngine, clock: Clock) -> Consumer:
+    """Return the consumer of verdicts."""
+
+    async def handle(events: Sequence[Event]) -> None:
+        for event in events:
+            await on_verdict(engine, clock, event)
+
+    return Consumer(bus, Subscribing("moderation", DURABLE, (VERDICTS,)), handle)
+
+
+async def on_verdict(engine: AsyncEngine, clock: Clock, event: Event) -> None:
+    """Let a held message go or withhold it. Anything but a whole decision is poison: it stays held."""
+    reached = moderation_pb2.VerdictReached.FromString(event.payload)
+    verdict = reached.verdict
+    if verdict.decision not in _LETS_GO | {types.Verdict.DECISION_HOLD}:
+        raise Poison("a verdict without a decision")
+    holds = verdict.decision == types.Verdict.DECISION_HOLD
+    async with transaction(engine) as connection:
+        if await first_time(connection, DURABLE, reached.event_id):
+            raw = verdict.SerializeToString()
+            await apply_verdict(connection, verdict.message_id, raw, clock(), holds=holds)

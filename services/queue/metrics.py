@@ -1,0 +1,20 @@
+"""Every instrument of the queue."""
+
+from services.kit.telemetry import meter
+
+_meter = meter(__name__)
+lane_age = _meter.create_gauge("lantern.queue.lane.age", "s", "Since when the oldest due batch of a lane waits.")
+lane_due = _meter.create_gauge("lantern.queue.lane.due", "{delivery}", "Deliveries of a lane that are due.")
+settled = _meter.create_counter("lantern.queue.deliveries.settled", "{delivery}", "Deliveries that got an outcome.")
+handed = _meter.create_counter("lantern.queue.provider.answers", "{delivery}", "Answers of providers, by kind.")
+hand_over_duration = _meter.create_histogram(
+    "lantern.queue.provider.duration", "s", "Handing one batch over to its provider."
+)
+breaker_open = _meter.create_gauge("lantern.queue.provider.paused", "1", "1 while a provider is left alone.")
+recovered = _meter.create_counter(
+    "lantern.queue.claims.recovered", "{delivery}", "Deliveries of lost claims, by what was found."
+)
+receipts = _meter.create_counter("lantern.queue.receipts", "{receipt}", "Receipts of providers, by effect.")
+expired = _meter.create_counter("lantern.queue.deliveries.expired", "{delivery}", "Deliveries whose time ended.")
+submitted = _meter.create_counter("lantern.queue.messages.submitted", "{message}", "Messages that were taken.")
+unmatched = _meter.create_gauge("lantern.queue.receipts.unmatched", "{receipt}", "Receipts kept without a delivery.")

@@ -1,0 +1,70 @@
+"""Which adapters this environment has: a channel without an account is not served, and its deliveries wait."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.clock import Clock
+from services.kit.logs import get_logger
+from services.queue.actions.dispatch import Dispatcher
+from services.queue.actions.settle import Pace
+from services.queue.config import ProviderConfig
+from services.queue.domain import Channel
+from services.queue.providers.aws import AwsSettings
+from services.queue.providers.base import Provider
+from services.queue.providers.ses_email import SesEmail
+from services.queue.providers.sns_push import SnsPush
+from services.queue.providers.twilio_sms import TwilioSettings, TwilioSms
+
+_log = get_logger(__name__)
+_MARGIN_SECONDS = 2.0
+
+
+def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -> Dispatcher:
+    """Return a dispatcher with an adapter for every account of the environment. Needs a running loop."""
+    providers = make_providers(config)
+    for channel in Channel:
+        if channel not in providers:
+            _log.warning("channel_not_served", channel=channel.value)
+    return Dispatcher(
+        engine=engine,
+        clock=clock,
+        providers=providers,
+        lease_seconds=max(config.lease_seconds, 2 * (config.provider_timeout_seconds + _MARGIN_SECONDS)),
+        call_seconds=config.provider_timeout_seconds + _MARGIN_SECONDS,
+        pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds),
+        emergency_ignores_stop=config.emergency_ignores_stop,
+    )
+
+
+def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
+    """Return an adapter for every account of the environment."""
+    providers: dict[Channel, Provider] = {}
+    if config.twilio_account_sid and config.twilio_from_number:
+        providers[Channel.SMS] = TwilioSms(_twilio(config))
+    if config.aws_access_key_id and config.ses_from_address:
+        providers[Channel.EMAIL] = SesEmail(_aws(config), config.ses_from_address, config.ses_configuration_set)
+    if config.aws_access_key_id and config.sns_platform_application_arn:
+        providers[Channel.PUSH] = SnsPush(_aws(config), config.sns_platform_application_arn)
+    return providers
+
+
+def _twilio(config: ProviderConfig) -> TwilioSettings:
+    return TwilioSettings(
+        account_sid=config.twilio_account_sid,
+        auth_token=config.twilio_auth_token.get_secret_value(),
+        base_url=config.twilio_base_url,
+        from_number=config.twilio_from_number,
+        status_callback_url=config.twilio_status_callback_url,
+        timeout_seconds=config.provider_timeout_seconds,
+        concurrency=config.provider_concurrency,
+    )
+
+
+def _aws(config: ProviderConfig) -> AwsSettings:
+    return AwsSettings(
+        region=config.aws_region,
+        access_key_id=config.aws_access_key_id,
+        secret_access_key=config.aws_secret_access_key.get_secret_value(),
+        endpoint_url=config.aws_endpoint_url,
+        timeout_seconds=config.provider_timeout_seconds,
+        concurrency=config.provider_concurrency,
+    )

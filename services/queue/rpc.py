@@ -1,0 +1,208 @@
+"""QueueService: proto to action to proto."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.queue.v1 import queue_pb2 as pb
+from protos.queue.v1 import queue_pb2_grpc
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import current_caller
+from services.kit.clock import Clock
+from services.kit.errors import InvalidArgument
+from services.queue import metrics, words
+from services.queue.actions import consenting, control, history, reading, receipts, standing, submit
+from services.queue.clients import Directory
+from services.queue.events_out import summed
+from services.queue.records import KIND_ALERT, Addressee, Counts
+from services.queue.store.deliveries import SORT_COLUMNS, Seen
+
+_MOST_ROWS = 1_000
+_MOST_RECEIPTS = 1_000
+_LONGEST_QUERY = 200
+
+
+class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
+    """Answers QueueService."""
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, directory: Directory, *, emergency_ignores_stop: bool
+    ) -> None:
+        """Take what every call needs."""
+        self._engine, self._clock, self._directory = engine, clock, directory
+        self._emergency_ignores_stop = emergency_ignores_stop
+
+    async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Any) -> pb.SubmitResponse:
+        """Take a message and its recipients."""
+        header = await _header(request_iterator)
+        draft = words.draft(header)
+        standing.check_draft(draft)
+        caller = current_caller()
+        # An alert must leave while directory is away; it is a service's, and screens nothing.
+        is_alert = draft.kind == KIND_ALERT and caller.viewer is None
+        known = standing.Known(None, {}, {}) if is_alert else await self._directory.known(draft.sender.person_id)
+        submission = submit.Submission(
+            draft, caller.subject, standing.decide(draft, caller, known), self._emergency_ignores_stop
+        )
+        done = await submit.submit(self._engine, self._clock, submission, _pieces(request_iterator))
+        metrics.submitted.add(1, {"is_repeat": done.is_repeat})
+        return pb.SubmitResponse(
+            message_id=done.snapshot.message.message_id,
+            entries=words.submitted_entries(done.snapshot),
+            is_held=done.snapshot.message.is_held,
+            is_repeat=done.is_repeat,
+        )
+
+    async def ImportHistory(
+        self, request_iterator: AsyncIterator[pb.ImportHistoryRequest], context: Any
+    ) -> pb.ImportHistoryResponse:
+        """Take past messages with their outcomes."""
+        known = await self._directory.known("")
+        importing = history.Importing(self._engine, self._clock, current_caller().subject, known.schools)
+        async for request in request_iterator:
+            await importing.add(words.past_message(request.message))
+        return words.import_result(await importing.finish())
+
+    async def CancelMessage(self, request: pb.CancelMessageRequest, context: Any) -> pb.CancelMessageResponse:
+        """Stop what has not left."""
+        caller = current_caller()
+        control.check_manager(caller)
+        message_id = words.checked_id("message_id", request.message_id)
+        return pb.CancelMessageResponse(cancelled=await control.cancel(self._engine, self._clock, caller, message_id))
+
+    async def ResendEntry(self, request: pb.ResendEntryRequest, context: Any) -> pb.ResendEntryResponse:
+        """Send again to those in Error or Expired."""
+        caller = current_caller()
+        control.check_manager(caller)
+        if not 1 <= len(request.idempotency_key) <= 200:
+            wrong = [("/idempotency_key", "1 to 200 characters are needed.")]
+            raise InvalidArgument("KEY_INVALID", "An idempotency key is needed.", violations=wrong)
+        wanted = control.Resend(
+            key=request.idempotency_key,
+            header_hash=words.header_hash(request),
+            entry_id=words.checked_id("entry_id", request.entry_id),
+            states=words.states(request.states),
+            channel=words.channel(request.channel),
+        )
+        entry_id, resent = await control.resend(self._engine, self._clock, caller, wanted)
+        return pb.ResendEntryResponse(entry_id=entry_id, resent=resent)
+
+    async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:
+        """Answer a message with the text of each channel."""
+        message_id = words.checked_id("message_id", request.message_id)
+        snapshot, is_masked = await reading.message(self._engine, current_caller(), message_id)
+        return pb.GetMessageResponse(
+            header=words.header(snapshot),
+            created_at=words.stamp(snapshot.message.created_at),
+            entries=words.submitted_entries(snapshot, is_masked=is_masked),
+            is_withheld=not is_masked and snapshot.message.screening.value == "withheld",
+        )
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Any) -> pb.ListDeliveriesResponse:
+        """Answer the recipients of an entry that the caller may see."""
+        _check_query(request.query)
+        if request.sort.column not in SORT_COLUMNS:
+            wrong = [("/sort/column", f"One of {', '.join(sorted(SORT_COLUMNS - {''}))}.")]
+            raise InvalidArgument("COLUMN_UNKNOWN", "There is no such column.", violations=wrong)
+        entry_id = words.checked_id("entry_id", request.entry_id)
+        seen = Seen(None, words.states(request.states), request.query)
+        paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: _window(request.page, n))
+        rows, total = await reading.deliveries_of(self._engine, current_caller(), entry_id, seen, paging)
+        return pb.ListDeliveriesResponse(
+            deliveries=[words.delivery(row) for row in rows], page=words.page_of(request.page, total)
+        )
+
+    async def RecordReceipts(self, request: pb.RecordReceiptsRequest, context: Any) -> pb.RecordReceiptsResponse:
+        """Take what providers say."""
+        if not 1 <= len(request.receipts) <= _MOST_RECEIPTS:
+            wrong = [("/receipts", f"1 to {_MOST_RECEIPTS:,} are allowed.")]
+            raise InvalidArgument("RECEIPTS_INVALID", "Too many receipts, or none.", violations=wrong)
+        now = self._clock()
+        every = [words.receipt(each, now) for each in request.receipts]
+        effect = await receipts.record_receipts(self._engine, self._clock, every)
+        return pb.RecordReceiptsResponse(applied=effect.applied, ignored=effect.ignored, kept=effect.kept)
+
+    async def RecordInbound(self, request: pb.RecordInboundRequest, context: Any) -> pb.RecordInboundResponse:
+        """Take an inbound text."""
+        sender = str(getattr(request, "from"))
+        if len(request.body) > 1_600 or not request.provider_message_id:
+            raise InvalidArgument("INBOUND_INVALID", "An inbound text has an id and at most 1,600 characters.")
+        action = await consenting.record_inbound(
+            self._engine, self._clock, request.provider_message_id, sender, request.body
+        )
+        return pb.RecordInboundResponse(action=action)
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Any) -> pb.ListInboxResponse:
+        """Answer a page of the caller's inbox."""
+        _check_query(request.query)
+        rows, total, unread = await reading.inbox_of(
+            self._engine, self._clock(), request.query, lambda n: _window(request.page, n), is_unread=request.is_unread
+        )
+        page = words.page_of(request.page, total)
+        return pb.ListInboxResponse(items=[words.inbox_item(row) for row in rows], page=page, unread=unread)
+
+    async def GetInboxMessage(
+        self, request: pb.GetInboxMessageRequest, context: Any
+    ) -> pb.GetInboxMessageResponse:
+        """Answer one message of the caller's inbox or sent box."""
+        message_id = words.checked_id("message_id", request.message_id)
+        row = await reading.inbox_message(self._engine, self._clock(), message_id)
+        role = types.Role.ValueType(row["sender_role"])
+        return pb.GetInboxMessageResponse(item=words.inbox_item(row), body=row["body"], sender_role=role)
+
+    async def ListSentBox(self, request: pb.ListSentBoxRequest, context: Any) -> pb.ListSentBoxResponse:
+        """Answer a page of what the caller sent."""
+        rows, total = await reading.sent_box(self._engine, lambda n: _window(request.page, n))
+        return pb.ListSentBoxResponse(
+            items=[words.inbox_item(row) for row in rows], page=words.page_of(request.page, total)
+        )
+
+    async def CheckInvariant(self, request: pb.CheckInvariantRequest, context: Any) -> pb.CheckInvariantResponse:
+        """Compare the counters with the rows."""
+        checked, broken = await reading.check_invariant(self._engine)
+        return pb.CheckInvariantResponse(
+            checked=checked,
+            broken=[
+                pb.BrokenEntry(entry_id=entry_id, counters=_by_school(counters), rows=_by_school(rows))
+                for entry_id, counters, rows in broken
+            ],
+        )
+
+
+async def _header(requests: AsyncIterator[pb.SubmitRequest]) -> pb.MessageHeader:
+    async for request in requests:
+        if request.WhichOneof("piece") == "header":
+            return request.header
+        break
+    raise InvalidArgument("HEADER_MISSING", "The first piece carries the header.")
+
+
+async def _pieces(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[Sequence[Addressee]]:
+    async for request in requests:
+        if request.WhichOneof("piece") != "recipients":
+            raise InvalidArgument("PIECE_UNEXPECTED", "After the header come recipients.")
+        if len(request.recipients.rows) > _MOST_ROWS:
+            wrong = [("/recipients/rows", f"At most {_MOST_ROWS:,} a piece.")]
+            raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
+        yield [words.addressee(row) for row in request.recipients.rows]
+
+
+def _window(page: types.PageRequest, total: int) -> tuple[int, int]:
+    info = words.page_of(page, total)
+    return info.size, (info.number - 1) * info.size
+
+
+def _check_query(query: str) -> None:
+    if len(query) > _LONGEST_QUERY or "\x00" in query:
+        wrong = [("/query", f"At most {_LONGEST_QUERY} characters.")]
+        raise InvalidArgument("QUERY_INVALID", "The search is not in order.", violations=wrong)
+
+
+def _by_school(counts: dict[str, dict[str, int]]) -> list[types.DeliveryCounts]:
+    result = []
+    for school_id, each in counts.items():
+        message = summed(Counts({school_id: each}))
+        message.school_id = school_id
+        result.append(message)
+    return result

@@ -1,0 +1,300 @@
+"""Proto to our words and back, for rpc.py."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.queue.v1 import queue_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.kit.errors import InvalidArgument
+from services.queue.actions.history import Imported
+from services.queue.domain import Channel, Lane, Source, State
+from services.queue.events_out import CHANNELS, SOURCES, summed
+from services.queue.failures import explain
+from services.queue.records import (
+    KIND_ORDINARY,
+    TYPE_DIRECTORY,
+    Addressee,
+    Draft,
+    PastMessage,
+    PastOutcome,
+    Receipt,
+    Sender,
+    Snapshot,
+)
+
+_CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
+_SOURCES = {number: source for source, number in SOURCES.items()}
+STATES = {
+    State(name.removeprefix("DELIVERY_STATE_").lower()): number for name, number in types.DeliveryState.items() if number
+}
+_STATE_NAMES = {number: state for state, number in STATES.items()}
+_LANES, _KINDS, _ROLES = set(types.Lane.values()), set(types.MessageKind.values()), set(types.Role.values())
+_LONGEST_NAME = 200
+
+
+def moment(stamp: Timestamp) -> datetime | None:
+    """Return the time, None when it is not set."""
+    if not (stamp.seconds or stamp.nanos):
+        return None
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as problem:
+        raise InvalidArgument("TIME_INVALID", "A time is out of range.") from problem
+
+
+def stamp(when: datetime | None) -> Timestamp | None:
+    """Return the wire form of a time."""
+    if when is None:
+        return None
+    result = Timestamp()
+    result.FromDatetime(when)
+    return result
+
+
+def checked_id(field: str, value: str) -> str:
+    """Return an id in its usual form, or raise InvalidArgument."""
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "Not an id.")]) from None
+
+
+def header_hash(message: Any) -> bytes:
+    """Return what tells one request from another under the same key."""
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
+
+
+def draft(header: pb.MessageHeader) -> Draft:
+    """Return the message of a header; its lengths are checked elsewhere."""
+    sender = header.sender
+    if header.lane not in _LANES or header.kind not in _KINDS or sender.role not in _ROLES:
+        raise InvalidArgument("MESSAGE_INVALID", "A lane, kind or role is not known.")
+    return Draft(
+        idempotency_key=header.idempotency_key,
+        sender=Sender(sender.person_id, sender.name, int(sender.role), sender.school_id, sender.grade),
+        subject=header.subject,
+        body=header.body,
+        channels=[(_channel_name(each.channel), each.text) for each in header.channels],
+        source=_SOURCES.get(header.source, Source.SCHOOL),
+        is_secure=header.is_secure,
+        is_emergency=header.is_emergency,
+        once_per_family=header.once_per_family,
+        lane=Lane(int(header.lane)) if header.lane else Lane.NORMAL,
+        kind=int(header.kind) or KIND_ORDINARY,
+        send_at=moment(header.send_at),
+        expires_at=moment(header.expires_at),
+        audience_summary=header.audience_summary,
+        language=header.language or "en",
+        in_reply_to=header.in_reply_to,
+        alert_message_id=header.alert_message_id,
+        from_title=header.from_title,
+        header_hash=header_hash(header),
+    )
+
+
+def _channel_name(number: int) -> str:
+    channel = _CHANNEL_NAMES.get(number)  # type: ignore[call-overload]
+    return channel.value if channel else f"channel {number}"
+
+
+def addressee(row: pb.RecipientRow) -> Addressee:
+    """Return the addressee of a row."""
+    person = row.recipient
+    return Addressee(
+        person_id=person.person_id,
+        name=person.name[:_LONGEST_NAME].replace("\x00", ""),
+        role=int(person.role),
+        school_id=person.school_id,
+        staff_id=person.staff_id,
+        regarding_student_id=person.regarding_student_id,
+        regarding_student_name=person.regarding_student_name[:_LONGEST_NAME],
+        student_number=person.student_number,
+        language=person.language,
+        email=person.email,
+        mobile=person.mobile,
+        devices=list(person.devices),
+        has_account=person.has_account,
+        invalid_email=person.invalid_contacts.get("email", ""),
+        invalid_mobile=person.invalid_contacts.get("mobile", ""),
+        type=int(row.type) or TYPE_DIRECTORY,
+    )
+
+
+def past_message(message: pb.HistoryMessage) -> PastMessage:
+    """Return a piece of a history import."""
+    has_verdict = message.HasField("verdict")
+    return PastMessage(
+        draft=draft(message.header),
+        sent_at=moment(message.sent_at),
+        recipients=[
+            (addressee(each.row), [_past_outcome(outcome) for outcome in each.outcomes]) for each in message.recipients
+        ],
+        verdict=message.verdict.SerializeToString() if has_verdict else None,
+        is_withheld=has_verdict and message.verdict.decision == types.Verdict.DECISION_HOLD,
+    )
+
+
+def _past_outcome(outcome: pb.HistoryOutcome) -> PastOutcome:
+    state = _STATE_NAMES.get(outcome.state)
+    name = _channel_name(outcome.channel)
+    return PastOutcome(name, state, outcome.error_code, moment(outcome.at), outcome.destination)
+
+
+def import_result(result: Imported) -> pb.ImportHistoryResponse:
+    """Return what an import came to."""
+    return pb.ImportHistoryResponse(
+        imported=result.imported,
+        repeated_messages=result.repeated,
+        problems=[
+            pb.HistoryProblem(position=position, idempotency_key=key, detail=detail)
+            for position, key, detail in result.problems
+        ],
+    )
+
+
+def receipt(message: pb.Receipt, now: datetime) -> Receipt:
+    """Return a receipt; one without a time happened now."""
+    return Receipt(
+        message.provider.strip().lower(),
+        message.provider_message_id[:200],
+        message.delivery_key[:200],
+        message.status[:100],
+        message.error_code[:200],
+        moment(message.occurred_at) or now,
+    )
+
+
+def states(numbers: Iterable[int]) -> list[State]:
+    """Return the states, or raise InvalidArgument."""
+    found = [_STATE_NAMES.get(number) for number in numbers]  # type: ignore[call-overload]
+    if None in found:
+        raise InvalidArgument("STATE_UNKNOWN", "A state is not known.", violations=[("/states", "Unknown state.")])
+    return [each for each in found if each is not None]
+
+
+def channel(number: int) -> Channel | None:
+    """Return the channel, None for UNSPECIFIED, or raise InvalidArgument."""
+    if number and number not in _CHANNEL_NAMES:
+        raise InvalidArgument("CHANNEL_UNKNOWN", "The channel is not known.", violations=[("/channel", "Unknown.")])
+    return _CHANNEL_NAMES.get(number)  # type: ignore[call-overload,no-any-return]
+
+
+def submitted_entries(snapshot: Snapshot, *, is_masked: bool = False) -> list[pb.SubmittedEntry]:
+    """Return the entries with their counts; masked, what was withheld looks sent (statement 176)."""
+    result = []
+    for entry in snapshot.entries:
+        counts = summed(snapshot.counts[entry.entry_id])
+        if is_masked:
+            counts.sent += counts.withheld + counts.held
+            counts.withheld = counts.held = 0
+        result.append(pb.SubmittedEntry(entry_id=entry.entry_id, channel=CHANNELS[entry.channel], counts=counts))
+    return result
+
+
+def header(snapshot: Snapshot) -> pb.MessageHeader:
+    """Return a message as it was submitted, without its key."""
+    message = snapshot.message
+    sender = message.sender
+    return pb.MessageHeader(
+        sender=pb.Sender(
+            person_id=sender.person_id,
+            name=sender.name,
+            role=types.Role.ValueType(sender.role),
+            school_id=sender.school_id,
+            grade=sender.grade,
+        ),
+        channels=[pb.ChannelContent(channel=CHANNELS[each.channel], text=each.text) for each in snapshot.entries],
+        source=SOURCES[message.source],
+        lane=types.Lane.ValueType(int(message.lane)),
+        kind=types.MessageKind.ValueType(message.kind),
+        send_at=stamp(message.send_at),
+        expires_at=stamp(message.expires_at),
+        **{name: getattr(message, name) for name in _SAME},
+    )
+
+
+_SAME = (
+    "subject",
+    "body",
+    "is_secure",
+    "is_emergency",
+    "once_per_family",
+    "audience_summary",
+    "language",
+    "in_reply_to",
+    "alert_message_id",
+    "from_title",
+)
+
+
+def delivery(row: dict[str, Any]) -> pb.Delivery:
+    """Return a queue record."""
+    failure = explain(row["provider"], row["error_code"]) if row["error_code"] else None
+    return pb.Delivery(
+        number=row["number"],
+        entry_id=str(row["entry_id"]),
+        last_update_at=stamp(row["last_update_at"]),
+        state=STATES[State(row["state"])],
+        channel=CHANNELS[Channel(row["channel"])],
+        expires_at=stamp(row["expires_at"]),
+        error=failure.sentence if failure else "",
+        remedy=failure.remedy if failure else "",
+        type=types.RecipientType.ValueType(row["type"]),
+        role=types.Role.ValueType(row["role"]),
+        **{name: row[name] for name in _SHOWN},
+    )
+
+
+_SHOWN = (
+    "person_id",
+    "name",
+    "destination",
+    "school_id",
+    "staff_id",
+    "regarding_student_id",
+    "regarding_student_name",
+    "student_number",
+    "error_code",
+)
+
+
+def inbox_item(row: dict[str, Any]) -> pb.InboxItem:
+    """Return a row of an inbox or a sent box."""
+    regarding = row.get("regarding") or []
+    if "regarding_student_name" in row:
+        student = row["regarding_student_name"]
+    else:
+        student = regarding[0]["name"] if len(regarding) == 1 else ""
+    return pb.InboxItem(
+        sent_at=stamp(row["sent_at"]),
+        regarding_student_name=student,
+        **{name: row[name] for name in _ITEM},
+    )
+
+
+_ITEM = (
+    "message_id",
+    "sender_id",
+    "from_title",
+    "subject",
+    "preview",
+    "is_read",
+    "is_secure",
+    "is_emergency",
+    "audience_summary",
+)
+
+
+def page_of(request: types.PageRequest, total: int) -> types.PageInfo:
+    """Return where the page stands: past the end is the last page (statement 211)."""
+    if request.number < 0 or not 0 <= request.size <= 500:
+        wrong = [("/page", "The number is 1 or more and the size 1 to 500.")]
+        raise InvalidArgument("PAGE_INVALID", "There is no such page.", violations=wrong)
+    size = request.size or 20
+    pages = max(1, -(-total // size))
+    return types.PageInfo(number=min(max(1, request.number), pages), size=size, total_rows=total, total_pages=pages)
