@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Permission(StrEnum):
-    """What a route may ask for. All but the first two are a profile's permissions; docs/permissions.md explains them."""
+    """What a route may ask for: the first two, or a permission of profiles (docs/permissions.md)."""
 
     PUBLIC = "public"
     """Everyone, signed in or not."""

@@ -60,7 +60,7 @@ class AlertHub:
             self._count -= 1
 
     def changes(self, person_id: str, seconds: float) -> Iterator[bool]:
-        """Yield True whenever the person's alerts may have changed, False as a sign of life, until `seconds` are over."""
+        """Yield True when the person's alerts may have changed, False as a sign of life, for about `seconds`."""
         inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
         with self._lock:
             self._waiting[person_id].add(inbox)

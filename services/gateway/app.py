@@ -73,7 +73,9 @@ def _finish(response: Response, *, is_secure: bool) -> Response:
         response.headers.setdefault(name, value)
     if is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
-    response.headers.setdefault("Cache-Control", "no-store" if g.get("person") else "no-cache")
+    # Pages carry form tokens, answers carry what one person may see: neither belongs into a cache.
+    is_own = g.get("person") is not None or response.mimetype == "text/html"
+    response.headers.setdefault("Cache-Control", "no-store" if is_own else "no-cache")
     if _is_worth_compressing(response):
         response.set_data(gzip.compress(response.get_data(), 5))
         response.headers["Content-Encoding"] = "gzip"

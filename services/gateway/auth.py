@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
+from urllib.parse import urlencode
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from services.gateway import sessions
@@ -51,8 +52,6 @@ def _refusal(permissions: tuple[Permission, ...]) -> BaseResponse | None:
 
 def redirect_to_sign_in() -> BaseResponse:
     """Send the browser to the sign-in page, and back here afterwards."""
-    from urllib.parse import urlencode
-
     back = request.full_path.rstrip("?")
     return redirect("/sign-in" if back == "/" else f"/sign-in?{urlencode({'next': back})}", 303)
 
@@ -100,6 +99,3 @@ def install(app: Flask) -> None:
     @app.teardown_request
     def forget_again(_problem: BaseException | None) -> None:
         viewer_token.set("")
-
-
-__all__ = ["COOKIE", "Response", "drop_cookie", "install", "redirect_to_sign_in", "requires", "set_cookie"]

@@ -13,12 +13,16 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as notify
 from services.gateway import linking, words
 from services.gateway.access import Permission, Person
+from services.gateway.auth import signed_in_person
 from services.gateway.state import gateway
 from services.kit.errors import ServiceError
 from services.kit.logs import get_logger
 from services.kit.rpc_errors import translated
 
 _log = get_logger(__name__)
+_TIME = Markup(
+    '<time datetime="{}" title="{}"><span aria-hidden="true">{}</span><span class="visually-hidden">{}</span></time>'
+)
 
 
 def install(app: Flask) -> None:
@@ -26,14 +30,12 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         date=_date, full_date=_full_date, ago=_ago, iso=_iso, count=words.count, number_of=words.plural
     )
-    app.jinja_env.globals.update(
-        words=words, asset=lambda name: gateway().assets.address(name), **linking.TEMPLATE_NAMES
-    )
+    app.jinja_env.globals.update(words=words, asset=_asset, **linking.TEMPLATE_NAMES)
     app.context_processor(_frame)
 
 
 def _frame() -> dict[str, Any]:
-    someone: Person | None = g.get("person")
+    someone = _known_person()
     if someone is None:
         return {"person": None, "district": gateway().settings.district_name, "theme": _theme()}
     return {
@@ -44,6 +46,18 @@ def _frame() -> dict[str, Any]:
         "theme": _theme(),
         "working_school": _working_school(someone),
     }
+
+
+def _known_person() -> Person | None:
+    """Return who is signed in, also on pages of errors; None when that cannot be found out."""
+    try:
+        return signed_in_person()
+    except ServiceError:
+        return None
+
+
+def _asset(name: str) -> str:
+    return gateway().assets.address(name)
 
 
 def _theme() -> str:
@@ -133,8 +147,7 @@ def _date(value: Timestamp | datetime) -> Markup:
         return Markup("")
     zone = gateway().zone
     full, short = words.full_date(when, zone), words.short_date(when, zone, gateway().clock())
-    markup = '<time datetime="{}" title="{}"><span aria-hidden="true">{}</span><span class="visually-hidden">{}</span></time>'
-    return Markup(markup).format(when.isoformat(), full, short, full)
+    return _TIME.format(when.isoformat(), full, short, full)
 
 
 def _full_date(value: Timestamp | datetime) -> str:

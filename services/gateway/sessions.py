@@ -1,7 +1,7 @@
 """Signing in and staying signed in: passwords, sessions, throttling.
 
-A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use and
-after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count too.
+A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use
+and after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count.
 """
 
 import hashlib

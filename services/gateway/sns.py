@@ -57,7 +57,7 @@ class Certificates:
             raise refuse("The address is not of an allowed host.")
 
     def key(self, address: str) -> rsa.RSAPublicKey:
-        """Return the public key of the certificate. PermissionDenied for other hosts, Unavailable when it cannot be had."""
+        """Return the certificate's public key. PermissionDenied for other hosts, Unavailable if it cannot be had."""
         self.check_host(address)
         if not _PATH.fullmatch(urlsplit(address).path):
             raise refuse("The certificate's address is not one of SNS.")

@@ -10,6 +10,7 @@ from spectree import Response as Answers
 from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
+from protos.notify.v1 import notify_pb2 as notify
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway import composing, models
@@ -191,8 +192,6 @@ def alerts() -> Response:
     found = open_alerts(person())
     if not found.is_known:
         raise Unavailable("ALERTS_UNAVAILABLE", "Alerts cannot be read at the moment.", retry_after_seconds=2)
-    from protos.notify.v1 import notify_pb2 as notify
-
     return as_json(notify.ListAlertsResponse(alerts=found.alerts))
 
 
