@@ -5,8 +5,8 @@ A message is `none` (not screened), `held` (shown to nobody), `released` or `wit
     none        held ──► released ──► withheld
                   └───────────────────►┘
 
-The admin flag's cell, by the first rule that fits: a referral locks it (106); without the Flag Messages permission it is
-read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is a box (107).
+The admin flag's cell, by the first rule that fits: a referral locks it (106); without the Flag Messages permission it
+is read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is a box (107).
 """
 
 from dataclasses import dataclass, field

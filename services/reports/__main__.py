@@ -1,0 +1,45 @@
+"""Wiring of reports: `python -m services.reports serve`."""
+
+import sys
+
+from protos.reports.v1 import reports_pb2, reports_pb2_grpc
+from services.kit.auth import TokenVerifier
+from services.kit.bus import Bus
+from services.kit.consumer import Consumer
+from services.kit.db import check_database, create_engine
+from services.kit.health import Health
+from services.kit.listening import Listener
+from services.kit.relay import Relay
+from services.kit.rpc_server import RpcServer
+from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.reports.config import Config
+from services.reports.events import QUEUE, QueueEvents
+from services.reports.rpc import ReportsServicer
+from services.reports.store.intake import CHANNEL
+
+
+async def serve(config: Config, life: Lifecycle) -> None:
+    """Answer ReportsService, follow the queue, and publish what reviewers did."""
+    engine = create_engine(config.database_url.get_secret_value(), name="reports serve", statement_timeout_seconds=30)
+    life.on_stop("database", engine.dispose)
+    bus = await Bus.connect(config.nats_url.get_secret_value(), name="reports", replicas=config.nats_replicas)
+    life.on_stop("nats", bus.close)
+    await bus.ensure_stream("reports")
+    health = Health({"database": lambda: check_database(engine), "nats": bus.check})
+    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    listener = Listener(engine, [CHANNEL])
+    server.add(
+        reports_pb2_grpc.add_ReportsServiceServicer_to_server,
+        ReportsServicer(engine, listener, config.district_time_zone),
+        reports_pb2.DESCRIPTOR.services_by_name["ReportsService"],
+    )
+    life.spawn("relay", Relay(engine, bus).run())
+    life.spawn("listener", listener.run())
+    life.consume(Consumer(bus, QUEUE, QueueEvents(engine).handle))
+    await server.start()
+    life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+sys.exit(run_service("reports", [Process("serve", "gRPC, and the consumer of the queue's events", Config, serve)]))

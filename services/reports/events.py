@@ -1,0 +1,202 @@
+"""What the queue tells, into the read model; and what reports tells of its reviews.
+
+Progress may come before its message, a release before its submission: nothing is lost and the newest version wins.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from protos.events.v1 import queue_pb2 as queue
+from protos.events.v1 import reports_pb2 as events
+from protos.types.v1 import types_pb2 as types
+from services.kit.clock import utc_now
+from services.kit.consumer import Event, Subscribing
+from services.kit.db import transaction
+from services.kit.outbox import add_event, first_times
+from services.reports.domain import COUNTERS, Origin, Screening
+from services.reports.metrics import events_applied, progress_lag
+from services.reports.store import intake
+from services.reports.store.review import Acknowledgement, Standing
+
+REVIEW_CHANGED = "reports.review.changed.v1"
+DURABLE = "reports-queue"
+QUEUE = Subscribing(
+    "queue", DURABLE, ("queue.message.*.v1", "queue.entry.progressed.v1"), batch=100, workers=2, ack_wait_seconds=30
+)
+_PARSERS: dict[str, Any] = {
+    "queue.message.submitted.v1": queue.MessageSubmitted,
+    "queue.message.withheld.v1": queue.MessageWithheld,
+    "queue.message.released.v1": queue.MessageReleased,
+    "queue.entry.progressed.v1": queue.EntryProgressed,
+}
+
+
+class QueueEvents:
+    """Writes the queue's events into the read model."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Take the engine of the reports' database."""
+        self._engine = engine
+
+    async def handle(self, delivered: Sequence[Event]) -> None:
+        """Apply the events in one transaction; those that were applied before change nothing."""
+        known = [
+            (each, _PARSERS[each.subject].FromString(each.payload)) for each in delivered if each.subject in _PARSERS
+        ]
+        async with transaction(self._engine) as connection:
+            fresh = await first_times(connection, DURABLE, [message.event_id for _, message in known])
+            new = {message.event_id: (each.subject, message) for each, message in known if message.event_id in fresh}
+            await intake.lock_messages(connection, [_message_id(message) for _, message in new.values()])
+            moved = await _apply(connection, [message for _, message in new.values()])
+            await intake.tell_moved(connection, sorted(moved))
+        _measure(list(new.values()))
+
+
+async def _apply(connection: AsyncConnection, messages: Sequence[Any]) -> set[str]:
+    """Write the messages, then the newest counts of each entry; return the entries that moved."""
+    counts = _Counts()
+    shown: set[str] = set()
+    for each in messages:
+        if isinstance(each, queue.EntryProgressed):
+            counts.add(each.entry_id, each.version, each.counts)
+            continue
+        if isinstance(each, queue.MessageReleased):
+            await intake.release(connection, each.message_id)
+        else:
+            await _write_message(connection, each, counts)
+        shown.add(_message_id(each))
+    moved = await intake.replace_counts(connection, counts.versions, counts.rows())
+    return moved | set(await intake.entries_of(connection, sorted(shown)))
+
+
+async def _write_message(
+    connection: AsyncConnection, event: queue.MessageSubmitted | queue.MessageWithheld, counts: "_Counts"
+) -> None:
+    snapshot = event.message
+    screening = Screening.HELD if snapshot.is_held else Screening.NONE
+    if await intake.take_early_release(connection, snapshot.message_id):
+        screening = Screening.RELEASED
+    await intake.insert_message(connection, message_row(snapshot, screening), entry_rows(snapshot))
+    if isinstance(event, queue.MessageWithheld):
+        await intake.withhold(connection, threat_row(event))
+    for entry in snapshot.entries:
+        counts.add(entry.entry_id, entry.version, entry.counts)
+
+
+class _Counts:
+    """The newest counts of each entry among some events."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, int] = {}
+        self._counts: dict[str, Sequence[types.DeliveryCounts]] = {}
+
+    def add(self, entry_id: str, version: int, counts: Sequence[types.DeliveryCounts]) -> None:
+        if version > self.versions.get(entry_id, -1):
+            self.versions[entry_id], self._counts[entry_id] = version, counts
+
+    def rows(self) -> list[dict[str, Any]]:
+        names = ("school_id", "total", *COUNTERS)
+        return [
+            {"entry_id": entry_id, **{name: getattr(each, name) for name in names}}
+            for entry_id, counts in self._counts.items()
+            for each in counts
+        ]
+
+
+def message_row(snapshot: queue.MessageSnapshot, screening: Screening) -> dict[str, Any]:
+    """Return a message as its row. Names and source stay as sent (statements 234, 243)."""
+    copied = (
+        "message_id",
+        "sender_id",
+        "sender_name",
+        "sender_school_id",
+        "subject",
+        "body",
+        "is_secure",
+        "is_emergency",
+    )
+    only = {each.only_recipient_name for each in snapshot.entries} - {""}
+    regarding = [{"student_id": s.student_id, "name": s.name, "number": s.number} for s in snapshot.regarding]
+    return {
+        **{name: getattr(snapshot, name) for name in (*copied, "regarding_count", "in_reply_to")},
+        "sent_at": snapshot.sent_at.ToDatetime(tzinfo=UTC),
+        # An excluded school's messages carry its title under From, all others their sender's name (statements 42, 231).
+        "from_words": snapshot.from_title if snapshot.is_from_excluded_school else snapshot.sender_name,
+        "sender_role": word(types.Role, "ROLE_", snapshot.sender_role),
+        "source": word(types.Source, "SOURCE_", snapshot.source or types.SOURCE_SCHOOL),
+        "kind": word(types.MessageKind, "MESSAGE_KIND_", snapshot.kind or types.MESSAGE_KIND_ORDINARY),
+        "to_words": only.pop() if len(only) == 1 else snapshot.audience_summary,
+        "recipient_type": word(types.RecipientType, "RECIPIENT_TYPE_", snapshot.recipient_type or 1),
+        "regarding": regarding,
+        "regarding_words": ", ".join(each["name"] for each in regarding),
+        "screening": screening,
+        "school_ids": sorted(_schools(snapshot)),
+    }
+
+
+def _schools(snapshot: queue.MessageSnapshot) -> set[str]:
+    reached = {each.school_id for entry in snapshot.entries for each in entry.counts}
+    return (reached | {snapshot.sender_school_id}) - {""}
+
+
+def entry_rows(snapshot: queue.MessageSnapshot) -> list[dict[str, Any]]:
+    """Return a message's entries as rows."""
+    sent_at = snapshot.sent_at.ToDatetime(tzinfo=UTC)
+    return [
+        {
+            "entry_id": each.entry_id,
+            "message_id": snapshot.message_id,
+            "sent_at": sent_at,
+            "channel": word(types.Channel, "CHANNEL_", each.channel),
+            "text": each.text or snapshot.body,
+        }
+        for each in snapshot.entries
+    ]
+
+
+def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:
+    """Return a withheld message's threat as its row."""
+    return {
+        "message_id": event.message.message_id,
+        "withheld_at": event.withheld_at.ToDatetime(tzinfo=UTC),
+        "verdict": event.verdict.SerializeToString(),
+        "recipient_names": list(event.recipient_names),
+        "is_imported": event.is_imported,
+    }
+
+
+def word(enum: Any, prefix: str, number: int) -> str:
+    """Return the word of a contract's number: CHANNEL_EMAIL is email."""
+    return str(enum.Name(number)).removeprefix(prefix).lower()
+
+
+def _message_id(message: Any) -> str:
+    snapshot = isinstance(message, queue.MessageSubmitted | queue.MessageWithheld)
+    return str(message.message.message_id if snapshot else message.message_id)
+
+
+def _measure(applied: Sequence[tuple[str, Any]]) -> None:
+    now = utc_now()
+    for subject, message in applied:
+        events_applied.add(1, {"messaging.destination.name": subject})
+        if isinstance(message, queue.EntryProgressed):
+            progress_lag.record(max(0.0, (now - message.changed_at.ToDatetime(tzinfo=UTC)).total_seconds()))
+
+
+async def tell_review(
+    connection: AsyncConnection, message_id: str, version: int, standing: Standing, by: Acknowledgement | None
+) -> None:
+    """Tell where the review of a message stands."""
+    event = events.ReviewChanged(
+        message_id=message_id,
+        version=version,
+        is_admin_flagged=standing.set_at[Origin.ADMIN] is not None,
+        is_system_flagged=standing.set_at[Origin.SYSTEM] is not None,
+    )
+    if by:
+        event.acknowledged_by_id, event.acknowledged_by_name = by.person_id, by.name
+        event.acknowledged_at.FromDatetime(by.at)
+    await add_event(connection, REVIEW_CHANGED, event)

@@ -1,0 +1,90 @@
+"""Rows to proto messages."""
+
+from typing import Any
+
+from protos.reports.v1 import reports_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.reports.domain import COUNTERS, TEXT_SHOWN, FlagControl, Page, Report, flag_control
+
+Row = dict[str, Any]
+_CONTROLS = {
+    FlagControl.READ_ONLY: pb.FLAG_CONTROL_READ_ONLY,
+    FlagControl.EDITABLE: pb.FLAG_CONTROL_EDITABLE,
+    FlagControl.HIDDEN: pb.FLAG_CONTROL_HIDDEN,
+    FlagControl.LOCKED: pb.FLAG_CONTROL_LOCKED,
+}
+
+
+def entry_message(row: Row, report: Report, *, may_flag: bool) -> pb.EntryRow:
+    """Return a row of a report. Outside Threat Messages a withheld row has neither subject nor text."""
+    is_withheld = row["screening"] == "withheld"
+    is_shown = report is Report.THREATS or not is_withheld
+    copied = ("sender_id", "is_secure", "is_emergency", "regarding_count", "referral_id", "version")
+    message = pb.EntryRow(
+        entry_id=str(row["entry_id"]),
+        message_id=str(row["message_id"]),
+        sent_at=row["sent_at"],
+        channel=types.Channel.Value(f"CHANNEL_{row['channel'].upper()}"),
+        subject=row["subject"] if is_shown else "",
+        text=row["text"][:TEXT_SHOWN] if is_shown else "",
+        source=types.Source.Value(f"SOURCE_{row['source'].upper()}"),
+        sender_role=types.Role.Value(f"ROLE_{row['sender_role'].upper()}"),
+        to=row["to_words"],
+        recipient_type=types.RecipientType.Value(f"RECIPIENT_TYPE_{row['recipient_type'].upper()}"),
+        regarding=[pb.Student(**each) for each in row["regarding"]],
+        counts=types.DeliveryCounts(**{name: row[name] for name in ("total", *COUNTERS)}),
+        is_flagged=row["teacher_set_at"] is not None or row["system_set_at"] is not None,
+        is_admin_flagged=row["admin_set_at"] is not None,
+        flag_control=_control(row, may_flag=may_flag),
+        is_withheld=is_withheld,
+        acknowledged_by=row["acknowledged_by"] or "",
+        acknowledged_at=row["acknowledged_at"],
+        categories=_categories(row) if report is Report.THREATS else [],
+        **{name: row[name] for name in copied},
+    )
+    # `from` is a word of Python's own.
+    setattr(message, "from", row["from_words"])
+    return message
+
+
+def _control(row: Row, *, may_flag: bool) -> pb.FlagControl.ValueType:
+    control = flag_control(
+        may_flag=may_flag,
+        has_referral=bool(row["referral_id"]),
+        teacher_set_at=row["teacher_set_at"],
+        admin_set_at=row["admin_set_at"],
+    )
+    return _CONTROLS[control]
+
+
+def _categories(row: Row) -> list[types.CategoryScore]:
+    held = [each for each in verdict_message(row).scores if each.holds]
+    return sorted(held, key=lambda each: -each.score)
+
+
+def verdict_message(row: Row) -> types.Verdict:
+    """Return why the row's message was withheld; empty when it was not."""
+    return types.Verdict.FromString(row["verdict"] or b"")
+
+
+def page_message(page: Page) -> types.PageInfo:
+    """Return where a page stands."""
+    return types.PageInfo(number=page.number, size=page.size, total_rows=page.total_rows, total_pages=page.total_pages)
+
+
+def audit_message(row: Row) -> pb.AuditRecord:
+    """Return a record of the audit log."""
+    fields = ("at", "actor_id", "actor_name", "action", "detail")
+    return pb.AuditRecord(message_id=str(row["message_id"] or ""), **{name: row[name] for name in fields})
+
+
+def conversation_message(row: Row) -> pb.ConversationItem:
+    """Return a message near a threat."""
+    item = pb.ConversationItem(
+        message_id=str(row["message_id"]),
+        sent_at=row["sent_at"],
+        text="\n".join(part for part in (row["subject"], row["body"]) if part),
+        is_withheld=row["screening"] == "withheld",
+    )
+    setattr(item, "from", row["from_words"])
+    return item

@@ -1,0 +1,212 @@
+"""Reading requests strictly: filters, rules, sort and page; every mistake is named by its field."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from typing import NamedTuple
+
+from protos.reports.v1 import reports_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.kit.errors import InvalidArgument
+from services.reports.domain import (
+    COLUMNS,
+    LARGEST_PAGE,
+    OPERATORS,
+    Kind,
+    Operator,
+    Order,
+    Report,
+    Rule,
+    Search,
+    day_bounds,
+)
+
+_MOST_IDS = 1000
+_MOST_RULES = 20
+_LONGEST_VALUE = 200
+_MOST_WATCHED = 500
+_YES = {"yes", "true", "1", "x", "✓"}
+_NO = {"no", "false", "0"}
+_LARGEST_NUMBER = 10**12
+
+
+class _Days(NamedTuple):
+    since: datetime | None
+    before: datetime | None
+
+
+class _Problems:
+    """What is wrong with a request, all of it."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def add(self, pointer: str, detail: str) -> None:
+        self.found.append((pointer, detail))
+
+    def refuse(self, reason: str) -> None:
+        if self.found:
+            raise InvalidArgument(reason, "Some of this cannot be read.", violations=self.found)
+
+
+def is_id(value: str) -> bool:
+    """Tell whether the text is the id of something."""
+    try:
+        return str(uuid.UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
+def check_id(field: str, value: str) -> str:
+    """Return the id; InvalidArgument when it is none."""
+    if not is_id(value):
+        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "This is not an id.")])
+    return value
+
+
+def check_watched(entry_ids: Sequence[str]) -> list[str]:
+    """Return the entries to watch, each once; InvalidArgument unless there are 1 to 500."""
+    if not 1 <= len(entry_ids) <= _MOST_WATCHED:
+        wrong = [("/entry_ids", f"1 to {_MOST_WATCHED} entries can be watched.")]
+        raise InvalidArgument("WATCH_MALFORMED", violations=wrong)
+    return list(dict.fromkeys(check_id(f"entry_ids/{i}", each) for i, each in enumerate(entry_ids)))
+
+
+def read_page(request: types.PageRequest) -> tuple[int, int]:
+    """Return number and size as asked; InvalidArgument out of range."""
+    problems = _Problems()
+    if request.number < 0:
+        problems.add("/page/number", "The first page is 1.")
+    if not 0 <= request.size <= LARGEST_PAGE:
+        problems.add("/page/size", f"A page has 1 to {LARGEST_PAGE} rows.")
+    problems.refuse("PAGE_INVALID")
+    return request.number, request.size
+
+
+def read_order(sort: types.Sort) -> Order:
+    """Return the order; date descending when none is asked for. InvalidArgument for an unknown column."""
+    if not sort.column:
+        return Order()
+    if sort.column not in COLUMNS:
+        raise InvalidArgument("SORT_UNKNOWN", violations=[("/sort/column", "There is no such column.")])
+    return Order(sort.column, sort.descending)
+
+
+def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
+    """Return the filters; dates and times are of the zone. InvalidArgument names every field that cannot be read."""
+    problems = _Problems()
+    days = _read_days(asked, zone, problems)
+    if report is Report.THREATS and asked.is_flagged:
+        problems.add("/filter/is_flagged", "Threat Messages has no Flagged filter.")
+    search = Search(
+        report=report,
+        zone=zone,
+        channels=tuple(_channels(asked.channels, problems)),
+        school_ids=_ids("school_ids", asked.school_ids, problems),
+        sender_ids=_ids("sender_ids", asked.sender_ids, problems),
+        since=days.since,
+        before=days.before,
+        start_time=_clock("start_time", asked.start_time, problems),
+        end_time=_clock("end_time", asked.end_time, problems),
+        is_secure=asked.is_secure,
+        is_emergency=asked.is_emergency,
+        is_flagged=asked.is_flagged,
+        rules=tuple(_rules(asked.rules, problems)),
+        message_id="".join(_ids("message_id", [asked.message_id] if asked.message_id else [], problems)),
+    )
+    problems.refuse("FILTER_INVALID")
+    return search
+
+
+def _ids(field: str, values: Sequence[str], problems: _Problems) -> tuple[str, ...]:
+    if len(values) > _MOST_IDS:
+        problems.add(f"/filter/{field}", f"At most {_MOST_IDS} are allowed.")
+    for position, value in enumerate(values[:_MOST_IDS]):
+        if not is_id(value):
+            problems.add(f"/filter/{field}/{position}", "This is not an id.")
+    return tuple(values)
+
+
+def _channels(numbers: Sequence[int], problems: _Problems) -> Iterator[str]:
+    for position, number in enumerate(numbers):
+        if number in types.Channel.values() and number:
+            yield types.Channel.Name(types.Channel.ValueType(number)).removeprefix("CHANNEL_").lower()
+        else:
+            problems.add(f"/filter/channels/{position}", "This is not a channel.")
+
+
+def _read_days(asked: pb.Filter, zone: str, problems: _Problems) -> _Days:
+    start = _day("/filter/start_date", asked.start_date, problems)
+    end = _day("/filter/end_date", asked.end_date, problems)
+    return _Days(*day_bounds(start, end, zone))
+
+
+def _day(pointer: str, text: str, problems: _Problems) -> date | None:
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = date.min
+    if not 1900 <= found.year <= 9998:
+        problems.add(pointer, "Write a date like 2026-11-14.")
+        return None
+    return found
+
+
+def _clock(field: str, text: str, problems: _Problems) -> time | None:
+    if not text:
+        return None
+    try:
+        return time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+    except ValueError:
+        problems.add(f"/filter/{field}", "Write a time like 08:30.")
+        return None
+
+
+def _rules(asked: Sequence[types.ColumnRule], problems: _Problems) -> Iterator[Rule]:
+    if len(asked) > _MOST_RULES:
+        problems.add("/filter/rules", f"At most {_MOST_RULES} rules are allowed.")
+    for position, rule in enumerate(asked[:_MOST_RULES]):
+        found = _rule(f"/filter/rules/{position}", rule, problems)
+        if found:
+            yield found
+
+
+def _rule(pointer: str, asked: types.ColumnRule, problems: _Problems) -> Rule | None:
+    kind = COLUMNS.get(asked.column)
+    name = types.ColumnRule.Operator.Name(asked.operator) if asked.operator in range(1, 9) else ""
+    operator = Operator(name.removeprefix("OPERATOR_").lower()) if name else None
+    if kind is None:
+        problems.add(f"{pointer}/column", "There is no such column.")
+    elif operator is None or operator not in OPERATORS[kind]:
+        problems.add(f"{pointer}/operator", f"A column of {kind}s is not compared like this.")
+    else:
+        value = _value(kind, operator, asked.value.strip())
+        if value is not None:
+            return Rule(asked.column, operator, value)
+        problems.add(f"{pointer}/value", _RIGHT_VALUES[kind])
+    return None
+
+
+_RIGHT_VALUES = {
+    Kind.TEXT: f"Write 1 to {_LONGEST_VALUE} characters.",
+    Kind.NUMBER: "Write a whole number.",
+    Kind.DATE: "Write a date like 2026-11-14.",
+    Kind.TICK: "Write yes or no.",
+}
+
+
+def _value(kind: Kind, operator: Operator, text: str) -> str | int | date | bool | None:
+    """Return the value with the column's type; None when it cannot be read."""
+    if operator in (Operator.EMPTY, Operator.NOT_EMPTY):
+        return operator is Operator.NOT_EMPTY if kind is Kind.TICK else ""
+    if not 0 < len(text) <= _LONGEST_VALUE or "\x00" in text:
+        return None
+    if kind is Kind.NUMBER:
+        return int(text) if text.isascii() and text.isdigit() and int(text) < _LARGEST_NUMBER else None
+    if kind is Kind.DATE:
+        return _day("", text, _Problems())
+    if kind is Kind.TICK:
+        return text.lower() in _YES if text.lower() in _YES | _NO else None
+    return text

@@ -1,0 +1,136 @@
+"""Reading rows for the page: entries with counts, flags and acknowledgement, senders, conversations, the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reports.domain import COUNTERS, EVERY_SCHOOL, Origin, Screening, Sight
+from services.reports.store.sight import counts_of, visible
+from services.reports.tables import acknowledgements, audit_records, entries, flags, messages, progress, threats
+
+Row = dict[str, Any]
+_SENDERS = 50
+_LATELY = 2000
+_CONVERSATION = 10
+
+
+def _flag_at(origin: Origin) -> sa.ScalarSelect[datetime]:
+    found = sa.select(flags.c.set_at).where(flags.c.message_id == messages.c.message_id, flags.c.origin == origin)
+    return found.correlate(messages).scalar_subquery()
+
+
+def _entry_rows(sight: Sight) -> sa.Select[Any]:
+    counts = counts_of(sight)
+    acknowledged = acknowledgements.c
+    tables = (
+        entries.join(messages, entries.c.message_id == messages.c.message_id)
+        .join(counts, sa.true())
+        .outerjoin(progress, progress.c.entry_id == entries.c.entry_id)
+        .outerjoin(threats, threats.c.message_id == messages.c.message_id)
+        .outerjoin(acknowledgements, acknowledged.message_id == messages.c.message_id)
+    )
+    columns = [
+        *(each for each in messages.c if each.key != "message_id"),
+        *(entries.c[name] for name in ("entry_id", "message_id", "channel", "text")),
+        *(counts.c[name] for name in ("total", *COUNTERS)),
+        sa.func.coalesce(progress.c.version, 0).label("version"),
+        threats.c.verdict,
+        threats.c.recipient_names,
+        acknowledged.name.label("acknowledged_by"),
+        acknowledged.acknowledged_at,
+        *(_flag_at(origin).label(f"{origin}_set_at") for origin in Origin),
+    ]
+    return sa.select(*columns).select_from(tables).where(visible(sight))
+
+
+async def entry_rows(connection: AsyncConnection, sight: Sight, entry_ids: Sequence[str]) -> list[Row]:
+    """Return the rows of those entries that the viewer sees, in the order given."""
+    if not entry_ids:
+        return []
+    found = await connection.execute(_entry_rows(sight).where(entries.c.entry_id.in_(entry_ids)))
+    by_id = {str(row["entry_id"]): dict(row) for row in found.mappings()}
+    return [by_id[each] for each in entry_ids if each in by_id]
+
+
+async def message_rows(connection: AsyncConnection, sight: Sight, message_id: str) -> list[Row]:
+    """Return the rows of a message's entries, in the order of its channels; empty when the viewer does not see it."""
+    statement = _entry_rows(sight).where(messages.c.message_id == message_id).order_by(entries.c.entry_id)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def senders(connection: AsyncConnection, sight: Sight, query: str) -> list[tuple[str, str]]:
+    """Return (sender, name) of those whom the viewer may choose, the latest first, at most 50."""
+    condition = [visible(sight), messages.c.sender_id != ""]
+    if query:
+        condition.append(messages.c.sender_name.icontains(query, autoescape=True))
+    lately = (
+        sa.select(messages.c.sender_id, messages.c.sender_name, messages.c.sent_at)
+        .where(*condition)
+        .order_by(messages.c.sent_at.desc())
+        .limit(_LATELY)
+        .subquery()
+    )
+    newest = sa.func.max(lately.c.sent_at)
+    name = sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(lately.c.sender_name, lately.c.sent_at.desc()))
+    statement = (
+        sa.select(lately.c.sender_id, name[1]).group_by(lately.c.sender_id).order_by(newest.desc()).limit(_SENDERS)
+    )
+    return [(row[0], row[1]) for row in await connection.execute(statement)]
+
+
+async def conversation(connection: AsyncConnection, sight: Sight, message_id: str) -> list[Row]:
+    """Return what the same sender wrote before and after, what it answers and what answers it, oldest first."""
+    here = sa.select(messages).where(messages.c.message_id == message_id).subquery()
+    near = sa.or_(
+        messages.c.sender_id == here.c.sender_id,
+        sa.cast(messages.c.message_id, sa.Text) == here.c.in_reply_to,
+        messages.c.in_reply_to == sa.cast(here.c.message_id, sa.Text),
+    )
+    names = ("message_id", "sent_at", "from_words", "subject", "body", "screening")
+    base = sa.select(*(messages.c[name] for name in names)).where(
+        visible(sight), messages.c.message_id != message_id, near
+    )
+    before = base.where(messages.c.sent_at <= here.c.sent_at).order_by(messages.c.sent_at.desc()).limit(_CONVERSATION)
+    after = base.where(messages.c.sent_at > here.c.sent_at).order_by(messages.c.sent_at).limit(_CONVERSATION)
+    rows = [dict(row) for part in (before, after) for row in (await connection.execute(part)).mappings()]
+    return sorted(rows, key=lambda row: (row["sent_at"], row["message_id"]))
+
+
+def _audit(sight: Sight, message_id: str) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if message_id:
+        conditions.append(audit_records.c.message_id == message_id)
+    if EVERY_SCHOOL not in sight.schools:
+        mine = sa.select(messages.c.message_id).where(visible(sight))
+        conditions.append(audit_records.c.message_id.in_(mine))
+    return conditions
+
+
+async def count_audit(connection: AsyncConnection, sight: Sight, message_id: str) -> int:
+    """Return how many records of the audit log the viewer sees, of one message or of all."""
+    statement = sa.select(sa.func.count()).select_from(audit_records).where(*_audit(sight, message_id))
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def audit(
+    connection: AsyncConnection,
+    sight: Sight,
+    message_id: str,
+    *,
+    limit: int,
+    offset: int = 0,
+    oldest_first: bool = False,
+) -> list[Row]:
+    """Return records of the audit log, newest first unless asked otherwise."""
+    keys = (audit_records.c.at, audit_records.c.record_id)
+    order = [key.asc() if oldest_first else key.desc() for key in keys]
+    statement = sa.select(audit_records).where(*_audit(sight, message_id)).order_by(*order).limit(limit).offset(offset)
+    return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+def is_withheld(row: Row) -> bool:
+    """Tell whether screening stopped the row's message."""
+    return bool(row["screening"] == Screening.WITHHELD)

@@ -1,0 +1,93 @@
+"""What a viewer sees, as conditions and expressions: every question to the tables goes through here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.reports.domain import CHANNEL_LABELS, COUNTERS, NUMBERS, Origin, Report, Screening, Sight
+from services.reports.tables import acknowledgements, entries, entry_counts, flags, messages
+
+LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
+"""Alerts to staff are no rows of a report, and a message that waits for its verdict is shown to nobody (249)."""
+_SOURCES = {"district": "District", "school": "School"}
+_RECIPIENT_TYPES = {"directory": "Directory", "imported": "Imported"}
+
+
+def touches(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Tell whether a message was sent from, or to somebody of, one of the schools."""
+    return messages.c.school_ids.bool_op("&&")(sa.cast(sorted(school_ids), ARRAY(sa.Text)))
+
+
+def visible(sight: Sight) -> sa.ColumnElement[bool]:
+    """Return the condition on messages that a viewer may see (statements 6, 7)."""
+    own = messages.c.sender_id == sight.person_id
+    if not sight.all_users:
+        return sa.and_(LISTED, own)
+    return LISTED if sight.is_district_wide else sa.and_(LISTED, sa.or_(own, touches(list(sight.schools))))
+
+
+def counts_of(sight: Sight) -> sa.FromClause:
+    """Return the sums of an entry's counters over the viewer's schools; whole where the viewer is the sender."""
+    sums = [
+        sa.cast(sa.func.coalesce(sa.func.sum(entry_counts.c[name]), 0), sa.BigInteger).label(name)
+        for name in ("total", *COUNTERS)
+    ]
+    condition = entry_counts.c.entry_id == entries.c.entry_id
+    if not sight.is_district_wide:
+        in_sight = entry_counts.c.school_id.in_(sorted(sight.schools))
+        condition = sa.and_(condition, sa.or_(messages.c.sender_id == sight.person_id, in_sight))
+    return sa.select(*sums).where(condition).correlate(entries, messages).lateral("counts")
+
+
+def has_flag(*origins: Origin) -> sa.ColumnElement[bool]:
+    """Tell whether one of these flags is set on the message."""
+    return (
+        sa.select(1)
+        .where(flags.c.message_id == messages.c.message_id, flags.c.origin.in_(origins), flags.c.set_at.is_not(None))
+        .correlate(messages)
+        .exists()
+    )
+
+
+def is_acknowledged() -> sa.ColumnElement[bool]:
+    """Tell whether the message's threat is acknowledged."""
+    found = sa.select(1).where(acknowledgements.c.message_id == messages.c.message_id)
+    return found.correlate(messages).exists()
+
+
+def message_words(report: Report) -> sa.ColumnElement[str]:
+    """Return what the Message column says; outside Threat Messages nobody may find a withheld text by its words."""
+    words = messages.c.subject.concat(" ").concat(entries.c.text)
+    if report is Report.THREATS:
+        return words
+    return sa.case((messages.c.screening == Screening.WITHHELD, ""), else_=words)
+
+
+def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.ColumnElement[Any]:
+    """Return the value of a column as it sorts and is compared; text in lower case. Never NULL."""
+    if column in NUMBERS:
+        first, *others = (counts.c[name] for name in NUMBERS[column])
+        return sum(others, first)
+    texts: dict[str, sa.ColumnElement[str]] = {
+        "message": message_words(report),
+        "type": sa.case(CHANNEL_LABELS, value=entries.c.channel),
+        "source": sa.case(_SOURCES, value=messages.c.source),
+        "recipient_type": sa.case(_RECIPIENT_TYPES, value=messages.c.recipient_type),
+        "from": messages.c.from_words,
+        "to": messages.c.to_words,
+        "regarding_student": messages.c.regarding_words,
+        "referral": messages.c.referral_id,
+    }
+    if column in texts:
+        return sa.func.lower(texts[column], type_=sa.Text())
+    ticks: dict[str, sa.ColumnElement[bool]] = {
+        "secure": messages.c.is_secure,
+        "emergency": messages.c.is_emergency,
+        "flagged": has_flag(Origin.TEACHER, Origin.SYSTEM),
+        "admin_flagged": has_flag(Origin.ADMIN),
+        "acknowledge": is_acknowledged(),
+    }
+    values: dict[str, sa.ColumnElement[Any]] = {**ticks, "date": entries.c.sent_at}
+    return values[column]
