@@ -29,13 +29,13 @@ What it calls
 
 What becomes of a message depends on its destination: `outcomes.py`, also at GET /control/outcomes and on the page.
 Arrivals carry the query of the callback address, EmailTags or MessageAttributes as `tags`. A recipient is recognised by
-channel, destination and tags without `attempt`, `attempt_id`, `batch` and `batch_id`.
+channel, destination and tags without `attempt`, `attempt_id`, `batch`, `batch_id` and the last part of `delivery_key`.
 
 Control, from this machine only (JSON)
     POST /control/modes {provider: {mode, probability, retry_after_seconds, delay_seconds, late_seconds, count}}
         providers: sms voice (twilio = both) ses sns translate moderation; modes: ok hang 429 500 timeout_after_accept,
         drop_receipts duplicate_receipts late_receipts reorder; moderation also schema_drift partial quota_exceeded
     POST /control/reset   GET /control/state   GET /control/arrival_counts   GET /control/outcomes
-    GET /arrived.json?channel=&to=&tag=NAME=VALUE&after=SEQ&limit=
+    GET /arrived.json?channel=&to=&tag=NAME=VALUE&after=SEQ&limit=      (a VALUE that ends in * matches what begins so)
     GET /   what arrived, for people
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import time
 from collections import Counter, deque
@@ -14,6 +15,7 @@ FULL_TEXT_KEPT = 5_000
 """For this many of the newest arrivals the whole content is kept; of older ones only subject and plain text."""
 
 _PER_ATTEMPT = frozenset({"attempt", "attempt_id", "batch", "batch_id"})
+_LAST_PART = re.compile(r"[._][^._]*$")
 
 
 @dataclass(slots=True, eq=False)
@@ -49,9 +51,13 @@ def recipient_key(arrival: Arrival) -> int:
     """A number that is the same for every attempt to give one message to one recipient.
 
     It is made of channel, destination and the tags that travelled with the message (query of the callback address,
-    EmailTags, MessageAttributes) without those that name the attempt or batch; without tags, of the text.
+    EmailTags, MessageAttributes) without those that name the attempt or batch; without tags, of the text. The
+    `delivery_key` of our own queue is entry, number and attempt, joined by dots or underscores: only the last varies.
     """
-    lasting = tuple(sorted(pair for pair in arrival.tags.items() if pair[0] not in _PER_ATTEMPT))
+    tags = arrival.tags
+    if (delivery := tags.get("delivery_key")) is not None:
+        tags = {**tags, "delivery_key": _LAST_PART.sub("", delivery)}
+    lasting = tuple(sorted(pair for pair in tags.items() if pair[0] not in _PER_ATTEMPT))
     return hash((arrival.channel, arrival.to, lasting or (arrival.subject, arrival.text)))
 
 

@@ -162,7 +162,7 @@ class Control:
         )
 
     async def _arrived(self, request: web.Request) -> web.Response:
-        """Arrivals, newest first: ?channel=&to=&tag=NAME=VALUE&after=SEQ&limit=."""
+        """Arrivals, newest first: ?channel=&to=&tag=NAME=VALUE&after=SEQ&limit=; VALUE* matches what begins so."""
         limit = request.query.get("limit", "100")
         after = request.query.get("after", "0")
         if not limit.isdecimal() or not after.isdecimal():
@@ -178,5 +178,12 @@ class Control:
         return [
             arrival
             for arrival in found
-            if channel in ("", arrival.channel) and all(arrival.tags.get(name) == value for name, value in tags)
+            if channel in ("", arrival.channel) and all(_tagged(arrival, name, value) for name, value in tags)
         ]
+
+
+def _tagged(arrival: Arrival, name: str, wanted: str) -> bool:
+    value = arrival.tags.get(name)
+    if value is None:
+        return False
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted

@@ -18,7 +18,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def check_shape(shape: Any, value: Any, path: str = "") -> None:
-    """AssertionError, naming the place, where `value` as botocore parsed it does not fit the shape."""
+    """AssertionError, naming the place, where `value`, as botocore parsed it or as JSON, does not fit the shape."""
     if shape.type_name == "structure":
         missing = set(shape.required_members) - set(value)
         assert not missing, f"{path} lacks {missing}"
@@ -34,7 +34,7 @@ def check_shape(shape: Any, value: Any, path: str = "") -> None:
         for key, item in value.items():
             check_shape(shape.value, item, f"{path}[{key}]")
     elif shape.type_name == "timestamp":
-        assert isinstance(value, datetime), path
+        assert isinstance(value, datetime | int | float), path
     else:
         _check_scalar(shape, value, path)
 
@@ -60,14 +60,19 @@ class Checked:
         if model.output_shape is None:
             return
         check_shape(model.output_shape, parsed, model.name)
-        unknown = _raw_members(model, http_response.content) - set(model.output_shape.members)
+        if model.service_model.metadata["protocol"] == "query":
+            names = _members_of_xml(model, http_response.content)
+        else:
+            # botocore bends wrong types of JSON into right ones, so the text itself is checked too.
+            raw = json.loads(http_response.content or b"{}")
+            check_shape(model.output_shape, raw, model.name)
+            names = set(raw)
+        unknown = names - set(model.output_shape.members)
         assert not unknown, f"{model.name} answers {unknown}, which the service model does not know"
 
 
-def _raw_members(model: Any, body: bytes) -> set[str]:
-    """The names at the top of the answer as it was on the wire."""
-    if model.service_model.protocol != "query":
-        return set(json.loads(body or b"{}"))
+def _members_of_xml(model: Any, body: bytes) -> set[str]:
+    """The names at the top of a query protocol's answer."""
     root = ET.fromstring(body)  # noqa: S314 - the answer of our own simulator
     namespace = f"{{{model.metadata['xmlNamespace']}}}" if "xmlNamespace" in model.metadata else ""
     assert root.tag == f"{namespace}{model.name}Response"

@@ -30,6 +30,25 @@ def test_a_second_attempt_at_the_same_recipient_is_a_double(twilio: Client, vend
     assert [arrival["tags"]["attempt"] for arrival in counts["doubled"]] == ["b", "a"]
 
 
+def test_the_queues_delivery_key_names_the_recipient_without_its_last_part(
+    twilio: Client, ses: Any, vendors: VendorSimulator
+) -> None:
+    entry = "0198c0de-0000-7000-8000-000000000001"
+    for key in ("7.1", "8.1", "7.2"):
+        send(twilio, f"delivery_key={entry}.{key}")
+    for key in ("7_1", "7_2"):
+        ses.send_email(
+            FromEmailAddress="office@example.org",
+            Destination={"ToAddresses": ["ana@example.org"]},
+            Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}},
+            EmailTags=[{"Name": "delivery_key", "Value": f"{entry}_{key}"}],
+        )
+    counts = vendors.counts()
+    assert (counts["total"], counts["recipients"], counts["doubles"]) == (5, 3, 2)
+    assert len(vendors.arrivals(tag=f"delivery_key={entry}.7.*")) == 2
+    assert len(vendors.arrivals(tag=f"delivery_key={entry}*", channel="email")) == 2
+
+
 def test_a_second_attempt_after_a_failure_is_no_double(twilio: Client, vendors: VendorSimulator) -> None:
     for attempt in ("a", "b"):
         send(twilio, f"recipient=1&attempt={attempt}", to="+12125550191")
