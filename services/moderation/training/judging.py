@@ -16,13 +16,17 @@ def judge_unseen(artefacts: Path, cache: Path) -> Judged:
     mixture = read_mixture(artefacts)
     with np.load(cache / "unseen.npz") as file:
         stored = {key: file[key] for key in file.files}
-    chances = mixture.chances(mixture.logits(stored["linear"], stored["heads"]), stored["alone"])
     rows = {row.text: row for row in read_corpus()}
+    texts = [rows.get(str(text)) for text in stored["texts"]]
+    english = np.array([row is not None and row.lang == "en" for row in texts])[stored["row"]]
+    full = mixture.logits(stored["linear"], stored["heads"], stored["context"])
+    logits = np.where(english[:, None], full, mixture.logits(stored["linear"], stored["heads"], None))
+    chances = mixture.chances(logits, stored["alone"])
     found, scores = [], []
     for place in np.unique(stored["row"]).tolist():
-        row = rows.get(str(stored["texts"][place]))
-        if row is not None:
-            final = chances[stored["row"] == place].max(axis=0)
+        row, mine = texts[place], chances[stored["row"] == place]
+        if row is not None and not np.isnan(mine).any():
+            final = mine.max(axis=0)
             apply_rules(final, np.zeros(len(CATEGORIES), np.int64))
             found.append(row)
             scores.append(final)

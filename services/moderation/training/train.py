@@ -16,14 +16,28 @@ from services.moderation.model.heads import Heads
 from services.moderation.model.ngrams import NgramModel
 from services.moderation.model.normalise import load_normaliser, plain_words, sentences
 from services.moderation.model.scoring import segments_of
-from services.moderation.training import data, fitting
+from services.moderation.model.wordpiece import WordPieces
+from services.moderation.training import data, finetune, fitting
 from services.moderation.training.data import Row
+from services.moderation.training.export import export
 from services.moderation.training.wordlist import build_word_list
 
 Floats = NDArray[np.float32]
 FOLDS = 4
+CONTEXT_FOLDS = 1
+PUBLIC_SAY = 0.4
 _MEMBERS = 4
 _ALONE = {name: 0.5 for name in DANGER}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders: the public data, the pre-trained network that the context member starts from, the artefacts, the cache."""
+
+    public: Path
+    base: Path
+    out: Path
+    cache: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,35 @@ def embed(texts: list[str], cache: Path) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The fine-tuned network with its pieces."""
+
+    network: finetune.Context
+    pieces: list[str]
+
+    def read(self, texts: list[str]) -> Floats:
+        """Return (texts, ten) log-odds."""
+        cut = WordPieces(self.pieces)
+        found: Floats = finetune.logits_of(self.network, [cut.numbers(text) for text in texts])
+        return found
+
+    def write(self, out: Path) -> None:
+        """Store the network in eight bits, and its pieces."""
+        export(self.network, out / "context.onnx")
+        (out / "pieces.txt").write_text("\n".join(self.pieces), encoding="utf-8")
+
+
+def fit_context(part: Prepared, base: Path) -> Context:
+    """Fine-tune the context member on one part of the rows."""
+    pieces, _ = finetune.kept_pieces(base)
+    cut = WordPieces(pieces)
+    own = np.array([row.kind != "public" for row in part.rows])
+    numbers = [cut.numbers(" ".join(sentences(text)) or text) for text in part.said]
+    weights = np.where(own, np.minimum(part.weights, 1.5), part.weights * 0.6).astype(np.float32)
+    return Context(finetune.finetune(base, finetune.Lesson(numbers, part.labels, weights, own)), pieces)
+
+
+@dataclass(frozen=True, slots=True)
 class Members:
     """Both fitted members and what it takes to store them."""
 
@@ -105,26 +148,32 @@ class Unseen:
     alone: Floats
     linear: Floats
     heads: Floats
+    context: Floats
 
     def firsts(self) -> NDArray[np.int64]:
         """Return the first segment of each row: the whole message, but for the longest."""
         return np.unique(self.row, return_index=True)[1]
 
 
-def unseen_logits(part: Prepared, cache: Path) -> Unseen:
-    """Fit the members once a fold without it and score the fold's own messages, segment by segment."""
+def unseen_logits(part: Prepared, places: Places) -> Unseen:
+    """Fit the members once a fold without it and score the fold's own messages, segment by segment.
+
+    The context member takes minutes to fine-tune, so only the first ``CONTEXT_FOLDS`` folds have its log-odds; nan elsewhere.
+    """
     fold = np.array([data.fold_of(row.group, FOLDS) if row.kind != "public" else -1 for row in part.rows])
     found = []
     for number in range(FOLDS):
-        members = fit_members(part.take(fold != number), 2)
-        found.append(_score_segments(members, part, np.flatnonzero(fold == number), cache))
+        rest = part.take(fold != number)
+        members = fit_members(rest, 2)
+        context = fit_context(rest, places.base) if number < CONTEXT_FOLDS else None
+        found.append(_score_segments(members, context, part, np.flatnonzero(fold == number), places.cache))
         print(f"fold {number + 1} of {FOLDS} fitted", flush=True)
     joined = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
     order = np.argsort(joined[0], kind="stable")
     return Unseen(*(array[order] for array in joined))
 
 
-def _score_segments(members: Members, part: Prepared, chosen: NDArray[np.int64], cache: Path) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+def _score_segments(members: Members, context: Context | None, part: Prepared, chosen: NDArray[np.int64], cache: Path) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]:
     texts, owners, alone = [], [], []
     for i in chosen.tolist():
         segments, marks = segments_of(part.said[i])
@@ -132,50 +181,68 @@ def _score_segments(members: Members, part: Prepared, chosen: NDArray[np.int64],
         owners += [i] * len(segments)
         alone += marks.tolist()
     linear = np.stack([members.ngrams.logits(members.ngrams.features(plain_words(text))) for text in texts])
-    return np.array(owners), np.array(alone, dtype=np.float32), linear, members.heads.logits(embed(texts, cache))
+    read = context.read(texts) if context else np.full(linear.shape, np.nan, dtype=np.float32)
+    return np.array(owners), np.array(alone, dtype=np.float32), linear, members.heads.logits(embed(texts, cache)), read
 
 
-def fit_mixture(linear: Floats, heads: Floats, labels: Floats, weights: Floats) -> dict[str, list[float]]:
+def fit_mixture(members: tuple[Floats, ...], labels: Floats, weights: Floats) -> dict[str, list[float]]:
     """Weigh the members per category on log-odds of rows that they had not seen; this also calibrates them."""
-    mixture: dict[str, list[float]] = {"linear": [], "heads": [], "bias": [], "alone": []}
-    for category, name in enumerate(CATEGORIES):
+    found: dict[str, list[float]] = {"linear": [], "heads": [], "context": [], "bias": []}
+    for category in range(len(CATEGORIES)):
         known = ~np.isnan(labels[:, category])
-        inputs = np.stack([linear[known, category], heads[known, category]], axis=1)
-        fitted = LogisticRegression(C=10.0).fit(inputs, labels[known, category], sample_weight=weights[known])
-        a, b = np.maximum(fitted.coef_[0], 0.0).tolist()
-        mixture["linear"].append(round(a, 5))
-        mixture["heads"].append(round(b, 5))
-        mixture["bias"].append(round(float(fitted.intercept_[0]), 5))
-        mixture["alone"].append(_ALONE.get(name, 0.3))
-    return mixture
+        inputs = np.stack([member[known, category] for member in members], axis=1)
+        truth = labels[known, category]
+        helpful = list(range(len(members)))
+        while True:
+            fitted = LogisticRegression(C=1.0).fit(inputs[:, helpful], truth, sample_weight=weights[known])
+            if fitted.coef_[0].min() >= 0 or len(helpful) == 1:
+                break
+            helpful.pop(int(fitted.coef_[0].argmin()))
+        share = dict(zip(helpful, fitted.coef_[0].tolist(), strict=True))
+        for place, name in enumerate(("linear", "heads", "context")):
+            found[name].append(round(share.get(place, 0.0), 5))
+        found["bias"].append(round(float(fitted.intercept_[0]), 5))
+    return found
 
 
-def train(public: Path, out: Path, cache: Path) -> str:
-    """Run everything and write the artefacts to ``out``; return the version."""
+def train(places: Places) -> str:
+    """Run everything and write the artefacts to ``places.out``; return the version."""
+    out, cache = places.out, places.cache
     out.mkdir(parents=True, exist_ok=True)
     corpus = data.read_corpus()
     lexicon = out / "lexicon.txt"
-    lexicon.write_text("\n".join(build_word_list(public, corpus)), encoding="utf-8")
+    lexicon.write_text("\n".join(build_word_list(places.public, corpus)), encoding="utf-8")
     load_normaliser.cache_clear()
-    everything = prepare(corpus + data.read_public(public), lexicon, cache)
+    everything = prepare(corpus + data.read_public(places.public), lexicon, cache)
     part = everything.take(np.array([row.split == "train" for row in everything.rows]))
     print(f"{len(part.rows)} rows to learn from, {sum(row.kind != 'public' for row in part.rows)} of our own", flush=True)
-    unseen = unseen_logits(part, cache)
-    members = fit_members(part, _MEMBERS)
+    unseen = unseen_logits(part, places)
+    members, context = fit_members(part, _MEMBERS), fit_context(part, places.base)
     held = everything.take(np.array([row.split == "dev" and row.kind == "public" for row in everything.rows]))
-    (out / "mixture.json").write_text(json.dumps(_weigh(unseen, part, members, held), indent=1) + "\n", encoding="utf-8")
+    scores = (*members.logits(held), context.read([" ".join(sentences(text)) or text for text in held.said]))
+    (out / "mixture.json").write_text(json.dumps(_weigh(unseen, part, held, scores), indent=1) + "\n", encoding="utf-8")
     write_members(members, out)
-    np.savez(cache / "unseen.npz", row=unseen.row, alone=unseen.alone, linear=unseen.linear, heads=unseen.heads, texts=np.array([row.text for row in part.rows]))
+    context.write(out)
+    np.savez(cache / "unseen.npz", row=unseen.row, alone=unseen.alone, linear=unseen.linear, heads=unseen.heads, context=unseen.context, texts=np.array([row.text for row in part.rows]))
     return artefact.write_manifest(out)
 
 
-def _weigh(unseen: Unseen, part: Prepared, members: Members, held: Prepared) -> dict[str, list[float]]:
-    """Weigh the members on our own unseen rows and, for less, on the held-out public ones."""
+def _weigh(unseen: Unseen, part: Prepared, held: Prepared, scores: tuple[Floats, ...]) -> dict[str, list[object]]:
+    """Weigh the members on our own unseen rows and, for less, on held-out public ones: once for English, once for the rest."""
     firsts = unseen.firsts()
-    linear, heads = members.logits(held)
-    labels = np.concatenate([part.labels[unseen.row[firsts]], held.labels])
-    weights = np.concatenate([np.ones(len(firsts), np.float32), held.weights * 0.3])
-    return fit_mixture(np.concatenate([unseen.linear[firsts], linear]), np.concatenate([unseen.heads[firsts], heads]), labels, weights)
+    english = np.array([row.lang == "en" for row in part.rows])[unseen.row[firsts]]
+    read = ~np.isnan(unseen.context[firsts, 0])
+    mixtures = []
+    for chosen, count in ((firsts[english & read], 3), (firsts[~english], 2)):
+        own = (unseen.linear, unseen.heads, unseen.context)[:count]
+        inputs = tuple(np.concatenate([mine[chosen], public]) for mine, public in zip(own, scores[:count], strict=True))
+        labels = np.concatenate([part.labels[unseen.row[chosen]], held.labels])
+        mixtures.append(fit_mixture(inputs, labels, np.concatenate([np.ones(len(chosen), np.float32), held.weights * PUBLIC_SAY * len(chosen) / len(held.rows)])))
+    joined: dict[str, list[object]] = {}
+    for key in ("linear", "heads", "context", "bias"):
+        joined[key] = [mixture[key] for mixture in mixtures]
+    joined["alone"] = [_ALONE.get(name, 0.3) for name in CATEGORIES]
+    return joined
 
 
 def write_members(members: Members, out: Path) -> None:

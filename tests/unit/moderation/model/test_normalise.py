@@ -1,0 +1,61 @@
+"""The normaliser reads through every disguise of the specification and leaves ordinary school language alone."""
+
+import pytest
+
+from services.moderation.model.normalise import load_normaliser, sentences
+from services.moderation.training import evasions
+
+_SAID = "i want to kill myself at school tomorrow"
+
+
+def _read(text: str) -> str:
+    return " ".join(load_normaliser().normalise(text).text.split())
+
+
+@pytest.mark.parametrize("name", sorted(set(evasions.LOSSLESS) - {"double-struck", "upside down"}))
+def test_lossless_disguises_change_nothing(name: str) -> None:
+    assert _read(evasions.disguise(name, _SAID)) == _SAID
+
+
+@pytest.mark.parametrize("name", ["leet", "spaced", "dotted", "dashed", "slashed", "underscored", "line per letter", "reversed", "Pig Latin", "upside down"])
+def test_strong_disguises_are_undone(name: str) -> None:
+    assert _read(evasions.disguise(name, _SAID)) == _SAID
+
+
+@pytest.mark.parametrize(
+    ("disguised", "meant"),
+    [
+        ("k*ll", "kill"), ("su!cide", "suicide"), ("s*icide", "suicide"), ("f**k", "fuck"), ("kiiiill", "kill"), ("kms", "kill myself"), ("unalive", "kill"), ("sewerslide", "suicide"),
+        ("le dollar bean", "lesbian"), ("k i l l", "kill"), ("wnt to kll mslf", "want to kill myself"), ("bring a 🔫", "bring a gun"), ("&#107;ill", "kill"), ("<b>ki</b>ll", "kill"),
+        ("quiero m0rir", "quiero morir"), ("🇰🇮🇱🇱", "kill"), ("кіll", "kill"),
+    ],
+)
+def test_evasion_is_read(disguised: str, meant: str) -> None:
+    assert _read(disguised) == meant
+
+
+@pytest.mark.parametrize("text", ["7th grade at 3pm", "option a, b, c, d or e", "see you at 7:30", "mp3 and h2o", "no sé qué hacer", "привет как дела", "xin chào các bạn", "self-harm"])
+def test_ordinary_text_stays(text: str) -> None:
+    assert _read(text) == text
+
+
+@pytest.mark.parametrize("emoji", ["💀", "☠️", "😂", "🤣", "😭"])
+def test_laughter_is_not_a_noun(emoji: str) -> None:
+    assert _read(f"im dead {emoji}{emoji}") == "im dead"
+
+
+@pytest.mark.parametrize("text", ["aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg==", "6920616d20676f696e6720746f2064696520746f6e69676874", ".. / .-- .- -. - / - --- / -.. .. ."])
+def test_encoded_text_is_pointed_out(text: str) -> None:
+    assert load_normaliser().normalise(text).encoded
+
+
+@pytest.mark.parametrize("text", ["", "   ", "😀😀", "see you at practice - 3pm ... ok?", "https://example.org/aHR0cHM6Ly9leGFtcGxlLm9yZw", "1234567890123456"])
+def test_ordinary_signs_are_not_encodings(text: str) -> None:
+    assert not load_normaliser().normalise(text).encoded
+
+
+def test_long_text_is_cut_into_parts_and_none_is_lost() -> None:
+    words = [f"word{i}x" for i in range(4_000)]
+    parts = sentences(" ".join(words))
+    assert " ".join(parts).split() == words
+    assert max(len(part.split()) for part in parts) <= 40
