@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
+from alembic.util import CommandError
 
 from deploy.local.children import unprivileged
 from deploy.local.environment import NATS_USER, Environment
@@ -16,6 +17,10 @@ from deploy.local.supervisor import Child
 from services.kit.db import migrate
 
 _WAVE = -1
+
+
+class MigrationFailed(Exception):
+    """A service's tables could not be brought to this release; the text says why."""
 
 
 def postgres_child(places: Places, environment: Environment) -> tuple[Postgres, Child]:
@@ -50,7 +55,10 @@ def prepare_databases(server: Postgres, environment: Environment) -> list[str]:
         inside = sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)
         with psycopg.connect(inside, autocommit=True) as connection:
             grant_rows(connection, name, f"{name}_owner", name)
-        migrate(name, environment.database_url(name, as_owner=True))
+        try:
+            migrate(name, environment.database_url(name, as_owner=True))
+        except (sa.exc.SQLAlchemyError, CommandError) as problem:
+            raise MigrationFailed(f"The migrations of {name} failed: {problem}") from problem
     return migrated
 
 

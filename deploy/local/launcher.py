@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from deploy.local.backing import nats_child, postgres_child, prepare_databases
+from deploy.local.backing import MigrationFailed, nats_child, postgres_child, prepare_databases
 from deploy.local.children import spawn
 from deploy.local.environment import Environment
 from deploy.local.keys import write_private
@@ -26,7 +26,7 @@ _READY_SECONDS = 90.0
 STOP_SECONDS = 9.0
 """Everything has ended by then."""
 _WATCH_SECONDS = 0.2
-Failed = (DiedWhileStarting, PostgresFailed, NatsFailed)
+_FAILURES = (DiedWhileStarting, MigrationFailed, NatsFailed, PostgresFailed)
 
 
 class Launcher:
@@ -42,7 +42,7 @@ class Launcher:
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Start, call on_ready, and look after the system until SIGINT or SIGTERM; return the exit code."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._ask_to_stop)
         code = 0
         try:
@@ -52,7 +52,7 @@ class Launcher:
             while not self._is_stopping:
                 self._supervisor.watch_once()
                 time.sleep(_WATCH_SECONDS)
-        except Failed as problem:
+        except _FAILURES as problem:
             self._screen.fail(str(problem))
             code = 1
         finally:
@@ -106,7 +106,8 @@ class Launcher:
         )
         readiness = {
             "vendors": self._environment.vendors_url,
-            "gateway": f"{self._environment.gateway_url}/readyz",
+            # Without its neighbours the gateway is alive and never ready.
+            "gateway": f"{self._environment.gateway_url}/{'readyz' if _is_whole() else 'healthz'}",
         }.get(part.service, f"http://{self._environment.metrics(instance)}/readyz")
         return Child(
             instance,
@@ -120,9 +121,10 @@ class Launcher:
     def _seed(self) -> None:
         """Load the sample district the first time: `python -m deploy.local.seed` may be run again after a failure."""
         done = self._places.local / "seeded"
-        if done.exists() or not (self._places.root / "deploy/local/seed.py").exists():
+        if done.exists() or not _is_whole():
             return
         log = self._places.logs / "seed.log"
+        log.write_bytes(b"")
         environment = {**self._environment.of_seeding(self._operator), "LANTERN_LOCAL": str(self._places.local)}
         with self._screen.step("The sample district (once)"):
             command = [sys.executable, "-m", "deploy.local.seed"]
@@ -161,6 +163,10 @@ class Launcher:
         with self._screen.step("Stopping"):
             self._places.run_file.unlink(missing_ok=True)
             self._supervisor.stop(STOP_SECONDS)
+
+
+def _is_whole() -> bool:
+    return all(part.exists for part in PARTS)
 
 
 def _answers(url: str) -> bool:

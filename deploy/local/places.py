@@ -12,6 +12,19 @@ from pathlib import Path
 from deploy.local.children import User, reaches
 
 _OUTSIDE = Path("/var/lib")
+# What `reset` removes from .local/; other tools may keep their caches there.
+_OURS = (
+    "accounts.json",
+    "district",
+    "logs",
+    "nats",
+    "ports.json",
+    "postgres",
+    "run.json",
+    "secrets",
+    "seeded",
+    "summary.json",
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class Places:
 
     def reset(self) -> None:
         """Remove all data, keys, ports and logs of this checkout."""
-        for folder in (self.local, self.outside):
-            if folder.exists():
-                shutil.rmtree(folder)
+        for path in (*(self.local / name for name in _OURS), self.outside):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)

@@ -19,10 +19,17 @@ class PortBook:
     def __init__(self, path: Path) -> None:
         """Read what is remembered."""
         self._path = path
+        self._chosen: set[str] = set()
         self._ports: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def port(self, name: str, wanted: int | None = None) -> int:
-        """Return the port of that name: the wanted one, else the remembered one if it is free, else a new one."""
+        """Return the port of that name: the wanted one, else the remembered one if it is free, else a new one.
+
+        The first answer holds for the life of the book: from then on it is our own process that listens there.
+        """
+        if name in self._chosen:
+            return self._ports[name]
+        self._chosen.add(name)
         port = wanted or self._ports.get(name)
         if port is None or (not wanted and not _is_free(port)) or self._is_of_another(name, port):
             port = self._new_port()

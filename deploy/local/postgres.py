@@ -27,7 +27,6 @@ DURABLE = {
     "full_page_writes": "on",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
-    "wal_compression": "lz4",
     "checkpoint_timeout": "15min",
     "effective_cache_size": "2GB",
     "work_mem": "16MB",

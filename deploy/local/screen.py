@@ -63,11 +63,11 @@ class Screen:
         if not accounts:
             return
         table = Table(
-            "Sign in as", "User name", "Password", "Schools", box=None, header_style="bold", padding=(0, 2, 0, 0)
+            "Sign in as", "Role", "User name", "Password", box=None, header_style="bold", padding=(0, 2, 0, 0)
         )
         for each in _one_for_each_role(accounts):
             title = each.get("title") or each.get("profile") or each["role"]
-            table.add_row(title, each["username"], each["password"], ", ".join(each.get("schools", ())))
+            table.add_row(title, each["role"], each["username"], each["password"])
         self._console.print(table)
 
     def _summary(self, summary: dict[str, Any]) -> None:

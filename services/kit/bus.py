@@ -47,10 +47,17 @@ class Bus:
         self.jetstream: JetStreamContext = client.jetstream(timeout=_PUBLISH_SECONDS)
         self._replicas = replicas
         self._in_flight = asyncio.Semaphore(_IN_FLIGHT)
+        self._is_closing = False
 
     @classmethod
     async def connect(cls, url: str, *, name: str, replicas: int = 1) -> "Bus":
         """Connect, waiting for NATS as long as it takes. `name` shows in its connection list; replicas is 1, 3 or 5."""
+
+        async def disconnected() -> None:
+            if bus is None or not bus._is_closing:
+                _log.warning("nats_disconnected")
+
+        bus: Bus | None = None
         client = await nats.connect(
             url,
             name=name,
@@ -60,11 +67,12 @@ class Bus:
             ping_interval=10,
             max_outstanding_pings=2,
             error_cb=_log_error,
-            disconnected_cb=_log_disconnected,
+            disconnected_cb=disconnected,
             reconnected_cb=_log_reconnected,
         )
         _log.info("nats_connected", server=urlsplit(url).netloc.rpartition("@")[2])
-        return cls(client, replicas)
+        bus = cls(client, replicas)
+        return bus
 
     async def ensure_stream(self, service: str) -> None:
         """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot."""
@@ -114,6 +122,7 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is buffered and end the connection."""
+        self._is_closing = True
         try:
             await asyncio.wait_for(self.client.flush(), 1)
         except _HIDDEN_ERRORS:
@@ -123,10 +132,6 @@ class Bus:
 
 async def _log_error(problem: Exception) -> None:
     _log.warning("nats_error", problem=type(problem).__name__)
-
-
-async def _log_disconnected() -> None:
-    _log.warning("nats_disconnected")
 
 
 async def _log_reconnected() -> None:
