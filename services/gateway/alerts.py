@@ -14,6 +14,7 @@ import grpc
 from protos.notify.v1 import notify_pb2
 from services.gateway.clients import Clients
 from services.kit.logs import get_logger
+from services.kit.rpc_errors import from_grpc
 
 _log = get_logger(__name__)
 _STREAM_SECONDS = 3600.0
@@ -91,7 +92,7 @@ class AlertHub:
                 if self._read_stream():
                     wait = 0.2
             except grpc.RpcError as problem:
-                code = problem.code().name if isinstance(problem, grpc.Call) else type(problem).__name__
+                code = from_grpc(problem).code
                 _log.warning("alert_stream_lost", code=code)
             self.is_connected.clear()
             self._stopping.wait(wait)

@@ -88,6 +88,6 @@ def _is_worth_compressing(response: Response) -> bool:
         return False
     if "gzip" not in request.headers.get("Accept-Encoding", "") or request.method == "HEAD":
         return False
-    return (response.content_length or 0) >= _SMALLEST_COMPRESSED and response.mimetype.startswith(
+    return (response.content_length or 0) >= _SMALLEST_COMPRESSED and (response.mimetype or "").startswith(
         ("text/", "application/json", "application/problem+json")
     )

@@ -33,7 +33,7 @@ class Draft:
     key: str
     subject: str = ""
     body: str = ""
-    channels: dict[types.Channel, str] = field(default_factory=dict)
+    channels: dict["types.Channel.ValueType", str] = field(default_factory=dict)
     """Text of each chosen channel; empty means the body."""
     school_ids: list[str] = field(default_factory=list)
     grades: list[str] = field(default_factory=list)

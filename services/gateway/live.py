@@ -33,7 +33,7 @@ def event_stream(name: str, data: Iterable[str], cancel: Callable[[], object]) -
     if not hub.take_stream():
         cancel()
         return Response("", 503, headers={"Retry-After": str(_FULL_SECONDS)})
-    released = []
+    released: list[bool] = []
 
     def release() -> None:
         if not released:
@@ -41,7 +41,7 @@ def event_stream(name: str, data: Iterable[str], cancel: Callable[[], object]) -
             cancel()
             hub.give_back_stream()
 
-    response = Response(_Stream(_lines(name, data, release), release), mimetype="text/event-stream")  # type: ignore[arg-type]
+    response = Response(_Stream(_lines(name, data, release), release), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

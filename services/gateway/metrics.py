@@ -3,6 +3,7 @@
 import time
 
 from flask import Flask, Response, g, request
+from opentelemetry.util.types import AnyValue
 
 from services.kit.telemetry import meter
 
@@ -26,7 +27,7 @@ def install(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "none"
-        labels = {
+        labels: dict[str, AnyValue] = {
             "http.route": route,
             "http.request.method": request.method,
             "http.response.status_code": response.status_code,

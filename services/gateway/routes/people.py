@@ -25,7 +25,7 @@ def info(person_id: str) -> str:
     return render_template("person.html", answer=answer, titles=titles, back=back)
 
 
-def search_people(query: str, roles: list[types.Role]) -> list[directory.Person]:
+def search_people(query: str, roles: "list[types.Role.ValueType]") -> list[directory.Person]:
     """Return people whom the signed-in person may write to or look up, by name; at most 50."""
     wanted = directory.SearchPeopleRequest(query=query.strip()[:100], roles=roles, limit=50)
     with translated():
