@@ -1,0 +1,58 @@
+"""Wiring of notify: `python -m services.notify serve`."""
+
+import sys
+
+from protos.notify.v1 import notify_pb2, notify_pb2_grpc
+from services.kit.auth import TokenVerifier
+from services.kit.bus import Bus
+from services.kit.clock import utc_now
+from services.kit.consumer import Consumer
+from services.kit.db import check_database, create_engine
+from services.kit.health import Health
+from services.kit.listening import Listener
+from services.kit.relay import Relay
+from services.kit.rpc_server import RpcServer
+from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.notify import actions
+from services.notify.clients import Directory, Queue
+from services.notify.config import Config
+from services.notify.events import PROGRESS, REVIEWS, THREATS, Events
+from services.notify.loops import work_off
+from services.notify.rpc import NotifyServicer
+from services.notify.store import alerts, telling
+
+
+async def serve(config: Config, life: Lifecycle) -> None:
+    """Answer NotifyService, alert holders of threats, and hand e-mail and push to queue."""
+    engine = create_engine(config.database_url.get_secret_value(), name="notify serve")
+    life.on_stop("database", engine.dispose)
+    bus = await Bus.connect(config.nats_url.get_secret_value(), name="notify", replicas=config.nats_replicas)
+    life.on_stop("nats", bus.close)
+    await bus.ensure_stream("notify")
+    directory = Directory(config.directory_address, config.service_token.get_secret_value)
+    life.on_stop("directory", directory.close)
+    queue = Queue(config.queue_address, config.service_token.get_secret_value)
+    life.on_stop("queue", queue.close)
+    listener = Listener(engine, [alerts.CHANNEL, telling.CHANNEL])
+    health = Health({"database": lambda: check_database(engine), "nats": bus.check})
+    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server.add(
+        notify_pb2_grpc.add_NotifyServiceServicer_to_server,
+        NotifyServicer(engine, listener),
+        notify_pb2.DESCRIPTOR.services_by_name["NotifyService"],
+    )
+    life.spawn("relay", Relay(engine, bus).run())
+    life.spawn("listener", listener.run())
+    life.spawn("submitting", work_off("submitting", listener, lambda: actions.submit_one(engine, utc_now, queue)))
+    life.spawn("reading", work_off("reading", listener, lambda: actions.read_one(engine, utc_now, queue)))
+    events = Events(engine, utc_now, directory, actions.Place(config.portal_url, config.district_time_zone))
+    life.consume(Consumer(bus, THREATS, events.withheld))
+    life.consume(Consumer(bus, PROGRESS, events.progressed))
+    life.consume(Consumer(bus, REVIEWS, events.reviewed))
+    await server.start()
+    life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
+    await life.observe(health)
+    await life.until_stopped()
+
+
+sys.exit(run_service("notify", [Process("serve", "gRPC, consumers, and what tells people", Config, serve)]))

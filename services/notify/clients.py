@@ -1,0 +1,77 @@
+"""Calls to directory and queue, with notify's own token."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from grpc import aio
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.directory.v1 import directory_pb2_grpc
+from protos.queue.v1 import queue_pb2 as queue
+from protos.queue.v1 import queue_pb2_grpc
+from services.kit.rpc_client import Token, async_channel
+from services.kit.rpc_errors import translated
+
+_ROWS_PER_PIECE = 1000
+_DELIVERIES_PER_PAGE = 500
+
+
+class Directory:
+    """Who holds a permission."""
+
+    def __init__(self, address: str, token: Token) -> None:
+        """Open a channel to HOST:PORT."""
+        service = directory.DESCRIPTOR.services_by_name["DirectoryService"]
+        self._channel: aio.Channel = async_channel(address, [service], token)
+        self._stub = directory_pb2_grpc.DirectoryServiceStub(self._channel)
+
+    async def holders(self, permission: str, school_ids: Sequence[str] = ()) -> list[directory.Recipient]:
+        """Return the holders with access to one of the schools, or every one. Raises what directory answers."""
+        request = directory.ListPermissionHoldersRequest(permission=permission, school_ids=school_ids)
+        with translated():
+            answer = await self._stub.ListPermissionHolders(request)
+        return list(answer.holders)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+class Queue:
+    """Where alerts are handed in, and where their deliveries are read."""
+
+    def __init__(self, address: str, token: Token) -> None:
+        """Open a channel to HOST:PORT."""
+        service = queue.DESCRIPTOR.services_by_name["QueueService"]
+        self._channel: aio.Channel = async_channel(address, [service], token)
+        self._stub = queue_pb2_grpc.QueueServiceStub(self._channel)
+
+    async def submit(self, header: queue.MessageHeader, rows: Sequence[queue.RecipientRow]) -> queue.SubmitResponse:
+        """Hand in a message; the same idempotency key answers the first result again. Raises what queue answers."""
+        with translated():
+            answer: queue.SubmitResponse = await self._stub.Submit(_pieces(header, rows))
+        return answer
+
+    async def deliveries(self, entry_id: str) -> list[queue.Delivery]:
+        """Return every delivery of an entry. Raises what queue answers."""
+        found: list[queue.Delivery] = []
+        request = queue.ListDeliveriesRequest(entry_id=entry_id)
+        request.page.size, request.page.number = _DELIVERIES_PER_PAGE, 1
+        while True:
+            with translated():
+                answer = await self._stub.ListDeliveries(request)
+            found += answer.deliveries
+            if request.page.number >= answer.page.total_pages:
+                return found
+            request.page.number += 1
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+async def _pieces(
+    header: queue.MessageHeader, rows: Sequence[queue.RecipientRow]
+) -> AsyncIterator[queue.SubmitRequest]:
+    yield queue.SubmitRequest(header=header)
+    for start in range(0, len(rows), _ROWS_PER_PIECE):
+        yield queue.SubmitRequest(recipients=queue.RecipientRows(rows=rows[start : start + _ROWS_PER_PIECE]))

@@ -1,0 +1,108 @@
+"""Pure rules of telling people: occasions, words, retries.
+
+An alert is open until somebody acknowledges its threat, then dismissed for everybody, for ever (statement 203):
+
+    open ──(acknowledgement of the threat)──► dismissed
+
+A submission to queue is `pending` until queue takes it (`done`), or refuses it for good (`refused`):
+
+    pending ──► done
+       └─────► refused
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+TITLE = "Possible threat identified"
+"""What a portal alert, a push and an e-mail say (statements 178, 183)."""
+FIRST_RETRY_SECONDS = 0.25
+LONGEST_RETRY_SECONDS = 15.0
+LEASE_SECONDS = 30.0
+"""How long one replica may take for a submission before another tries it; queue's idempotency key makes that safe."""
+
+
+class Occasion(StrEnum):
+    """Why people are told."""
+
+    ALERT = "alert"
+    FOLLOW_UP = "follow_up"
+    WARNING = "warning"
+    """To administrators: nobody holds Threat Alerts (statement 186)."""
+
+
+class Way(StrEnum):
+    """How somebody is told."""
+
+    PORTAL = "portal"
+    PUSH = "push"
+    EMAIL = "email"
+
+
+class Submitting(StrEnum):
+    """Where a submission to queue stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody to be told."""
+
+    person_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What an e-mail and a push say. No text of a threat and no name of a student is ever in it (statement 183)."""
+
+    subject: str
+    body: str
+    push: str
+
+
+def link_to(portal_url: str, message_id: str) -> str:
+    """Return where the threat is shown after signing in; empty without a portal."""
+    return f"{portal_url.rstrip('/')}/reports/threats?message={message_id}" if portal_url else ""
+
+
+def alert_words(link: str) -> Telling:
+    """Return what holders are told of a threat."""
+    return Telling(TITLE, _lines("A message was withheld because it may be a threat.", link), _push(f"{TITLE}.", link))
+
+
+def warning_words(link: str) -> Telling:
+    """Return what administrators are told when nobody holds Threat Alerts."""
+    what = f"{TITLE}, and nobody is set to be told"
+    body = "A message was withheld because it may be a threat. No profile that somebody has includes Threat Alerts."
+    return Telling(what, _lines(body, link), _push(f"{what}.", link))
+
+
+def follow_up_words(link: str, acknowledged_by: str, at: datetime, zone: str) -> Telling:
+    """Return what holders are told of an acknowledgement: by whom and when (statement 205), in the zone's time."""
+    local = at.astimezone(ZoneInfo(zone))
+    when = f"{local:%B} {local.day}, {local.year}, {local:%H:%M} {local:%Z}"
+    what = f"{acknowledged_by} acknowledged a possible threat on {when}."
+    return Telling("Possible threat acknowledged", _lines(what, link), _push(what, link))
+
+
+def _lines(what: str, link: str) -> str:
+    return f"{what}\n\nSign in to see it: {link}\n" if link else f"{what}\n\nSign in to the portal to see it.\n"
+
+
+def _push(what: str, link: str) -> str:
+    return f"{what} {link}" if link else f"{what} Sign in to see it."
+
+
+def idempotency_key(message_id: str, occasion: Occasion) -> str:
+    """Return queue's key of a submission: a threat and occasion leave once, whatever restarts (statement 181)."""
+    return f"alert:{message_id}:{occasion}"
+
+
+def retry_seconds(attempts: int) -> float:
+    """Return the wait after so many failed attempts, from 0.25 s doubling to 15 s."""
+    return float(min(FIRST_RETRY_SECONDS * 2 ** min(max(0, attempts - 1), 10), LONGEST_RETRY_SECONDS))

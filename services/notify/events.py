@@ -1,0 +1,73 @@
+"""What queue and reports tell notify."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as queue
+from protos.events.v1 import reports_pb2 as reports
+from services.kit.clock import Clock
+from services.kit.consumer import Event, Subscribing
+from services.notify import actions
+from services.notify.clients import Directory
+
+THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
+PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
+REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",), workers=2)
+
+
+class Events:
+    """Handlers of the three consumers."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, directory: Directory, place: actions.Place) -> None:
+        """Take what the handlers work with."""
+        self._engine, self._clock, self._directory, self._place = engine, clock, directory, place
+
+    async def withheld(self, delivered: Sequence[Event]) -> None:
+        """Alert whoever holds Threat Alerts; imported past threats alert nobody."""
+        for each in delivered:
+            event = queue.MessageWithheld.FromString(each.payload)
+            if event.is_imported:
+                continue
+            to_tell = await actions.find_people(self._directory, event.message.sender_school_id)
+            source = actions.Source(THREATS.durable, event.event_id)
+            await actions.raise_alerts(self._engine, self._clock, source, threat_row(event), to_tell, self._place)
+
+    async def reviewed(self, delivered: Sequence[Event]) -> None:
+        """Take acknowledgements; flags concern nobody here."""
+        for each in delivered:
+            event = reports.ReviewChanged.FromString(each.payload)
+            if not event.acknowledged_by_id:
+                continue
+            acknowledged = {
+                "message_id": event.message_id,
+                "person_id": event.acknowledged_by_id,
+                "name": event.acknowledged_by_name,
+                "acknowledged_at": event.acknowledged_at.ToDatetime(tzinfo=UTC),
+            }
+            source = actions.Source(REVIEWS.durable, event.event_id)
+            await actions.take_acknowledgement(self._engine, self._clock, source, acknowledged, self._place)
+
+    async def progressed(self, delivered: Sequence[Event]) -> None:
+        """Note which alerts moved. A version says whether a repeated event is news, so none needs remembering."""
+        versions: dict[str, int] = {}
+        for each in delivered:
+            event = queue.EntryProgressed.FromString(each.payload)
+            versions[event.entry_id] = max(event.version, versions.get(event.entry_id, 0))
+        await actions.hear_progress(self._engine, self._clock, versions)
+
+
+def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:
+    """Return a threat as its row; its text is the subject, the body, and what a channel says differently."""
+    message = event.message
+    texts = dict.fromkeys([message.subject, message.body, *(each.text for each in message.entries)])
+    return {
+        "message_id": message.message_id,
+        "sender_name": message.sender_name,
+        "recipient_names": list(event.recipient_names),
+        "text": "\n".join(each for each in texts if each),
+        "verdict": event.verdict.SerializeToString(),
+        "raised_at": event.withheld_at.ToDatetime(tzinfo=UTC),
+    }

@@ -1,0 +1,29 @@
+"""Loops that work off what is due: woken by NOTIFY, and by a slow poll for what is retried or was missed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from services.kit.errors import ServiceError
+from services.kit.listening import Listener
+from services.kit.logs import get_logger
+from services.notify.store.telling import CHANNEL
+
+_log = get_logger(__name__)
+_POLL_SECONDS = 0.5
+_RETRY_SECONDS = 1.0
+
+
+async def work_off(name: str, listener: Listener, work: Callable[[], Awaitable[bool]]) -> None:
+    """Call `work` until it returns False, then wait for more; until cancelled. A lost database is waited for."""
+    with listener.subscribe(CHANNEL) as subscription:
+        while True:
+            try:
+                while await work():
+                    pass
+            except ServiceError as problem:
+                _log.warning("loop_interrupted", loop=name, reason=problem.reason)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(subscription.take(), _POLL_SECONDS)
