@@ -25,6 +25,11 @@ class Endpoint:
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
+    def platform(self) -> str:
+        """GCM, APNS, …"""
+        return self.application_arn.partition(":app/")[2].partition("/")[0]
+
+    @property
     def enabled(self) -> bool:
         """False once SNS or the owner has switched it off."""
         return self.attributes["Enabled"].lower() == "true"
@@ -96,16 +101,19 @@ class Push:
         Throttled or InternalError for the first try at a flaky token.
         """
         endpoint = self._checked(arn, message)
-        text = self._text(message, structure)
+        payload = self._payload(message, structure, endpoint.platform)
+        title, text = shown(payload)
         token = endpoint.attributes["Token"]
         outcome = push_outcome(token)
         if outcome.flaky and self._core.modes.first_time("push", token):
             code = "Throttled" if outcome.flaky == 429 else "InternalError"
             raise AwsError(code, "Rate exceeded" if outcome.flaky == 429 else "Internal error", outcome.flaky)
         message_id = new_id()
-        arrival = Arrival("push", token, endpoint.application_arn, text, message_id, outcome.reaches, tags, subject)
+        arrival = Arrival(
+            "push", token, endpoint.application_arn, text, message_id, outcome.reaches, tags, subject or title
+        )
         arrival.status = outcome.end
-        arrival.details = {"endpoint_arn": arn}
+        arrival.details = {"endpoint_arn": arn, "payload": payload}
         self._core.arrivals.add(arrival)
         if not outcome.reaches:
             # The push platform says so only after the fact; the next publish is then refused.
@@ -125,7 +133,7 @@ class Push:
         return endpoint
 
     @staticmethod
-    def _text(message: str, structure: str) -> str:
+    def _payload(message: str, structure: str, platform: str) -> str:
         if structure != "json":
             return message
         try:
@@ -134,4 +142,16 @@ class Push:
         except (ValueError, KeyError, TypeError) as error:
             reason = "Invalid parameter: Message Structure - No default entry in JSON message body"
             raise AwsError("InvalidParameter", reason) from error
-        return str(parts.get("GCM") or parts.get("APNS") or default)
+        return str(parts.get(platform, default))
+
+
+def shown(payload: str) -> tuple[str, str]:
+    """Title and text that a device would show for a payload of FCM or APNS; anything else is shown as it is."""
+    try:
+        fields = json.loads(payload)
+        alert = fields.get("notification") or fields["aps"]["alert"]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return "", payload
+    if not isinstance(alert, dict):
+        return "", payload
+    return str(alert.get("title", "")), str(alert.get("body", ""))

@@ -11,7 +11,7 @@ from tests.contract.vendors.notifications import confirm, is_notification, verif
 from tests.contract.vendors.shapes import Checked
 from tests.support.vendors import PLATFORM_APPLICATION, Receiver, VendorSimulator
 
-PUSH = json.dumps({"default": "d", "GCM": json.dumps({"notification": {"title": "Closed"}})})
+PUSH = json.dumps({"default": "d", "GCM": json.dumps({"notification": {"title": "Closed", "body": "Stay home."}})})
 
 
 def refused(call: Any, **arguments: Any) -> str:
@@ -57,7 +57,16 @@ def test_a_push_arrives_with_its_attributes(sns: Any, vendors: VendorSimulator) 
     )
     arrival = vendors.arrivals(channel="push", to="tok-3")[0]
     assert (arrival["vendor_id"], arrival["tags"]) == (made["MessageId"], {"recipient": "r-7"})
-    assert json.loads(arrival["text"]) == {"notification": {"title": "Closed"}}
+    assert (arrival["subject"], arrival["text"]) == ("Closed", "Stay home.")
+
+
+def test_a_device_gets_the_part_of_its_platform(sns: Any, vendors: VendorSimulator) -> None:
+    apple = sns.create_platform_application(Name="a", Platform="APNS", Attributes={"PlatformCredential": "k"})
+    device = sns.create_platform_endpoint(PlatformApplicationArn=apple["PlatformApplicationArn"], Token="tok-8")
+    message = {"default": "d", "GCM": "{}", "APNS": json.dumps({"aps": {"alert": {"title": "Snow", "body": "b"}}})}
+    sns.publish(TargetArn=device["EndpointArn"], MessageStructure="json", Message=json.dumps(message))
+    sns.publish(TargetArn=device["EndpointArn"], MessageStructure="json", Message=json.dumps({"default": "plain"}))
+    assert [(each["subject"], each["text"]) for each in vendors.arrivals(to="tok-8")] == [("", "plain"), ("Snow", "b")]
 
 
 def test_a_disabled_endpoint_takes_nothing_until_it_is_enabled(sns: Any, vendors: VendorSimulator) -> None:
