@@ -1,0 +1,177 @@
+"""Directory, queue and reports as real processes, and the gateway's application in front of them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import grpc
+from flask import Flask
+from flask.testing import FlaskClient
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pydantic import SecretStr
+from werkzeug.test import TestResponse
+
+from deploy.local.ports import free_port
+from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from services.gateway.accounts import NewAccount, add_accounts
+from services.gateway.app import create_app
+from services.gateway.config import GatewaySettings
+from services.gateway.state import Gateway
+from services.gateway.wsgi import assemble
+from services.kit.clock import utc_now
+from tests.integration.directory.roster_files import roster
+from tests.support.eventually import eventually_sync
+from tests.support.postgres import Databases
+from tests.support.tokens import Tokens
+
+PASSWORD = "correct horse"
+TWILIO_TOKEN = "test-twilio-token"
+SERVICES = ("directory", "queue", "reports")
+_USERS = {"pri": "Ida Cole", "tea": "Tom Reed", "amy": "Amy Stone", "mum": "Rosa Stone", "off": "Ada North"}
+_HIDDEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass
+class MovableClock:
+    """The machine's time, and as much later as a test says."""
+
+    later: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.later
+
+
+@dataclass
+class Browser:
+    """A browser of one person: keeps cookies, fills form tokens."""
+
+    client: FlaskClient
+
+    def get(self, address: str, **kwargs: Any) -> TestResponse:
+        return self.client.get(address, **kwargs)
+
+    def post(self, address: str, data: dict[str, Any] | None = None, *, page: str = "/inbox") -> TestResponse:
+        """Post a form as the page at `page` would."""
+        found = _HIDDEN.search(self.client.get(page).get_data(as_text=True))
+        assert found, f"{page} has no form"
+        return self.client.post(address, data={"csrf_token": found[1], **(data or {})})
+
+    def send_json(self, method: str, address: str, body: object) -> TestResponse:
+        """Send JSON as a program that is signed in."""
+        token = self.client.get("/api/v1/viewer").get_json()["csrf_token"]
+        return self.client.open(address, method=method, json=body, headers={"X-CSRFToken": token})
+
+    def sign_in(self, username: str, password: str = PASSWORD) -> TestResponse:
+        return self.post("/sign-in", {"username": username, "password": password}, page="/sign-in")
+
+
+@dataclass
+class Stack:
+    """Everything that a test needs."""
+
+    app: Flask
+    gateway: Gateway
+    clock: MovableClock
+    people: dict[str, str]
+    operator: Any
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def browser(self, username: str = "") -> Browser:
+        """Return a new browser, signed in when a username is given."""
+        browser = Browser(self.app.test_client())
+        if username:
+            assert browser.sign_in(username).status_code == 303
+        return browser
+
+
+@contextmanager
+def running(databases: Databases, nats_url: str, tokens: Tokens) -> Iterator[Stack]:
+    """Start the services, load a small roster, add accounts, and yield the stack."""
+    ports = {name: free_port() for name in SERVICES}
+    addresses = {f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()}
+    processes = [_start(name, ports[name], addresses, databases, nats_url, tokens) for name in SERVICES]
+    try:
+        for name in SERVICES:
+            _wait(f"127.0.0.1:{ports[name]}")
+        yield _assembled(addresses, databases, tokens, processes)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(15)
+
+
+def _all_names() -> tuple[str, ...]:
+    return (*SERVICES, "moderation", "notify")
+
+
+def _start(
+    name: str, port: int, addresses: dict[str, str], databases: Databases, nats_url: str, tokens: Tokens
+) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        **{key.upper(): value for key, value in addresses.items()},
+        "LISTEN": f"127.0.0.1:{port}",
+        "DATABASE_URL": databases.copy(name).url,
+        "NATS_URL": nats_url,
+        "AUTH_KEYS_FILE": str(tokens.keys_file),
+        "SERVICE_TOKEN": tokens.service("directory.read", "queue.read", name=name),
+        "LOG_LEVEL": "WARNING",
+    }
+    return subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env=environment)
+
+
+def _wait(address: str) -> None:
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+
+        def is_serving() -> None:
+            try:
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.RpcError as problem:
+                raise AssertionError(f"{address} does not answer") from problem
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+        eventually_sync(is_serving, 30)
+
+
+def _assembled(
+    addresses: dict[str, str], databases: Databases, tokens: Tokens, processes: list[subprocess.Popen[bytes]]
+) -> Stack:
+    secret = SecretStr(tokens.service("directory.read", "queue.receipts", "notify.watch", name="gateway"))
+    settings = GatewaySettings(
+        **addresses,
+        database_url=SecretStr(databases.copy("gateway").url),
+        session_secret=SecretStr("s" * 40),
+        gateway_key=SecretStr(json.dumps(tokens.gateway.as_dict(private=True))),
+        service_token=secret,
+        public_url="http://localhost",
+        twilio_auth_token=SecretStr(TWILIO_TOKEN),
+        district_name="Lincoln County Schools",
+    )
+    clock = MovableClock()
+    gateway = assemble(settings, clock)
+    operator = tokens.service("directory.read", "directory.write", name="operator")
+    people = _load_people(gateway, operator)
+    accounts = [NewAccount(username=name, password=PASSWORD, person_id=people[name]) for name in _USERS]
+    add_accounts(gateway.engine, accounts)
+    return Stack(create_app(gateway), gateway, clock, people, (("authorization", f"Bearer {operator}"),), processes)
+
+
+def _load_people(gateway: Gateway, operator: str) -> dict[str, str]:
+    stub: directory_pb2_grpc.DirectoryServiceStub = gateway.clients.directory
+    metadata = (("authorization", f"Bearer {operator}"),)
+    pieces = [directory_pb2.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in roster().items()]
+    stub.ImportRoster(iter(pieces), metadata=metadata, timeout=30)
+    module = directory_pb2.Module(name="moderation_api", is_purchased=True, is_enabled=True)
+    stub.UpdateModule(directory_pb2.UpdateModuleRequest(module=module), metadata=metadata)
+    found = stub.SearchPeople(directory_pb2.SearchPeopleRequest(limit=50), metadata=metadata).people
+    ids = {each.sourced_id: each.person_id for each in found}
+    return {name: ids[name] for name in _USERS}

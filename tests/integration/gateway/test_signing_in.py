@@ -1,0 +1,145 @@
+"""Sign-in, sessions, throttling, rights: on a real database and a real directory."""
+
+from datetime import timedelta
+
+import pytest
+
+from protos.directory.v1 import directory_pb2 as directory
+from services.gateway.sessions import IDLE, LIFE
+from tests.integration.gateway.stack import Stack
+from tests.support.eventually import eventually_sync
+
+REPORT_PAGES = (
+    "/reports/history",
+    "/reports/history/excel",
+    "/reports/history/live",
+    "/reports/threats",
+    "/api/v1/reports/history",
+    "/api/v1/reports/threats",
+    "/alerts",
+    "/alerts/stream",
+    "/reports/history/entries/0190aaaa-0000-7000-8000-000000000001",
+    "/reports/history/entries/0190aaaa-0000-7000-8000-000000000001/recipients",
+    "/reports/history/entries/0190aaaa-0000-7000-8000-000000000001/message",
+    "/reports/threats/0190aaaa-0000-7000-8000-000000000001",
+)
+
+
+def test_a_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(stack: Stack) -> None:
+    response = stack.browser().sign_in("PRI ")
+    assert response.status_code == 303
+    cookie = next(each for each in response.headers.getlist("Set-Cookie") if each.startswith("lantern_session="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_a_wrong_name_reads_like_a_wrong_password(stack: Stack) -> None:
+    answers = [stack.browser().sign_in(name, "wrong password") for name in ("pri", "nobody at all")]
+    assert [each.status_code for each in answers] == [401, 401]
+    assert all("The username or the password is not right." in each.get_data(as_text=True) for each in answers)
+
+
+def test_too_many_attempts_wait_and_the_right_password_then_works(stack: Stack) -> None:
+    browser = stack.browser()
+    statuses = [browser.sign_in("off", f"wrong {number}").status_code for number in range(11)]
+    assert statuses == [401] * 10 + [429]
+    refused = browser.sign_in("off")
+    assert (refused.status_code, 0 < int(refused.headers["Retry-After"]) <= 900) == (429, True)
+    stack.clock.later = timedelta(minutes=16)
+    assert browser.sign_in("off").status_code == 303
+
+
+@pytest.mark.parametrize("pause", [IDLE, LIFE], ids=["unused", "old"])
+def test_a_session_ends(stack: Stack, pause: timedelta) -> None:
+    browser = stack.browser("tea")
+    assert browser.get("/inbox").status_code == 200
+    stack.clock.later = pause + timedelta(seconds=1)
+    response = browser.get("/inbox?q=a")
+    assert (response.status_code, response.headers["Location"]) == (303, "/sign-in?next=%2Finbox%3Fq%3Da")
+
+
+def test_a_session_that_is_used_goes_on_until_its_whole_life_is_over(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    for hours in range(1, 12):
+        stack.clock.later = timedelta(hours=hours)
+        assert browser.get("/inbox").status_code == 200
+    stack.clock.later = LIFE + timedelta(seconds=1)
+    assert browser.get("/inbox").status_code == 303
+
+
+def test_signing_out_ends_the_session_itself(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    kept = browser.client.get_cookie("lantern_session")
+    assert kept
+    assert browser.post("/sign-out").status_code == 303
+    browser.client.set_cookie("lantern_session", kept.value)
+    assert browser.get("/inbox").status_code == 303
+
+
+def test_signing_in_leads_back_to_our_own_pages_only(stack: Stack) -> None:
+    for address, expected in (("/inbox?q=a", "/inbox?q=a"), ("//evil.example/", "/")):
+        form = {"username": "tea", "password": "correct horse", "next": address}
+        assert stack.browser().post("/sign-in", form, page="/sign-in").headers["Location"] == expected
+
+
+@pytest.mark.accepts(1, 4, 16)
+@pytest.mark.parametrize("username", ["amy", "mum"])
+def test_students_and_parents_reach_no_report(stack: Stack, username: str) -> None:
+    browser = stack.browser(username)
+    assert {page: browser.get(page).status_code for page in REPORT_PAGES} == dict.fromkeys(REPORT_PAGES, 403)
+    assert "Communication reports" not in browser.get("/inbox").get_data(as_text=True)
+
+
+@pytest.mark.accepts(15)
+def test_a_teacher_sees_the_history_and_never_threats(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    page = browser.get("/reports/history")
+    assert page.status_code == 200
+    assert "Threat Messages" not in page.get_data(as_text=True)
+    assert browser.get("/reports/threats").status_code == 403
+
+
+@pytest.mark.accepts(36)
+def test_all_users_without_the_right_is_refused_by_the_server(stack: Stack) -> None:
+    answer = stack.browser("tea").get("/api/v1/reports/history?searched=1&all_users=1")
+    assert answer.status_code == 403
+
+
+@pytest.mark.accepts(5)
+def test_a_right_that_is_taken_away_is_gone_on_the_next_requests(stack: Stack) -> None:
+    browser, client = stack.browser("tea"), stack.gateway.clients.directory
+    assert browser.get("/reports/history").status_code == 200
+    profiles = client.ListProfiles(directory.ListProfilesRequest(), metadata=stack.operator).profiles
+    profile = next(each for each in profiles if each.name == "Teacher")
+    change = directory.UpdateProfileRequest(
+        profile_id=profile.profile_id, permissions=["send_messages"], version=profile.version
+    )
+    changed = client.UpdateProfile(change, metadata=stack.operator).profile
+
+    def is_refused() -> None:
+        assert browser.get("/reports/history").status_code == 403
+
+    eventually_sync(is_refused, 3)
+    back = directory.UpdateProfileRequest(
+        profile_id=profile.profile_id, permissions=profile.permissions, version=changed.version
+    )
+    client.UpdateProfile(back, metadata=stack.operator)
+
+
+@pytest.mark.accepts(9, 10)
+def test_threats_are_off_where_the_module_is_bought_and_not_enabled(stack: Stack) -> None:
+    browser, client = stack.browser("pri"), stack.gateway.clients.directory
+    module = directory.Module(name="moderation_api", is_purchased=True, is_enabled=False)
+    client.UpdateModule(directory.UpdateModuleRequest(module=module), metadata=stack.operator)
+
+    def is_off() -> None:
+        assert browser.get("/reports/threats").status_code == 403
+
+    eventually_sync(is_off, 3)
+    module.is_enabled = True
+    client.UpdateModule(directory.UpdateModuleRequest(module=module), metadata=stack.operator)
+
+    def is_on() -> None:
+        assert browser.get("/reports/threats").status_code == 200
+
+    eventually_sync(is_on, 3)

@@ -1,0 +1,27 @@
+"""What SES says, as receipts."""
+
+from services.gateway.routes.webhooks import receipts_of
+
+
+def event(kind: str, **detail: object) -> dict[str, object]:
+    mail = {"messageId": "m-1", "tags": {"delivery-key": ["e_1_1"]}}
+    return {"eventType": kind, "mail": mail, kind[0].lower() + kind[1:]: detail}
+
+
+def test_a_delivery_names_its_message_and_time() -> None:
+    (receipt,) = receipts_of(event("Delivery", timestamp="2026-11-14T13:05:00.000Z"))
+    assert (receipt.provider, receipt.provider_message_id, receipt.delivery_key) == ("ses", "m-1", "e_1_1")
+    assert (receipt.status, receipt.error_code) == ("Delivery", "")
+    assert receipt.occurred_at.ToJsonString() == "2026-11-14T13:05:00Z"
+
+
+def test_a_bounce_carries_its_kind() -> None:
+    (receipt,) = receipts_of(event("Bounce", bounceType="Permanent", bounceSubType="NoEmail"))
+    assert (receipt.status, receipt.error_code) == ("Bounce", "Permanent/NoEmail")
+
+
+def test_what_is_no_event_makes_no_receipt() -> None:
+    assert receipts_of({"hello": "world"}) == []
+    assert receipts_of({"eventType": "Delivery", "mail": "x"}) == []
+    (receipt,) = receipts_of({"eventType": "Send", "mail": {"messageId": "m", "tags": []}, "send": []})
+    assert receipt.delivery_key == ""
