@@ -75,7 +75,7 @@ protos: .venv/.protos ## Generate Python from the protos, if they changed
 	@awk '/^[a-z]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock || true
 	@if [ -x .venv/bin/uv ]; \
-		then .venv/bin/uv pip install --python $(PY) --require-hashes --no-deps -r requirements.lock; \
+		then .venv/bin/uv pip install --compile-bytecode --python $(PY) --require-hashes --no-deps -r requirements.lock; \
 		else $(PY) -m pip install --disable-pip-version-check --progress-bar on --require-hashes --no-deps -r requirements.lock; fi
 	@touch $@
 

@@ -1,7 +1,6 @@
 """PostgreSQL and NATS under the launcher: started, provisioned, migrated."""
 
 import signal
-from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
@@ -44,14 +43,13 @@ def nats_child(places: Places, environment: Environment) -> Child:
     return Child("nats", "nats", server.launch, lambda: listens(server.port), log, _WAVE)
 
 
-def prepare_databases(server: Postgres, environment: Environment) -> list[str]:
-    """Make each service's roles, database and tables; return the services that have migrations."""
+def prepare_databases(server: Postgres, environment: Environment) -> None:
+    """Make each service's roles, database and tables. MigrationFailed names the service whose tables cannot be made."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         for name in DATABASES:
             passwords = (environment.keys.password(f"{name}_owner"), environment.keys.password(name))
             provision(connection, name, passwords)
-    migrated = [name for name in DATABASES if _migrations(environment.root, name).is_dir()]
-    for name in migrated:
+    for name in DATABASES:
         inside = sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)
         with psycopg.connect(inside, autocommit=True) as connection:
             grant_rows(connection, name, f"{name}_owner", name)
@@ -59,8 +57,3 @@ def prepare_databases(server: Postgres, environment: Environment) -> list[str]:
             migrate(name, environment.database_url(name, as_owner=True))
         except (sa.exc.SQLAlchemyError, CommandError) as problem:
             raise MigrationFailed(f"The migrations of {name} failed: {problem}") from problem
-    return migrated
-
-
-def _migrations(root: Path, name: str) -> Path:
-    return root / "services" / name / "migrations" / "versions"

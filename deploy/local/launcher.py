@@ -87,9 +87,6 @@ class Launcher:
 
     def _start_parts(self) -> None:
         for part in PARTS:
-            if not part.exists:
-                self._screen.warn(f"{part.name} is not in this checkout yet: left out")
-                continue
             for number in range(1, part.count + 1):
                 self._supervisor.add(self._child(part, f"{part.name}.{number}" if part.count > 1 else part.name))
         self._wait([child.name for child in self._supervisor.children])
@@ -106,8 +103,7 @@ class Launcher:
         )
         readiness = {
             "vendors": self._environment.vendors_url,
-            # Without its neighbours the gateway is alive and never ready.
-            "gateway": f"{self._environment.gateway_url}/{'readyz' if _is_whole() else 'healthz'}",
+            "gateway": f"{self._environment.gateway_url}/readyz",
         }.get(part.service, f"http://{self._environment.metrics(instance)}/readyz")
         return Child(
             instance,
@@ -121,7 +117,7 @@ class Launcher:
     def _seed(self) -> None:
         """Load the sample district the first time: `python -m deploy.local.seed` may be run again after a failure."""
         done = self._places.local / "seeded"
-        if done.exists() or not _is_whole():
+        if done.exists():
             return
         log = self._places.logs / "seed.log"
         log.write_bytes(b"")
@@ -163,10 +159,6 @@ class Launcher:
         with self._screen.step("Stopping"):
             self._places.run_file.unlink(missing_ok=True)
             self._supervisor.stop(STOP_SECONDS)
-
-
-def _is_whole() -> bool:
-    return all(part.exists for part in PARTS)
 
 
 def _answers(url: str) -> bool:

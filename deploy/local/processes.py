@@ -4,7 +4,6 @@ This table is the system's picture as code. Names are those of `.local/run.json`
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 DATABASES = ("directory", "queue", "moderation", "reports", "notify", "gateway")
 """Services with a database of their own."""
@@ -40,11 +39,6 @@ class Part:
     def module(self) -> str:
         """What `python -m` runs."""
         return "deploy.vendors" if self.service == "vendors" else f"services.{self.service}"
-
-    @property
-    def exists(self) -> bool:
-        """Whether this checkout has it yet."""
-        return find_spec(self.module) is not None and find_spec(f"{self.module}.__main__") is not None
 
 
 PARTS = (
