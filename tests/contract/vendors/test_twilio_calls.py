@@ -8,6 +8,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
+from tests.contract.vendors.clients import twilio_client
 from tests.support.eventually import eventually_sync
 from tests.support.vendors import AUTH_TOKEN, FROM_NUMBER, Receiver, VendorSimulator
 
@@ -102,16 +103,21 @@ def test_a_call_can_be_taken_back_before_it_is_answered(
     assert refused.value.code == 21220
 
 
-def test_a_call_under_way_can_be_ended(twilio: Client, vendors: VendorSimulator) -> None:
-    call = dial(twilio, to="+12125550190")
+def test_a_call_under_way_can_be_ended() -> None:
+    simulator = VendorSimulator.start("--receipt-seconds", "0.02", "--slow-seconds", "60")
+    client = twilio_client(simulator.url)
+    try:
+        call = dial(client, to="+12125550190")
 
-    def answered() -> None:
-        assert twilio.calls(call.sid).fetch().status == "in-progress"
+        def answered() -> None:
+            assert client.calls(call.sid).fetch().status == "in-progress"
 
-    eventually_sync(answered)
-    assert twilio.calls(call.sid).update(status="completed").status == "completed"
-    vendors.wait_quiet()
-    assert twilio.calls(call.sid).fetch().status == "completed"
+        eventually_sync(answered)
+        assert client.calls(call.sid).update(status="completed").status == "completed"
+        assert client.calls(call.sid).fetch().status == "completed"
+    finally:
+        client.http_client.session.close()
+        assert simulator.stop() == 0
 
 
 @pytest.mark.parametrize(

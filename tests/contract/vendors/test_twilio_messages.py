@@ -62,13 +62,6 @@ def test_receipts_can_come_twice(twilio: Client, vendors: VendorSimulator, recei
     assert sorted(statuses(receiver, 4)) == ["delivered", "delivered", "sent", "sent"]
 
 
-def test_receipts_can_come_in_the_wrong_order(twilio: Client, vendors: VendorSimulator, receiver: Receiver) -> None:
-    sid = send(twilio, to="+12125550197", status_callback=f"{receiver.url}/s")
-    assert statuses(receiver, 2) == ["delivered", "sent"]
-    vendors.wait_quiet()
-    assert twilio.messages(sid).fetch().status == "delivered"
-
-
 def test_without_receipts_the_provider_can_be_asked(
     twilio: Client, vendors: VendorSimulator, receiver: Receiver
 ) -> None:
