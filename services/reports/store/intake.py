@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reports.domain import Origin, Screening
@@ -28,14 +28,9 @@ async def lock_messages(connection: AsyncConnection, message_ids: Sequence[str])
 async def insert_message(connection: AsyncConnection, message: Row, entry_rows: Sequence[Row]) -> None:
     """Write a message and those of its entries that are new: a resend brings entries to a known message."""
     statement = insert(messages).values(**message, referral_id="", review_version=0)
-    more_schools = sa.func.array(
-        sa.select(
-            sa.func.unnest(messages.c.school_ids.concat(statement.excluded.school_ids)).distinct()
-        ).scalar_subquery()
-    )
-    known = statement.on_conflict_do_update(
-        index_elements=[messages.c.message_id], set_={"school_ids": sa.cast(more_schools, ARRAY(sa.Text))}
-    )
+    # Written out, because a built query would take the table as a whole where only the row in conflict is meant.
+    more_schools = sa.literal_column("ARRAY(SELECT DISTINCT unnest(messages.school_ids || excluded.school_ids))")
+    known = statement.on_conflict_do_update(index_elements=[messages.c.message_id], set_={"school_ids": more_schools})
     await connection.execute(known)
     if entry_rows:
         await connection.execute(insert(entries).values(list(entry_rows)).on_conflict_do_nothing())
