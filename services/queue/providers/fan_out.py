@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from services.kit.logs import get_logger
 from services.queue.providers.base import Answer, Handed, MayContinue
 from services.queue.records import Recipient
+
+_log = get_logger(__name__)
 
 
 async def fan_out(
@@ -14,13 +17,21 @@ async def fan_out(
     concurrency: int,
 ) -> AsyncIterator[Handed]:
     """Yield each answer as it comes, with at most `concurrency` calls open; no call begins once may_continue says no."""
+
+    async def guarded(recipient: Recipient) -> Handed:
+        try:
+            return await send(recipient)
+        except Exception as problem:  # noqa: BLE001  a bug with one delivery must not keep the others from being settled
+            _log.error("hand_over_failed", exc_info=problem)
+            return Handed(recipient.number, Answer.UNSURE)
+
     waiting = iter(recipients)
     open_calls: set[asyncio.Task[Handed]] = set()
     try:
         while True:
             while len(open_calls) < concurrency and (one := next(waiting, None)) is not None:
                 if may_continue():
-                    open_calls.add(asyncio.ensure_future(send(one)))
+                    open_calls.add(asyncio.ensure_future(guarded(one)))
                 else:
                     yield Handed(one.number, Answer.NOT_TRIED)
             if not open_calls:

@@ -55,11 +55,33 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no 
         super().__init__(timeout=settings.timeout_seconds, pool_connections=True)
         self._base = urlsplit(settings.base_url)
 
-    async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        self._timeout_seconds = settings.timeout_seconds
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,  # noqa: FBT001, FBT002  the signature is the library's
+    ) -> Response:
+        """Make the call at our address. The library ignores the client's time-out, and signs in a deprecated way."""
         parts = urlsplit(url)
         path = self._base.path.rstrip("/") + parts.path
         there = urlunsplit((self._base.scheme, self._base.netloc, path, parts.query, ""))
-        response = await super().request(method, there, *args, **kwargs)
+        signed = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
+        response = await super().request(
+            method,
+            there,
+            params=params,
+            data=data,
+            headers={**(headers or {}), **signed},
+            timeout=timeout or self._timeout_seconds,
+            allow_redirects=allow_redirects,
+        )
         # The library's exception drops the headers; every send is a task of its own, and so is this variable.
         _retry_after_header.set(str((response.headers or {}).get("Retry-After", "")))
         return response

@@ -1,0 +1,157 @@
+"""The queue's real processes: killed at named points of a batch, and started again."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from grpc import aio
+
+from protos.queue.v1 import queue_pb2 as pb
+from protos.queue.v1 import queue_pb2_grpc
+from protos.types.v1 import types_pb2 as types
+from tests.support.eventually import eventually
+from tests.support.postgres import Database, Databases
+from tests.support.tokens import Tokens
+from tests.support.vendors import ENVIRONMENT, PLATFORM_APPLICATION, VendorSimulator
+
+RECIPIENTS = 700
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Processes:
+    """Starts the queue's processes with one environment, and ends them."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._environment, self._folder = environment, folder
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, process: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start one; what it says goes to a file of the test's folder."""
+        with (self._folder / f"{process}-{len(self.running)}.log").open("wb") as log:
+            started = subprocess.Popen(
+                [sys.executable, "-m", "services.queue", process],
+                env={**self._environment, **settings},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.running.append(started)
+        return started
+
+    def end(self) -> None:
+        """Stop what still runs."""
+        for each in self.running:
+            if each.poll() is None:
+                each.send_signal(signal.SIGTERM)
+        for each in self.running:
+            assert each.wait(timeout=20) in {0, -signal.SIGKILL}
+
+
+@pytest.fixture
+def database(databases: Databases) -> Database:
+    return databases.copy("queue")
+
+
+@pytest.fixture
+def address() -> str:
+    return f"127.0.0.1:{_free_port()}"
+
+
+@pytest.fixture
+def processes(
+    database: Database, nats_url: str, tokens: Tokens, vendors: VendorSimulator, address: str, tmp_path: Path
+) -> Iterator[Processes]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}},
+        **ENVIRONMENT,
+        "LISTEN": address,
+        "DATABASE_URL": database.url,
+        "NATS_URL": nats_url,
+        "AUTH_KEYS_FILE": str(tokens.keys_file),
+        "DIRECTORY_ADDRESS": "127.0.0.1:1",
+        "TWILIO_BASE_URL": vendors.url,
+        "AWS_ENDPOINT_URL": vendors.url,
+        "SNS_PLATFORM_APPLICATION_ARN": PLATFORM_APPLICATION,
+        "LEASE_SECONDS": "3",
+        "PROVIDER_TIMEOUT_SECONDS": "0.9",
+        "UNSURE_ASK_SECONDS": "0.2",
+        "SILENT_ASK_SECONDS": "1",
+        "RECEIPT_WAIT_SECONDS": "0",
+        "WORKERS": "1",
+    }
+    made = Processes(environment, tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+async def stub(address: str, tokens: Tokens) -> AsyncIterator[queue_pb2_grpc.QueueServiceStub]:
+    async with aio.insecure_channel(address) as channel:
+        yield queue_pb2_grpc.QueueServiceStub(channel)
+
+
+def _pieces() -> list[pb.SubmitRequest]:
+    header = pb.MessageHeader(
+        idempotency_key="one",
+        sender=pb.Sender(name="Lantern"),
+        subject="Alert",
+        body="Possible threat identified.",
+        channels=[pb.ChannelContent(channel=types.CHANNEL_SMS)],
+        kind=types.MESSAGE_KIND_ALERT,
+        lane=types.LANE_ALERT,
+    )
+    pieces = [pb.SubmitRequest(header=header)]
+    for start in range(0, RECIPIENTS, 350):
+        piece = pb.SubmitRequest()
+        for number in range(start, start + 350):
+            row = piece.recipients.rows.add(type=types.RECIPIENT_TYPE_DIRECTORY)
+            row.recipient.name = f"Counsellor {number}"
+            row.recipient.role = types.ROLE_ADMIN
+            row.recipient.mobile = f"+1212300{number:04}"
+        pieces.append(piece)
+    return pieces
+
+
+@pytest.mark.accepts(65, 240)
+@pytest.mark.parametrize(
+    "stop_at", ["after_claim", "after_first_delivery", "after_provider_call", "before_settle_commit"]
+)
+async def test_a_dispatcher_killed_at_any_point_sends_once(
+    processes: Processes,
+    stub: queue_pb2_grpc.QueueServiceStub,
+    tokens: Tokens,
+    vendors: VendorSimulator,
+    stop_at: str,
+) -> None:
+    processes.start("serve")
+    metadata = (("authorization", f"Bearer {tokens.service('queue.submit', 'queue.read')}"),)
+    done = await stub.Submit(iter(_pieces()), metadata=metadata, wait_for_ready=True, timeout=30)
+    assert done.entries[0].counts.total == RECIPIENTS
+    repeat = await stub.Submit(iter(_pieces()), metadata=metadata, timeout=30)
+    assert repeat.is_repeat
+    assert repeat.message_id == done.message_id
+    doomed = processes.start("dispatch", STOP_AT=stop_at)
+    assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+    processes.start("dispatch")
+    processes.start("tick")
+
+    async def all_sent() -> None:
+        message = await stub.GetMessage(pb.GetMessageRequest(message_id=done.message_id), metadata=metadata)
+        counts = message.entries[0].counts
+        assert (counts.total, counts.sent) == (RECIPIENTS, RECIPIENTS)
+
+    await eventually(all_sent, 60)
+    counts = vendors.counts()
+    assert (counts["total"], counts["recipients"], counts["doubles"]) == (RECIPIENTS, RECIPIENTS, 0)
+    answer = await stub.CheckInvariant(pb.CheckInvariantRequest(), metadata=metadata)
+    assert (answer.checked, list(answer.broken)) == (1, [])
