@@ -65,6 +65,8 @@ class Person(NamedTuple):
     grade: str
     has_threats: bool
     """Whether threats are screened for in this district (statement 9)."""
+    has_call_out: bool = True
+    """Whether texts and calls are switched on in this district (statement 13)."""
 
     def may(self, *names: str) -> bool:
         """Tell whether the person has one of the permissions, threats only where they are screened for."""

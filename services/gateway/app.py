@@ -35,12 +35,13 @@ def create_app(gateway: Gateway) -> Flask:
     app = Flask("services.gateway", static_folder=None, template_folder="templates")
     app.extensions[KEY] = gateway
     _configure(app, gateway)
+    # Measuring begins before anything can refuse the request.
+    metrics.install(app)
     protection = CSRFProtect(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for blueprint in OPEN_TO_OTHER_SITES:
         protection.exempt(blueprint)
-    metrics.install(app)
     auth.install(app)
     problems.install(app)
     pages.install(app)

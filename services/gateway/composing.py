@@ -11,7 +11,7 @@ from services.gateway.access import Permission, Person
 from services.gateway.database import transaction
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.state import gateway
-from services.gateway.words import CHANNELS
+from services.gateway.words import CALL_OUT, CHANNELS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.rpc_errors import translated
 
@@ -45,6 +45,11 @@ class Draft:
     is_emergency: bool = False
     once_per_family: bool = False
     in_reply_to: str = ""
+
+
+def offered_to(person: Person) -> "list[types.Channel.ValueType]":
+    """Return the channels that the composer offers: texts only where they are switched on (statement 13)."""
+    return [channel for channel in OFFERED if person.has_call_out or channel not in CALL_OUT]
 
 
 def check(draft: Draft, person: Person) -> None:

@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
+from services.gateway.access import Person
 from services.gateway.searches import OPERATORS, Search
+from services.gateway.words import CALL_OUT, CHANNELS
 
 if TYPE_CHECKING:
     from services.gateway.routes.entries import Deliveries
@@ -111,6 +113,12 @@ def sender_choices(senders: Sequence[reports.SenderName]) -> list[tuple[str, str
     return [(each.sender_id, each.name) for each in senders]
 
 
+def type_choices(person: Person) -> list[tuple[str, str]]:
+    """Return the channels that the Type filter offers: no texts and calls where they are switched off (statement 13)."""
+    offered = [choice for channel, choice in CHANNELS.items() if person.has_call_out or channel not in CALL_OUT]
+    return [(choice.value, choice.label) for choice in offered]
+
+
 def grade_choices(grades: Sequence[str]) -> list[tuple[str, str]]:
     """Return grades as choices of a filter: "KG" reads Kindergarten, "01" reads 1."""
     return [(each, "Kindergarten" if each == "KG" else each.lstrip("0") or each) for each in grades]
@@ -131,4 +139,5 @@ TEMPLATE_NAMES: dict[str, Any] = {
     "school_choices": school_choices,
     "sender_choices": sender_choices,
     "grade_choices": grade_choices,
+    "type_choices": type_choices,
 }

@@ -15,7 +15,7 @@ from services.kit.rpc_errors import translated
 
 REMEMBERED_SECONDS = 1.0
 """A change of somebody's rights shows at the latest after this."""
-_SCREENING = "moderation_api"
+_SCREENING, _CALL_OUT = "moderation_api", "call_out"
 _LIMIT = 5_000
 
 
@@ -52,8 +52,8 @@ class Viewers:
                 modules = self._clients.directory.ListModules(directory.ListModulesRequest(), metadata=metadata)
         except NotFound:
             return None
-        is_screening = any(m.name == _SCREENING and m.is_purchased and m.is_enabled for m in modules.modules)
-        person = _person(answer.viewer, is_screening)
+        switched_on = {each.name for each in modules.modules if each.is_purchased and each.is_enabled}
+        person = _person(answer.viewer, switched_on)
         return person, self._sign(person)
 
     def _sign(self, person: Person) -> str:
@@ -69,7 +69,7 @@ class Viewers:
         return sign_viewer(self._key, viewer, scopes_of(permissions))
 
 
-def _person(viewer: directory.Viewer, has_threats: bool) -> Person:
+def _person(viewer: directory.Viewer, switched_on: set[str]) -> Person:
     person = viewer.person
     return Person(
         person_id=person.person_id,
@@ -81,5 +81,6 @@ def _person(viewer: directory.Viewer, has_threats: bool) -> Person:
         profile_name=viewer.profile_name,
         title=person.title,
         grade=person.grade,
-        has_threats=has_threats,
+        has_threats=_SCREENING in switched_on,
+        has_call_out=_CALL_OUT in switched_on,
     )

@@ -28,6 +28,10 @@ CHANNELS = {
 """Channels, in the order of the Type filter (statements 23, 24)."""
 
 
+CALL_OUT = frozenset({types.CHANNEL_SMS, types.CHANNEL_TTS, types.CHANNEL_RECORDED})
+"""Channels of the Call Out module."""
+
+
 class State(NamedTuple):
     """One word of the fixed vocabulary of states (statement 247)."""
 

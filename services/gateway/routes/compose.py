@@ -103,7 +103,7 @@ def _page(draft: Draft, *, preview: object = None, problem: ServiceError | None 
         uploaded=found,
         schools=visible_schools(someone),
         grades=grades,
-        offered=[(CHANNELS[channel], channel, composing.LIMITS[channel]) for channel in OFFERED],
+        offered=[(CHANNELS[each], each, composing.LIMITS[each]) for each in composing.offered_to(someone)],
     )
 
 

@@ -170,8 +170,9 @@ def _load_people(gateway: Gateway, operator: str) -> dict[str, str]:
     metadata = (("authorization", f"Bearer {operator}"),)
     pieces = [directory_pb2.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in roster().items()]
     stub.ImportRoster(iter(pieces), metadata=metadata, timeout=30)
-    module = directory_pb2.Module(name="moderation_api", is_purchased=True, is_enabled=True)
-    stub.UpdateModule(directory_pb2.UpdateModuleRequest(module=module), metadata=metadata)
+    for name in ("call_out", "moderation_api"):
+        module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
+        stub.UpdateModule(directory_pb2.UpdateModuleRequest(module=module), metadata=metadata)
     found = stub.SearchPeople(directory_pb2.SearchPeopleRequest(limit=50), metadata=metadata).people
     ids = {each.sourced_id: each.person_id for each in found}
     return {name: ids[name] for name in _USERS}
