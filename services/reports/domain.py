@@ -9,7 +9,7 @@ The admin flag's cell, by the first rule that fits: a referral locks it (106); w
 is read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is a box (107).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -112,11 +112,15 @@ CHANNEL_LABELS = {
 
 @dataclass(frozen=True)
 class Sight:
-    """What a viewer sees: their own messages whole; with all_users also those that touch their schools."""
+    """What a viewer sees: their own messages whole; with all_users also those that reach their schools."""
 
     person_id: str
     schools: frozenset[str]
     all_users: bool
+    holds_threat_alerts: bool = False
+    """Sees every recipient of a withheld message from their schools, here and in the recipients' list."""
+    by_sender: bool = False
+    """Sees what was sent from their schools, whole, in place of what reaches them: threats are seen like this (177)."""
 
     @property
     def is_district_wide(self) -> bool:
@@ -124,8 +128,8 @@ class Sight:
         return EVERY_SCHOOL in self.schools
 
     def for_threats(self) -> "Sight":
-        """Threats are seen by school: nobody is limited to their own messages there."""
-        return Sight(self.person_id, self.schools, all_users=True)
+        """Threats are seen by the sender's school: nobody is limited to their own messages there."""
+        return replace(self, all_users=True, by_sender=True)
 
 
 EVERYTHING = Sight("", frozenset({EVERY_SCHOOL}), all_users=True)

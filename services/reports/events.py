@@ -138,8 +138,7 @@ def message_row(snapshot: queue.MessageSnapshot, screening: Screening) -> dict[s
 
 
 def _schools(snapshot: queue.MessageSnapshot) -> set[str]:
-    reached = {each.school_id for entry in snapshot.entries for each in entry.counts}
-    return (reached | {snapshot.sender_school_id}) - {""}
+    return {each.school_id for entry in snapshot.entries for each in entry.counts} - {""}
 
 
 def entry_rows(snapshot: queue.MessageSnapshot) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def _viewer(*permissions: str) -> Viewer:
 
 
 def _sight(viewer: Viewer) -> Sight:
-    return Sight(viewer.person_id, viewer.schools, viewer.all_users)
+    return Sight(viewer.person_id, viewer.schools, viewer.all_users, _THREATS in viewer.permissions)
 
 
 def _actor(viewer: Viewer) -> Actor:

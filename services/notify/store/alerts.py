@@ -26,7 +26,8 @@ async def lock(connection: AsyncConnection, message_id: str) -> None:
 
 async def insert_threat(connection: AsyncConnection, threat: Mapping[str, Any]) -> bool:
     """Write a threat; False when it is known already (statement 172)."""
-    return (await connection.execute(insert(threats).values(**threat).on_conflict_do_nothing())).rowcount > 0
+    statement = insert(threats).values(**threat).on_conflict_do_nothing().returning(threats.c.message_id)
+    return (await connection.execute(statement)).first() is not None
 
 
 async def raise_alerts(
@@ -46,7 +47,7 @@ async def raise_alerts(
 async def remember_acknowledgement(connection: AsyncConnection, acknowledged: Mapping[str, Any]) -> bool:
     """Write who acknowledged a threat; False when that is known already."""
     statement = insert(acknowledgements).values(**acknowledged).on_conflict_do_nothing()
-    return (await connection.execute(statement)).rowcount > 0
+    return (await connection.execute(statement.returning(acknowledgements.c.message_id))).first() is not None
 
 
 async def acknowledgement(connection: AsyncConnection, message_id: str) -> Row | None:

@@ -21,7 +21,7 @@ async def add_submission(connection: AsyncConnection, values: Mapping[str, Any],
     """Write a submission to be made; False when there is one of this occasion already."""
     fixed = {"created_at": now, "due_at": now, "state": Submitting.PENDING, "attempts": 0, "problem": ""}
     statement = insert(submissions).values(**values, **fixed).on_conflict_do_nothing()
-    is_new = (await connection.execute(statement)).rowcount > 0
+    is_new = (await connection.execute(statement.returning(submissions.c.message_id))).first() is not None
     if is_new:
         await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "submission")))
     return is_new

@@ -68,7 +68,7 @@ async def acknowledge(connection: AsyncConnection, message_id: str, by: Acknowle
     """Write the acknowledgement; False when there is one already."""
     values = {"person_id": by.person_id, "name": by.name, "acknowledged_at": by.at}
     statement = insert(acknowledgements).values(message_id=message_id, **values).on_conflict_do_nothing()
-    return (await connection.execute(statement)).rowcount > 0
+    return (await connection.execute(statement.returning(acknowledgements.c.message_id))).first() is not None
 
 
 async def acknowledgement(connection: AsyncConnection, message_id: str) -> Acknowledgement | None:

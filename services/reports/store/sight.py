@@ -15,9 +15,13 @@ _SOURCES = {"district": "District", "school": "School"}
 _RECIPIENT_TYPES = {"directory": "Directory", "imported": "Imported"}
 
 
-def touches(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Tell whether a message was sent from, or to somebody of, one of the schools."""
+def _reaches(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
     return messages.c.school_ids.bool_op("&&")(sa.cast(sorted(school_ids), ARRAY(sa.Text)))
+
+
+def touches(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Tell whether a message was sent from one of the schools, or to somebody of one."""
+    return sa.or_(messages.c.sender_school_id.in_(school_ids), _reaches(school_ids))
 
 
 def visible(sight: Sight) -> sa.ColumnElement[bool]:
@@ -25,11 +29,29 @@ def visible(sight: Sight) -> sa.ColumnElement[bool]:
     own = messages.c.sender_id == sight.person_id
     if not sight.all_users:
         return sa.and_(LISTED, own)
-    return LISTED if sight.is_district_wide else sa.and_(LISTED, sa.or_(own, touches(list(sight.schools))))
+    if sight.is_district_wide:
+        return LISTED
+    schools = sorted(sight.schools)
+    return sa.and_(LISTED, sa.or_(own, _is_from(schools) if sight.by_sender else _reaches(schools)))
+
+
+def _is_from(schools: Sequence[str]) -> sa.ColumnElement[bool]:
+    return messages.c.sender_school_id.in_(schools)
+
+
+def _is_whole(sight: Sight) -> sa.ColumnElement[bool]:
+    """Tell whether the viewer sees every recipient of a message, as queue's list of them does."""
+    own = messages.c.sender_id == sight.person_id
+    schools = sorted(sight.schools)
+    if sight.by_sender:
+        return sa.or_(own, _is_from(schools))
+    if sight.holds_threat_alerts:
+        return sa.or_(own, sa.and_(messages.c.screening == Screening.WITHHELD, _is_from(schools)))
+    return own
 
 
 def counts_of(sight: Sight) -> sa.FromClause:
-    """Return the sums of an entry's counters over the viewer's schools; whole where the viewer is the sender."""
+    """Return the sums of an entry's counters over the recipients that the viewer may see."""
     sums = [
         sa.cast(sa.func.coalesce(sa.func.sum(entry_counts.c[name]), 0), sa.BigInteger).label(name)
         for name in ("total", *COUNTERS)
@@ -37,7 +59,7 @@ def counts_of(sight: Sight) -> sa.FromClause:
     condition = entry_counts.c.entry_id == entries.c.entry_id
     if not sight.is_district_wide:
         in_sight = entry_counts.c.school_id.in_(sorted(sight.schools))
-        condition = sa.and_(condition, sa.or_(messages.c.sender_id == sight.person_id, in_sight))
+        condition = sa.and_(condition, sa.or_(_is_whole(sight), in_sight))
     return sa.select(*sums).where(condition).correlate(entries, messages).lateral("counts")
 
 

@@ -1,0 +1,170 @@
+"""Flags, acknowledgements and the audit log (sections I, O and P)."""
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from protos.events.v1 import queue_pb2 as queue
+from protos.reports.v1 import reports_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Viewer
+from services.kit.db import transaction
+from services.kit.errors import FailedPrecondition, PermissionDenied
+from tests.integration.reports.conftest import (
+    NORTH,
+    SOUTH,
+    Reports,
+    counts,
+    entry,
+    message,
+    person,
+    submitted,
+    threat,
+    withheld,
+)
+
+PRINCIPAL = ("communication_reports", "view_all_users", "flag_messages", "threat_alerts")
+Origin = pb.SetFlagRequest
+
+
+async def flag(
+    reports: Reports, viewer: Viewer | None, sent: queue.MessageSnapshot, origin: int, *, is_set: bool = True
+) -> list[pb.EntryRow]:
+    wanted = Origin(message_id=sent.message_id, is_flagged=is_set, origin=Origin.Origin.ValueType(origin))
+    return list((await reports.ask(viewer, "SetFlag", wanted)).rows)
+
+
+@pytest.mark.accepts(31, 100, 101, 103, 104, 105)
+async def test_a_flag_is_on_all_entries_for_all_who_see_them(reports: Reports) -> None:
+    ida, ada = person("Ida", *PRINCIPAL), person("Ada", *PRINCIPAL)
+    channels = (types.CHANNEL_EMAIL, types.CHANNEL_SMS, types.CHANNEL_PUSH)
+    sent = message(entries=[entry(each, [counts(NORTH, sent=1)]) for each in channels])
+    await reports.hear(submitted(sent), submitted(message()))
+    assert len(await flag(reports, ida, sent, Origin.ORIGIN_ADMIN)) == 3
+    found = (await reports.history(ada, is_flagged=True)).rows
+    assert [(row.message_id, row.is_admin_flagged, row.flag_control) for row in found] == [
+        (sent.message_id, True, pb.FLAG_CONTROL_EDITABLE)
+    ] * 3
+    await flag(reports, ada, sent, Origin.ORIGIN_ADMIN, is_set=False)
+    assert not (await reports.history(ida, is_flagged=True)).rows
+    assert [(each.version, each.is_admin_flagged) for each in await reports.reviews()] == [(1, True), (2, False)]
+
+
+@pytest.mark.accepts(8)
+async def test_without_the_permission_the_flag_is_read_only(reports: Reports) -> None:
+    secretary = person("Sara", "communication_reports", "view_all_users")
+    sent = message()
+    await reports.hear(submitted(sent))
+    assert (await reports.history(secretary)).rows[0].flag_control == pb.FLAG_CONTROL_READ_ONLY
+    with pytest.raises(PermissionDenied):
+        await flag(reports, secretary, sent, Origin.ORIGIN_ADMIN)
+
+
+@pytest.mark.accepts(48, 102, 118, 119)
+async def test_a_teachers_earlier_flag_hides_the_box_and_a_later_one_does_not(reports: Reports) -> None:
+    ida = person("Ida", *PRINCIPAL)
+    first, second = message(subject="teacher first"), message(subject="admin first")
+    await reports.hear(submitted(first), submitted(second))
+    await flag(reports, None, first, Origin.ORIGIN_TEACHER)
+    await flag(reports, ida, second, Origin.ORIGIN_ADMIN)
+    await flag(reports, None, second, Origin.ORIGIN_TEACHER)
+    rows = {row.subject: row for row in (await reports.history(ida)).rows}
+    assert rows["teacher first"].flag_control == pb.FLAG_CONTROL_HIDDEN
+    assert (rows["admin first"].flag_control, rows["admin first"].is_flagged) == (pb.FLAG_CONTROL_EDITABLE, True)
+    with pytest.raises(FailedPrecondition) as refusal:
+        await flag(reports, ida, first, Origin.ORIGIN_ADMIN)
+    assert refusal.value.reason == "TEACHER_FLAGGED"
+    with pytest.raises(PermissionDenied):
+        await flag(reports, ida, first, Origin.ORIGIN_TEACHER)
+
+
+@pytest.mark.accepts(106, 198)
+async def test_a_referral_locks_every_flag(reports: Reports) -> None:
+    ida = person("Ida", *PRINCIPAL)
+    danger = threat()
+    await reports.hear(withheld(danger))
+    async with transaction(reports.engine) as connection:
+        await connection.execute(sa.text("UPDATE messages SET referral_id = 'R-1'"))
+    assert (await reports.history(ida)).rows[0].flag_control == pb.FLAG_CONTROL_LOCKED
+    for origin in (Origin.ORIGIN_ADMIN, Origin.ORIGIN_SYSTEM):
+        with pytest.raises(FailedPrecondition) as refusal:
+            await flag(reports, ida, danger, origin, is_set=False)
+        assert refusal.value.reason == "FLAG_LOCKED"
+
+
+@pytest.mark.accepts(194, 195, 196, 198, 200)
+async def test_the_automatic_flag_stays_as_a_person_left_it(reports: Reports) -> None:
+    lee = person("Lee", "threat_alerts", schools=[NORTH])
+    officer = person("Otto", "communication_reports", "view_all_users", "view_audit")
+    danger = threat()
+    await reports.hear(withheld(danger))
+    row = (await reports.threats(lee)).rows[0]
+    assert (row.is_flagged, row.counts.sent, row.counts.error, row.counts.withheld) == (True, 0, 0, 3)
+    await flag(reports, lee, danger, Origin.ORIGIN_SYSTEM, is_set=False)
+    await reports.hear(withheld(danger))
+    assert [row.is_flagged for row in (await reports.threats(lee)).rows] == [False]
+    assert not (await reports.history(officer, is_flagged=True)).rows
+    audit = await reports.ask(officer, "ListAudit", pb.ListAuditRequest(message_id=danger.message_id))
+    assert [(each.action, each.actor_name) for each in audit.records] == [("flag.cleared", "Lee")]
+
+
+async def test_only_a_threat_has_the_automatic_flag(reports: Reports) -> None:
+    sent = message()
+    await reports.hear(submitted(sent))
+    with pytest.raises(FailedPrecondition) as refusal:
+        await flag(reports, person("Ida", *PRINCIPAL), sent, Origin.ORIGIN_SYSTEM)
+    assert refusal.value.reason == "NOT_A_THREAT"
+
+
+@pytest.mark.accepts(202, 206, 207, 208)
+async def test_two_who_acknowledge_at_once_make_one_acknowledgement(reports: Reports) -> None:
+    people = [person(name, "threat_alerts", schools=[NORTH]) for name in ("Lee", "Kim", "Ida", "Ada")]
+    danger = threat()
+    await reports.hear(withheld(danger))
+    request = pb.AcknowledgeThreatRequest(message_id=danger.message_id)
+    answers = await asyncio.gather(*(reports.ask(each, "AcknowledgeThreat", request) for each in people))
+    assert sorted(each.is_repeat for each in answers) == [False, True, True, True]
+    assert len({(each.acknowledged_by, each.acknowledged_at.ToNanoseconds()) for each in answers}) == 1
+    found = await reports.threats(people[0])
+    assert (found.open, len(found.rows), found.rows[0].acknowledged_by) == (0, 1, answers[0].acknowledged_by)
+    assert (found.rows[0].is_flagged, found.rows[0].is_withheld) == (True, True)
+    told = await reports.reviews()
+    assert [(each.version, each.acknowledged_by_name) for each in told] == [(1, answers[0].acknowledged_by)]
+
+
+@pytest.mark.accepts(171, 173, 244)
+async def test_opening_a_threat_shows_all_of_it_and_is_logged(reports: Reports) -> None:
+    lee = person("Lee", "threat_alerts", "view_audit", schools=[NORTH])
+    danger = threat(text="I will burn it down")
+    before = message(subject="earlier", sender_id=danger.sender_id)
+    other = message(subject="of another school", sender_id=danger.sender_id, school=SOUTH)
+    waiting = message(subject="unscreened", sender_id=danger.sender_id, is_held=True)
+    await reports.hear(submitted(before), submitted(other), submitted(waiting), withheld(danger))
+    answer = await reports.ask(lee, "GetThreat", pb.GetThreatRequest(message_id=danger.message_id))
+    assert (answer.text, list(answer.recipient_names)) == ("I will burn it down", ["Ann Aster"])
+    assert [each.category for each in answer.rows[0].categories] == [types.CATEGORY_THREAT]
+    assert (answer.verdict.provider, answer.verdict.tier) == ("embedded", 1)
+    assert [each.message_id for each in answer.conversation] == [before.message_id]
+    assert [(each.action, each.actor_id) for each in answer.history] == [("threat.viewed", lee.person_id)]
+    audit = await reports.ask(lee, "ListAudit", pb.ListAuditRequest())
+    assert [each.action for each in audit.records] == ["threat.viewed"]
+
+
+@pytest.mark.accepts(117, 244)
+async def test_searching_threats_is_logged_without_what_was_typed(reports: Reports) -> None:
+    lee = person("Lee", "threat_alerts", "view_audit")
+    rule = types.ColumnRule(column="message", operator=types.ColumnRule.OPERATOR_CONTAINS, value="Amy Stone")
+    await reports.threats(lee, school_ids=[NORTH], rules=[rule])
+    records = (await reports.ask(lee, "ListAudit", pb.ListAuditRequest())).records
+    assert [each.action for each in records] == ["threats.searched"]
+    assert NORTH in records[0].detail
+    assert "Amy" not in records[0].detail
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_records SET detail = ''", "DELETE FROM audit_records"])
+async def test_the_database_keeps_the_audit_log_as_it_is(reports: Reports, statement: str) -> None:
+    await reports.threats(person("Lee", "threat_alerts"))
+    async with reports.engine.connect() as connection:
+        with pytest.raises(sa.exc.IntegrityError, match="append-only"):
+            await connection.execute(sa.text(statement))
