@@ -66,7 +66,10 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
         "recover": (1.0, lambda: recover_one(dispatcher)),
         "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now)),
-        "ask providers": (min(10.0, config.silent_ask_seconds), lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds)),
+        "ask providers": (
+            min(10.0, config.silent_ask_seconds),
+            lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds),
+        ),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }

@@ -10,8 +10,8 @@ One entry (one channel of a message) to one recipient is a delivery. Its state m
                 └─► duplicate, error, opted_out         (final at once)
 
 `held` waits for screening. `claimed` is in a dispatcher's hands. `handed_off` means that the provider took it, `sent`
-that the recipient has it. Everything after `handed_off` is final; a resend makes a new delivery and moves nothing. The one
-exception is a hard bounce after delivery: the recipient did not receive it, so Sent becomes Error.
+that the recipient has it. Everything after `handed_off` is final; a resend makes a new delivery and moves nothing.
+The one exception is a hard bounce after delivery: the recipient did not receive it, so Sent becomes Error.
 
 A delivery without an outcome row stands where its batch stands: batches are held, pending, claimed or withheld.
 """

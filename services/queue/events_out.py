@@ -50,9 +50,7 @@ async def ask_for_screening(
     await add_event(connection, SCREENING_REQUESTED, event)
 
 
-async def tell_withheld(
-    connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime
-) -> None:
+async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime) -> None:
     """Tell that screening stopped a message."""
     event = events.MessageWithheld(
         message=snapshot_message(snapshot), recipient_names=names, is_imported=snapshot.message.is_imported

@@ -1,8 +1,8 @@
 """What provider codes mean: class, sentence and remedy, from failures.csv; what receipts say about a delivery.
 
-Classes: permanent (this delivery failed), temporary (try again), ours (our account or set-up is at fault; nobody's contact
-is), opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code has its
-provider's default.
+Classes: permanent (this delivery failed), temporary (try again), ours (our account or set-up is at fault; nobody's
+contact is), opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code
+has its provider's default.
 """
 
 import csv

@@ -11,7 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
-from services.queue import metrics, words
+from services.queue import metrics, past_words, words
 from services.queue.actions import consenting, control, history, reading, receipts, standing, submit
 from services.queue.clients import Directory
 from services.queue.events_out import summed
@@ -61,8 +61,8 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         known = await self._directory.known("")
         importing = history.Importing(self._engine, self._clock, current_caller().subject, known.schools)
         async for request in request_iterator:
-            await importing.add(words.past_message(request.message))
-        return words.import_result(await importing.finish())
+            await importing.add(past_words.past_message(request.message))
+        return past_words.import_result(await importing.finish())
 
     async def CancelMessage(self, request: pb.CancelMessageRequest, context: Any) -> pb.CancelMessageResponse:
         """Stop what has not left."""
@@ -142,9 +142,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         page = words.page_of(request.page, total)
         return pb.ListInboxResponse(items=[words.inbox_item(row) for row in rows], page=page, unread=unread)
 
-    async def GetInboxMessage(
-        self, request: pb.GetInboxMessageRequest, context: Any
-    ) -> pb.GetInboxMessageResponse:
+    async def GetInboxMessage(self, request: pb.GetInboxMessageRequest, context: Any) -> pb.GetInboxMessageResponse:
         """Answer one message of the caller's inbox or sent box."""
         message_id = words.checked_id("message_id", request.message_id)
         row = await reading.inbox_message(self._engine, self._clock(), message_id)

@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
-from services.queue.actions.history import Imported
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
@@ -20,8 +19,6 @@ from services.queue.records import (
     TYPE_DIRECTORY,
     Addressee,
     Draft,
-    PastMessage,
-    PastOutcome,
     Receipt,
     Sender,
     Snapshot,
@@ -30,9 +27,11 @@ from services.queue.records import (
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
 _SOURCES = {number: source for source, number in SOURCES.items()}
 STATES = {
-    State(name.removeprefix("DELIVERY_STATE_").lower()): number for name, number in types.DeliveryState.items() if number
+    State(name.removeprefix("DELIVERY_STATE_").lower()): number
+    for name, number in types.DeliveryState.items()
+    if number
 }
-_STATE_NAMES = {number: state for state, number in STATES.items()}
+STATE_NAMES = {number: state for state, number in STATES.items()}
 _LANES, _KINDS, _ROLES = set(types.Lane.values()), set(types.MessageKind.values()), set(types.Role.values())
 _LONGEST_NAME = 200
 
@@ -79,7 +78,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         sender=Sender(sender.person_id, sender.name, int(sender.role), sender.school_id, sender.grade),
         subject=header.subject,
         body=header.body,
-        channels=[(_channel_name(each.channel), each.text) for each in header.channels],
+        channels=[(channel_name(each.channel), each.text) for each in header.channels],
         source=_SOURCES.get(header.source, Source.SCHOOL),
         is_secure=header.is_secure,
         is_emergency=header.is_emergency,
@@ -97,7 +96,8 @@ def draft(header: pb.MessageHeader) -> Draft:
     )
 
 
-def _channel_name(number: int) -> str:
+def channel_name(number: int) -> str:
+    """Return the name of a channel; one that is not known gets a name that no channel has."""
     channel = _CHANNEL_NAMES.get(number)  # type: ignore[call-overload]
     return channel.value if channel else f"channel {number}"
 
@@ -125,38 +125,6 @@ def addressee(row: pb.RecipientRow) -> Addressee:
     )
 
 
-def past_message(message: pb.HistoryMessage) -> PastMessage:
-    """Return a piece of a history import."""
-    has_verdict = message.HasField("verdict")
-    return PastMessage(
-        draft=draft(message.header),
-        sent_at=moment(message.sent_at),
-        recipients=[
-            (addressee(each.row), [_past_outcome(outcome) for outcome in each.outcomes]) for each in message.recipients
-        ],
-        verdict=message.verdict.SerializeToString() if has_verdict else None,
-        is_withheld=has_verdict and message.verdict.decision == types.Verdict.DECISION_HOLD,
-    )
-
-
-def _past_outcome(outcome: pb.HistoryOutcome) -> PastOutcome:
-    state = _STATE_NAMES.get(outcome.state)
-    name = _channel_name(outcome.channel)
-    return PastOutcome(name, state, outcome.error_code, moment(outcome.at), outcome.destination)
-
-
-def import_result(result: Imported) -> pb.ImportHistoryResponse:
-    """Return what an import came to."""
-    return pb.ImportHistoryResponse(
-        imported=result.imported,
-        repeated_messages=result.repeated,
-        problems=[
-            pb.HistoryProblem(position=position, idempotency_key=key, detail=detail)
-            for position, key, detail in result.problems
-        ],
-    )
-
-
 def receipt(message: pb.Receipt, now: datetime) -> Receipt:
     """Return a receipt; one without a time happened now."""
     return Receipt(
@@ -171,7 +139,7 @@ def receipt(message: pb.Receipt, now: datetime) -> Receipt:
 
 def states(numbers: Iterable[int]) -> list[State]:
     """Return the states, or raise InvalidArgument."""
-    found = [_STATE_NAMES.get(number) for number in numbers]  # type: ignore[call-overload]
+    found = [STATE_NAMES.get(number) for number in numbers]  # type: ignore[call-overload]
     if None in found:
         raise InvalidArgument("STATE_UNKNOWN", "A state is not known.", violations=[("/states", "Unknown state.")])
     return [each for each in found if each is not None]

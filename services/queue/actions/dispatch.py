@@ -153,9 +153,7 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipie
     return answers
 
 
-def _mind_the_breaker(
-    dispatcher: Dispatcher, batch: Batch, answers: Sequence[Handed], settlement: Settlement
-) -> None:
+def _mind_the_breaker(dispatcher: Dispatcher, batch: Batch, answers: Sequence[Handed], settlement: Settlement) -> None:
     """Leave the provider alone when it could not be reached; what it did not take waits as long."""
     breaker = dispatcher.breaker(batch.channel)
     tried = [each for each in answers if each.answer is not Answer.NOT_TRIED]

@@ -70,9 +70,7 @@ async def inbox_of(
     async with transaction(engine) as connection:
         total, unread = await inbox.count(connection, person_id, now, query, is_unread=is_unread)
         limit, offset = window(total)
-        rows = await inbox.page(
-            connection, person_id, now, query, is_unread=is_unread, limit=limit, offset=offset
-        )
+        rows = await inbox.page(connection, person_id, now, query, is_unread=is_unread, limit=limit, offset=offset)
     return rows, total, unread
 
 

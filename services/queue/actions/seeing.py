@@ -57,5 +57,3 @@ def may_read(caller: Caller, message: Message) -> bool:
 def is_told(caller: Caller) -> bool:
     """Tell whether the caller may know that screening withheld a message; its sender may not (statement 176)."""
     return caller.viewer is None or "threat_alerts" in caller.viewer.permissions
-
-

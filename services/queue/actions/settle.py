@@ -118,9 +118,7 @@ async def settle(
             return False
         await _write(connection, batch, settlement, now, pace)
         for number in settlement.stopped:
-            await consent.record(
-                connection, batch.channel, destinations[number], "stopped", origin="provider", now=now
-            )
+            await consent.record(connection, batch.channel, destinations[number], "stopped", origin="provider", now=now)
         reach("before_settle_commit")
     for each in settlement.outcomes:
         metrics.settled.add(1, {"state": each.state.value, "channel": batch.channel.value})
@@ -142,9 +140,7 @@ async def settle_surely(
             await asyncio.sleep(_INSIST_PAUSE_SECONDS)
 
 
-async def _write(
-    connection: AsyncConnection, batch: Batch, settlement: Settlement, now: datetime, pace: Pace
-) -> None:
+async def _write(connection: AsyncConnection, batch: Batch, settlement: Settlement, now: datetime, pace: Pace) -> None:
     decided = await _with_early_receipts(connection, batch, settlement)
     deltas = Deltas()
     for each in decided:
@@ -167,9 +163,7 @@ async def _write(
         await batches.add_unsure(connection, batch, settlement.unsure, ask_at=ask_at, now=now)
 
 
-async def _with_early_receipts(
-    connection: AsyncConnection, batch: Batch, settlement: Settlement
-) -> list[Outcome]:
+async def _with_early_receipts(connection: AsyncConnection, batch: Batch, settlement: Settlement) -> list[Outcome]:
     """Return the outcomes as receipts that came before them have moved them; those receipts are used up."""
     unconfirmed = {str(batch.key(each.number)) for each in settlement.outcomes if each.state is State.HANDED_OFF}
     kept = await outcomes.waiting(connection, unconfirmed) if unconfirmed else []

@@ -19,7 +19,14 @@ from services.queue.providers.base import Answer, Handed
 
 ResultT = TypeVar("ResultT")
 _BUSY = frozenset(
-    {"TooManyRequestsException", "ThrottlingException", "Throttling", "Throttled", "ThrottledException", "RequestLimitExceeded"}
+    {
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "Throttling",
+        "Throttled",
+        "ThrottledException",
+        "RequestLimitExceeded",
+    }
 )
 
 

@@ -72,7 +72,9 @@ class Provider(Protocol):
     tells: bool
     """Whether it can be asked what became of a delivery."""
 
-    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+    ) -> AsyncIterator[Handed]:
         """Yield an answer for every recipient, in any order; never raises for what a provider does."""
         ...
 

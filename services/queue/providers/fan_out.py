@@ -16,7 +16,7 @@ async def fan_out(
     may_continue: MayContinue,
     concurrency: int,
 ) -> AsyncIterator[Handed]:
-    """Yield each answer as it comes, with at most `concurrency` calls open; no call begins once may_continue says no."""
+    """Yield each answer as it comes, with at most `concurrency` calls open; none begins once may_continue says no."""
 
     async def guarded(recipient: Recipient) -> Handed:
         try:

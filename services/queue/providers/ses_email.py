@@ -31,13 +31,13 @@ class SesEmail:
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
-    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+    ) -> AsyncIterator[Handed]:
         """Send an e-mail to each recipient."""
         content = _content(work)
         sender = _sender(work.content.from_title, self._from)
-        return fan_out(
-            recipients, lambda one: self._send(work, one, sender, content), may_continue, self._concurrency
-        )
+        return fan_out(recipients, lambda one: self._send(work, one, sender, content), may_continue, self._concurrency)
 
     async def _send(self, work: Work, recipient: Recipient, sender: str, content: dict[str, Any]) -> Handed:
         try:

@@ -15,7 +15,7 @@ _TITLE = 120
 
 
 class SnsPush:
-    """The adapter. A device token becomes an endpoint of our platform application; SNS answers the same one each time."""
+    """The adapter. A device token becomes an endpoint of our platform application, the same one each time."""
 
     name = "sns"
     channel = Channel.PUSH
@@ -28,7 +28,9 @@ class SnsPush:
         self._application = application_arn
         self._endpoints: dict[str, str] = {}
 
-    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+    ) -> AsyncIterator[Handed]:
         """Send a push message to every device of each recipient."""
         payload = _payload(work)
         return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self._concurrency)
@@ -54,9 +56,7 @@ class SnsPush:
                 TargetArn=endpoint,
                 Message=payload,
                 MessageStructure="json",
-                MessageAttributes={
-                    "delivery_key": {"DataType": "String", "StringValue": str(work.batch.key(number))}
-                },
+                MessageAttributes={"delivery_key": {"DataType": "String", "StringValue": str(work.batch.key(number))}},
             )
         except (BotoCoreError, ClientError) as problem:
             self._endpoints.pop(device, None)
@@ -82,8 +82,6 @@ class SnsPush:
     async def close(self) -> None:
         """End the connections."""
         await self._aws.close()
-
-
 
 
 def _payload(work: Work) -> str:

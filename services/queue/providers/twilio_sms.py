@@ -66,7 +66,7 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no 
         headers: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,
-        allow_redirects: bool = False,  # noqa: FBT001, FBT002  the signature is the library's
+        allow_redirects: bool = False,
     ) -> Response:
         """Make the call at our address. The library ignores the client's time-out, and signs in a deprecated way."""
         parts = urlsplit(url)
@@ -100,7 +100,9 @@ class TwilioSms:
         self._http = _Http(settings)
         self._client = Client(settings.account_sid, settings.auth_token, http_client=self._http)
 
-    def hand_over(self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+    ) -> AsyncIterator[Handed]:
         """Send a text to each recipient."""
         return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._settings.concurrency)
 
@@ -126,8 +128,8 @@ class TwilioSms:
     async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Look for our text in what the account sent to each number since the batch was claimed.
 
-        Twilio has no search by callback address: number, text and time must do. Two deliveries of the same text to the same
-        number count each text once, oldest first.
+        Twilio has no search by callback address: number, text and time must do. Two deliveries of the same text to
+        the same number count each text once, oldest first.
         """
         by_number: dict[str, list[Recipient]] = {}
         for each in recipients:
@@ -149,7 +151,9 @@ class TwilioSms:
         except _BROKEN as problem:
             raise Unavailable("PROVIDER_UNAVAILABLE", "Twilio does not answer.") from problem
         ours = [
-            each for each in sent if each.body == work.content.text and (not each.date_created or each.date_created >= since)
+            each
+            for each in sent
+            if each.body == work.content.text and (not each.date_created or each.date_created >= since)
         ]
         return ours[::-1]
 

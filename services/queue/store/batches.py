@@ -12,7 +12,8 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.records import Batch, Content, Recipient, Work
 
 _COLUMNS = (
-    "batch_id, entry_id::text AS entry_id, message_id::text AS message_id, created_at, school_id, channel, lane, numbers,"
+    "batch_id, entry_id::text AS entry_id, message_id::text AS message_id, created_at, school_id, channel,"
+    " lane, numbers,"
     " attempt, expires_at, claim_id::text AS claim_id, claimed_at, calling_at"
 )
 _CLAIM = sa.text(
@@ -44,8 +45,10 @@ _GIVE_BACK = sa.text(
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, claim_id, claimed_at, lease_until, calling_at, changed_at) VALUES (:entry_id, :message_id, :created_at,"
-    " :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at, :claim_id, :claimed_at, :lease_until,"
+    " expires_at, claim_id, claimed_at, lease_until, calling_at, changed_at) VALUES (:entry_id, :message_id,"
+    " :created_at,"
+    " :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at, :claim_id, :claimed_at,"
+    " :lease_until,"
     " :calling_at, :now)"
 )
 _RECIPIENTS = sa.text(
@@ -116,7 +119,7 @@ async def add_retry(
 async def add_unsure(
     connection: AsyncConnection, batch: Batch, numbers: Sequence[int], *, ask_at: datetime, now: datetime
 ) -> None:
-    """Keep recipients of whom the provider may have taken the message: claimed by nobody who works, until asked about."""
+    """Keep recipients whose message the provider may have taken: claimed by nobody who works, until asked about."""
     values = _like(batch, numbers, now) | {
         "state": State.CLAIMED.value,
         "claim_id": new_id(),
@@ -195,14 +198,18 @@ def _chosen(lanes: Sequence[Lane], channels: Sequence[Channel]) -> dict[str, Any
 def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]:
     names = ("entry_id", "message_id", "created_at", "school_id", "attempt", "expires_at")
     nothing = dict.fromkeys(("claim_id", "claimed_at", "lease_until", "calling_at"))
-    return {name: getattr(batch, name) for name in names} | nothing | {
-        "channel": batch.channel.value,
-        "lane": int(batch.lane),
-        "state": State.PENDING.value,
-        "numbers": list(numbers),
-        "due_at": now,
-        "now": now,
-    }
+    return (
+        {name: getattr(batch, name) for name in names}
+        | nothing
+        | {
+            "channel": batch.channel.value,
+            "lane": int(batch.lane),
+            "state": State.PENDING.value,
+            "numbers": list(numbers),
+            "due_at": now,
+            "now": now,
+        }
+    )
 
 
 def _batch(row: Any) -> Batch | None:

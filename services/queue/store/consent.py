@@ -30,7 +30,7 @@ async def record(
     now: datetime,
     provider_message_id: str = "",
 ) -> bool:
-    """Append to the ledger; "stopped" and "started" change the consent. False for a provider's message that is known."""
+    """Append to the ledger; "stopped" and "started" change the consent. False for a message that is known."""
     change = insert(consent_changes).values(
         channel=channel.value,
         destination=destination,

@@ -13,28 +13,55 @@ from services.kit.errors import Unavailable
 from services.queue.records import Outcome, Recipient
 
 RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
-    "entry_id", "created_at", "number", "person_id", "name", "role", "school_id", "staff_id", "regarding_student_id",
-    "regarding_student_name", "student_number", "language", "destination", "problem", "has_account", "type",
-)  # fmt: skip
-_RECIPIENT_TYPES = [
-    "uuid", "timestamptz", "int4", "text", "text", "int2", "text", "text", "text", "text", "text", "text", "text", "text",
-    "bool", "int2",
-]  # fmt: skip
+    "entry_id",
+    "created_at",
+    "number",
+    "person_id",
+    "name",
+    "role",
+    "school_id",
+    "staff_id",
+    "regarding_student_id",
+    "regarding_student_name",
+    "student_number",
+    "language",
+    "destination",
+    "problem",
+    "has_account",
+    "type",
+)
+_RECIPIENT_TYPES = ["uuid", "timestamptz", "int4", "text", "text", "int2", *["text"] * 8, "bool", "int2"]
 _OUTCOME_COLUMNS: tuple[LiteralString, ...] = (
-    "entry_id", "created_at", "school_id", "changed_at", "number", "state", "attempt", "provider", "provider_message_id",
+    "entry_id",
+    "created_at",
+    "school_id",
+    "changed_at",
+    "number",
+    "state",
+    "attempt",
+    "provider",
+    "provider_message_id",
     "error_code",
-)  # fmt: skip
-_OUTCOME_TYPES = [
-    "uuid", "timestamptz", "text", "timestamptz", "int4", "text", "int2", "text", "text", "text",
-]  # fmt: skip
+)
+_OUTCOME_TYPES = ["uuid", "timestamptz", "text", "timestamptz", "int4", "text", "int2", "text", "text", "text"]
 BATCH_COLUMNS: tuple[LiteralString, ...] = (
-    "entry_id", "message_id", "created_at", "school_id", "channel", "lane", "state", "numbers", "attempt", "due_at",
-    "expires_at", "changed_at",
-)  # fmt: skip
+    "entry_id",
+    "message_id",
+    "created_at",
+    "school_id",
+    "channel",
+    "lane",
+    "state",
+    "numbers",
+    "attempt",
+    "due_at",
+    "expires_at",
+    "changed_at",
+)
 _BATCH_TYPES = [
-    "uuid", "uuid", "timestamptz", "text", "text", "int2", "text", "int4[]", "int2", "timestamptz", "timestamptz",
-    "timestamptz",
-]  # fmt: skip
+    *["uuid", "uuid", "timestamptz", "text", "text", "int2", "text", "int4[]", "int2"],
+    *["timestamptz", "timestamptz", "timestamptz"],
+]
 
 
 async def copy_recipients(connection: AsyncConnection, rows: Iterable[tuple[str, Any, Recipient]]) -> None:

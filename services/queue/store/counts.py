@@ -17,7 +17,8 @@ _LOCK = sa.text(
 )
 _ARRAYS = ", ".join(f"CAST(:{name} AS bigint[])" for name in COUNTERS)
 _APPLY = sa.text(
-    f"UPDATE entry_counts c SET {', '.join(f'{name} = c.{name} + d.{name}' for name in COUNTERS)}, version = c.version + 1"
+    f"UPDATE entry_counts c SET {', '.join(f'{name} = c.{name} + d.{name}' for name in COUNTERS)}, version ="
+    " c.version + 1"
     f" FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), {_ARRAYS})"
     f" AS d (entry_id, school_id, {', '.join(COUNTERS)})"
     " WHERE c.entry_id = d.entry_id AND c.school_id = d.school_id"
@@ -58,7 +59,10 @@ async def apply(connection: AsyncConnection, deltas: Deltas, now: datetime) -> N
 
 
 async def insert(
-    connection: AsyncConnection, counts: Mapping[tuple[str, str], Mapping[str, int]], entry_ids: Iterable[str], now: datetime
+    connection: AsyncConnection,
+    counts: Mapping[tuple[str, str], Mapping[str, int]],
+    entry_ids: Iterable[str],
+    now: datetime,
 ) -> None:
     """Write the first counters of new entries, by entry and school, and their progress rows."""
     rows = [
@@ -97,11 +101,13 @@ async def take_due(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-async def broken(connection: AsyncConnection, limit: int) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
+async def broken(
+    connection: AsyncConnection, limit: int
+) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
     """Compare every counter with the rows behind it, at one moment.
 
-    Return how many entries were compared, and for the first `limit` that differ: the entry, what the counters say and what
-    the rows say, by school. Reads every row: for operators, not for each minute.
+    Return how many entries were compared, and for the first `limit` that differ: the entry, what the counters say
+    and what the rows say, by school. Reads every row: for operators, not for each minute.
     """
     checked = (await connection.execute(sa.text("SELECT count(*) FROM entries"))).scalar_one()
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -128,7 +134,8 @@ _COMPARE = sa.text(
     " LEFT JOIN outcomes o USING (entry_id, number, created_at)"
     " LEFT JOIN (SELECT entry_id, unnest(numbers) AS number, state FROM batches) b USING (entry_id, number)"
     " GROUP BY r.entry_id, r.school_id)"
-    f" SELECT coalesce(c.entry_id, r.entry_id)::text AS entry_id, coalesce(c.school_id, r.school_id) AS school_id, {_PAIRS}"
+    " SELECT coalesce(c.entry_id, r.entry_id)::text AS entry_id, coalesce(c.school_id, r.school_id) AS"
+    f" school_id, {_PAIRS}"
     " FROM entry_counts c FULL JOIN r ON c.entry_id = r.entry_id AND c.school_id = r.school_id"
     f" WHERE {_DIFFER} ORDER BY 1, 2"
 )

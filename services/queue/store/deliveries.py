@@ -26,7 +26,8 @@ _SORTS = {
 }
 SORT_COLUMNS = frozenset(_SORTS)
 _ROWS = (
-    "SELECT r.*, coalesce(o.state, b.state) AS state, coalesce(o.changed_at, b.changed_at, r.created_at) AS last_update_at,"
+    "SELECT r.*, coalesce(o.state, b.state) AS state, coalesce(o.changed_at, b.changed_at, r.created_at) AS"
+    " last_update_at,"
     " CASE WHEN coalesce(o.state, b.state) IN ('held', 'pending', 'claimed', 'handed_off', 'expired')"
     " THEN e.expires_at END AS expires_at, coalesce(o.provider, '') AS provider,"
     " coalesce(o.error_code, '') AS error_code, e.channel"
@@ -89,8 +90,8 @@ async def standing_in(
 ) -> list[Recipient]:
     """Return the recipients of an entry whose outcome is one of the states, for a resend.
 
-    Destinations come from `destinations_of`, the entry itself or another channel's entry of the same message; those that
-    it does not know are left out.
+    Destinations come from `destinations_of`, the entry itself or another channel's entry of the same message; those
+    that it does not know are left out.
     """
     statement = sa.text(
         "SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"

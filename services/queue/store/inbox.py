@@ -48,7 +48,8 @@ async def count(
 ) -> tuple[int, int]:
     """Return how many messages match, and how many of the whole inbox were not opened."""
     statement = sa.text(
-        f"SELECT (SELECT count(*) {_MINE}{_MATCHES}{_unread(is_unread)}), (SELECT count(*) {_MINE} AND i.read_at IS NULL)"
+        f"SELECT (SELECT count(*) {_MINE}{_MATCHES}{_unread(is_unread)}), (SELECT count(*) {_MINE} AND"
+        " i.read_at IS NULL)"
     )
     row = (await connection.execute(statement, _values(person_id, now, query))).one()
     return row[0], row[1]
@@ -60,7 +61,8 @@ async def page(
     """Return one page of an inbox, newest first."""
     statement = sa.text(
         f"SELECT {_ITEM}, i.visible_at AS sent_at, i.read_at IS NOT NULL AS is_read, i.regarding_student_name"
-        f" {_MINE}{_MATCHES}{_unread(is_unread)} ORDER BY i.visible_at DESC, m.message_id DESC LIMIT :limit OFFSET :offset"
+        f" {_MINE}{_MATCHES}{_unread(is_unread)} ORDER BY i.visible_at DESC, m.message_id DESC LIMIT :limit"
+        " OFFSET :offset"
     )
     values = _values(person_id, now, query) | {"limit": limit, "offset": offset}
     return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
@@ -98,7 +100,7 @@ async def count_sent(connection: AsyncConnection, person_id: str) -> int:
 
 
 async def sent_page(connection: AsyncConnection, person_id: str, *, limit: int, offset: int) -> list[Row]:
-    """Return one page of what this person sent, newest first. It does not say what screening decided (statement 176)."""
+    """Return one page of what this person sent, newest first, without what screening decided (statement 176)."""
     statement = sa.text(
         f"SELECT {_SENT_ITEM} FROM messages m WHERE m.sender_id = :person_id"
         " ORDER BY m.created_at DESC, m.message_id DESC LIMIT :limit OFFSET :offset"
@@ -117,5 +119,5 @@ def _values(person_id: str, now: datetime, query: str) -> dict[str, Any]:
     return {"person_id": person_id, "now": now, "query": query, "pattern": like_pattern(query)}
 
 
-def _unread(is_unread: bool) -> str:  # noqa: FBT001  says the same as the argument that it serves
+def _unread(is_unread: bool) -> str:
     return " AND i.read_at IS NULL" if is_unread else ""

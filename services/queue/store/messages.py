@@ -102,9 +102,7 @@ async def decide(
 
 async def mark_cancelled(connection: AsyncConnection, message_id: str, now: datetime) -> None:
     """Record that staff stopped what had not left."""
-    await connection.execute(
-        sa.update(messages).where(messages.c.message_id == message_id).values(cancelled_at=now)
-    )
+    await connection.execute(sa.update(messages).where(messages.c.message_id == message_id).values(cancelled_at=now))
 
 
 async def ensure_months(connection: AsyncConnection, moments: Iterable[datetime]) -> None:
@@ -117,7 +115,8 @@ async def ensure_months(connection: AsyncConnection, moments: Iterable[datetime]
 async def recipient_names(connection: AsyncConnection, entry: Entry, limit: int) -> list[str]:
     """Return names of an entry's recipients, in order."""
     query = sa.text(
-        "SELECT name FROM recipients WHERE entry_id = :entry_id AND created_at = :created_at ORDER BY number LIMIT :limit"
+        "SELECT name FROM recipients WHERE entry_id = :entry_id AND created_at = :created_at ORDER BY number"
+        " LIMIT :limit"
     )
     values = {"entry_id": entry.entry_id, "created_at": entry.created_at, "limit": limit}
     return list((await connection.execute(query, values)).scalars())

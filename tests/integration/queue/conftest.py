@@ -164,7 +164,9 @@ def twilio_receipt(received: Received, now: datetime) -> Receipt:
 
 
 @pytest.fixture
-async def queue(databases: Databases, tokens: Tokens, vendors: VendorSimulator, receiver: Receiver) -> AsyncIterator[Queue]:
+async def queue(
+    databases: Databases, tokens: Tokens, vendors: VendorSimulator, receiver: Receiver
+) -> AsyncIterator[Queue]:
     """A queue with an empty database."""
     database = databases.copy("queue")
 

@@ -264,9 +264,7 @@ async def test_what_waits_too_long_expires_and_is_never_sent(queue: Queue, vendo
     email, sms = done.snapshot.entries
     dispatcher = queue.dispatcher()
     async with transaction(queue.engine) as connection:
-        sms_batch = await batches.claim(
-            connection, list(Lane), [Channel.SMS], queue.clock(), timedelta(seconds=60)
-        )
+        sms_batch = await batches.claim(connection, list(Lane), [Channel.SMS], queue.clock(), timedelta(seconds=60))
     assert sms_batch is not None
     queue.clock.ahead = timedelta(hours=73)
     assert await queue.drain(dispatcher) == 0
@@ -278,9 +276,7 @@ async def test_what_waits_too_long_expires_and_is_never_sent(queue: Queue, vendo
     assert vendors.counts()["total"] == 0
 
 
-async def test_an_unconfirmed_delivery_is_asked_about_and_then_expires(
-    queue: Queue, vendors: VendorSimulator
-) -> None:
+async def test_an_unconfirmed_delivery_is_asked_about_and_then_expires(queue: Queue, vendors: VendorSimulator) -> None:
     people = [person(1, mobile="+16465550198"), person(3, mobile="+16465550199")]
     done = await queue.submit(draft(channels=SMS), people)
     entry_id = done.snapshot.entries[0].entry_id
@@ -345,9 +341,7 @@ async def test_alerts_and_emergencies_leave_first(queue: Queue, vendors: VendorS
     await queue.submit(draft(lane=Lane.ALERT), [person(1)])
     order = []
     async with transaction(queue.engine) as connection:
-        while batch := await batches.claim(
-            connection, list(Lane), list(Channel), queue.clock(), timedelta(seconds=60)
-        ):
+        while batch := await batches.claim(connection, list(Lane), list(Channel), queue.clock(), timedelta(seconds=60)):
             order.append(batch.lane)
     assert order == [Lane.ALERT, Lane.EMERGENCY, Lane.NORMAL, Lane.BULK]
 

@@ -41,9 +41,7 @@ async def test_counts_of_a_thousand_are_exact(queue: Queue) -> None:
 
 @pytest.mark.accepts(72, 73, 74)
 async def test_three_siblings_share_one_transmission(queue: Queue) -> None:
-    siblings = [
-        person(n, person_id="mother", email="Mother@Example.org", school_id="school-1") for n in (1, 2, 3)
-    ]
+    siblings = [person(n, person_id="mother", email="Mother@Example.org", school_id="school-1") for n in (1, 2, 3)]
     done = await queue.submit(draft(once_per_family=True), siblings)
     (entry,) = done.snapshot.entries
     assert await queue.counts(entry.entry_id) == {"total": 3, "pending": 1, "duplicate": 2}
@@ -96,7 +94,9 @@ async def test_a_students_message_waits_and_names_nobody(queue: Queue) -> None:
 
 async def test_history_is_imported_once_with_its_outcomes(queue: Queue) -> None:
     def past(key: str, state: State, *, is_withheld: bool = False) -> PastMessage:
-        outcome = PastOutcome("email", state, "Bounce/Permanent/General" if state is State.ERROR else "", None, "a@b.org")
+        outcome = PastOutcome(
+            "email", state, "Bounce/Permanent/General" if state is State.ERROR else "", None, "a@b.org"
+        )
         verdict = b"\x22\x00" if is_withheld else None
         sent_at = queue.clock().replace(year=2025, month=3, day=5)
         return PastMessage(draft(idempotency_key=key), sent_at, [(person(1), [outcome])], verdict, is_withheld)

@@ -1,0 +1,186 @@
+"""Contacts, failures, consent words, and who may send what."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from services.kit.auth import Caller, Viewer
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
+from services.queue.actions.consenting import action_for
+from services.queue.actions.standing import Known, KnownSchool, KnownSender, check_draft, decide
+from services.queue.contacts import normal_email, normal_number
+from services.queue.domain import Lane, Source, State
+from services.queue.failures import _failures, explain, meaning
+from services.queue.records import ROLE_PARENT, ROLE_STUDENT, ROLE_TEACHER, Addressee, Draft, Receipt, Sender
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+DRAFT = Draft("key", Sender("p1", "Forged Name", ROLE_TEACHER, "s1"), "Hello", "Text", [("email", "")])
+SCHOOLS = {"s1": KnownSchool("Lincoln High", is_excluded=False), "s2": KnownSchool("Ridge High", is_excluded=True)}
+EVERY = frozenset({"send_messages", "send_to_staff", "send_emergency", "send_as_district"})
+
+
+def _caller(*permissions: str, role: str = "teacher", person_id: str = "p1") -> Caller:
+    viewer = Viewer(person_id, "Name", role, frozenset(permissions), frozenset({"s1", "s2"}), all_users=False)
+    return Caller(person_id, frozenset({"queue.submit"}), viewer)
+
+
+def _known(role: int = ROLE_TEACHER, *, school: str = "s1", on: bool = True) -> Known:
+    sender = KnownSender("p1", "Real Name", role, [school], "10" if role == ROLE_STUDENT else "", EVERY)
+    return Known(sender, SCHOOLS, {"call_out": on, "moderation_api": on})
+
+
+def _refusal(draft: Draft, caller: Caller, known: Known) -> str:
+    with pytest.raises(ServiceError) as caught:
+        decide(draft, caller, known)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        (" Ana.Diaz@Example.ORG ", "ana.diaz@example.org"),
+        ("no address", ""),
+        ("a@b", ""),
+        ("two@@example.org", ""),
+        ("ü@example.org", "ü@example.org"),
+    ],
+)
+def test_email_addresses_have_one_form(given: str, normal: str) -> None:
+    assert normal_email(given) == normal
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("(212) 555-0123", "+12125550123"),
+        ("+12125550123", "+12125550123"),
+        ("12", ""),
+        ("call me", ""),
+        ("+44 20 7946 0123", "+442079460123"),
+    ],
+)
+def test_numbers_have_one_form(given: str, normal: str) -> None:
+    assert normal_number(given) == normal
+
+
+@pytest.mark.accepts(61, 99)
+def test_every_failure_has_a_sentence_and_a_remedy() -> None:
+    for (provider, code), failure in _failures().items():
+        assert failure.kind in {"permanent", "temporary", "ours", "opted_out"}, (provider, code)
+        assert failure.sentence.endswith("."), (provider, code)
+        assert failure.remedy.endswith("."), (provider, code)
+    assert explain("twilio", "30005").sentence == "The number is not in service."
+    assert explain("twilio", "99999") == explain("twilio", "*")
+    assert explain("ses", "Bounce/Undetermined/Undetermined") == explain("ses", "Bounce/Undetermined")
+    assert explain("unheard", "x") == explain("lantern", "*")
+
+
+def test_receipts_mean_what_the_vendors_say() -> None:
+    def said(provider: str, status: str, code: str = "") -> object:
+        return meaning(Receipt(provider, "id", "", status, code, NOW))
+
+    hard = meaning(Receipt("ses", "id", "", "Bounce", "Permanent/General", NOW))
+    assert hard is not None
+    assert (hard.state, hard.error_code, hard.is_hard_bounce) == (State.ERROR, "Bounce/Permanent/General", True)
+    soft = meaning(Receipt("ses", "id", "", "Bounce", "Transient/MailboxFull", NOW))
+    assert soft is not None
+    assert not soft.is_hard_bounce
+    stop = meaning(Receipt("twilio", "id", "", "failed", "21610", NOW))
+    assert stop is not None
+    assert stop.state is State.OPTED_OUT
+    assert said("twilio", "no such status") is None
+    assert said("carrier pigeon", "delivered") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        (" STOP ", "stopped"),
+        ("Unsubscribe", "stopped"),
+        ("start", "started"),
+        ("Help", "help"),
+        ("Stop it!", "ignored"),
+    ],
+)
+def test_words_of_consent(text: str, action: str) -> None:
+    assert action_for(text) == action
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"subject": "x" * 201}, "/subject"),
+        ({"body": "x" * 20_001}, "/body"),
+        ({"body": "zero\x00"}, "/body"),
+        ({"idempotency_key": ""}, "/idempotency_key"),
+        ({"channels": []}, "/channels"),
+        ({"channels": [("sms", "x" * 1_601)]}, "/channels/0/text"),
+        ({"channels": [("push", "x" * 1_001)]}, "/channels/0/text"),
+        ({"channels": [("channel 9", "")]}, "/channels/0/channel"),
+        ({"channels": [("email", ""), ("email", "")]}, "/channels/1/channel"),
+        ({"subject": " ", "body": ""}, "/body"),
+    ],
+)
+def test_wrong_messages_are_refused_at_their_place(change: dict[str, object], pointer: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_draft(replace(DRAFT, **change))  # type: ignore[arg-type]
+    assert pointer in [each.pointer for each in caught.value.violations]
+
+
+def test_longest_message_is_taken() -> None:
+    check_draft(replace(DRAFT, subject="x" * 200, body="x" * 20_000, channels=[("email", ""), ("sms", "x" * 1_600)]))
+
+
+@pytest.mark.accepts(4, 47)
+def test_rights_are_needed() -> None:
+    known = _known()
+    assert decide(DRAFT, _caller("send_messages"), known).sender.name == "Real Name"
+    assert _refusal(DRAFT, _caller(), known) == "SENDING_NOT_ALLOWED"
+    assert _refusal(DRAFT, _caller("send_messages", person_id="p2"), known) == "SENDER_NOT_SELF"
+    emergency = replace(DRAFT, is_emergency=True)
+    assert _refusal(emergency, _caller("send_messages"), known) == "EMERGENCY_NOT_ALLOWED"
+    decide(emergency, _caller("send_messages", "send_emergency"), known)
+    district = replace(DRAFT, source=Source.DISTRICT)
+    assert _refusal(district, _caller("send_messages"), known) == "DISTRICT_NOT_ALLOWED"
+    decide(district, _caller("send_messages", "send_as_district"), known)
+    for lane in (Lane.ALERT, Lane.EMERGENCY):
+        assert _refusal(replace(DRAFT, lane=lane), _caller("send_messages"), known) == "LANE_NOT_ALLOWED"
+
+
+@pytest.mark.accepts(160, 174)
+def test_only_students_are_screened_and_only_when_it_is_on() -> None:
+    caller = _caller("send_to_staff", role="student")
+    assert decide(DRAFT, caller, _known(ROLE_STUDENT)).is_screened
+    assert not decide(DRAFT, caller, _known(ROLE_STUDENT, on=False)).is_screened
+    assert not decide(DRAFT, caller, _known(ROLE_PARENT)).is_screened
+    assert not decide(DRAFT, _caller("send_messages"), _known()).is_screened
+    # A service cannot make a student a teacher by saying so.
+    assert decide(DRAFT, Caller("sis", frozenset({"queue.submit"})), _known(ROLE_STUDENT)).is_screened
+
+
+def _addressee(role: int, school_id: str) -> Addressee:
+    return Addressee("x", "X", role, school_id, "", "", "", "", "en", "x@example.org", "", (), True, "", "", 1)
+
+
+def test_students_write_to_staff_alone() -> None:
+    standing = decide(DRAFT, _caller("send_to_staff", role="student"), _known(ROLE_STUDENT))
+    standing.check_recipients([_addressee(ROLE_TEACHER, "s1")], 0)
+    with pytest.raises(PermissionDenied):
+        standing.check_recipients([_addressee(ROLE_PARENT, "s1")], 0)
+
+
+@pytest.mark.accepts(13, 226, 227, 229, 231)
+def test_excluded_schools_and_the_call_out_system() -> None:
+    sms = replace(DRAFT, channels=[("sms", "")])
+    with pytest.raises(FailedPrecondition):
+        decide(sms, _caller("send_messages"), _known(on=False))
+    known = _known(school="s2")
+    mine = replace(DRAFT, sender=replace(DRAFT.sender, school_id="s2"), from_title="The District")
+    standing = decide(replace(mine, source=Source.DISTRICT), _caller("send_messages"), known)
+    assert (standing.is_excluded, standing.from_title) == (True, "Ridge High")
+    with pytest.raises(FailedPrecondition):
+        decide(replace(mine, channels=[("sms", "")]), _caller("send_messages"), known)
+    standing.check_recipients([_addressee(ROLE_PARENT, "s2")], 0)
+    with pytest.raises(PermissionDenied):
+        standing.check_recipients([_addressee(ROLE_PARENT, "s1")], 0)
