@@ -29,7 +29,9 @@ async def insert_message(connection: AsyncConnection, message: Row, entry_rows: 
     """Write a message and those of its entries that are new: a resend brings entries to a known message."""
     statement = insert(messages).values(**message, referral_id="", review_version=0)
     # Written out, because a built query would take the table as a whole where only the row in conflict is meant.
-    more_schools = sa.literal_column("ARRAY(SELECT DISTINCT unnest(messages.school_ids || excluded.school_ids))")
+    more_schools: sa.ColumnElement[Any] = sa.literal_column(
+        "ARRAY(SELECT DISTINCT unnest(messages.school_ids || excluded.school_ids))"
+    )
     known = statement.on_conflict_do_update(index_elements=[messages.c.message_id], set_={"school_ids": more_schools})
     await connection.execute(known)
     if entry_rows:

@@ -199,7 +199,7 @@ async def test_arrows_follow_sort_and_filter(reports: Reports, officer: Viewer) 
     await send(reports, *(message(subject=name, is_secure=name != "c") for name in ("b", "d", "a", "c", "e")))
     sort = types.Sort(column="message")
     rows = (await reports.history(officer, is_secure=True, sort=sort)).rows
-    walked = []
+    walked: list[str] = []
     entry_id = rows[0].entry_id
     while entry_id:
         request = pb.GetEntryRequest(entry_id=entry_id, filter=pb.Filter(is_secure=True), sort=sort)

@@ -50,7 +50,10 @@ async def test_a_message_of_another_school_comes_by_no_way(reports: Reports) -> 
         ("GetEntry", pb.GetEntryRequest(entry_id=entry_id)),
         ("GetThreat", pb.GetThreatRequest(message_id=danger.message_id)),
         ("AcknowledgeThreat", pb.AcknowledgeThreatRequest(message_id=danger.message_id)),
-        ("SetFlag", pb.SetFlagRequest(message_id=there.message_id, is_flagged=True, origin=2)),
+        (
+            "SetFlag",
+            pb.SetFlagRequest(message_id=there.message_id, is_flagged=True, origin=pb.SetFlagRequest.ORIGIN_ADMIN),
+        ),
     ):
         with pytest.raises(NotFound):
             await reports.ask(secretary, method, request)
