@@ -95,7 +95,7 @@ def processes(
 
 
 @pytest.fixture
-async def stub(address: str, tokens: Tokens) -> AsyncIterator[queue_pb2_grpc.QueueServiceAsyncStub]:
+async def stub(address: str, tokens: Tokens) -> AsyncIterator["queue_pb2_grpc.QueueServiceAsyncStub"]:
     async with aio.insecure_channel(address) as channel:
         yield queue_pb2_grpc.QueueServiceStub(channel)
 
@@ -128,7 +128,7 @@ def _pieces() -> list[pb.SubmitRequest]:
 )
 async def test_a_dispatcher_killed_at_any_point_sends_once(
     processes: Processes,
-    stub: queue_pb2_grpc.QueueServiceAsyncStub,
+    stub: "queue_pb2_grpc.QueueServiceAsyncStub",
     tokens: Tokens,
     vendors: VendorSimulator,
     stop_at: str,
