@@ -150,7 +150,7 @@ async def test_a_dispatcher_killed_at_any_point_sends_once(
         counts = message.entries[0].counts
         assert (counts.total, counts.sent) == (RECIPIENTS, RECIPIENTS)
 
-    await eventually(all_sent, 60)
+    await eventually(all_sent, 120)
     counts = vendors.counts()
     assert (counts["total"], counts["recipients"], counts["doubles"]) == (RECIPIENTS, RECIPIENTS, 0)
     answer = await stub.CheckInvariant(pb.CheckInvariantRequest(), metadata=metadata)
