@@ -53,6 +53,8 @@ class Environment:
     def of(self, part: Part, instance: str) -> dict[str, str]:
         """Return the whole environment of one process."""
         own = self._gateway() if part.service == "gateway" else {}
+        if part.service == "notify":
+            own = {"PORTAL_URL": self.gateway_url}
         if part.service == "vendors":
             return {**self._base(), **self._vendors(), **self._vendor_hooks()}
         listen = {"LISTEN": self.grpc(part.service)} if part.process in ("serve", "wsgi") else {}

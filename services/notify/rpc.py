@@ -88,5 +88,5 @@ class NotifyServicer(notify_pb2_grpc.NotifyServiceServicer):
             raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
         told = await actions.told_of(self._engine, request.message_id)
         if "*" not in viewer.schools and not any(each.person_id == viewer.person_id for each in told):
-            raise NotFound("MESSAGE_UNKNOWN", "There is no such threat.")
+            raise NotFound("MESSAGE_NOT_FOUND", "There is no such threat.")
         return pb.ListRecipientsResponse(told=told)

@@ -45,7 +45,7 @@ class Acknowledged:
 
 
 def _unknown() -> NotFound:
-    return NotFound("MESSAGE_UNKNOWN", "There is no such message.")
+    return NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
 
 
 async def search(engine: AsyncEngine, sight: Sight, wanted: Search, order: Order, number: int, size: int) -> Found:
@@ -79,7 +79,7 @@ async def get_entry(
         await _freeze(connection)
         found = await rows.entry_rows(connection, sight, [entry_id])
         if not found:
-            raise NotFound("ENTRY_UNKNOWN", "There is no such entry.")
+            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
         if wanted is None:
             return found[0], "", ""
         return found[0], *await searching.Finding(sight, wanted, order).neighbours(connection, entry_id)
