@@ -100,7 +100,7 @@ class Environment:
             "PUBLIC_URL": self.gateway_url,
             "SESSION_SECRET": self.keys.password("session"),
             "GATEWAY_KEY_FILE": str(self.keys.gateway),
-            "DISTRICT_NAME": "Lantern Valley Schools",
+            "DISTRICT_NAME": "Lincoln County Public Schools",
             "SNS_CERT_HOSTS": self.vendors_url.removeprefix("http://"),
         }
 

@@ -1,13 +1,19 @@
 """Today's messages of the sample district, sent through the whole pipeline, and what became of them."""
 
 import asyncio
+import os
+from pathlib import Path
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from deploy.local.district.history.wire import Ids
 from protos.directory.v1 import directory_pb2
+from protos.notify.v1 import notify_pb2
+from protos.notify.v1.notify_pb2_grpc import NotifyServiceStub
 from protos.queue.v1 import queue_pb2
 from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Viewer, load_signing_key, sign_viewer
+from services.kit.rpc_client import async_channel
 
 _SETTLED_SECONDS = 90.0
 _SENDING_SECONDS = 60.0
@@ -23,17 +29,22 @@ class Today:
         self._titles: dict[str, str] = {}
 
     async def send(self) -> dict[str, int]:
-        """Return how many messages and deliveries were sent, screened and withheld."""
+        """Return how many messages and deliveries were sent, screened and withheld, and how many alerts it raised."""
         listed = await self._directory.ListSchools(directory_pb2.ListSchoolsRequest())
         self._titles = {school.school_id: school.title for school in listed.schools}
         sent = [await self._submit(each) for each in self._messages]
         screened = [each.message_id for each in sent if each.is_held]
-        withheld = 0
         async with asyncio.timeout(_SETTLED_SECONDS):
-            for message_id in screened:
-                withheld += await self._is_withheld(message_id)
+            withheld = [each for each in screened if await self._is_withheld(each)]
+            alerts = await _count_alerts(withheld)
         deliveries = sum(entry.counts.total for each in sent for entry in each.entries)
-        return {"messages": len(sent), "deliveries": deliveries, "screened": len(screened), "withheld": withheld}
+        return {
+            "messages": len(sent),
+            "deliveries": deliveries,
+            "screened": len(screened),
+            "withheld": len(withheld),
+            "alerts": alerts,
+        }
 
     async def _submit(self, message: Mapping[str, Any]) -> queue_pb2.SubmitResponse:
         viewer = await self._directory.GetViewer(
@@ -100,3 +111,30 @@ class Today:
             if not any(entry.counts.held for entry in message.entries):
                 return False
             await asyncio.sleep(0.2)
+
+
+async def _count_alerts(withheld: Sequence[str]) -> int:
+    """Wait until somebody is told of each withheld message; return how many portal alerts were raised."""
+    channel = async_channel(
+        os.environ["NOTIFY_ADDRESS"], [notify_pb2.DESCRIPTOR.services_by_name["NotifyService"]], _holder_token
+    )
+    raised = 0
+    async with channel:
+        notify: Any = NotifyServiceStub(channel)
+        for message_id in withheld:
+            while True:
+                request = notify_pb2.ListRecipientsRequest(message_id=message_id)
+                told = (await notify.ListRecipients(request)).told
+                if told:
+                    break
+                await asyncio.sleep(0.2)
+            raised += sum(each.way == "portal" for each in told)
+    return raised
+
+
+def _holder_token() -> str:
+    """Return the token of a holder of Threat Alerts for the whole district, as the gateway would sign it."""
+    key = load_signing_key(Path(os.environ["GATEWAY_KEY_FILE"]).read_text(encoding="utf-8"))
+    permissions, scopes = frozenset({"threat_alerts"}), frozenset({"notify.read"})
+    viewer = Viewer("00000000-0000-0000-0000-000000000000", "Launcher", "admin", permissions, frozenset({"*"}), True)
+    return sign_viewer(key, viewer, scopes)
