@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from pathlib import Path
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from deploy.local.district.history.wire import Ids
