@@ -114,7 +114,7 @@ def sender_choices(senders: Sequence[reports.SenderName]) -> list[tuple[str, str
 
 
 def type_choices(person: Person) -> list[tuple[str, str]]:
-    """Return the channels that the Type filter offers: no texts and calls where they are switched off (statement 13)."""
+    """Return the channels that the Type filter offers: no texts and calls where they are off (statement 13)."""
     offered = [choice for channel, choice in CHANNELS.items() if person.has_call_out or channel not in CALL_OUT]
     return [(choice.value, choice.label) for choice in offered]
 

@@ -66,7 +66,7 @@ def get_threat(message_id: str) -> reports.GetThreatResponse:
         wanted = reports.GetThreatRequest(message_id=message_id)
         answer: reports.GetThreatResponse = gateway().clients.reports.GetThreat(wanted)
     if not answer.rows:
-        raise NotFound("MESSAGE_UNKNOWN", "There is no such threat.")
+        raise NotFound("MESSAGE_NOT_FOUND", "There is no such threat.")
     return answer
 
 
@@ -97,7 +97,7 @@ def recipients(message_id: str, entry_id: str) -> str:
     answer = get_threat(str(message_id))
     row = next((each for each in answer.rows if each.entry_id == str(entry_id)), None)
     if row is None:
-        raise NotFound("ENTRY_UNKNOWN", "There is no such entry.")
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     hidden = hidden_columns("threat-recipients")
     search = read_threats()
     return render_template(

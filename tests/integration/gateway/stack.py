@@ -95,7 +95,9 @@ class Stack:
 def running(databases: Databases, nats_url: str, tokens: Tokens) -> Iterator[Stack]:
     """Start the services, load a small roster, add accounts, and yield the stack."""
     ports = {name: free_port() for name in SERVICES}
-    addresses = {f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()}
+    addresses: dict[str, Any] = {
+        f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()
+    }
     processes = [_start(name, ports[name], addresses, databases, nats_url, tokens) for name in SERVICES]
     try:
         for name in SERVICES:
@@ -113,7 +115,7 @@ def _all_names() -> tuple[str, ...]:
 
 
 def _start(
-    name: str, port: int, addresses: dict[str, str], databases: Databases, nats_url: str, tokens: Tokens
+    name: str, port: int, addresses: dict[str, Any], databases: Databases, nats_url: str, tokens: Tokens
 ) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
@@ -143,7 +145,7 @@ def _wait(address: str) -> None:
 
 
 def _assembled(
-    addresses: dict[str, str], databases: Databases, tokens: Tokens, processes: list[subprocess.Popen[bytes]]
+    addresses: dict[str, Any], databases: Databases, tokens: Tokens, processes: list[subprocess.Popen[bytes]]
 ) -> Stack:
     secret = SecretStr(tokens.service("directory.read", "queue.receipts", "notify.watch", name="gateway"))
     settings = GatewaySettings(

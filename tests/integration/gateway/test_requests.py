@@ -26,9 +26,9 @@ def reason(response: TestResponse) -> str:
 
 
 def test_every_route_names_its_permission(stack: Stack) -> None:
-    views = stack.app.view_functions
+    views: dict[str, Any] = dict(stack.app.view_functions)
     assert [name for name, view in views.items() if not getattr(view, "requires", ())] == []
-    public = {name for name, view in views.items() if view.requires == (Permission.PUBLIC,)}  # type: ignore[attr-defined]
+    public = {name for name, view in views.items() if view.requires == (Permission.PUBLIC,)}
     assert public == {
         "sign_in.form", "sign_in.sign_in", "sign_in.sign_out", "assets.asset", "assets.icon", "health.healthz",
         "health.readyz", "api.openapi", "api.end_session", "api_sign_in.begin_session", "webhooks.twilio_status",

@@ -1,0 +1,112 @@
+"""Pages as people meet them: accessible, by keyboard, light and dark, wide and narrow."""
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from services.kit.ids import new_id
+from tests.browser.gateway.conftest import Site
+from tests.support.eventually import eventually_sync
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PAGES = ("/reports/history", "/reports/threats", "/inbox", "/sent", "/compose", "/nothing")
+
+
+@pytest.fixture(scope="module")
+def sent(site: Site) -> str:
+    """A message in the principal's history; returns its subject."""
+    browser, subject = site.stack.browser("pri"), "Early dismissal on Friday"
+    body = {
+        "idempotency_key": new_id(),
+        "subject": subject,
+        "body": "Buses leave at noon.",
+        "channels": ["email", "sms"],
+    }
+    answer = browser.send_json("POST", "/api/v1/messages", {**body, "audience": {"roles": ["parent"]}})
+    assert answer.status_code == 200
+
+    def is_there() -> None:
+        assert subject in browser.get("/reports/history").get_data(as_text=True)
+
+    eventually_sync(is_there)
+    return subject
+
+
+def faults(page: Any) -> list[str]:
+    """Return what axe finds against WCAG 2.2 AA, and whether the page is wider than its window."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    named = [f"{each['id']}: {each['nodes'][0]['target']}" for each in found]
+    is_too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return [*named, "wider than the window"] if is_too_wide else named
+
+
+@pytest.mark.accepts(318)
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+def test_every_page_is_accessible(site: Site, sent: str, width: int, scheme: str) -> None:
+    look: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    assert faults(site.page(**look)) == []
+    page = site.page("pri", **look)
+    found = []
+    for address in PAGES:
+        page.goto(address)
+        found += [f"{address} {fault}" for fault in faults(page)]
+    assert found == []
+
+
+def test_a_record_opens_over_its_page_and_gives_the_focus_back(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.page-dialog")).to_be_visible()
+    assert "/entries/" in page.url
+    assert faults(page) == []
+    first = page.url
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("first => location.href !== first", arg=first)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.page-dialog")).to_have_count(0)
+    assert page.url.endswith("/reports/history")
+    assert page.evaluate("document.activeElement.matches('[data-record]')")
+
+
+def test_a_dialog_has_an_address_that_works_alone_and_without_script(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    address = page.locator("td.col-to a").first.get_attribute("href")
+    bare = site.browser.new_context(
+        base_url=site.url, java_script_enabled=False, storage_state=page.context.storage_state()
+    )
+    alone = bare.new_page()
+    alone.goto(address)
+    expect(alone.get_by_role("heading", name=re.compile("Recipients"))).to_be_visible()
+    alone.get_by_role("link", name="Close").click()
+    expect(alone.get_by_role("heading", name="Communication reports")).to_be_visible()
+
+
+@pytest.mark.accepts(20)
+def test_filters_wait_for_search_and_the_address_holds_them(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    page.keyboard.press("/")
+    page.get_by_role("checkbox", name="Secure", exact=True).check()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("heading", name="No messages fit")).to_be_visible()
+    assert "secure=1" in page.url
+    page.go_back()
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_a_message_is_written_previewed_and_sent(site: Site) -> None:
+    page = site.page("pri")
+    page.goto("/compose")
+    page.fill("#subject", "Picture day")
+    page.fill("#body", "Bring a smile.")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("heading", name="Before it goes")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Send to")).click()
+    expect(page.get_by_role("heading", name="Message sent")).to_be_visible()
