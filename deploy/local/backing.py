@@ -13,7 +13,7 @@ from deploy.local.places import Places
 from deploy.local.postgres import DURABLE, Binaries, Postgres, grant_rows, provision
 from deploy.local.processes import DATABASES
 from deploy.local.supervisor import Child
-from services.kit.db import migrate
+from services.kit.migrate import migrate
 
 _WAVE = -1
 

@@ -1,17 +1,12 @@
-"""The database: one async engine a process, transactions with time-outs, migrations by the owner's role."""
+"""The database: one async engine a process, transactions with time-outs, errors that callers know."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -20,9 +15,7 @@ from services.kit.errors import Aborted, DeadlineExceeded, ServiceError, Unavail
 
 ADDED_EVENTS = "added_events"
 """Key in a connection's info: the transaction has put events into the outbox."""
-_SERVICES = Path(__file__).resolve().parent.parent
 _CHECK_SECONDS = 2.0
-_MIGRATION_LOCK = 7_013_402_118
 # What a transaction may meet through no fault of its own, by SQLSTATE: another try may succeed.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 _CANCELLED = "57014"
@@ -108,34 +101,3 @@ async def check_database(engine: AsyncEngine) -> None:
     """Raise unless the database answers within two seconds; feed it to Health."""
     async with asyncio.timeout(_CHECK_SECONDS), engine.connect() as connection:
         await connection.execute(sa.text("SELECT 1"))
-
-
-def migrate(service: str, url: str, revision: str = "head") -> None:
-    """Bring a service's tables to the revision, each migration in a transaction of its own, one migrator at a time.
-
-    `url` is of the role that owns the tables; migrations are services/<service>/migrations/versions/*.py. Waits for
-    another migrator; a table lock is waited for 4 s and a statement may take 10 minutes.
-    """
-    script = ScriptDirectory(
-        str(_SERVICES / "kit"), version_locations=[str(_SERVICES / service / "migrations" / "versions")]
-    )
-    engine = sa.create_engine(
-        driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"}
-    )
-    with engine.connect() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-        connection.execute(sa.text("SET lock_timeout = '4s'"))
-        connection.execute(sa.text("SET statement_timeout = '10min'"))
-        connection.commit()
-        _upgrade(script, connection, revision)
-    engine.dispose()
-
-
-def _upgrade(script: ScriptDirectory, connection: Connection, revision: str) -> None:
-    # Alembic's own env.py would do exactly this, once per service; the configuration object holds nothing here.
-    def steps(current: Any, _context: Any) -> Any:
-        return script._upgrade_revs(revision, current)
-
-    with EnvironmentContext(Config(), script, fn=steps) as environment:
-        environment.configure(connection=connection, transaction_per_migration=True)
-        environment.run_migrations()

@@ -15,7 +15,6 @@ from typing import Any
 import uvloop
 
 from services.kit.config import MigrateSettings, Settings, check_config, load
-from services.kit.db import migrate
 from services.kit.lifecycle import GRACE_SECONDS, Lifecycle
 from services.kit.logs import configure_logs, get_logger
 from services.kit.telemetry import configure_telemetry, flush_telemetry
@@ -104,6 +103,8 @@ def _on_signal(life: Lifecycle, main: "asyncio.Future[None]") -> None:
 
 
 def _migrate(service: str) -> int:
+    from services.kit.migrate import migrate  # noqa: PLC0415  a quarter of a second that only this process needs
+
     settings = load(MigrateSettings)
     configure_logs(service, "migrate", settings.log_level)
     migrate(service, settings.migrate_database_url.get_secret_value())

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from deploy.local.postgres import ensure_database, ensure_role, grant_rows
-from services.kit.db import migrate
+from services.kit.migrate import migrate
 
 _PASSWORD = "test-only"
 _TEMPLATE_LOCK = 7_013_402_120

@@ -1,0 +1,46 @@
+"""Migrations: every service's tables, brought to this release by the role that owns them."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from services.kit.db import driver_url
+
+_SERVICES = Path(__file__).resolve().parent.parent
+_MIGRATION_LOCK = 7_013_402_118
+
+
+def migrate(service: str, url: str, revision: str = "head") -> None:
+    """Bring a service's tables to the revision, each migration in a transaction of its own, one migrator at a time.
+
+    `url` is of the role that owns the tables; migrations are services/<service>/migrations/versions/*.py. Waits for
+    another migrator; a table lock is waited for 4 s and a statement may take 10 minutes.
+    """
+    script = ScriptDirectory(
+        str(_SERVICES / "kit"), version_locations=[str(_SERVICES / service / "migrations" / "versions")]
+    )
+    engine = sa.create_engine(
+        driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"}
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(sa.text("SET lock_timeout = '4s'"))
+        connection.execute(sa.text("SET statement_timeout = '10min'"))
+        connection.commit()
+        _upgrade(script, connection, revision)
+    engine.dispose()
+
+
+def _upgrade(script: ScriptDirectory, connection: Connection, revision: str) -> None:
+    # Alembic's own env.py would do exactly this, once per service; the configuration object holds nothing here.
+    def steps(current: Any, _context: Any) -> Any:
+        return script._upgrade_revs(revision, current)
+
+    with EnvironmentContext(Config(), script, fn=steps) as environment:
+        environment.configure(connection=connection, transaction_per_migration=True)
+        environment.run_migrations()
