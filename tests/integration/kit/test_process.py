@@ -30,7 +30,8 @@ from tests.support.tokens import Tokens
 ECHO = pb.DESCRIPTOR.services_by_name["EchoService"]
 TABLES = """
     CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL,
-        subject text NOT NULL, payload bytea NOT NULL, traceparent text NOT NULL DEFAULT '', created_at timestamptz NOT NULL DEFAULT now());
+        subject text NOT NULL,
+        payload bytea NOT NULL, traceparent text NOT NULL DEFAULT '', created_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE consumed_events (durable text, event_id uuid, consumed_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (durable, event_id));
 """
