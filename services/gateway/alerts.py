@@ -7,7 +7,7 @@ what they may no longer see.
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 
@@ -31,7 +31,7 @@ class AlertHub:
         self._clients, self._limit = clients, limit
         self._lock = threading.Lock()
         self._waiting: dict[str, set[queue.SimpleQueue[str]]] = defaultdict(set)
-        self._count = 0
+        self._open: dict[object, Callable[[], object]] = {}
         self._stopping = threading.Event()
         self._call: grpc.Call | None = None
         self.is_connected = threading.Event()
@@ -46,19 +46,24 @@ class AlertHub:
         if self._call is not None:
             self._call.cancel()
         self._tell_all("stop")
-
-    def take_stream(self) -> bool:
-        """Reserve one of the process's live streams; False when all are taken."""
         with self._lock:
-            if self._count >= self._limit or self._stopping.is_set():
-                return False
-            self._count += 1
-            return True
+            cancels = list(self._open.values())
+        for cancel in cancels:
+            cancel()
 
-    def give_back_stream(self) -> None:
-        """Free what take_stream reserved."""
+    def take_stream(self, cancel: Callable[[], object]) -> object | None:
+        """Reserve one of the process's live streams, which `cancel` ends; None when all are taken or it is stopping."""
         with self._lock:
-            self._count -= 1
+            if len(self._open) >= self._limit or self._stopping.is_set():
+                return None
+            place = object()
+            self._open[place] = cancel
+            return place
+
+    def give_back_stream(self, place: object) -> None:
+        """Free what take_stream reserved; again is no mistake."""
+        with self._lock:
+            self._open.pop(place, None)
 
     def changes(self, person_id: str, seconds: float) -> Iterator[bool]:
         """Yield True when the person's alerts may have changed, False as a sign of life, for about `seconds`."""
@@ -93,6 +98,8 @@ class AlertHub:
                     wait = 0.2
             except grpc.RpcError as problem:
                 code = from_grpc(problem).code
+                if self._stopping.is_set():
+                    return
                 _log.warning("alert_stream_lost", code=code)
             self.is_connected.clear()
             self._stopping.wait(wait)

@@ -30,16 +30,14 @@ class _Stream:
 def event_stream(name: str, data: Iterable[str], cancel: Callable[[], object]) -> Response:
     """Answer a stream with one event for each piece of data; "" is a sign of life. 503 when the process has no room."""
     hub = gateway().alerts
-    if not hub.take_stream():
+    place = hub.take_stream(cancel)
+    if place is None:
         cancel()
         return Response("", 503, headers={"Retry-After": str(_FULL_SECONDS)})
-    released: list[bool] = []
 
     def release() -> None:
-        if not released:
-            released.append(True)
-            cancel()
-            hub.give_back_stream()
+        cancel()
+        hub.give_back_stream(place)
 
     response = Response(_Stream(_lines(name, data, release), release), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"

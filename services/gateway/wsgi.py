@@ -1,5 +1,9 @@
 """Makes the application in a worker process, after fork."""
 
+import signal
+import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import start_http_server
@@ -45,4 +49,22 @@ def create() -> Any:
         start_http_server(int(port), addr=host)
     gateway = assemble(settings)
     gateway.alerts.start()
+    _on_signal(gateway.alerts.stop)
     return create_app(gateway)
+
+
+def _on_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` when the process is told to end: streams that browsers hold open would keep the server from it.
+
+    The server sets its own handlers later, so this listens where Python notes every signal that has one.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def wait() -> None:
+        with reader, writer:
+            reader.recv(1)
+            stop()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
