@@ -1,1 +1,4 @@
-"""The services of Lantern. Each owns its data, answers gRPC and tells the others what happened by events; none imports another."""
+"""The services of Lantern.
+
+Each owns its data, answers gRPC and tells the others what happened by events; none imports another.
+"""
