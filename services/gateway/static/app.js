@@ -5,6 +5,7 @@ const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 // --- Dialogs -------------------------------------------------------------------------------------------------------
 let underlay = null; // The address below the dialogs that were opened from it.
 let opener = null;
+let isClosed = false; // What was asked for before a dialog was closed must not open it again.
 
 function openDialog(dialog) {
   dialog.removeAttribute("open");
@@ -15,6 +16,7 @@ function openDialog(dialog) {
 function closeDialog(dialog) {
   if (!dialog.matches(".page-dialog")) { dialog.close(); return; }
   if (!underlay) { location.href = dialog.dataset.back; return; }
+  isClosed = true;
   history.pushState({ htmx: true }, "", underlay);
   underlay = null;
   dialog.close();
@@ -23,12 +25,14 @@ function closeDialog(dialog) {
 }
 
 function showPageDialog() {
+  if (isClosed) { $("#dialog-host")?.replaceChildren(); return; }
   const dialog = $("#dialog-host > dialog.page-dialog[open]");
   if (dialog && !dialog.matches(":modal")) openDialog(dialog);
 }
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.('[hx-target="#dialog-host"]');
+  if (link) isClosed = false;
   if (link && !link.closest("dialog") && !underlay) { underlay = location.pathname + location.search; opener = link; }
   const close = event.target.closest?.("[data-close]");
   if (close) { event.preventDefault(); closeDialog(close.closest("dialog")); }
@@ -39,7 +43,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("[data-theme-switch]")) switchTheme();
   changeRules(event.target);
 });
-addEventListener("popstate", () => { underlay = null; });
+addEventListener("popstate", () => { underlay = null; isClosed = false; });
 
 function switchTheme() {
   const root = document.documentElement;
