@@ -254,7 +254,7 @@ async def test_an_outage_loses_and_doubles_nothing(
         await queue.receive(list(receiver.requests))
         assert await queue.counts(entry_id) == {"total": 60, "sent": 60}
 
-    await eventually(settled, 20)
+    await eventually(settled, 90)
     assert vendors.counts()["total"] == 60
 
 
