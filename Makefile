@@ -18,8 +18,8 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: setup ## Run the whole system (DETACH=1: return when it is ready; PORT=8080: the web UI's port)
-	@exec $(PY) -m deploy.local up $(if $(DETACH),--detach) $(if $(PORT),--port $(PORT))
+run: setup ## Run the whole system (DETACH=1: return when ready; PORT=8080: the web UI's port; EMPTY=1: no sample)
+	@exec $(PY) -m deploy.local up $(if $(DETACH),--detach) $(if $(PORT),--port $(PORT)) $(if $(EMPTY),--empty)
 
 .PHONY: stop
 stop: ## Stop the system that runs from this checkout

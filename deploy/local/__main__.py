@@ -25,11 +25,12 @@ def main() -> int:
     parser.add_argument("what", choices=["up", "down", "reset"])
     parser.add_argument("--detach", action="store_true", help="return once everything is ready, and leave it running")
     parser.add_argument("--port", type=int, help="port of the web UI; a free one, then always the same, by default")
+    parser.add_argument("--empty", action="store_true", help="load no sample district")
     parser.add_argument("--tell", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     places = Places.here()
     if arguments.what == "up":
-        return _detached(places, arguments.port) if arguments.detach else _up(places, arguments.port, arguments.tell)
+        return _detached(places, arguments) if arguments.detach else _up(places, arguments)
     stopped = _down(places)
     if arguments.what == "reset" and stopped == 0:
         places.reset()
@@ -37,7 +38,7 @@ def main() -> int:
     return stopped
 
 
-def _up(places: Places, port: int | None, tell: int | None) -> int:
+def _up(places: Places, arguments: argparse.Namespace) -> int:
     """Run in this process until a signal; write a word to the descriptor `tell` when ready."""
     places.prepare()
     lock = _locked(places)
@@ -46,9 +47,11 @@ def _up(places: Places, port: int | None, tell: int | None) -> int:
         return 1
     with lock:
         environment = Environment(
-            places.root, Keys.open(places.local / "secrets"), PortBook(places.local / "ports.json"), port
+            places.root, Keys.open(places.local / "secrets"), PortBook(places.local / "ports.json"), arguments.port
         )
-        return Launcher(places, environment, Screen()).run(lambda: _tell(tell))
+        return Launcher(places, environment, Screen(), with_sample=not arguments.empty).run(
+            lambda: _tell(arguments.tell)
+        )
 
 
 def _tell(descriptor: int | None) -> None:
@@ -57,7 +60,7 @@ def _tell(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def _detached(places: Places, port: int | None) -> int:
+def _detached(places: Places, arguments: argparse.Namespace) -> int:
     """Start another launcher, pass on what it prints until it is ready, and leave it running."""
     places.prepare()
     if _is_running(places):
@@ -73,7 +76,8 @@ def _detached(places: Places, port: int | None) -> int:
         "up",
         "--tell",
         str(write),
-        *(["--port", str(port)] if port else []),
+        *(["--port", str(arguments.port)] if arguments.port else []),
+        *(["--empty"] if arguments.empty else []),
     ]
     with log.open("ab") as output:
         process = subprocess.Popen(

@@ -32,8 +32,9 @@ _FAILURES = (DiedWhileStarting, MigrationFailed, NatsFailed, PostgresFailed)
 class Launcher:
     """Runs until a signal."""
 
-    def __init__(self, places: Places, environment: Environment, screen: Screen) -> None:
-        """Nothing is started yet."""
+    def __init__(self, places: Places, environment: Environment, screen: Screen, *, with_sample: bool) -> None:
+        """Nothing is started yet. with_sample: a new system gets the sample district."""
+        self._with_sample = with_sample
         self._places, self._environment, self._screen = places, environment, screen
         self._supervisor = Supervisor(screen.warn, self._write_run_file)
         self._operator = environment.keys.service_token("operator", every_scope())
@@ -78,7 +79,7 @@ class Launcher:
         with self._screen.step("Services"):
             self._start_parts()
         self._environment.ports.save()
-        if not self._is_stopping:
+        if self._with_sample and not self._is_stopping:
             self._seed()
         if not self._is_stopping:
             self._is_ready = True

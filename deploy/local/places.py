@@ -5,6 +5,7 @@ to it, and then its programs and its data live under /var/lib instead.
 """
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +34,14 @@ class Places:
 
     root: Path
     """The repository."""
+    local: Path
+    """Everything that a run leaves behind: `.local/` of the repository, or LANTERN_LOCAL."""
 
     @classmethod
     def here(cls) -> "Places":
         """Return the paths of the checkout that this file is in."""
-        return cls(Path(__file__).resolve().parents[2])
-
-    @property
-    def local(self) -> Path:
-        """Everything that a run leaves behind."""
-        return self.root / ".local"
+        root = Path(__file__).resolve().parents[2]
+        return cls(root, Path(os.environ.get("LANTERN_LOCAL") or root / ".local"))
 
     @property
     def logs(self) -> Path:
@@ -62,7 +61,7 @@ class Places:
     @property
     def outside(self) -> Path:
         """The folder outside the checkout, of this checkout alone."""
-        return _OUTSIDE / f"lantern-{hashlib.sha256(str(self.root).encode()).hexdigest()[:12]}"
+        return _OUTSIDE / f"lantern-{hashlib.sha256(str(self.local.parent).encode()).hexdigest()[:12]}"
 
     def prepare(self) -> None:
         """Make the folders of a run."""

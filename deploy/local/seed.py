@@ -54,9 +54,9 @@ async def _load(local: Path, folder: Path) -> None:
     async with directory_channel, queue_channel:
         directory, queue = DirectoryServiceStub(directory_channel), QueueServiceStub(queue_channel)
         print("Importing the roster", flush=True)
-        await _import_roster(directory, folder)
+        await import_roster(directory, folder)
         ids = await fetch_ids(directory)
-        _add_accounts(local, folder, ids)
+        add_accounts(local, folder, ids)
         print("Importing sixty days of past traffic", flush=True)
         imported = await _import_history(queue, folder, ids)
         today = Today(directory, queue, ids, json.loads((folder / "today.json").read_text(encoding="utf-8")))
@@ -69,7 +69,8 @@ def _token() -> str:
     return os.environ["SERVICE_TOKEN"]
 
 
-async def _import_roster(directory: Any, folder: Path) -> None:
+async def import_roster(directory: Any, folder: Path) -> None:
+    """Switch the modules on and import the OneRoster set of the folder. SystemExit when a row is refused."""
     for name in ("call_out", "moderation_api"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         await directory.UpdateModule(directory_pb2.UpdateModuleRequest(module=module))
@@ -85,7 +86,7 @@ def _roster_pieces(folder: Path) -> Iterator[directory_pb2.ImportRosterRequest]:
             yield directory_pb2.ImportRosterRequest(file_name=file.name, chunk=content[start : start + _CHUNK])
 
 
-def _add_accounts(local: Path, folder: Path, ids: Ids) -> None:
+def add_accounts(local: Path, folder: Path, ids: Ids) -> None:
     """Give the gateway one account for each sample sign-in, with passwords that are made once and kept."""
     file = local / "accounts.json"
     known = {each["username"]: each["password"] for each in json.loads(file.read_text())} if file.exists() else {}
