@@ -1,0 +1,45 @@
+"""`python -m benchmarks [--only 2,7]`: measure the goals that have a file here, print a table, write results.json."""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent
+RESULTS = _FOLDER / "results.json"
+
+
+def main() -> int:
+    """Return 0 when every measured goal is met, 1 otherwise."""
+    files = {int(file.name.split("_")[1]): file.stem for file in sorted(_FOLDER.glob("goal_*.py"))}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", type=_numbers, default=sorted(files), help=f"of {', '.join(map(str, sorted(files)))}")
+    wanted = parser.parse_args().only
+    unknown = [number for number in wanted if number not in files]
+    if unknown:
+        parser.error(f"there is no measurement of goal {', '.join(map(str, unknown))}")
+    results: list[dict[str, Any]] = []
+    print(f"{'goal':>4}  {'what':<58} {'ratio':>8} {'target':>7} {'floor':>6}  spread")
+    for number in wanted:
+        for result in importlib.import_module(f"benchmarks.{files[number]}").run():
+            results.append(result)
+            print(_line(result), flush=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return int(any(not each["exact"] or each["ratio"] < each["target"] for each in results))
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+def _line(result: dict[str, Any]) -> str:
+    mark = "" if result["exact"] else "  not exact: does not count"
+    return (
+        f"{result['goal']:>4}  {result['name']:<58} {result['ratio']:>8.2f} {result['target']:>7.2f}"
+        f" {result['floor']:>6.2f}  {result['spread']}{mark}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
