@@ -1,4 +1,7 @@
-"""The embedded model from the command line: JSON lines in, JSON lines out, in the same order; no server, no database."""
+"""The embedded model from the command line: JSON lines in, JSON lines out, in the same order; no server.
+
+No database.
+"""
 
 import json
 import sys
@@ -24,7 +27,10 @@ class DefaultPolicy:
         return [name for name in CATEGORIES if getattr(scores, name) >= self.hold[name]]
 
     def watched(self, scores: Scores) -> bool:
-        """Return whether a person should look, held or not: a score near its threshold, an encoding, an unknown language."""
+        """Return whether a person should look, held or not: a score near its threshold, an encoding.
+
+        An unknown language.
+        """
         near = any(getattr(scores, name) >= self.watch[name] for name in CATEGORIES)
         return near or scores.encoded or scores.confidence < 0.5
 
@@ -36,7 +42,10 @@ def load_default_policy(path: Path = DEFAULT_POLICY) -> DefaultPolicy:
 
 
 def main(stdin: TextIO = sys.stdin, stdout: TextIO = sys.stdout) -> int:
-    """Answer each line ``{"text", "lang"?}`` with its scores; a line that is no such object is answered with ``error``."""
+    """Answer each line ``{"text", "lang"?}`` with its scores.
+
+    A line that is no such object is answered with ``error``.
+    """
     model, policy = load_model(), load_default_policy()
     failed = False
     for line in stdin:

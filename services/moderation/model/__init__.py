@@ -1,1 +1,4 @@
-"""The embedded model: normaliser, n-gram regression, sentence encoder and heads. No network, no training library, no clock."""
+"""The embedded model: normaliser, n-gram regression, sentence encoder and heads. No network, no training library.
+
+No clock.
+"""

@@ -1,4 +1,7 @@
-"""Reads and writes the trained files: npz and json only, each checked against its sha256 before a byte of it is used."""
+"""Reads and writes the trained files: npz and json only.
+
+Each checked against its sha256 before a byte of it is used.
+"""
 
 import hashlib
 import io

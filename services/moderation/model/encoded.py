@@ -1,4 +1,7 @@
-"""Signs that a message carries something encoded: base64, hexadecimal, binary or Morse. It is sent to a person, not decoded."""
+"""Signs that a message carries something encoded: base64, hexadecimal, binary or Morse. It is sent to a person.
+
+Not decoded.
+"""
 
 import base64
 import binascii
@@ -16,7 +19,12 @@ def looks_encoded(text: str) -> bool:
     if len(text) < 12:
         return False
     bare = _LINK.sub(" ", text)
-    return _has_morse(bare) or bool(_BINARY.search(bare)) or any(map(_is_hex_text, _HEX.findall(bare))) or any(map(_is_base64_text, _BASE64.findall(bare)))
+    return (
+        _has_morse(bare)
+        or bool(_BINARY.search(bare))
+        or any(map(_is_hex_text, _HEX.findall(bare)))
+        or any(map(_is_base64_text, _BASE64.findall(bare)))
+    )
 
 
 def _has_morse(text: str) -> bool:

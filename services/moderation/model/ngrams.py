@@ -1,9 +1,11 @@
 """Word 1-2-grams and character 2-5-grams (inside words), TF-IDF weighted, and the linear scores over them.
 
-The vocabulary is a dict and the weights are rows of one numpy array: the same numbers as a scikit-learn pipeline gives, at a
-small part of its cost for one message, because what a word contributes is remembered from the last time it was seen.
+The vocabulary is a dict and the weights are rows of one numpy array: the same numbers as a scikit-learn pipeline
+gives, at a small part of its cost for one message, because what a word contributes is remembered from the last time
+it was seen.
 """
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -16,18 +18,21 @@ _SHORTEST, _LONGEST = 2, 5
 
 def word_grams(words: list[str]) -> list[str]:
     """Return the single words and the pairs of neighbours, a space between them."""
-    return words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    return words + [f"{a} {b}" for a, b in itertools.pairwise(words)]
 
 
 def char_grams(word: str) -> list[str]:
     """Return every run of 2 to 5 characters of the word with a space at either end; words are cut at 24 letters."""
     padded = f" {word[:24]} "
-    return [padded[i:i + size] for size in range(_SHORTEST, _LONGEST + 1) for i in range(len(padded) - size + 1)]
+    return [padded[i : i + size] for size in range(_SHORTEST, _LONGEST + 1) for i in range(len(padded) - size + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One message as sparse features: column numbers (ascending, words before characters) and unit-length values per block."""
+    """One message as sparse features: column numbers (ascending.
+
+    Words before characters) and unit-length values per block.
+    """
 
     columns: NDArray[np.int64]
     values: Floats
@@ -76,10 +81,14 @@ class NgramModel:
     def carried_by(self, words: list[str], category: int) -> list[tuple[str, float]]:
         """Return each word with what it adds to the category's log-odds, in the order of the text."""
         found = self.features(words)
-        shares = dict(zip(found.columns.tolist(), (found.values * self._weights[found.columns, category]).tolist(), strict=True))
+        shares = dict(
+            zip(found.columns.tolist(), (found.values * self._weights[found.columns, category]).tolist(), strict=True)
+        )
         carried = []
         for i, word in enumerate(words):
-            own = [word, *word_grams(words[max(0, i - 1):i + 2])]
-            columns = {self.word_columns[gram] for gram in own if gram in self.word_columns} | set(self._columns_of(word))
+            own = [word, *word_grams(words[max(0, i - 1) : i + 2])]
+            columns = {self.word_columns[gram] for gram in own if gram in self.word_columns} | set(
+                self._columns_of(word)
+            )
             carried.append((word, sum(shares.get(column, 0.0) for column in columns)))
         return carried

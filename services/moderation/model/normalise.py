@@ -1,9 +1,9 @@
 """The normaliser: what a message says once its disguise is off.
 
-Order matters. Unicode forms come first (everything after sees plain lower-case letters), then links and mentions, then
-letters that were moved (upside down, spelt out, backwards, Pig Latin), then one word at a time (leetspeak, masks, stretched
-letters, phonetic spellings, slips), then emoji that stand for nouns. Laughter emoji (skull, joy) become nothing: teenagers
-laugh with them.
+Order matters. Unicode forms come first (everything after sees plain lower-case letters), then links and mentions,
+then letters that were moved (upside down, spelt out, backwards, Pig Latin), then one word at a time (leetspeak,
+masks, stretched letters, phonetic spellings, slips), then emoji that stand for nouns. Laughter emoji (skull, joy)
+become nothing: teenagers laugh with them.
 """
 
 import re
@@ -14,7 +14,13 @@ from pathlib import Path
 from services.moderation.model.encoded import looks_encoded
 from services.moderation.model.letters import fold_accents, plain_letters, read_table
 from services.moderation.model.lexicon import Lexicon
-from services.moderation.model.rearranged import join_spelt_out, read_backwards, read_pig_latin, set_upright, split_run_together
+from services.moderation.model.rearranged import (
+    join_spelt_out,
+    read_backwards,
+    read_pig_latin,
+    set_upright,
+    split_run_together,
+)
 from services.moderation.model.respell import Respeller
 
 LEXICON_FILE = Path(__file__).with_name("artefacts") / "lexicon.txt"
@@ -28,7 +34,10 @@ _BARE = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """A message without its disguise: ``text`` in lower case; ``encoded`` when part of it needs a person to decode it."""
+    """A message without its disguise: ``text`` in lower case.
+
+    ``encoded`` when part of it needs a person to decode it.
+    """
 
     text: str
     encoded: bool
@@ -42,7 +51,9 @@ class Normaliser:
         self._respeller = Respeller(lexicon)
         phrases: dict[str, str] = read_table("phrases")["phrases"]
         self._phrases = {re.sub(r"[^\w$]+", " ", phrase): meant for phrase, meant in phrases.items()}
-        self._phrase = re.compile(r"(?<!\w)(?:" + "|".join(map(_loosely, sorted(self._phrases, key=len, reverse=True))) + r")(?!\w)")
+        self._phrase = re.compile(
+            r"(?<!\w)(?:" + "|".join(map(_loosely, sorted(self._phrases, key=len, reverse=True))) + r")(?!\w)"
+        )
         emoji = read_table("emoji")
         self._nouns: dict[str, str] = {name: noun for name, noun in emoji["nouns"].items() if noun}
         silent = set(emoji["laughter"]) | {"\u200d", "\ufe0f"}
@@ -94,7 +105,7 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     for part in _SENTENCE_END.split(text):
         words = part.split()
-        found += [" ".join(words[i:i + SEGMENT_WORDS]) for i in range(0, len(words), SEGMENT_WORDS)]
+        found += [" ".join(words[i : i + SEGMENT_WORDS]) for i in range(0, len(words), SEGMENT_WORDS)]
     return [part for part in found if any(ch.isalnum() for ch in part)]
 
 

@@ -1,4 +1,7 @@
-"""Text whose letters were moved: spaced or dotted out, one to a line, written backwards, upside down or in Pig Latin."""
+"""Text whose letters were moved: spaced or dotted out, one to a line, written backwards.
+
+Upside down or in Pig Latin.
+"""
 
 import re
 
@@ -21,7 +24,9 @@ def join_spelt_out(text: str, lexicon: Lexicon) -> str:
         run = re.sub(rf"({_GAP}+)'{_GAP}*", r"\1", run)
         gaps = re.findall(rf"{_GAP}+", run)
         wide, narrow = max(map(len, gaps)), min(map(len, gaps))
-        if any(not gap.isspace() and not gap[-1:].isspace() for gap in gaps) and any(gap[-1:].isspace() for gap in gaps):
+        if any(not gap.isspace() and not gap[-1:].isspace() for gap in gaps) and any(
+            gap[-1:].isspace() for gap in gaps
+        ):
             pieces = run.split()
         else:
             pieces = re.split(rf"{_GAP}{{{wide},}}", run) if wide > narrow else [run]
@@ -77,7 +82,13 @@ def read_backwards(text: str, lexicon: Lexicon) -> str:
 
 def _flows(text: str) -> int:
     """Count pairs that open an English sentence the right way round; enough to tell the order of words."""
-    return len(re.findall(r"\b(?:i|you|we|he|she|they|going|want|my|the|a|to) (?:am|are|is|want|will|to|kill|going|gonna|can|hate|school|life|self)\b", text))
+    return len(
+        re.findall(
+            r"\b(?:i|you|we|he|she|they|going|want|my|the|a|to) "
+            r"(?:am|are|is|want|will|to|kill|going|gonna|can|hate|school|life|self)\b",
+            text,
+        )
+    )
 
 
 def read_pig_latin(text: str, lexicon: Lexicon) -> str:

@@ -1,7 +1,7 @@
-"""One word at a time: leetspeak, stretched and masked letters, phonetic spellings and slips become the word that was meant.
+"""One word at a time: leetspeak, stretched or masked letters, phonetic spellings and slips become the word meant.
 
-Every step is held to the lexicon: a change is made only when it turns an unknown string into a known word, so "7th", "3pm",
-"mp3" and names stay as they are.
+Every step is held to the lexicon: a change is made only when it turns an unknown string into a known word, so "7th",
+"3pm", "mp3" and names stay as they are.
 """
 
 import re
@@ -12,7 +12,9 @@ from typing import ClassVar
 from services.moderation.model.letters import fold_accents, read_table
 from services.moderation.model.lexicon import REPAIR_VOCABULARY, Lexicon
 
-_QUANTITY = re.compile(r"\d+(?:st|nd|rd|th|am|pm|a|p|s|k|m|x|d|v\d+|h|hr|hrs|min|mins|sec|lb|lbs|kg|g|ft|in|mm|cm|km|mg|ml|l|oz|gb|mb|tb|yo|yr|yrs|pt|pts|fps|ish|b)|[a-z]\d+|\d+")
+_QUANTITY = re.compile(
+    r"\d+(?:st|nd|rd|th|am|pm|a|p|s|k|m|x|d|v\d+|h|hr|hrs|min|mins|sec|lb|lbs|kg|g|ft|in|mm|cm|km|mg|ml|l|oz|gb|mb|tb|yo|yr|yrs|pt|pts|fps|ish|b)|[a-z]\d+|\d+"
+)
 _STRETCH = re.compile(r"(.)\1{2,}")
 _RUN = re.compile(r"(.)\1+")
 _MASK = "*#•·█■▪_%^~?.-+×✱∗"
@@ -24,7 +26,10 @@ _MOST_DECODINGS = 24
 
 
 class Respeller:
-    """Turns one token into the words that were meant. Results are remembered, for the same words come again and again."""
+    """Turns one token into the words that were meant. Results are remembered.
+
+    For the same words come again and again.
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
@@ -37,19 +42,29 @@ class Respeller:
     def respell_leet(self, token: str) -> str:
         """Read a token of a message that is in leetspeak elsewhere: here "70" and "d0" are words, and "1" is I."""
         core = token.rstrip(".,;:?!")
-        if not core or core.isalpha() or core not in self._bold and not any(ch.isdigit() for ch in core):
+        if not core or core.isalpha() or (core not in self._bold and not any(ch.isdigit() for ch in core)):
             return token
         word = self._bold.get(core)
         if word is None:
             choices = ("".join(choice) for choice in product(*(self._leet.get(ch, ch) for ch in core[:12])))
-            word = min((c for c in choices if self._lexicon.rank.get(c, 9_999) < 3_000), key=self._lexicon.rank.__getitem__, default=core)
-        return word + token[len(core):]
+            word = min(
+                (c for c in choices if self._lexicon.rank.get(c, 9_999) < 3_000),
+                key=self._lexicon.rank.__getitem__,
+                default=core,
+            )
+        return word + token[len(core) :]
 
     _bold: ClassVar[dict[str, str]] = {"1": "i", "2": "to", "4": "for", "u": "you", "r": "are"}
 
     def is_leet(self, token: str) -> bool:
         """Return whether ``token`` mixes digits or signs into a word that only leetspeak makes."""
-        return not token.isalpha() and token[:1].isalnum() and bool(_LEET_CORE.search(token)) and not _QUANTITY.fullmatch(token.rstrip(".,;:?!")) and self.respell(token) != token
+        return (
+            not token.isalpha()
+            and token[:1].isalnum()
+            and bool(_LEET_CORE.search(token))
+            and not _QUANTITY.fullmatch(token.rstrip(".,;:?!"))
+            and self.respell(token) != token
+        )
 
     def respell(self, token: str) -> str:
         """Return ``token`` (lower case, no spaces) as it should be read; punctuation at its edges is kept."""
@@ -100,7 +115,7 @@ class Respeller:
         for keep in product((2, 1), repeat=len(runs)):
             parts, at = [], 0
             for run, count in zip(runs, keep, strict=True):
-                parts += [short[at:run.start()], run.group(1) * count]
+                parts += [short[at : run.start()], run.group(1) * count]
                 at = run.end()
             candidate = "".join(parts) + short[at:]
             if candidate in self._phonetic:
@@ -126,7 +141,9 @@ class Respeller:
             return None
         for number, choice in enumerate(product(*options)):
             candidate = "".join(choice)
-            word = candidate if candidate in self._lexicon else self._phonetic.get(candidate) or self._squeeze(candidate)
+            word = (
+                candidate if candidate in self._lexicon else self._phonetic.get(candidate) or self._squeeze(candidate)
+            )
             if word and (letters or word in self._lexicon.guarded):
                 return word
             if number >= _MOST_DECODINGS:
@@ -135,10 +152,13 @@ class Respeller:
         return self._lexicon.repair(plain) if letters >= 2 and len(plain) > 4 else None
 
     def _unmask(self, token: str) -> str | None:
-        """Return the guarded word that fits ``k*ll``, ``su--ide`` or ``f***``, or a known word with separators inside it."""
+        """Return the guarded word that fits ``k*ll``, ``su--ide`` or ``f***``.
+
+        Or a known word with separators inside it.
+        """
         match = _EDGES.match(token)
         core = match.group(2) if match else token
-        tail = token[len(match.group(1)) + len(core):] if match else ""
+        tail = token[len(match.group(1)) + len(core) :] if match else ""
         if set(tail) & {"*"}:
             core, tail = core + tail.rstrip("\"').,;:!?…"), ""
         joined = "".join(ch for ch in core if ch.isalnum())
@@ -147,7 +167,13 @@ class Respeller:
             whole = joined if joined in self._lexicon and len(joined) > 3 else self._decode(joined)
             if whole and len(whole) > 2:
                 return whole + tail
-        if not _MASKED.fullmatch(core) or "**" not in core and not any(mark in core for mark in _MASK.replace(".", "").replace("-", "").replace("_", "").replace("?", "").replace("+", "")):
+        if not _MASKED.fullmatch(core) or (
+            "**" not in core
+            and not any(
+                mark in core
+                for mark in _MASK.replace(".", "").replace("-", "").replace("_", "").replace("?", "").replace("+", "")
+            )
+        ):
             return None
         return self._fit(core, tail)
 

@@ -27,13 +27,15 @@ class WordPieces:
             found += known
             if len(found) >= MOST_PIECES:
                 break
-        return [*found[:MOST_PIECES - 1], self._end]
+        return [*found[: MOST_PIECES - 1], self._end]
 
     def _cut(self, word: str) -> list[int]:
         found, start = [], 0
         while start < len(word):
             mark = "##" if start else ""
-            end = next((e for e in range(min(len(word), start + 24), start, -1) if mark + word[start:e] in self._numbers), 0)
+            end = next(
+                (e for e in range(min(len(word), start + 24), start, -1) if mark + word[start:e] in self._numbers), 0
+            )
             if not end:
                 return [self._unknown]
             found.append(self._numbers[mark + word[start:end]])

@@ -12,21 +12,22 @@ _HEAD = """# Model card: the embedded screen
 
 Written by `python -m services.moderation.training evaluate`; do not edit by hand. Model `{version}`.
 
-**What it is for.** It scores what a student wrote in ten categories, so that a message may be held for a person. It decides
-when the vendor cannot, and it never decides about a student: a held message goes to a counsellor.
+**What it is for.** It scores what a student wrote in ten categories, so that a message may be held for a person. It
+decides when the vendor cannot, and it never decides about a student: a held message goes to a counsellor.
 
 **What it is.** A normaliser; logistic regression over word and character n-grams; small networks over a multilingual
 sentence encoder; for English a six-layer transformer fine-tuned on the same rows (from all-MiniLM-L6-v2, Apache-2.0).
-Their log-odds are weighed per category on messages that they had not learnt from. The whole text, neighbouring sentences
-and each sentence are scored; the highest counts.
+Their log-odds are weighed per category on messages that they had not learnt from. The whole text, neighbouring
+sentences and each sentence are scored; the highest counts.
 
-**How it was measured.** Our own corpus, {rows} messages ({kinds}; {langs}). Messages marked `dev` are scored by the model
-itself, the others by twins fitted without them (four folds, minimal pairs never split; English counts only folds that the
-transformer was also fitted without). Thresholds were chosen on these same scores, so the figures under the default policy
-are a little kind; the average precisions are not affected. Nothing here replaces a trial in a district's own traffic.
+**How it was measured.** Our own corpus, {rows} messages ({kinds}; {langs}). Messages marked `dev` are scored by the
+model itself, the others by twins fitted without them (four folds, minimal pairs never split; English counts only
+folds that the transformer was also fitted without). Thresholds were chosen on these same scores, so the figures under
+the default policy are a little kind; the average precisions are not affected. Nothing here replaces a trial in a
+district's own traffic.
 
-**What it lacks.** Real messages of real students; voices that our writers do not have; most languages but English, where
-messages are few; sarcasm, quotation and pictures. Figures below that miss their goal are marked, and are true.
+**What it lacks.** Real messages of real students; voices that our writers do not have; most languages but English,
+where messages are few; sarcasm, quotation and pictures. Figures below that miss their goal are marked, and are true.
 """
 
 
@@ -69,7 +70,10 @@ def _thresholds(policy: DefaultPolicy) -> str:
 
 
 def _table(section: Section) -> str:
-    lines = [f"| {figure.name} | {_number(figure.value)} | {_goal(figure)} | {_verdict(figure)} |" for figure in section.figures]
+    lines = [
+        f"| {figure.name} | {_number(figure.value)} | {_goal(figure)} | {_verdict(figure)} |"
+        for figure in section.figures
+    ]
     return "\n".join([f"## {section.title}", "", "| | measured | goal | |", "|---|---|---|---|", *lines, ""])
 
 

@@ -17,14 +17,38 @@ from services.moderation.model.categories import CATEGORIES
 CORPUS = Path(__file__).with_name("corpus")
 PUBLIC_DEV_SHARE = 12
 _MOST_PER_FILE = 1_300
-_MOST_OF = {"school_train": 2_600, "civil_spans": 2_600, "davidson": 1_800, "hatemoji_build": 3_200, "edos": 1_800, "goemotions": 2_600, "clinc150": 1_600, "uci_sms": 1_800,
-            "surge_lexicon": 1_267, "cssrs_posts": 1_000, "stormfront": 1_500, "paradetox": 2_200, "jigsaw_wiki": 1_500}
-_WEIGHT = {"corpus": 3.0, "school_train": 0.4, "surge_lexicon": 0.6, "ldnoobw": 0.6, "counsel_chat": 0.5, "cssrs_posts": 0.35, "positive_frames": 0.5}
+_MOST_OF = {
+    "school_train": 2_600,
+    "civil_spans": 2_600,
+    "davidson": 1_800,
+    "hatemoji_build": 3_200,
+    "edos": 1_800,
+    "goemotions": 2_600,
+    "clinc150": 1_600,
+    "uci_sms": 1_800,
+    "surge_lexicon": 1_267,
+    "cssrs_posts": 1_000,
+    "stormfront": 1_500,
+    "paradetox": 2_200,
+    "jigsaw_wiki": 1_500,
+}
+_WEIGHT = {
+    "corpus": 3.0,
+    "school_train": 0.4,
+    "surge_lexicon": 0.6,
+    "ldnoobw": 0.6,
+    "counsel_chat": 0.5,
+    "cssrs_posts": 0.35,
+    "positive_frames": 0.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled message; ``labels`` follows CATEGORIES, nan where not known; ``kind`` is the corpus's, or "public"."""
+    """One labelled message; ``labels`` follows CATEGORIES, nan where not known; ``kind`` is the corpus's.
+
+    Or "public".
+    """
 
     text: str
     labels: tuple[float, ...]
@@ -67,7 +91,16 @@ def _corpus_row(line: str, path: Path) -> Row:
         raise ValueError(f"{path.name}: unknown categories {sorted(unknown)}")
     labels = tuple(float(name in item["labels"]) for name in CATEGORIES)
     source = f"corpus/{path.stem}"
-    return Row(item["text"], labels, source, item["lang"], item["kind"], item.get("pair") or None, item["split"], _WEIGHT["corpus"])
+    return Row(
+        item["text"],
+        labels,
+        source,
+        item["lang"],
+        item["kind"],
+        item.get("pair") or None,
+        item["split"],
+        _WEIGHT["corpus"],
+    )
 
 
 def read_public(folder: Path) -> list[Row]:
@@ -83,11 +116,17 @@ def read_public(folder: Path) -> list[Row]:
 
 def _public_row(item: dict[str, object], name: str) -> Row:
     given = item["labels"]
-    assert isinstance(given, dict)
+    if not isinstance(given, dict):
+        raise TypeError("labels are an object")
     labels = tuple(float("nan") if given[c] is None else float(given[c]) for c in CATEGORIES)
+    if name == "school_train" and labels[5] == 1.0:
+        # Our corpus calls a threat a threat, not an insult as well; these made-up lines call every threat toxic.
+        labels = (float("nan"), float("nan"), *labels[2:])
     text = str(item["text"])
     source = str(item["source"])
-    lang = next((code for code in ("es", "fr", "pt", "ht") if source.endswith(f"_{code}") or f"_{code}_" in source), "en")
+    lang = next(
+        (code for code in ("es", "fr", "pt", "ht") if source.endswith(f"_{code}") or f"_{code}_" in source), "en"
+    )
     split = "dev" if fold_of(text, PUBLIC_DEV_SHARE) == 0 else "train"
     return Row(text, labels, name, lang, split=split, weight=_WEIGHT.get(name, 1.0))
 
@@ -98,7 +137,7 @@ def _sample(rows: list[Row], most: int) -> list[Row]:
     kept: dict[str, Row] = {}
     for column in (6, 7, 8, 5, 9, 1, 4):
         positive = [row for row in shuffled if row.labels[column] == 1.0]
-        kept.update((row.text, row) for row in positive[:most // 3])
+        kept.update((row.text, row) for row in positive[: most // 3])
     for row in shuffled:
         if len(kept) >= most:
             break

@@ -8,7 +8,11 @@ from services.moderation.model.letters import read_table
 
 Transform = Callable[[str, random.Random], str]
 _LEET = {"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"}
-_PADDING = ("Hi, thank you for the homework notes from Tuesday.", "The bus was late again but we made it to practice.", "See you in band tomorrow, bring the sheet music.")
+_PADDING = (
+    "Hi, thank you for the homework notes from Tuesday.",
+    "The bus was late again but we made it to practice.",
+    "See you in band tomorrow, bring the sheet music.",
+)
 
 
 def _letters(swap: Callable[[str], str]) -> Transform:
@@ -26,7 +30,11 @@ def _shifted(upper: int, lower: int) -> Transform:
 
 def _table(name: str, backwards: bool = False) -> dict[str, str]:
     stored: dict[str, str] = read_table("letters")[name]
-    return {plain: form for form, plain in reversed(stored.items())} if backwards else {plain: forms[0] for plain, forms in stored.items()}
+    return (
+        {plain: form for form, plain in reversed(stored.items())}
+        if backwards
+        else {plain: forms[0] for plain, forms in stored.items()}
+    )
 
 
 def _by_table(name: str) -> Transform:
@@ -41,7 +49,10 @@ def _some_homoglyphs(text: str, chance: random.Random) -> str:
 
 def _each_word(change: Callable[[str, random.Random], str], share: float = 1.0, shortest: int = 1) -> Transform:
     def apply(text: str, chance: random.Random) -> str:
-        return " ".join(change(word, chance) if len(word) >= shortest and chance.random() < share else word for word in text.split(" "))
+        return " ".join(
+            change(word, chance) if len(word) >= shortest and chance.random() < share else word
+            for word in text.split(" ")
+        )
 
     return apply
 
@@ -52,13 +63,19 @@ def _mask(word: str, chance: random.Random) -> str:
 
 def _slip(word: str, chance: random.Random) -> str:
     at = chance.randrange(1, len(word) - 1)
-    return chance.choice([word[:at] + word[at + 1:], word[:at] + word[at] + word[at:], word[:at] + word[at + 1] + word[at] + word[at + 2:]])
+    return chance.choice(
+        [
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at] + word[at:],
+            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        ]
+    )
 
 
 def _stretch(word: str, chance: random.Random) -> str:
     places = [i for i, ch in enumerate(word) if ch.lower() in "aeiouyls"]
     at = chance.choice(places) if places else len(word) - 1
-    return word[:at] + word[at] * chance.randint(3, 6) + word[at + 1:]
+    return word[:at] + word[at] * chance.randint(3, 6) + word[at + 1 :]
 
 
 def _pig(word: str, _: random.Random) -> str:
@@ -78,23 +95,52 @@ def _vowels_out(word: str, _: random.Random) -> str:
 LOSSLESS: dict[str, Transform] = {
     "upper case": lambda text, _: text.upper(),
     "mixed case": lambda text, _: "".join(ch.upper() if i % 2 else ch.lower() for i, ch in enumerate(text)),
-    "fullwidth": _shifted(0xFF21, 0xFF41), "math bold": _shifted(0x1D400, 0x1D41A), "math script": _shifted(0x1D4D0, 0x1D4EA), "fraktur": _shifted(0x1D56C, 0x1D586),
-    "double-struck": _shifted(0x1D538, 0x1D552), "circled": _shifted(0x24B6, 0x24D0), "squared": _shifted(0x1F170, 0x1F170), "regional": _shifted(0x1F1E6, 0x1F1E6),
-    "small capitals": _by_table("small_capitals"), "homoglyphs": _some_homoglyphs, "zero width": _letters(lambda ch: ch + "\u200b"), "soft hyphen": _letters(lambda ch: ch + "\u00ad"),
-    "bidi controls": lambda text, _: "\u202a" + text + "\u202c", "tag characters": _letters(lambda ch: ch + chr(0xE0061)), "struck through": _letters(lambda ch: ch + "\u0336"),
-    "stacked marks": _letters(lambda ch: ch + "\u0301\u0316\u0337" if ch.isalpha() else ch), "HTML entities": _letters(lambda ch: f"&#{ord(ch)};"),
-    "markup": _each_word(lambda word, _: word[:1] + "<b></b>" + word[1:]), "upside down": _upside_down,
+    "fullwidth": _shifted(0xFF21, 0xFF41),
+    "math bold": _shifted(0x1D400, 0x1D41A),
+    "math script": _shifted(0x1D4D0, 0x1D4EA),
+    "fraktur": _shifted(0x1D56C, 0x1D586),
+    "double-struck": _shifted(0x1D538, 0x1D552),
+    "circled": _shifted(0x24B6, 0x24D0),
+    "squared": _shifted(0x1F170, 0x1F170),
+    "regional": _shifted(0x1F1E6, 0x1F1E6),
+    "small capitals": _by_table("small_capitals"),
+    "homoglyphs": _some_homoglyphs,
+    "zero width": _letters(lambda ch: ch + "\u200b"),
+    "soft hyphen": _letters(lambda ch: ch + "\u00ad"),
+    "bidi controls": lambda text, _: "\u202a" + text + "\u202c",
+    "tag characters": _letters(lambda ch: ch + chr(0xE0061)),
+    "struck through": _letters(lambda ch: ch + "\u0336"),
+    "stacked marks": _letters(lambda ch: ch + "\u0301\u0316\u0337" if ch.isalpha() else ch),
+    "HTML entities": _letters(lambda ch: f"&#{ord(ch)};"),
+    "markup": _each_word(lambda word, _: word[:1] + "<b></b>" + word[1:]),
+    "upside down": _upside_down,
 }
 STRONG: dict[str, Transform] = {
-    "leet": _letters(lambda ch: _LEET.get(ch.lower(), ch)), "spaced": _each_word(lambda word, _: " ".join(word) + "  "), "dotted": _each_word(lambda word, _: ".".join(word)),
-    "dashed": _each_word(lambda word, _: "-".join(word)), "slashed": _each_word(lambda word, _: "/".join(word)), "underscored": _each_word(lambda word, _: "_".join(word)),
-    "line per letter": lambda text, _: "\n".join(text.replace(" ", "\n")), "stretched": _each_word(_stretch, shortest=3), "reversed": lambda text, _: text[::-1], "Pig Latin": _each_word(_pig),
-    "padding before": lambda text, _: f"{_PADDING[0]} {_PADDING[1]} {text}", "padding after": lambda text, _: f"{text}. {_PADDING[2]} {_PADDING[0]}",
-    "padding around": lambda text, _: f"{_PADDING[1]} {text}. {_PADDING[2]}", "long padding": lambda text, _: " ".join(_PADDING * 30) + f" {text}. " + " ".join(_PADDING * 30),
+    "leet": _letters(lambda ch: _LEET.get(ch.lower(), ch)),
+    "spaced": _each_word(lambda word, _: " ".join(word) + "  "),
+    "dotted": _each_word(lambda word, _: ".".join(word)),
+    "dashed": _each_word(lambda word, _: "-".join(word)),
+    "slashed": _each_word(lambda word, _: "/".join(word)),
+    "underscored": _each_word(lambda word, _: "_".join(word)),
+    "line per letter": lambda text, _: "\n".join(text.replace(" ", "\n")),
+    "stretched": _each_word(_stretch, shortest=3),
+    "reversed": lambda text, _: text[::-1],
+    "Pig Latin": _each_word(_pig),
+    "padding before": lambda text, _: f"{_PADDING[0]} {_PADDING[1]} {text}",
+    "padding after": lambda text, _: f"{text}. {_PADDING[2]} {_PADDING[0]}",
+    "padding around": lambda text, _: f"{_PADDING[1]} {text}. {_PADDING[2]}",
+    "long padding": lambda text, _: " ".join(_PADDING * 30) + f" {text}. " + " ".join(_PADDING * 30),
 }
-WEAK: dict[str, Transform] = {"masked": _each_word(_mask, shortest=3), "slips": _each_word(_slip, share=0.5, shortest=4), "vowels out": _each_word(_vowels_out, share=0.6, shortest=4)}
+WEAK: dict[str, Transform] = {
+    "masked": _each_word(_mask, shortest=3),
+    "slips": _each_word(_slip, share=0.5, shortest=4),
+    "vowels out": _each_word(_vowels_out, share=0.6, shortest=4),
+}
 FLOORS = {**dict.fromkeys(LOSSLESS, 0.98), **dict.fromkeys(STRONG, 0.90), **dict.fromkeys(WEAK, 0.80)}
-ENCODED: dict[str, Callable[[str], str]] = {"base64": lambda text: base64.b64encode(text.encode()).decode(), "hexadecimal": lambda text: text.encode().hex()}
+ENCODED: dict[str, Callable[[str], str]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+}
 
 
 def disguise(name: str, text: str) -> str:

@@ -27,7 +27,15 @@ def export(model: Context, path: Path) -> None:
     """Write ``model`` to ``path``: about 22 MB, log-odds within a few hundredths of the exact network's."""
     with tempfile.TemporaryDirectory() as folder:
         exact = Path(folder) / "exact.onnx"
-        torch.onnx.export(_OneMessage(model).eval(), (torch.zeros((1, 9), dtype=torch.long),), str(exact), input_names=["numbers"], output_names=["logits"],
-                          dynamic_axes={"numbers": {1: "pieces"}}, opset_version=17, dynamo=False)
+        torch.onnx.export(
+            _OneMessage(model).eval(),
+            (torch.zeros((1, 9), dtype=torch.long),),
+            str(exact),
+            input_names=["numbers"],
+            output_names=["logits"],
+            dynamic_axes={"numbers": {1: "pieces"}},
+            opset_version=17,
+            dynamo=False,
+        )
         quantize_dynamic(str(exact), str(path), weight_type=QuantType.QInt8, per_channel=True, reduce_range=False)
     onnx.checker.check_model(str(path))

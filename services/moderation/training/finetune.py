@@ -1,4 +1,7 @@
-"""Fine-tunes the context member, a small English transformer, on the same rows as the others. Needs torch, for training only."""
+"""Fine-tunes the context member, a small English transformer, on the same rows as the others. Needs torch.
+
+For training only.
+"""
 
 import json
 import random
@@ -11,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.wordpiece import WordPieces
 
 _WIDTH, _HEADS, _LAYERS, _INNER, _PLACES = 384, 12, 6, 1536, 64
 _EPOCHS, _BATCH, _RATE, _PUBLIC_PER_EPOCH = 4, 32, 1.5e-4, 4_500
@@ -30,7 +32,9 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return the layer's output; ``mask`` is 0 for real pieces and very negative for padding."""
         size = x.shape[:2]
-        q, k, v = (part.reshape(size[0], size[1], _HEADS, 32).transpose(1, 2) for part in self.qkv(x).split(_WIDTH, dim=-1))
+        q, k, v = (
+            part.reshape(size[0], size[1], _HEADS, 32).transpose(1, 2) for part in self.qkv(x).split(_WIDTH, dim=-1)
+        )
         weights = torch.softmax(q @ k.transpose(-1, -2) * 32**-0.5 + mask, dim=-1)
         mixed = (self.drop(weights) @ v).transpose(1, 2).reshape(size[0], size[1], _WIDTH)
         x = self.after_attention(x + self.drop(self.out(mixed)))
@@ -63,8 +67,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Return the float32 tensors of a safetensors file."""
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
-    head = json.loads(raw[8:8 + size])
-    body = memoryview(raw)[8 + size:]
+    head = json.loads(raw[8 : 8 + size])
+    body = memoryview(raw)[8 + size :]
     found = {}
     for name, item in head.items():
         if name != "__metadata__" and item["dtype"] == "F32":
@@ -74,9 +78,18 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def kept_pieces(folder: Path) -> tuple[list[str], list[int]]:
-    """Return the pieces in Latin letters, digits and signs with their old numbers; other scripts are the encoder's to read."""
+    """Return the pieces in Latin letters, digits and signs with their old numbers.
+
+    Other scripts are the encoder's to read.
+    """
     every = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    keep = [i for i, piece in enumerate(every) if piece and not piece.startswith("[unused") and all(ord(ch) < 0x250 or 0x2000 <= ord(ch) < 0x2070 for ch in piece)]
+    keep = [
+        i
+        for i, piece in enumerate(every)
+        if piece
+        and not piece.startswith("[unused")
+        and all(ord(ch) < 0x250 or 0x2000 <= ord(ch) < 0x2070 for ch in piece)
+    ]
     return [every[i] for i in keep], keep
 
 
@@ -87,7 +100,10 @@ def start_from(folder: Path) -> tuple[Context, list[str]]:
     model = Context(len(pieces))
     with torch.no_grad():
         model.words.weight.copy_(given["embeddings.word_embeddings.weight"][keep])
-        model.places.weight.copy_(given["embeddings.position_embeddings.weight"][:_PLACES] + given["embeddings.token_type_embeddings.weight"][0])
+        model.places.weight.copy_(
+            given["embeddings.position_embeddings.weight"][:_PLACES]
+            + given["embeddings.token_type_embeddings.weight"][0]
+        )
         _copy(model.norm, given, "embeddings.LayerNorm")
         for i, layer in enumerate(model.layers):
             _copy_layer(layer, given, f"encoder.layer.{i}.")
@@ -101,7 +117,9 @@ def _copy(module: nn.Module, given: dict[str, Tensor], name: str) -> None:
 
 def _copy_layer(layer: nn.Module, given: dict[str, Tensor], name: str) -> None:
     for kind in ("weight", "bias"):
-        getattr(layer.qkv, kind).copy_(torch.cat([given[f"{name}attention.self.{part}.{kind}"] for part in ("query", "key", "value")]))
+        getattr(layer.qkv, kind).copy_(
+            torch.cat([given[f"{name}attention.self.{part}.{kind}"] for part in ("query", "key", "value")])
+        )
     _copy(layer.out, given, f"{name}attention.output.dense")
     _copy(layer.after_attention, given, f"{name}attention.output.LayerNorm")
     _copy(layer.up, given, f"{name}intermediate.dense")
@@ -111,7 +129,10 @@ def _copy_layer(layer: nn.Module, given: dict[str, Tensor], name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the network learns from: piece numbers, labels (nan where not known), weights, and which rows are our own."""
+    """What the network learns from: piece numbers, labels (nan where not known), weights.
+
+    And which rows are our own.
+    """
 
     numbers: list[list[int]]
     labels: np.ndarray
@@ -125,8 +146,8 @@ def batch_of(numbers: list[list[int]]) -> tuple[Tensor, Tensor]:
     padded = torch.zeros((len(numbers), longest), dtype=torch.long)
     real = torch.zeros((len(numbers), longest))
     for i, row in enumerate(numbers):
-        padded[i, :len(row)] = torch.tensor(row)
-        real[i, :len(row)] = 1.0
+        padded[i, : len(row)] = torch.tensor(row)
+        real[i, : len(row)] = 1.0
     return padded, real
 
 
@@ -135,7 +156,7 @@ def _epoch(lesson: Lesson, chance: random.Random) -> list[list[int]]:
     public = np.flatnonzero(~lesson.own).tolist()
     rows = own + chance.sample(public, min(_PUBLIC_PER_EPOCH, len(public)))
     rows.sort(key=lambda i: len(lesson.numbers[i]) + chance.random() * 6)
-    batches = [rows[i:i + _BATCH] for i in range(0, len(rows), _BATCH)]
+    batches = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
     chance.shuffle(batches)
     return batches
 
@@ -148,10 +169,16 @@ def finetune(folder: Path, lesson: Lesson, seed: int = 0) -> Context:
     schedule = [batch for _ in range(_EPOCHS) for batch in _epoch(lesson, chance)]
     plain = [p for p in model.parameters() if p.ndim < 2]
     heavy = [p for name, p in model.named_parameters() if p.ndim > 1 and not name.startswith("judge")]
-    groups = [{"params": heavy, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}, {"params": [model.judge.weight], "lr": 1e-3}]
+    groups = [
+        {"params": heavy, "weight_decay": 0.01},
+        {"params": plain, "weight_decay": 0.0},
+        {"params": [model.judge.weight], "lr": 1e-3},
+    ]
     optimiser = torch.optim.AdamW(groups, lr=_RATE)
     total, warm = len(schedule), len(schedule) // 15
-    curve = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(step / warm, (total - step) / (total - warm)) if step else 1e-3)
+    curve = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(step / warm, (total - step) / (total - warm)) if step else 1e-3
+    )
     labels, weights = torch.from_numpy(lesson.labels), torch.from_numpy(lesson.weights)
     model.train()
     for step, batch in enumerate(schedule):
@@ -162,11 +189,15 @@ def finetune(folder: Path, lesson: Lesson, seed: int = 0) -> Context:
     return model.eval()
 
 
-def _learn(model: Context, optimiser: torch.optim.Optimizer, lesson: Lesson, truth: tuple[Tensor, Tensor], batch: list[int]) -> None:
+def _learn(
+    model: Context, optimiser: torch.optim.Optimizer, lesson: Lesson, truth: tuple[Tensor, Tensor], batch: list[int]
+) -> None:
     labels, weights = truth
     numbers, real = batch_of([lesson.numbers[i] for i in batch])
     known = (~labels.isnan()).float() * weights[:, None]
-    loss = nn.functional.binary_cross_entropy_with_logits(model(numbers, real), labels.nan_to_num() * 0.98 + 0.01, reduction="none")
+    loss = nn.functional.binary_cross_entropy_with_logits(
+        model(numbers, real), labels.nan_to_num() * 0.98 + 0.01, reduction="none"
+    )
     loss = (loss * known).sum() / (known.sum() / len(CATEGORIES) + 1e-6)
     optimiser.zero_grad()
     (loss * 4.0).backward()
@@ -180,6 +211,6 @@ def logits_of(model: Context, numbers: list[list[int]]) -> np.ndarray:
     order = sorted(range(len(numbers)), key=lambda i: len(numbers[i]))
     found = np.zeros((len(numbers), len(CATEGORIES)), dtype=np.float32)
     for at in range(0, len(order), 64):
-        chosen = order[at:at + 64]
+        chosen = order[at : at + 64]
         found[chosen] = model(*batch_of([numbers[i] for i in chosen])).numpy()
     return found

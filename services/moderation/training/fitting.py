@@ -45,22 +45,27 @@ def build_vocabulary(texts: list[list[str]], weights: Floats) -> Vocabulary:
 
 
 def _reorder(idf: NDArray[np.float64], words: list[str], chars: list[str]) -> Floats:
-    of_words = dict(zip(words, idf[:len(words)], strict=True))
-    of_chars = dict(zip(chars, idf[len(words):], strict=True))
+    of_words = dict(zip(words, idf[: len(words)], strict=True))
+    of_chars = dict(zip(chars, idf[len(words) :], strict=True))
     return np.array([of_words[g] for g in sorted(words)] + [of_chars[g] for g in sorted(chars)], dtype=np.float32)
 
 
 def empty_ngrams(vocabulary: Vocabulary) -> NgramModel:
     """Return a model with no weights, to make features with."""
     size = len(vocabulary.idf)
-    return NgramModel(vocabulary.words, vocabulary.chars, vocabulary.idf, np.zeros((size, 0), np.float32), np.zeros(0, np.float32))
+    return NgramModel(
+        vocabulary.words, vocabulary.chars, vocabulary.idf, np.zeros((size, 0), np.float32), np.zeros(0, np.float32)
+    )
 
 
 def feature_matrix(model: NgramModel, texts: list[list[str]], size: int) -> csr_matrix:
     """Return the messages' features as a sparse matrix of ``size`` columns."""
     found = [model.features(text) for text in texts]
     starts = np.concatenate([[0], np.cumsum([len(f.columns) for f in found])])
-    return csr_matrix((np.concatenate([f.values for f in found]), np.concatenate([f.columns for f in found]), starts), shape=(len(texts), size))
+    return csr_matrix(
+        (np.concatenate([f.values for f in found]), np.concatenate([f.columns for f in found]), starts),
+        shape=(len(texts), size),
+    )
 
 
 def fit_linear(matrix: csr_matrix, labels: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -86,7 +91,12 @@ def _fit_member(rows: Floats, labels: Floats, weights: Floats, seed: int) -> lis
     chance = np.random.default_rng(seed)
     width = rows.shape[1]
     share = np.nanmean(labels, axis=0)
-    params = [chance.normal(0, np.sqrt(2 / width), (width, _HIDDEN)) * 0.7, np.zeros(_HIDDEN), chance.normal(0, 0.05, (_HIDDEN, labels.shape[1])), np.log(share / (1 - share))]
+    params = [
+        chance.normal(0, np.sqrt(2 / width), (width, _HIDDEN)) * 0.7,
+        np.zeros(_HIDDEN),
+        chance.normal(0, 0.05, (_HIDDEN, labels.shape[1])),
+        np.log(share / (1 - share)),
+    ]
     params = [p.astype(np.float32) for p in params]
     first, second = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     known = (~np.isnan(labels)).astype(np.float32) * weights[:, None]
@@ -95,7 +105,7 @@ def _fit_member(rows: Floats, labels: Floats, weights: Floats, seed: int) -> lis
     for _ in range(_EPOCHS):
         order = chance.permutation(len(rows))
         for at in range(0, len(rows), _BATCH):
-            chosen = order[at:at + _BATCH]
+            chosen = order[at : at + _BATCH]
             gradients = _gradients(params, rows[chosen], target[chosen], known[chosen], chance)
             step += 1
             rate = _RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
@@ -103,7 +113,9 @@ def _fit_member(rows: Floats, labels: Floats, weights: Floats, seed: int) -> lis
     return params
 
 
-def _gradients(params: list[Floats], rows: Floats, target: Floats, known: Floats, chance: np.random.Generator) -> list[Floats]:
+def _gradients(
+    params: list[Floats], rows: Floats, target: Floats, known: Floats, chance: np.random.Generator
+) -> list[Floats]:
     w1, b1, w2, b2 = params
     inputs = rows * (chance.random(rows.shape, dtype=np.float32) > 0.1) / np.float32(0.9)
     before = inputs @ w1 + b1
@@ -114,8 +126,12 @@ def _gradients(params: list[Floats], rows: Floats, target: Floats, known: Floats
     return [inputs.T @ back, back.sum(0), hidden.T @ error, error.sum(0)]
 
 
-def _adam(params: list[Floats], gradients: list[Floats], moments: tuple[list[Floats], list[Floats]], step: int, rate: float) -> None:
+def _adam(
+    params: list[Floats], gradients: list[Floats], moments: tuple[list[Floats], list[Floats]], step: int, rate: float
+) -> None:
     for p, g, m, v in zip(params, gradients, *moments, strict=True):
         m += 0.1 * (g - m)
         v += 0.001 * (g * g - v)
-        p -= np.float32(rate) * (m / (1 - 0.9**step) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8) + _DECAY * p * (p.ndim > 1)).astype(np.float32)
+        p -= np.float32(rate) * (
+            m / (1 - 0.9**step) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8) + _DECAY * p * (p.ndim > 1)
+        ).astype(np.float32)

@@ -1,4 +1,7 @@
-"""Scores our own messages fairly: rows that the model learnt from are scored by a twin that had not, dev rows by the model itself."""
+"""Scores our own messages fairly: rows that the model learnt from are scored by a twin that had not.
+
+Dev rows by the model itself.
+"""
 
 from pathlib import Path
 
@@ -18,7 +21,7 @@ def judge_unseen(artefacts: Path, cache: Path) -> Judged:
         stored = {key: file[key] for key in file.files}
     rows = {row.text: row for row in read_corpus()}
     texts = [rows.get(str(text)) for text in stored["texts"]]
-    english = np.array([row is not None and row.lang == "en" for row in texts])[stored["row"]]
+    english = np.array([row is not None and row.lang in ("en", "ht") for row in texts])[stored["row"]]
     full = mixture.logits(stored["linear"], stored["heads"], stored["context"])
     logits = np.where(english[:, None], full, mixture.logits(stored["linear"], stored["heads"], None))
     chances = mixture.chances(logits, stored["alone"])

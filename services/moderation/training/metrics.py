@@ -1,4 +1,7 @@
-"""The figures a screen is judged by. Scores are 0..1, labels 0 or 1; every function returns nan where nothing can be said."""
+"""The figures a screen is judged by. Scores are 0..1, labels 0 or 1.
+
+Every function returns nan where nothing can be said.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +37,11 @@ def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
     if not len(labels):
         return float("nan")
     place = np.minimum((scores * bins).astype(int), bins - 1)
-    gaps = [abs(labels[place == b].mean() - scores[place == b].mean()) * (place == b).mean() for b in range(bins) if (place == b).any()]
+    gaps = [
+        abs(labels[place == b].mean() - scores[place == b].mean()) * (place == b).mean()
+        for b in range(bins)
+        if (place == b).any()
+    ]
     return float(sum(gaps))
 
 

@@ -1,9 +1,13 @@
-"""The training run: normalise, embed, fit the members, weigh them on rows that they had not seen, write the artefacts."""
+"""The training run: normalise, embed, fit the members, weigh them on rows that they had not seen.
+
+Write the artefacts.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from services.moderation.model import artefact
 from services.moderation.model.categories import CATEGORIES, DANGER
+from services.moderation.model.context import ContextReader
 from services.moderation.model.encoder import WIDTH, Encoder
 from services.moderation.model.heads import Heads
 from services.moderation.model.ngrams import NgramModel
@@ -24,15 +29,18 @@ from services.moderation.training.wordlist import build_word_list
 
 Floats = NDArray[np.float32]
 FOLDS = 4
-CONTEXT_FOLDS = 1
+CONTEXT_FOLD = 0
 PUBLIC_SAY = 0.4
 _MEMBERS = 4
-_ALONE = {name: 0.5 for name in DANGER}
+_ALONE = dict.fromkeys(DANGER, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Folders: the public data, the pre-trained network that the context member starts from, the artefacts, the cache."""
+    """Folders: the public data, the pre-trained network that the context member starts from, the artefacts.
+
+    The cache.
+    """
 
     public: Path
     base: Path
@@ -42,7 +50,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows with what both members read: the normalised text, its plain words, the encoder's numbers, labels and weights."""
+    """Rows with what both members read: the normalised text, its plain words, the encoder's numbers.
+
+    Labels and weights.
+    """
 
     rows: list[Row]
     said: list[str]
@@ -54,7 +65,14 @@ class Prepared:
     def take(self, mask: NDArray[np.bool_]) -> "Prepared":
         """Return the rows where ``mask`` holds."""
         chosen = np.flatnonzero(mask)
-        return Prepared([self.rows[i] for i in chosen], [self.said[i] for i in chosen], [self.words[i] for i in chosen], self.meanings[chosen], self.labels[chosen], self.weights[chosen])
+        return Prepared(
+            [self.rows[i] for i in chosen],
+            [self.said[i] for i in chosen],
+            [self.words[i] for i in chosen],
+            self.meanings[chosen],
+            self.labels[chosen],
+            self.weights[chosen],
+        )
 
 
 def prepare(rows: list[Row], lexicon: Path, cache: Path) -> Prepared:
@@ -62,7 +80,14 @@ def prepare(rows: list[Row], lexicon: Path, cache: Path) -> Prepared:
     normaliser = load_normaliser(lexicon)
     said = [normaliser.normalise(row.text).text for row in rows]
     texts = [" ".join(sentences(text)) or text for text in said]
-    return Prepared(rows, said, [plain_words(text) for text in texts], embed(texts, cache), data.label_matrix(rows), np.array([row.weight for row in rows], dtype=np.float32))
+    return Prepared(
+        rows,
+        said,
+        [plain_words(text) for text in texts],
+        embed(texts, cache),
+        data.label_matrix(rows),
+        np.array([row.weight for row in rows], dtype=np.float32),
+    )
 
 
 def embed(texts: list[str], cache: Path) -> Floats:
@@ -91,10 +116,10 @@ class Context:
     pieces: list[str]
 
     def read(self, texts: list[str]) -> Floats:
-        """Return (texts, ten) log-odds."""
-        cut = WordPieces(self.pieces)
-        found: Floats = finetune.logits_of(self.network, [cut.numbers(text) for text in texts])
-        return found
+        """Return (texts, ten) log-odds of the network as it ships, in eight bits."""
+        with TemporaryDirectory() as folder:
+            export(self.network, Path(folder) / "context.onnx")
+            return ContextReader(Path(folder) / "context.onnx", self.pieces).logits(texts)
 
     def write(self, out: Path) -> None:
         """Store the network in eight bits, and its pieces."""
@@ -102,14 +127,29 @@ class Context:
         (out / "pieces.txt").write_text("\n".join(self.pieces), encoding="utf-8")
 
 
-def fit_context(part: Prepared, base: Path) -> Context:
-    """Fine-tune the context member on one part of the rows."""
-    pieces, _ = finetune.kept_pieces(base)
-    cut = WordPieces(pieces)
+def fit_context(part: Prepared, places: Places) -> Context:
+    """Fine-tune the context member on one part of the rows.
+
+    Or take it from the cache when the corpus is what it was.
+    """
+    pieces, _ = finetune.kept_pieces(places.base)
     own = np.array([row.kind != "public" for row in part.rows])
+    kept = places.cache / f"context-{_digest(part, own)}.pt"
+    if kept.exists():
+        network = finetune.Context(len(pieces))
+        network.load_state_dict(finetune.torch.load(kept, weights_only=True))
+        return Context(network.eval(), pieces)
+    cut = WordPieces(pieces)
     numbers = [cut.numbers(" ".join(sentences(text)) or text) for text in part.said]
     weights = np.where(own, np.minimum(part.weights, 1.5), part.weights * 0.6).astype(np.float32)
-    return Context(finetune.finetune(base, finetune.Lesson(numbers, part.labels, weights, own)), pieces)
+    network = finetune.finetune(places.base, finetune.Lesson(numbers, part.labels, weights, own))
+    finetune.torch.save(network.state_dict(), kept)
+    return Context(network, pieces)
+
+
+def _digest(part: Prepared, own: NDArray[np.bool_]) -> str:
+    lines = sorted(f"{row.text}{row.labels}" for row, mine in zip(part.rows, own.tolist(), strict=True) if mine)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +195,34 @@ class Unseen:
         return np.unique(self.row, return_index=True)[1]
 
 
-def unseen_logits(part: Prepared, places: Places) -> Unseen:
+def unseen_logits(part: Prepared, context: Context, places: Places) -> Unseen:
     """Fit the members once a fold without it and score the fold's own messages, segment by segment.
 
-    The context member takes minutes to fine-tune, so only the first ``CONTEXT_FOLDS`` folds have its log-odds; nan elsewhere.
+    The context member takes long to fine-tune, so it is fitted once, without fold ``CONTEXT_FOLD``, and that one is
+    also the one that is shipped: the fold is its dev part. The other folds have no log-odds of it (nan).
     """
-    fold = np.array([data.fold_of(row.group, FOLDS) if row.kind != "public" else -1 for row in part.rows])
+    fold = _folds(part)
     found = []
     for number in range(FOLDS):
-        rest = part.take(fold != number)
-        members = fit_members(rest, 2)
-        context = fit_context(rest, places.base) if number < CONTEXT_FOLDS else None
-        found.append(_score_segments(members, context, part, np.flatnonzero(fold == number), places.cache))
+        members = fit_members(part.take(fold != number), 2)
+        found.append(
+            _score_segments(
+                members, context if number == CONTEXT_FOLD else None, part, np.flatnonzero(fold == number), places.cache
+            )
+        )
         print(f"fold {number + 1} of {FOLDS} fitted", flush=True)
     joined = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
     order = np.argsort(joined[0], kind="stable")
     return Unseen(*(array[order] for array in joined))
 
 
-def _score_segments(members: Members, context: Context | None, part: Prepared, chosen: NDArray[np.int64], cache: Path) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]:
+def _folds(part: Prepared) -> NDArray[np.int64]:
+    return np.array([data.fold_of(row.group, FOLDS) if row.kind != "public" else -1 for row in part.rows])
+
+
+def _score_segments(
+    members: Members, context: Context | None, part: Prepared, chosen: NDArray[np.int64], cache: Path
+) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]:
     texts, owners, alone = [], [], []
     for i in chosen.tolist():
         segments, marks = segments_of(part.said[i])
@@ -215,20 +264,34 @@ def train(places: Places) -> str:
     load_normaliser.cache_clear()
     everything = prepare(corpus + data.read_public(places.public), lexicon, cache)
     part = everything.take(np.array([row.split == "train" for row in everything.rows]))
-    print(f"{len(part.rows)} rows to learn from, {sum(row.kind != 'public' for row in part.rows)} of our own", flush=True)
-    unseen = unseen_logits(part, places)
-    members, context = fit_members(part, _MEMBERS), fit_context(part, places.base)
+    print(
+        f"{len(part.rows)} rows to learn from, {sum(row.kind != 'public' for row in part.rows)} of our own", flush=True
+    )
+    context = fit_context(part.take(_folds(part) != CONTEXT_FOLD), places)
+    unseen = unseen_logits(part, context, places)
+    members = fit_members(part, _MEMBERS)
     held = everything.take(np.array([row.split == "dev" and row.kind == "public" for row in everything.rows]))
     scores = (*members.logits(held), context.read([" ".join(sentences(text)) or text for text in held.said]))
     (out / "mixture.json").write_text(json.dumps(_weigh(unseen, part, held, scores), indent=1) + "\n", encoding="utf-8")
     write_members(members, out)
     context.write(out)
-    np.savez(cache / "unseen.npz", row=unseen.row, alone=unseen.alone, linear=unseen.linear, heads=unseen.heads, context=unseen.context, texts=np.array([row.text for row in part.rows]))
+    np.savez(
+        cache / "unseen.npz",
+        row=unseen.row,
+        alone=unseen.alone,
+        linear=unseen.linear,
+        heads=unseen.heads,
+        context=unseen.context,
+        texts=np.array([row.text for row in part.rows]),
+    )
     return artefact.write_manifest(out)
 
 
 def _weigh(unseen: Unseen, part: Prepared, held: Prepared, scores: tuple[Floats, ...]) -> dict[str, list[object]]:
-    """Weigh the members on our own unseen rows and, for less, on held-out public ones: once for English, once for the rest."""
+    """Weigh the members on our own unseen rows and, for less, on held-out public ones: once for English.
+
+    Once for the rest.
+    """
     firsts = unseen.firsts()
     english = np.array([row.lang == "en" for row in part.rows])[unseen.row[firsts]]
     read = ~np.isnan(unseen.context[firsts, 0])
@@ -237,7 +300,15 @@ def _weigh(unseen: Unseen, part: Prepared, held: Prepared, scores: tuple[Floats,
         own = (unseen.linear, unseen.heads, unseen.context)[:count]
         inputs = tuple(np.concatenate([mine[chosen], public]) for mine, public in zip(own, scores[:count], strict=True))
         labels = np.concatenate([part.labels[unseen.row[chosen]], held.labels])
-        mixtures.append(fit_mixture(inputs, labels, np.concatenate([np.ones(len(chosen), np.float32), held.weights * PUBLIC_SAY * len(chosen) / len(held.rows)])))
+        mixtures.append(
+            fit_mixture(
+                inputs,
+                labels,
+                np.concatenate(
+                    [np.ones(len(chosen), np.float32), held.weights * PUBLIC_SAY * len(chosen) / len(held.rows)]
+                ),
+            )
+        )
     joined: dict[str, list[object]] = {}
     for key in ("linear", "heads", "context", "bias"):
         joined[key] = [mixture[key] for mixture in mixtures]
@@ -248,6 +319,10 @@ def _weigh(unseen: Unseen, part: Prepared, held: Prepared, scores: tuple[Floats,
 def write_members(members: Members, out: Path) -> None:
     """Store both members; half precision, for they were rounded to it before they were weighed."""
     names = {"words": members.vocabulary.words, "chars": members.vocabulary.chars}
-    artefact.save_arrays(out / "ngrams.npz", {"idf": members.vocabulary.idf, "weights": members.weights, "bias": members.bias}, names)
+    artefact.save_arrays(
+        out / "ngrams.npz", {"idf": members.vocabulary.idf, "weights": members.weights, "bias": members.bias}, names
+    )
     h = members.heads
-    artefact.save_arrays(out / "heads.npz", {key: getattr(h, key).astype(np.float16) for key in ("w1", "b1", "w2", "b2")}, {})
+    artefact.save_arrays(
+        out / "heads.npz", {key: getattr(h, key).astype(np.float16) for key in ("w1", "b1", "w2", "b2")}, {}
+    )

@@ -17,7 +17,21 @@ def test_lossless_disguises_change_nothing(name: str) -> None:
     assert _read(evasions.disguise(name, _SAID)) == _SAID
 
 
-@pytest.mark.parametrize("name", ["leet", "spaced", "dotted", "dashed", "slashed", "underscored", "line per letter", "reversed", "Pig Latin", "upside down"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leet",
+        "spaced",
+        "dotted",
+        "dashed",
+        "slashed",
+        "underscored",
+        "line per letter",
+        "reversed",
+        "Pig Latin",
+        "upside down",
+    ],
+)
 def test_strong_disguises_are_undone(name: str) -> None:
     assert _read(evasions.disguise(name, _SAID)) == _SAID
 
@@ -25,16 +39,42 @@ def test_strong_disguises_are_undone(name: str) -> None:
 @pytest.mark.parametrize(
     ("disguised", "meant"),
     [
-        ("k*ll", "kill"), ("su!cide", "suicide"), ("s*icide", "suicide"), ("f**k", "fuck"), ("kiiiill", "kill"), ("kms", "kill myself"), ("unalive", "kill"), ("sewerslide", "suicide"),
-        ("le dollar bean", "lesbian"), ("k i l l", "kill"), ("wnt to kll mslf", "want to kill myself"), ("bring a 🔫", "bring a gun"), ("&#107;ill", "kill"), ("<b>ki</b>ll", "kill"),
-        ("quiero m0rir", "quiero morir"), ("🇰🇮🇱🇱", "kill"), ("кіll", "kill"),
+        ("k*ll", "kill"),
+        ("su!cide", "suicide"),
+        ("s*icide", "suicide"),
+        ("f**k", "fuck"),
+        ("kiiiill", "kill"),
+        ("kms", "kill myself"),
+        ("unalive", "kill"),
+        ("sewerslide", "suicide"),
+        ("le dollar bean", "lesbian"),
+        ("k i l l", "kill"),
+        ("wnt to kll mslf", "want to kill myself"),
+        ("bring a 🔫", "bring a gun"),
+        ("&#107;ill", "kill"),
+        ("<b>ki</b>ll", "kill"),
+        ("quiero m0rir", "quiero morir"),
+        ("🇰🇮🇱🇱", "kill"),
+        ("кіll", "kill"),
     ],
 )
 def test_evasion_is_read(disguised: str, meant: str) -> None:
     assert _read(disguised) == meant
 
 
-@pytest.mark.parametrize("text", ["7th grade at 3pm", "option a, b, c, d or e", "see you at 7:30", "mp3 and h2o", "no sé qué hacer", "привет как дела", "xin chào các bạn", "self-harm"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7th grade at 3pm",
+        "option a, b, c, d or e",
+        "see you at 7:30",
+        "mp3 and h2o",
+        "no sé qué hacer",
+        "привет как дела",
+        "xin chào các bạn",
+        "self-harm",
+    ],
+)
 def test_ordinary_text_stays(text: str) -> None:
     assert _read(text) == text
 
@@ -44,12 +84,29 @@ def test_laughter_is_not_a_noun(emoji: str) -> None:
     assert _read(f"im dead {emoji}{emoji}") == "im dead"
 
 
-@pytest.mark.parametrize("text", ["aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg==", "6920616d20676f696e6720746f2064696520746f6e69676874", ".. / .-- .- -. - / - --- / -.. .. ."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg==",
+        "6920616d20676f696e6720746f2064696520746f6e69676874",
+        ".. / .-- .- -. - / - --- / -.. .. .",
+    ],
+)
 def test_encoded_text_is_pointed_out(text: str) -> None:
     assert load_normaliser().normalise(text).encoded
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀😀", "see you at practice - 3pm ... ok?", "https://example.org/aHR0cHM6Ly9leGFtcGxlLm9yZw", "1234567890123456"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "😀😀",
+        "see you at practice - 3pm ... ok?",
+        "https://example.org/aHR0cHM6Ly9leGFtcGxlLm9yZw",
+        "1234567890123456",
+    ],
+)
 def test_ordinary_signs_are_not_encodings(text: str) -> None:
     assert not load_normaliser().normalise(text).encoded
 

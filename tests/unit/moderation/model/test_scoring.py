@@ -1,0 +1,132 @@
+"""The embedded model as the service uses it: sure of the plain cases, steady, whole.
+
+And honest about what it cannot read.
+"""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.moderation.model.artefact import ARTEFACTS, DamagedArtefact, verify
+from services.moderation.model.categories import CATEGORIES
+from services.moderation.model.scoring import load_model
+from services.moderation.score import load_default_policy, main
+
+_DANGER = "I am going to kill myself tonight"
+_PADDING = "Thank you for the homework notes. See you in band tomorrow. "
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        (_DANGER, "self_harm_intent"),
+        ("I'm bringing a gun to school tomorrow and you're all dead", "threat"),
+        ("go kill yourself you worthless idiot", "self_harm_direction"),
+        ("k1ll y0urs3lf", "self_harm_direction"),
+        ("you are a fucking idiot", "profanity"),
+        ("quiero matarme esta noche", "self_harm"),
+        ("te voy a matar mañana en la escuela", "threat"),
+    ],
+)
+def test_plain_danger_is_held(text: str, category: str) -> None:
+    assert category in load_default_policy().held(load_model().score(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "😂💀",
+        "what time does the bus leave saturday",
+        "¿mañana hay examen de historia?",
+        "Dear Mrs. Lee, may I hand in the essay on Monday?",
+        "see you at practice 3pm",
+    ],
+)
+def test_ordinary_messages_pass(text: str) -> None:
+    assert load_default_policy().held(load_model().score(text)) == []
+
+
+def test_scores_are_probabilities_and_repeat_exactly() -> None:
+    first, second = load_model().score(_DANGER), load_model().score(_DANGER)
+    assert first == second
+    assert set(first.as_dict()) == set(CATEGORIES)
+    assert all(0.0 <= score <= 1.0 for score in first.as_dict().values())
+
+
+def test_what_others_sent_changes_no_score() -> None:
+    model = load_model()
+    assert model.score_many(["ok", _DANGER, "hi"])[1].as_dict() == pytest.approx(
+        model.score(_DANGER).as_dict(), abs=1e-4
+    )
+
+
+def test_padding_does_not_hide_danger() -> None:
+    text = _PADDING * 170 + _DANGER + ". " + _PADDING * 170
+    assert len(text) > 20_000
+    scores = load_model().score(text)
+    assert "self_harm" in load_default_policy().held(scores)
+    assert "kill myself" in scores.explanation["self_harm"].sentence
+    assert "kill" in scores.explanation["self_harm"].words
+
+
+def test_implied_categories_are_never_below_what_implies_them() -> None:
+    scores = load_model().score("just do it already, kill yourself")
+    assert scores.self_harm >= max(scores.self_harm_intent, scores.self_harm_direction)
+    assert scores.toxicity >= scores.severe_toxicity
+
+
+def test_unknown_language_and_encodings_go_to_a_person() -> None:
+    model, policy = load_model(), load_default_policy()
+    foreign = model.score("waan ku dilayaa berri markaad iskuulka timaado adiga iyo saaxiibkaa", "so")
+    assert foreign.confidence < 0.5
+    assert policy.watched(foreign)
+    assert policy.watched(model.score("aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg=="))
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ARTEFACTS, tmp_path / "model")
+    assert verify(tmp_path / "model") == verify()
+    (tmp_path / "model" / "mixture.json").write_text("{}")
+    with pytest.raises(DamagedArtefact, match=r"mixture\.json"):
+        verify(tmp_path / "model")
+
+
+def test_nothing_for_training_is_loaded() -> None:
+    code = (
+        "import sys; from services.moderation.model.scoring import load_model; load_model().score('hi');"
+        "unwanted = ('torch', 'sklearn', 'scipy', 'requests', 'httpx', 'aiohttp');"
+        "print([m for m in unwanted if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_the_command_answers_line_by_line() -> None:
+    out = io.StringIO()
+    status = main(
+        io.StringIO(
+            json.dumps({"text": _DANGER, "lang": "en"}) + "\n" + json.dumps({"text": "see you at lunch"}) + "\n"
+        ),
+        out,
+    )
+    danger, ordinary = (json.loads(line) for line in out.getvalue().splitlines())
+    assert status == 0
+    assert danger["held"]
+    assert "self_harm" in danger["labels"]
+    assert set(danger["scores"]) == set(CATEGORIES)
+    assert not ordinary["held"]
+    assert ordinary["labels"] == []
+    assert ordinary["model"] == danger["model"]
+
+
+def test_a_line_that_is_no_message_is_answered_with_an_error() -> None:
+    out = io.StringIO()
+    assert main(io.StringIO('["x"]\n{"text": "ok"}\n'), out) == 1
+    assert ["error" in json.loads(line) for line in out.getvalue().splitlines()] == [True, False]
