@@ -1,4 +1,7 @@
-"""A district made for counting: 1,100 families of two schools, a few of which cannot be reached, by how many is known."""
+"""A district made for counting: 1,100 families of two schools, a few of which cannot be reached.
+
+By how many is known.
+"""
 
 import csv
 import io
@@ -98,8 +101,18 @@ def roster() -> dict[str, bytes]:
 def _staff() -> Iterable[Sequence[str]]:
     for number, each in enumerate(STAFF, 1):
         given, family = each.name.split()
-        yield each.username, "true", given, family, f"T-{number}", each.username, each.email, "", "", "", (
-            f"phone-{each.username}"
+        yield (
+            each.username,
+            "true",
+            given,
+            family,
+            f"T-{number}",
+            each.username,
+            each.email,
+            "",
+            "",
+            "",
+            (f"phone-{each.username}"),
         )
 
 
@@ -108,9 +121,19 @@ def _family(number: int) -> Iterable[Sequence[str]]:
     is_senior = FAMILIES - SENIORS < number <= FAMILIES
     guardian, student = f"guardian{number}", f"student{number}"
     email, mobile = _contacts(number)
-    yield student, "true", "Robin", f"Family{number:04d}", str(1000 + number), student, "", "", guardian, (
-        "12" if is_senior else "10"
-    ), ""
+    yield (
+        student,
+        "true",
+        "Robin",
+        f"Family{number:04d}",
+        str(1000 + number),
+        student,
+        "",
+        "",
+        guardian,
+        ("12" if is_senior else "10"),
+        "",
+    )
     yield guardian, "true", "Sam", f"Family{number:04d}", "", guardian, email, mobile, "", "", ""
 
 

@@ -20,7 +20,6 @@ import requests
 
 from deploy.local.children import last_lines, spawn
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
-from protos.moderation.v1 import moderation_pb2_grpc
 from protos.queue.v1 import queue_pb2, queue_pb2_grpc
 from tests.e2e.roster import STAFF, roster
 from tests.support.eventually import eventually_sync
