@@ -94,7 +94,7 @@ def roster() -> dict[str, bytes]:
             ("s1", "Lincoln High", "school", "d1"), ("s2", "Ridge High", "school", "d1")]  # fmt: skip
     manifest = [("propertyName", "value"), ("manifest.version", "1.0"), ("oneroster.version", "1.2")]
     manifest += [(f"file.{name}", "bulk") for name in ("orgs", "users", "roles")]
-    files = {"manifest": manifest, "orgs": orgs, "users": users, "roles": roles}
+    files: dict[str, Iterable[Sequence[str]]] = {"manifest": manifest, "orgs": orgs, "users": users, "roles": roles}
     return {f"{name}.csv": _csv(rows) for name, rows in files.items()}
 
 

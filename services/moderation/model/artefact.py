@@ -48,7 +48,8 @@ def save_arrays(path: Path, arrays: dict[str, NDArray[Any]], names: dict[str, li
     """Write arrays and lists of strings (one a line) as one compressed npz; the same input gives the same bytes."""
     packed = {key: np.frombuffer("\n".join(lines).encode(), dtype=np.uint8) for key, lines in names.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays, **packed)
+    everything: dict[str, Any] = {**arrays, **packed}
+    np.savez_compressed(buffer, **everything)
     path.write_bytes(buffer.getvalue())
 
 

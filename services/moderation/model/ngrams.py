@@ -69,7 +69,7 @@ class NgramModel:
     def _block(self, counts: Counter[int]) -> tuple[NDArray[np.int64], Floats]:
         columns = np.array(sorted(counts), dtype=np.int64)
         values = np.array([counts[c] for c in columns.tolist()], dtype=np.float32)
-        values = (1.0 + np.log(values)) * self._idf[columns]
+        values = (np.float32(1.0) + np.log(values)) * self._idf[columns]
         length = float(np.sqrt(values @ values))
         return columns, values / length if length else values
 

@@ -155,7 +155,12 @@ class Model:
         self, final: NDArray[np.float64], why: dict[str, Explanation], language: Language, encoded: bool
     ) -> Scores:
         return Scores(
-            *(round(float(p), 6) for p in final), self.version, why, language.code, language.confidence, encoded
+            **{name: round(float(chance), 6) for name, chance in zip(CATEGORIES, final, strict=True)},
+            model=self.version,
+            explanation=why,
+            language=language.code,
+            confidence=language.confidence,
+            encoded=encoded,
         )
 
 

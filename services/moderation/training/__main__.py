@@ -33,7 +33,8 @@ def main() -> None:
     if given.command == "train":
         if given.data is None or given.base is None:
             parser.error("training needs --data and --base")
-        from services.moderation.training.train import Places, train  # noqa: PLC0415  each needs packages that the others do not
+        from services.moderation.training.prepared import Places  # noqa: PLC0415  each needs packages that others do not
+        from services.moderation.training.train import train  # noqa: PLC0415  each needs packages that others do not
 
         print(f"model {train(Places(given.data, given.base, given.out, given.cache))}")
     from services.moderation.training.judging import judge_own  # noqa: PLC0415  each needs packages that the others do not

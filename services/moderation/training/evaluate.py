@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.moderation.model.categories import CATEGORIES, DANGER
 from services.moderation.model.scoring import Model, load_model
@@ -80,15 +81,23 @@ def evaluate(artefacts: Path, public: Path | None, card: Path, cache: Path) -> N
     print(text)
 
 
-def _limits(policy: DefaultPolicy) -> np.ndarray:
-    return np.array([policy.hold[name] for name in CATEGORIES])
+def _limits(policy: DefaultPolicy) -> NDArray[np.float64]:
+    return np.array([policy.hold[name] for name in CATEGORIES], dtype=np.float64)
+
+
+def _over(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(scores >= limits, dtype=np.bool_)
+
+
+def _rows(matrix: np.ndarray) -> NDArray[np.bool_]:
+    return np.asarray(matrix.any(axis=1), dtype=np.bool_)
 
 
 def _school(own: Judged, policy: DefaultPolicy) -> Section:
-    flags, labels = own.scores >= _limits(policy), own.labels()
+    flags, labels = _over(own.scores, _limits(policy)), own.labels()
     kinds = np.array([row.kind for row in own.rows])
-    danger, severity = labels[:, _DANGER].any(1), own.scores[:, _DANGER].max(1)
-    alarms = flags[:, _DANGER].any(1)
+    danger, severity = _rows(labels[:, _DANGER]), own.scores[:, _DANGER].max(1)
+    alarms = _rows(flags[:, _DANGER])
     return Section(
         "Messages of our own corpus",
         [
@@ -98,19 +107,19 @@ def _school(own: Judged, policy: DefaultPolicy) -> Section:
                 0.90,
             ),
             Figure("danger recall under the default policy (danger categories)", metrics.share(alarms[danger]), 0.90),
-            Figure("danger messages held under the default policy (any category)", metrics.share(flags[danger].any(1))),
+            Figure("danger messages held under the default policy (any category)", metrics.share(_rows(flags[danger]))),
             Figure("danger alarms on benign", metrics.share(alarms[kinds == "benign"]), 0.02, True),
-            Figure("any flag on benign", metrics.share(flags[kinds == "benign"].any(1)), 0.02, True),
-            Figure("any flag on hard negatives", metrics.share(flags[kinds == "hard_negative"].any(1)), 0.04, True),
-            Figure("toxic messages held", metrics.share(flags[kinds == "toxic"].any(1))),
+            Figure("any flag on benign", metrics.share(_rows(flags[kinds == "benign"])), 0.02, True),
+            Figure("any flag on hard negatives", metrics.share(_rows(flags[kinds == "hard_negative"])), 0.04, True),
+            Figure("toxic messages held", metrics.share(_rows(flags[kinds == "toxic"]))),
             Figure("minimal pairs with every member right", _pairs(own, flags, labels), 0.85),
         ],
     )
 
 
-def _pairs(own: Judged, flags: np.ndarray, labels: np.ndarray) -> float:
+def _pairs(own: Judged, flags: NDArray[np.bool_], labels: NDArray[np.float64]) -> float:
     members: dict[str, list[bool]] = defaultdict(list)
-    for row, flag, label in zip(own.rows, flags.any(1).tolist(), labels.any(1).tolist(), strict=True):
+    for row, flag, label in zip(own.rows, _rows(flags).tolist(), _rows(labels).tolist(), strict=True):
         if row.pair:
             members[row.pair].append(flag == label)
     whole = [all(right) for right in members.values() if len(right) > 1]
@@ -137,7 +146,7 @@ def _by_language(own: Judged, policy: DefaultPolicy) -> Section:
     flags, labels, figures = own.scores >= _limits(policy), own.labels(), []
     kinds, langs = np.array([row.kind for row in own.rows]), np.array([row.lang for row in own.rows])
     for lang in sorted(set(langs.tolist())):
-        danger = labels[:, _DANGER].any(1) & (langs == lang)
+        danger = _rows(labels[:, _DANGER]) & (langs == lang)
         harmless = np.isin(kinds, ["benign", "hard_negative"]) & (langs == lang)
         figures.append(
             Figure(f"{lang}: danger recall ({int(danger.sum())})", metrics.share(flags[danger][:, _DANGER].any(1)))
@@ -145,14 +154,14 @@ def _by_language(own: Judged, policy: DefaultPolicy) -> Section:
         figures.append(
             Figure(
                 f"{lang}: any flag on benign and hard negatives ({int(harmless.sum())})",
-                metrics.share(flags[harmless].any(1)),
+                metrics.share(_rows(flags[harmless])),
             )
         )
     return Section("Each language, on our own corpus", figures)
 
 
 def _identity(own: Judged, policy: DefaultPolicy) -> Section:
-    flags = (own.scores >= _limits(policy)).any(1)
+    flags = _rows(_over(own.scores, _limits(policy)))
     rates: dict[str, float] = {}
     for group in _GROUPS:
         chosen = [
@@ -179,7 +188,7 @@ def _public(model: Model, policy: DefaultPolicy, rows: list[Row]) -> list[Sectio
     alarms = [
         Figure(
             f"{name}: any flag ({int((sources == name).sum())})",
-            metrics.share(flags[sources == name].any(1)),
+            metrics.share(_rows(flags[sources == name])),
             0.02,
             True,
         )
@@ -208,14 +217,14 @@ def _evasion(model: Model, policy: DefaultPolicy, rows: list[Row]) -> list[Secti
     limits = _limits(policy)
     english = data.shuffled([row for row in rows if row.lang == "en" and len(row.text) < 200], 1)
     danger = [row.text for row in english if any(row.labels[i] for i in _DANGER)][: 4 * _SAMPLE]
-    caught = (score_matrix(model, danger) >= limits).any(1)
+    caught = _rows(_over(score_matrix(model, danger), limits))
     danger = [text for text, hit in zip(danger, caught.tolist(), strict=True) if hit][:_SAMPLE]
     benign = [row.text for row in english if row.kind == "benign"][:_SAMPLE]
-    before = metrics.share((score_matrix(model, benign) >= limits).any(1))
+    before = metrics.share(_rows(_over(score_matrix(model, benign), limits)))
     kept, alarms = [], []
     for name, floor in evasions.FLOORS.items():
-        hits = (score_matrix(model, [evasions.disguise(name, text) for text in danger]) >= limits).any(1)
-        false = (score_matrix(model, [evasions.disguise(name, text) for text in benign]) >= limits).any(1)
+        hits = _rows(_over(score_matrix(model, [evasions.disguise(name, text) for text in danger]), limits))
+        false = _rows(_over(score_matrix(model, [evasions.disguise(name, text) for text in benign]), limits))
         kept.append(Figure(name, metrics.share(hits), floor))
         alarms.append(Figure(name, metrics.share(false) - before, 0.02, True))
     encoded = [

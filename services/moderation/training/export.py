@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from services.moderation.training.finetune import Context
 
 
-class _OneMessage(nn.Module):
+class _OneMessage(nn.Module):  # type: ignore[misc]  # torch is there only where one trains
     """The network for a single message, where every piece is real."""
 
     def __init__(self, inner: Context) -> None:

@@ -19,7 +19,7 @@ _WIDTH, _HEADS, _LAYERS, _INNER, _PLACES = 384, 12, 6, 1536, 64
 _EPOCHS, _BATCH, _RATE, _PUBLIC_PER_EPOCH = 4, 32, 1.5e-4, 4_500
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]  # torch is there only where one trains
     """One transformer layer, normalised after each half as BERT does."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Layer(nn.Module):
         return self.after_inner(x + self.drop(self.down(nn.functional.gelu(self.up(x)))))
 
 
-class Context(nn.Module):
+class Context(nn.Module):  # type: ignore[misc]  # torch is there only where one trains
     """Pieces to ten log-odds: embeddings, six layers, the average and the maximum over the pieces, one linear map."""
 
     def __init__(self, pieces: int) -> None:
@@ -186,7 +186,8 @@ def finetune(folder: Path, lesson: Lesson, seed: int = 0) -> Context:
         curve.step()
         if step % 200 == 0:
             print(f"step {step} of {total}", flush=True)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _learn(
@@ -205,7 +206,7 @@ def _learn(
     optimiser.step()
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def logits_of(model: Context, numbers: list[list[int]]) -> np.ndarray:
     """Return (messages, ten) log-odds."""
     order = sorted(range(len(numbers)), key=lambda i: len(numbers[i]))
