@@ -19,8 +19,8 @@ from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-_DELIVERY_TAG = "delivery-key"
-"""Tag of an e-mail that carries the delivery key."""
+DELIVERY_KEY = "delivery_key"
+"""What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail."""
 _BOUNCE_CODE = "bounceType"
 
 
@@ -54,11 +54,10 @@ def twilio_status() -> tuple[str, int]:
     status = form.get("MessageStatus") or form.get("SmsStatus") or form.get("CallStatus", "")
     if not identity or not status:
         raise InvalidArgument("RECEIPT_INCOMPLETE", "A receipt names its message and a status.")
-    key = request.args.get("key", "")
     receipt = queue.Receipt(
         provider="twilio",
         provider_message_id=identity,
-        delivery_key=key,
+        delivery_key=request.args.get(DELIVERY_KEY, ""),
         status=status,
         error_code=form.get("ErrorCode", ""),
     )
@@ -127,7 +126,7 @@ def receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
     receipt = queue.Receipt(
         provider="ses",
         provider_message_id=str(mail.get("messageId", "")),
-        delivery_key=_tag(mail, _DELIVERY_TAG),
+        delivery_key=_tag(mail, DELIVERY_KEY),
         status=str(kind),
         error_code=_bounce_code(detail),
     )

@@ -1,10 +1,12 @@
 """What SES says, as receipts."""
 
-from services.gateway.routes.webhooks import receipts_of
+from services.gateway.routes.webhooks import DELIVERY_KEY, receipts_of
+from services.queue.providers.ses_email import KEY_TAG
+from services.queue.providers.twilio_sms import KEY_PARAMETER
 
 
 def event(kind: str, **detail: object) -> dict[str, object]:
-    mail = {"messageId": "m-1", "tags": {"delivery-key": ["e_1_1"]}}
+    mail = {"messageId": "m-1", "tags": {"delivery_key": ["e_1_1"]}}
     return {"eventType": kind, "mail": mail, kind[0].lower() + kind[1:]: detail}
 
 
@@ -25,3 +27,7 @@ def test_what_is_no_event_makes_no_receipt() -> None:
     assert receipts_of({"eventType": "Delivery", "mail": "x"}) == []
     (receipt,) = receipts_of({"eventType": "Send", "mail": {"messageId": "m", "tags": []}, "send": []})
     assert receipt.delivery_key == ""
+
+
+def test_the_key_comes_back_under_the_name_that_the_queue_gave_it() -> None:
+    assert KEY_TAG == KEY_PARAMETER == DELIVERY_KEY
