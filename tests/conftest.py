@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # the plugin has no types
 
 from tests.support import nats as nats_support
 from tests.support.postgres import Databases
@@ -15,12 +16,25 @@ from tests.support.servers import Servers, start_servers
 from tests.support.tokens import Tokens
 
 _SERVERS = pytest.StashKey[Servers]()
+_WHOLE_SYSTEM = ("tests/e2e/", "tests/faults/")
 
 
 def pytest_configure_node(node: Any) -> None:
     """Give each worker of pytest-xdist the addresses of the run's servers."""
     servers = _started(node.config)
     node.workerinput["servers"] = (servers.postgres, servers.nats, servers.source)
+
+
+class OneSystem(LoadFileScheduling):  # type: ignore[misc]
+    """Spreads files over the workers, but keeps those that need the whole system on one: it is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "system" if nodeid.startswith(_WHOLE_SYSTEM) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSystem:
+    """Use it in place of --dist loadfile."""
+    return OneSystem(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
