@@ -19,7 +19,8 @@ _SHORTER = {
     "LEASE_SECONDS": "4",
     "RETRY_SECONDS": "1",
     "UNSURE_ASK_SECONDS": "1",
-    "RECEIPT_WAIT_SECONDS": "8",
+    # SNS tells again after 20 seconds what the gateway could not take.
+    "RECEIPT_WAIT_SECONDS": "30",
     # Twilio does not repeat what the gateway could not take: the queue asks for it.
     "SILENT_ASK_SECONDS": "5",
 }
