@@ -140,6 +140,12 @@ class Received:
         return dict(json.loads(self.body))
 
 
+class _Listener(ThreadingHTTPServer):
+    """A server that takes a burst: the standard backlog of five drops connections, and TCP repeats them seconds later."""
+
+    request_queue_size = 1024
+
+
 class Receiver:
     """An HTTP server that keeps what it gets. `answer` decides status and text by request; at first always 200."""
 
@@ -165,7 +171,7 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
                 """Stay silent."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Listener(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
