@@ -141,7 +141,7 @@ class Received:
 
 
 class _Listener(ThreadingHTTPServer):
-    """A server that takes a burst: the standard backlog of five drops connections, and TCP repeats them seconds later."""
+    """Takes a burst: the standard backlog of five drops connections, and TCP repeats them seconds later."""
 
     request_queue_size = 1024
 
