@@ -211,11 +211,23 @@ function drawBar(bar, counts) {
   }
 }
 
+// --- The person that a message is for stays chosen when a later answer draws the list again ---------------------------
+let chosenPerson = "";
+document.addEventListener("change", (event) => {
+  if (event.target.matches("#people-choices input[name=person]")) chosenPerson = event.target.value;
+});
+function keepChosenPerson() {
+  if (!chosenPerson || $("#people-choices input:checked")) return;
+  const same = $(`#people-choices input[value="${CSS.escape(chosenPerson)}"]`);
+  if (same) same.checked = true;
+}
+
 // --- After each part that is drawn ---------------------------------------------------------------------------------
 function settle() {
   $$("[data-add-rule]").forEach((button) => { button.hidden = false; });
   showPageDialog();
   followCounts();
+  keepChosenPerson();
   const notice = $("#notice");
   if (notice?.textContent.trim() && !notice.dataset.kept) notice.scrollIntoView({ block: "nearest" });
 }

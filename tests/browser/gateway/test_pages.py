@@ -109,3 +109,28 @@ def test_a_message_is_written_previewed_and_sent(site: Site) -> None:
     expect(page.get_by_role("heading", name="Before it goes")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Send to")).click()
     expect(page.get_by_role("heading", name="Message sent")).to_be_visible()
+
+
+def test_a_chosen_teacher_stays_chosen_when_the_list_comes_late(site: Site) -> None:
+    page = site.page("amy")
+    held: list[Any] = []
+    page.goto("/compose")
+    page.get_by_role("radio", name="Tom Reed").wait_for()
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/people?*", hold)
+    page.get_by_label("Find a teacher by name").fill("Tom")
+    eventually_sync(lambda: _assert_any(page, held))
+    page.get_by_role("radio", name="Tom Reed").check()
+    with page.expect_response("**/people?*"):
+        held[0].continue_()
+    expect(page.get_by_role("radio")).to_have_count(1)
+    expect(page.get_by_role("radio", name="Tom Reed")).to_be_checked()
+
+
+def _assert_any(page: Any, held: list[Any]) -> None:
+    # Playwright hears of requests only while it is asked something.
+    page.evaluate("0")
+    assert held
