@@ -69,6 +69,14 @@ class Screening:
             concluded += 1
         return concluded
 
+    async def measure_waiting(self) -> float:
+        """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""
+        async with transaction(self._engine) as connection:
+            _, since = await store.backlog(connection)
+        age = (self._clock() - since).total_seconds() if since else 0.0
+        metrics.backlog_age.set(age)
+        return age
+
     async def _wait(self, request: requests.ScreeningRequested) -> None:
         asked_at = request.requested_at.ToDatetime(self._clock().tzinfo)
         kept = store.Waiting(request.event_id, request.SerializeToString(), asked_at)

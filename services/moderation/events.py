@@ -45,6 +45,7 @@ async def keep_trying(screening: Screening) -> None:
     while True:
         try:
             concluded = await screening.screen_waiting()
+            await screening.measure_waiting()
         except ServiceError as problem:
             _log.warning("waiting_not_screened", reason=problem.reason)
             concluded = 0

@@ -15,5 +15,5 @@ scores = _meter.create_histogram(
     "lantern.moderation.scores", "1", "Scores by category; their drift shows a model growing stale."
 )
 backlog_age = _meter.create_gauge(
-    "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for a verdict."
+    "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for the provider; 0 when none does."
 )

@@ -73,9 +73,10 @@ async def tell_progress(engine: AsyncEngine, clock: Clock, pause: timedelta) -> 
 
 
 async def measure(engine: AsyncEngine, clock: Clock) -> None:
-    """Set the gauges of the lanes."""
+    """Set the gauges of the lanes, and of receipts that fit no delivery."""
     async with transaction(engine) as connection:
         ages = await batches.ages(connection, clock())
+        metrics.unmatched.set(await outcomes.count_unmatched(connection))
     for lane in Lane:
         due, age = ages.get(lane, (0, 0.0))
         metrics.lane_due.set(due, {"lane": lane.name.lower()})

@@ -175,3 +175,8 @@ def _standing(row: Any) -> Standing:
 
 def _receipts(rows: Iterable[Any]) -> list[tuple[int, Receipt]]:
     return [(row[0], Receipt(*row[1:])) for row in rows]
+
+
+async def count_unmatched(connection: AsyncConnection) -> int:
+    """Return how many receipts are kept without a delivery."""
+    return int((await connection.execute(sa.select(sa.func.count()).select_from(receipts_unmatched))).scalar_one())

@@ -144,7 +144,9 @@ async def test_an_outage_holds_and_then_the_embedded_model_decides_and_says_so(
     assert await rows(moderation_engine, verdicts) == []
     assert len(await rows(moderation_engine, waiting)) == 1
     clock.now += timedelta(seconds=61)
+    assert await worker.measure_waiting() == 61
     assert await worker.screen_waiting() == 1
+    assert await worker.measure_waiting() == 0
     (row,) = await rows(moderation_engine, verdicts)
     assert (row["decision"], row["provider"]) == ("hold", "embedded-fallback")
     assert await rows(moderation_engine, waiting) == []
