@@ -21,7 +21,14 @@ function closeDialog(dialog) {
   underlay = null;
   dialog.close();
   $("#dialog-host").replaceChildren();
-  if (opener?.isConnected) opener.focus();
+  focusOpener();
+}
+
+// What opened a dialog may have been drawn again meanwhile, or cannot be focused until the next frame.
+function focusOpener() {
+  const current = () => (opener?.isConnected ? opener : $(`[data-rows] a[href="${CSS.escape(opener?.getAttribute("href") ?? "")}"]`));
+  current()?.focus();
+  requestAnimationFrame(() => { if (document.activeElement === document.body) current()?.focus(); });
 }
 
 function showPageDialog() {

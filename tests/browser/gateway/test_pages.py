@@ -69,7 +69,7 @@ def test_a_record_opens_over_its_page_and_gives_the_focus_back(site: Site, sent:
     page.keyboard.press("Escape")
     expect(page.locator("dialog.page-dialog")).to_have_count(0)
     assert page.url.endswith("/reports/history")
-    assert page.evaluate("document.activeElement.matches('[data-record]')")
+    expect(page.locator("[data-record]:focus")).to_have_count(1)
 
 
 def test_a_dialog_has_an_address_that_works_alone_and_without_script(site: Site, sent: str) -> None:
