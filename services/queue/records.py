@@ -208,6 +208,8 @@ class Batch:
     claimed_at: datetime
     calling_at: datetime | None
     """When the provider was first called for it; None when certainly nothing was handed over."""
+    begun: int
+    """For how many of its numbers, in their order, a call may have begun when it was claimed."""
 
     def key(self, number: int) -> DeliveryKey:
         """Return the delivery key of one of its recipients."""

@@ -138,12 +138,17 @@ batches = sa.Table(
     _time("claimed_at", nullable=True),
     _time("lease_until", nullable=True),
     _time("calling_at", nullable=True),
+    sa.Column("begun", sa.Integer, nullable=False, server_default="0"),
     _time("changed_at"),
     sa.CheckConstraint(_in("state", BATCH_STATES), name="batches_state_known"),
     sa.CheckConstraint(_in("channel", CHANNELS), name="batches_channel_known"),
     sa.CheckConstraint("lane BETWEEN 1 AND 4", name="batches_lane_known"),
     sa.CheckConstraint("cardinality(numbers) BETWEEN 1 AND 500", name="batches_size_bounded"),
     sa.CheckConstraint("attempt >= 1", name="batches_attempt_counted"),
+    sa.CheckConstraint(
+        "begun BETWEEN 0 AND cardinality(numbers) AND (begun = 0) = (calling_at IS NULL)",
+        name="batches_begun_in_order",
+    ),
     sa.CheckConstraint(
         "(state = 'claimed') = (claim_id IS NOT NULL) AND (claim_id IS NULL) = (lease_until IS NULL)"
         " AND (claim_id IS NULL) = (claimed_at IS NULL) AND (calling_at IS NULL OR claim_id IS NOT NULL)",

@@ -11,7 +11,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
-from services.queue.actions.lease import Lease
+from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.settle import Pace, Settlement, settle_surely, sort_answers
 from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
@@ -133,10 +133,11 @@ def _decided(work: Work, stopped: set[str]) -> list[Outcome]:
 async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipient]) -> list[Handed] | None:
     """Return the provider's answers; None when the claim was lost before anything was handed over."""
     batch, provider = work.batch, dispatcher.providers[work.batch.channel]
-    lease = Lease(dispatcher.engine, dispatcher.clock, batch, dispatcher.lease_seconds, dispatcher.call_seconds)
+    terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, slice_size=2 * provider.concurrency)
+    lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms)
 
-    def may_continue() -> bool:
-        return lease.may_continue() and not dispatcher.is_stopping
+    async def may_continue(number: int) -> bool:
+        return not dispatcher.is_stopping and await lease.may_continue(number)
 
     if not await lease.begin():
         return None
@@ -147,7 +148,7 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipie
             answers.append(handed)
             metrics.handed.add(1, {"provider": provider.name, "answer": handed.answer.value})
             if handed.answer is Answer.TAKEN:
-                reach("after_first_delivery")
+                reach("after_delivery")
     metrics.hand_over_duration.record(time.monotonic() - started, {"provider": provider.name})
     reach("after_provider_call")
     return answers

@@ -47,7 +47,8 @@ async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
     batch = work.batch
     provider = dispatcher.providers[batch.channel]
     proven = await _proven_by_receipts(dispatcher, work)
-    unproven = [each for each in work.recipients if each.number not in proven and each.destination and not each.problem]
+    begun = set(batch.numbers[: batch.begun]) - set(proven)
+    unproven = [each for each in work.recipients if each.number in begun and each.destination and not each.problem]
 
     async def others(ids: Sequence[str]) -> set[str]:
         return await _of_others(dispatcher, work, ids)

@@ -59,8 +59,8 @@ class Trace:
 
 Others = Callable[[Sequence[str]], Awaitable[set[str]]]
 """Answers which of the provider's ids belong to deliveries that are not in question."""
-MayContinue = Callable[[], bool]
-"""Tells whether another delivery may still be handed over: the lease holds and the time has not come."""
+MayContinue = Callable[[int], Awaitable[bool]]
+"""Tells whether the call for a recipient's number may begin: it is recorded, the lease holds, the time has not come."""
 
 
 class Provider(Protocol):
@@ -71,11 +71,16 @@ class Provider(Protocol):
     channel: Channel
     tells: bool
     """Whether it can be asked what became of a delivery."""
+    concurrency: int
+    """Calls at the same time; a crash leaves up to four times as many in question."""
 
     def hand_over(
         self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
-        """Yield an answer for every recipient, in any order; never raises for what a provider does."""
+        """Begin the calls in the recipients' order, and yield an answer for each in any order.
+
+        Never raises for what a provider does.
+        """
         ...
 
     async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:

@@ -30,7 +30,7 @@ async def fan_out(
     try:
         while True:
             while len(open_calls) < concurrency and (one := next(waiting, None)) is not None:
-                if may_continue():
+                if await may_continue(one.number):
                     open_calls.add(asyncio.ensure_future(guarded(one)))
                 else:
                     yield Handed(one.number, Answer.NOT_TRIED)

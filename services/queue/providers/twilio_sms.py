@@ -97,6 +97,7 @@ class TwilioSms:
     def __init__(self, settings: TwilioSettings) -> None:
         """Nothing is connected yet."""
         self._settings = settings
+        self.concurrency = settings.concurrency
         self._http = _Http(settings)
         self._client = Client(settings.account_sid, settings.auth_token, http_client=self._http)
 
@@ -104,7 +105,7 @@ class TwilioSms:
         self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
         """Send a text to each recipient."""
-        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._settings.concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self.concurrency)
 
     async def _send(self, work: Work, recipient: Recipient) -> Handed:
         callback = {}
@@ -134,7 +135,7 @@ class TwilioSms:
         by_number: dict[str, list[Recipient]] = {}
         for each in recipients:
             by_number.setdefault(each.destination, []).append(each)
-        limit = asyncio.Semaphore(self._settings.concurrency)
+        limit = asyncio.Semaphore(self.concurrency)
         sent = await asyncio.gather(*(self._sent_to(work, number, limit) for number in by_number))
         taken = await others([str(each.sid) for messages in sent for each in messages])
         found: dict[int, Trace] = {}
@@ -159,7 +160,7 @@ class TwilioSms:
 
     async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
         """Fetch each message."""
-        limit = asyncio.Semaphore(self._settings.concurrency)
+        limit = asyncio.Semaphore(self.concurrency)
 
         async def one(sid: str) -> tuple[str, tuple[str, str]] | None:
             try:

@@ -14,7 +14,7 @@ from services.queue.records import Batch, Content, Recipient, Work
 _COLUMNS = (
     "batch_id, entry_id::text AS entry_id, message_id::text AS message_id, created_at, school_id, channel,"
     " lane, numbers,"
-    " attempt, expires_at, claim_id::text AS claim_id, claimed_at, calling_at"
+    " attempt, expires_at, claim_id::text AS claim_id, claimed_at, calling_at, begun"
 )
 _CLAIM = sa.text(
     "UPDATE batches SET state = 'claimed', claim_id = :claim_id, claimed_at = :now, lease_until = :until,"
@@ -32,24 +32,26 @@ _TAKE_OVER = sa.text(
     f" ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}"
 )
 _RENEW = sa.text(
-    "UPDATE batches SET lease_until = :until WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id"
+    "UPDATE batches SET lease_until = greatest(lease_until, :until)"
+    " WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id"
 )
-_CALLING = sa.text(
-    "UPDATE batches SET calling_at = coalesce(calling_at, :now), lease_until = :until"
+_BEGUN = sa.text(
+    "UPDATE batches SET begun = greatest(begun, :begun), calling_at = coalesce(calling_at, :now),"
+    " lease_until = greatest(lease_until, :until)"
     " WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id"
 )
 _REMOVE = sa.text("DELETE FROM batches WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id")
 _GIVE_BACK = sa.text(
     "UPDATE batches SET state = 'pending', claim_id = NULL, claimed_at = NULL, lease_until = NULL, calling_at = NULL,"
-    " due_at = :due_at, changed_at = :now WHERE batch_id = :batch_id AND claim_id = :claim_id"
+    " begun = 0, due_at = :due_at, changed_at = :now WHERE batch_id = :batch_id AND claim_id = :claim_id"
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, claim_id, claimed_at, lease_until, calling_at, changed_at) VALUES (:entry_id, :message_id,"
+    " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, changed_at) VALUES (:entry_id, :message_id,"
     " :created_at,"
     " :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at, :claim_id, :claimed_at,"
     " :lease_until,"
-    " :calling_at, :now)"
+    " :calling_at, :begun, :now)"
 )
 _RECIPIENTS = sa.text(
     "SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
@@ -91,10 +93,10 @@ async def renew(connection: AsyncConnection, batch: Batch, until: datetime) -> b
     return (await connection.execute(_RENEW, values)).scalar_one_or_none() is not None
 
 
-async def mark_calling(connection: AsyncConnection, batch: Batch, now: datetime, until: datetime) -> bool:
-    """Record that the provider is about to be called; False when the batch is somebody else's by now."""
-    values = {"batch_id": batch.batch_id, "claim_id": batch.claim_id, "now": now, "until": until}
-    return (await connection.execute(_CALLING, values)).scalar_one_or_none() is not None
+async def mark_begun(connection: AsyncConnection, batch: Batch, begun: int, now: datetime, until: datetime) -> bool:
+    """Record that calls for the first `begun` of its numbers begin; False when the batch is somebody else's by now."""
+    values = {"batch_id": batch.batch_id, "claim_id": batch.claim_id, "begun": begun, "now": now, "until": until}
+    return (await connection.execute(_BEGUN, values)).scalar_one_or_none() is not None
 
 
 async def remove(connection: AsyncConnection, batch: Batch) -> bool:
@@ -126,6 +128,7 @@ async def add_unsure(
         "claimed_at": batch.claimed_at,
         "lease_until": ask_at,
         "calling_at": batch.calling_at or now,
+        "begun": len(numbers),
     }
     await connection.execute(_ADD, values)
 
@@ -205,7 +208,8 @@ def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]
             "channel": batch.channel.value,
             "lane": int(batch.lane),
             "state": State.PENDING.value,
-            "numbers": list(numbers),
+            "numbers": sorted(numbers),
+            "begun": 0,
             "due_at": now,
             "now": now,
         }

@@ -146,7 +146,11 @@ class Queue:
 
     async def receive(self, received: Sequence[Received]) -> None:
         """Record the receipts that the simulator sent, as the gateway does."""
-        await record_receipts(self.engine, self.clock, [twilio_receipt(each, self.clock()) for each in received])
+        await self.record([twilio_receipt(each, self.clock()) for each in received])
+
+    async def record(self, receipts: Sequence[Receipt]) -> None:
+        """Record receipts."""
+        await record_receipts(self.engine, self.clock, receipts)
 
     async def close(self) -> None:
         """End connections."""

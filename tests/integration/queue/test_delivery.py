@@ -171,6 +171,10 @@ async def test_a_clean_verdict_lets_it_go_once(queue: Queue, vendors: VendorSimu
     assert vendors.counts()["total"] == 1
 
 
+async def _always(_: int) -> bool:
+    return True
+
+
 async def _claim_and_die(queue: Queue, dispatcher: Any, *, after_call: bool) -> None:
     """Do what a dispatcher does until it is killed."""
     async with transaction(queue.engine) as connection:
@@ -179,11 +183,11 @@ async def _claim_and_die(queue: Queue, dispatcher: Any, *, after_call: bool) -> 
         assert batch is not None
         work = await batches.load(connection, batch)
         if after_call:
-            await batches.mark_calling(connection, batch, now, now + timedelta(seconds=60))
+            await batches.mark_begun(connection, batch, len(batch.numbers), now, now + timedelta(seconds=60))
     if after_call:
         provider = dispatcher.providers[batch.channel]
         half = work.recipients[: len(work.recipients) // 2]
-        assert len([each async for each in provider.hand_over(work, half, lambda: True)]) == len(half)
+        assert len([each async for each in provider.hand_over(work, half, _always)]) == len(half)
 
 
 @pytest.mark.accepts(65)

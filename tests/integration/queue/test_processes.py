@@ -124,7 +124,15 @@ def _pieces() -> list[pb.SubmitRequest]:
 
 @pytest.mark.accepts(65, 240)
 @pytest.mark.parametrize(
-    "stop_at", ["after_claim", "after_first_delivery", "after_provider_call", "before_settle_commit"]
+    "stop_at",
+    [
+        "after_claim",
+        "after_mark",
+        "after_delivery",
+        "after_delivery:100",
+        "after_provider_call",
+        "before_settle_commit",
+    ],
 )
 async def test_a_dispatcher_killed_at_any_point_sends_once(
     processes: Processes,
