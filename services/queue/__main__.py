@@ -33,7 +33,13 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     life.on_stop("directory", directory.close)
     await upkeep.prepare_months(engine, utc_now)
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
-    servicer = QueueServicer(engine, utc_now, directory, emergency_ignores_stop=config.emergency_ignores_stop)
+    servicer = QueueServicer(
+        engine,
+        utc_now,
+        directory,
+        emergency_ignores_stop=config.emergency_ignores_stop,
+        redial_seconds=config.redial_seconds,
+    )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
     life.consume(verdict_consumer(bus, engine, utc_now))
@@ -65,7 +71,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     steps = {
         "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
         "recover": (1.0, lambda: recover_one(dispatcher)),
-        "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now)),
+        "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now, config.redial_seconds)),
         "ask providers": (
             min(10.0, config.silent_ask_seconds),
             lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds),

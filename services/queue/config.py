@@ -12,6 +12,8 @@ class QueueConfig(ServiceSettings):
     """HOST:PORT of directory."""
     emergency_ignores_stop: bool = False
     """Whether emergency texts reach those who answered STOP, where the district's rules allow it."""
+    redial_seconds: float = Field(default=300.0, gt=0, le=3600)
+    """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""
     progress_pause_seconds: float = Field(default=0.3, ge=0.05, le=60)
     """An entry's progress is told at most once in this time."""
 
@@ -27,6 +29,8 @@ class ProviderConfig(QueueConfig):
     """Twilio, or what speaks like it."""
     twilio_from_number: str = ""
     """E.164 number or messaging service (MG…) that texts come from."""
+    twilio_voice_number: str = ""
+    """E.164 number that calls come from; empty: TWILIO_FROM_NUMBER, if that is a number."""
     twilio_status_callback_url: str = ""
     """The gateway's /webhooks/twilio/status, as Twilio reaches it; empty: receipts are only asked for."""
     aws_region: str = "us-east-1"

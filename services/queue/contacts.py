@@ -5,12 +5,13 @@ import re
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from services.queue.domain import Channel
+from services.queue.calling import MOST_NUMBERS, numbers_of
+from services.queue.domain import CALLS, Channel
 from services.queue.records import Addressee
 
-INVALID = {Channel.EMAIL: "INVALID_EMAIL", Channel.SMS: "INVALID_NUMBER"}
+INVALID = {Channel.EMAIL: "INVALID_EMAIL", Channel.SMS: "INVALID_NUMBER"} | dict.fromkeys(CALLS, "INVALID_PHONE")
 """Problem of a contact on record that cannot be used."""
-MISSING = {Channel.EMAIL: "NO_EMAIL", Channel.SMS: "NO_NUMBER"}
+MISSING = {Channel.EMAIL: "NO_EMAIL", Channel.SMS: "NO_NUMBER"} | dict.fromkeys(CALLS, "NO_PHONE")
 """Problem of a recipient with no contact on record."""
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_{|}~-]+"
 _PLAIN_EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}}")
@@ -54,10 +55,23 @@ def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tupl
     if channel is Channel.SMS:
         number = normal_number(person.mobile) if person.mobile else ""
         return _contact(channel, person.mobile, number, person.invalid_mobile)
+    if channel in CALLS:
+        return _phones(channel, person)
     found = _contact(channel, person.email, normal_email(person.email) if person.email else "", person.invalid_email)
     if found[1] and person.has_account and person.person_id and has_inbox and not found[0]:
         return "", ""
     return found
+
+
+def compared(channel: Channel, destination: str) -> str:
+    """Return what Once Per Family compares: the case-folded destination; of several numbers to call the first."""
+    return next(iter(numbers_of(destination)), "") if channel in CALLS else destination.casefold()
+
+
+def _phones(channel: Channel, person: Addressee) -> tuple[str, str]:
+    given = list(person.phones) or [person.mobile]
+    normal = dict.fromkeys(filter(None, (normal_number(each) for each in given if each)))
+    return _contact(channel, given[0], ",".join(list(normal)[:MOST_NUMBERS]), person.invalid_phone)
 
 
 def _contact(channel: Channel, given: str, normal: str, invalid: str) -> tuple[str, str]:

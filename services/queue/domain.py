@@ -5,8 +5,9 @@ One entry (one channel of a message) to one recipient is a delivery. Its state m
     submitted ──┬─► held ──┬─► pending ─► claimed ─► handed_off ─┬─► sent ──(hard bounce)──► error
                 │          ├─► withheld     ▲ │          │       ├─► error
                 │          └─► cancelled    └─┤ given    │       ├─► expired
-                ├─► pending ─► cancelled,     │ back     │       └─► opted_out
-                │              expired        └─► sent, error, expired, opted_out
+                ├─► pending ─► cancelled,     │ back     │       ├─► opted_out
+                │              expired        │          │       └─► pending   (a call that nobody took, again)
+                │                             └─► sent, error, expired, opted_out
                 └─► duplicate, error, opted_out         (final at once)
 
 `held` waits for screening. `claimed` is in a dispatcher's hands. `handed_off` means that the provider took it, `sent`
@@ -17,7 +18,7 @@ A delivery without an outcome row stands where its batch stands: batches are hel
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -45,6 +46,8 @@ class Channel(StrEnum):
 
     EMAIL = "email"
     SMS = "sms"
+    TTS = "tts"
+    RECORDED = "recorded"
     PUSH = "push"
 
 
@@ -79,7 +82,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.CLAIMED: frozenset(
         {State.PENDING, State.HANDED_OFF, State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT}
     ),
-    State.HANDED_OFF: frozenset({State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT}),
+    State.HANDED_OFF: frozenset({State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT, State.PENDING}),
     State.SENT: frozenset({State.ERROR}),
     State.ERROR: frozenset(),
     State.EXPIRED: frozenset(),
@@ -88,7 +91,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.CANCELLED: frozenset(),
     State.OPTED_OUT: frozenset(),
 }
-"""The table of legal moves. SENT to ERROR needs a hard bounce, see `after_receipt`."""
+"""The table of legal moves. SENT to ERROR needs a hard bounce, see `after_receipt`; HANDED_OFF to PENDING a call."""
 
 INITIAL: Final = frozenset({State.HELD, State.PENDING, State.DUPLICATE, State.ERROR, State.OPTED_OUT})
 """States in which a delivery may begin."""
@@ -106,29 +109,48 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,6}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BATCH_SIZE: Final = 500
 """Most recipients of one batch."""
+CALL_BATCH_SIZE: Final = 100
+"""Most recipients of a batch of calls: Twilio begins few calls a second, and a batch should not take minutes."""
 MAX_RECIPIENTS: Final = 1_000_000
 MAX_SUBJECT: Final = 200
 MAX_BODY: Final = 20_000
-MAX_TEXT: Final[Mapping[Channel, int]] = {Channel.EMAIL: MAX_BODY, Channel.SMS: 1_600, Channel.PUSH: 1_000}
-"""Longest text by channel, in characters; Twilio refuses a longer SMS (21617)."""
+MAX_TEXT: Final[Mapping[Channel, int]] = {
+    Channel.EMAIL: MAX_BODY,
+    Channel.SMS: 1_600,
+    Channel.TTS: 1_600,
+    Channel.RECORDED: MAX_BODY,
+    Channel.PUSH: 1_000,
+}
+"""Longest text by channel, in characters; Twilio refuses a longer SMS (21617). A recorded call says its recording."""
+CALLS: Final = frozenset({Channel.TTS, Channel.RECORDED})
+"""Channels that ring a telephone."""
+CALL_OUT: Final = frozenset({Channel.SMS, *CALLS})
+"""Channels of the Call Out System (statements 13, 226)."""
 MAX_KEY: Final = 200
 MAX_ATTEMPTS: Final = 5
 """Tries of one delivery before its temporary failure counts as permanent."""
 DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {
     Channel.EMAIL: timedelta(hours=72),
     Channel.SMS: timedelta(hours=24),
+    Channel.TTS: timedelta(hours=8),
+    Channel.RECORDED: timedelta(hours=8),
     Channel.PUSH: timedelta(hours=12),
 }
 """After this long what has not left, or was never confirmed, expires."""
 EMERGENCY_EXPIRY: Final = timedelta(hours=4)
 """An emergency call that comes later than this misleads."""
-CONFIRMED_BY_RECEIPT: Final = frozenset({Channel.EMAIL, Channel.SMS})
+CONFIRMED_BY_RECEIPT: Final = frozenset({Channel.EMAIL, Channel.SMS, *CALLS})
 """Channels whose provider confirms arrival; the others are Sent when the provider takes them."""
 
 
 def may_move(before: State, after: State) -> bool:
     """Tell whether the move is in the table."""
     return after in MOVES[before]
+
+
+def batch_size(channel: Channel) -> int:
+    """Return the most recipients of one batch."""
+    return CALL_BATCH_SIZE if channel in CALLS else BATCH_SIZE
 
 
 def after_acceptance(channel: Channel) -> State:
@@ -238,9 +260,3 @@ class Deltas:
         """Return what differs from before, ordered as the rows are locked."""
         kept = {key: {name: n for name, n in counts.items() if n} for key, counts in self.by_school.items()}
         return {key: kept[key] for key in sorted(kept) if kept[key]}
-
-
-def chunked(numbers: Iterable[int], size: int = BATCH_SIZE) -> list[list[int]]:
-    """Cut into lists of at most `size`."""
-    every = list(numbers)
-    return [every[start : start + size] for start in range(0, len(every), size)]

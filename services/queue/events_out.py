@@ -22,6 +22,8 @@ PROGRESSED = "queue.entry.progressed.v1"
 CHANNELS = {
     Channel.EMAIL: types.CHANNEL_EMAIL,
     Channel.SMS: types.CHANNEL_SMS,
+    Channel.TTS: types.CHANNEL_TTS,
+    Channel.RECORDED: types.CHANNEL_RECORDED,
     Channel.PUSH: types.CHANNEL_PUSH,
 }
 SOURCES = {Source.DISTRICT: types.SOURCE_DISTRICT, Source.SCHOOL: types.SOURCE_SCHOOL}

@@ -16,6 +16,7 @@ from services.queue.records import Receipt
 
 _TABLE = Path(__file__).with_name("failures.csv")
 _ANY = "*"
+_FAX = "fax"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Meaning:
     state: State
     error_code: str = ""
     is_hard_bounce: bool = False
+    may_redial: bool = False
+    """Nobody took the call: it may be tried again."""
 
 
 @cache
@@ -71,6 +74,18 @@ _TWILIO: Final = {
     "sending": State.HANDED_OFF,
     "sent": State.HANDED_OFF,
 }
+_TWILIO_VOICE: Final = {
+    "queued": State.HANDED_OFF,
+    "initiated": State.HANDED_OFF,
+    "ringing": State.HANDED_OFF,
+    "in-progress": State.HANDED_OFF,
+    # By a person or, after the beep, by a machine.
+    "completed": State.SENT,
+    "busy": State.ERROR,
+    "no-answer": State.ERROR,
+    "failed": State.ERROR,
+    "canceled": State.ERROR,
+}
 _SES: Final = {
     "send": State.HANDED_OFF,
     "deliverydelay": State.HANDED_OFF,
@@ -85,7 +100,7 @@ _SES: Final = {
     "renderingfailure": State.ERROR,
 }
 _SNS: Final = {"success": State.SENT, "delivered": State.SENT, "failure": State.ERROR, "failed": State.ERROR}
-_STATUSES: Final = {"twilio": _TWILIO, "ses": _SES, "sns": _SNS}
+_STATUSES: Final = {"twilio": _TWILIO, "twilio_voice": _TWILIO_VOICE, "ses": _SES, "sns": _SNS}
 PROVIDERS: Final = frozenset(_STATUSES)
 """Providers whose receipts are known."""
 
@@ -93,12 +108,15 @@ PROVIDERS: Final = frozenset(_STATUSES)
 def meaning(receipt: Receipt) -> Meaning | None:
     """Return what the receipt says; None when the provider or its status is not known."""
     state = _STATUSES.get(receipt.provider, {}).get(receipt.status.strip().lower())
+    if receipt.provider == "twilio_voice" and receipt.error_code == _FAX:
+        state = State.ERROR
     if state is not State.ERROR:
         return Meaning(state) if state else None
     code = _error_code(receipt)
     if explain(receipt.provider, code).kind == "opted_out":
         return Meaning(State.OPTED_OUT, code)
-    return Meaning(State.ERROR, code, _is_hard_bounce(receipt.provider, code))
+    may_redial = receipt.provider == "twilio_voice" and explain(receipt.provider, code).kind == "temporary"
+    return Meaning(State.ERROR, code, _is_hard_bounce(receipt.provider, code), may_redial)
 
 
 def _error_code(receipt: Receipt) -> str:

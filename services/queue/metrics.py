@@ -15,6 +15,7 @@ recovered = _meter.create_counter(
     "lantern.queue.claims.recovered", "{delivery}", "Deliveries of lost claims, by what was found."
 )
 receipts = _meter.create_counter("lantern.queue.receipts", "{receipt}", "Receipts of providers, by effect.")
+redialled = _meter.create_counter("lantern.queue.calls.redialled", "{delivery}", "Calls that are made again.")
 expired = _meter.create_counter("lantern.queue.deliveries.expired", "{delivery}", "Deliveries whose time ended.")
 submitted = _meter.create_counter("lantern.queue.messages.submitted", "{message}", "Messages that were taken.")
 unmatched = _meter.create_gauge("lantern.queue.receipts.unmatched", "{receipt}", "Receipts kept without a delivery.")

@@ -52,6 +52,8 @@ class Draft:
     in_reply_to: str = ""
     alert_message_id: str = ""
     from_title: str = ""
+    recording_id: str = ""
+    """What the recorded call plays."""
     header_hash: bytes = b""
     """SHA-256 of the header as it came: tells a repetition from another message under the same key."""
 
@@ -75,6 +77,9 @@ class Addressee(NamedTuple):
     invalid_email: str
     invalid_mobile: str
     type: int
+    phones: Sequence[str] = ()
+    """Numbers to call, in the order to try; without any the mobile number is called."""
+    invalid_phone: str = ""
 
 
 class Recipient(NamedTuple):
@@ -91,7 +96,8 @@ class Recipient(NamedTuple):
     student_number: str
     language: str
     destination: str
-    """Normalised when it can be used; device tokens are separated by commas; empty for the portal inbox alone."""
+    """Normalised when it can be used; device tokens and numbers to call are separated by commas; empty for the portal
+    inbox alone."""
     problem: str
     """Code of what is wrong with the destination; empty when nothing is."""
     has_account: bool
@@ -152,6 +158,8 @@ class Entry:
     """What this channel says; never empty unless the body is."""
     expires_at: datetime
     resend_of: str | None = None
+    recording_id: str | None = None
+    """What a recorded call plays."""
 
 
 @dataclass
@@ -226,6 +234,8 @@ class Content:
     language: str
     is_emergency: bool
     kind: int
+    recording_id: str | None = None
+    """What a recorded call plays."""
 
 
 @dataclass(frozen=True)

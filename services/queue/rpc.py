@@ -27,9 +27,16 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
     """Answers QueueService."""
 
     def __init__(
-        self, engine: AsyncEngine, clock: Clock, directory: Directory, *, emergency_ignores_stop: bool
+        self,
+        engine: AsyncEngine,
+        clock: Clock,
+        directory: Directory,
+        *,
+        emergency_ignores_stop: bool,
+        redial_seconds: float,
     ) -> None:
         """Take what every call needs."""
+        self._redial_seconds = redial_seconds
         self._engine, self._clock, self._directory = engine, clock, directory
         self._emergency_ignores_stop = emergency_ignores_stop
 
@@ -120,7 +127,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             raise InvalidArgument("RECEIPTS_INVALID", "Too many receipts, or none.", violations=wrong)
         now = self._clock()
         every = [words.receipt(each, now) for each in request.receipts]
-        effect = await receipts.record_receipts(self._engine, self._clock, every)
+        effect = await receipts.record_receipts(self._engine, self._clock, every, self._redial_seconds)
         return pb.RecordReceiptsResponse(applied=effect.applied, ignored=effect.ignored, kept=effect.kept)
 
     async def RecordInbound(self, request: pb.RecordInboundRequest, context: Any) -> pb.RecordInboundResponse:

@@ -91,9 +91,31 @@ entries = sa.Table(
     _text("text"),
     _time("expires_at"),
     sa.Column("resend_of", sa.Uuid(as_uuid=False), nullable=True),
+    sa.Column("recording_id", sa.Uuid(as_uuid=False), sa.ForeignKey("recordings.recording_id"), nullable=True),
     sa.CheckConstraint(_in("channel", CHANNELS), name="entries_channel_known"),
+    sa.CheckConstraint("recording_id IS NULL OR channel = 'recorded'", name="entries_recording_is_played"),
     sa.Index("entries_of_message", "message_id"),
     sa.Index("entries_expiring", "expires_at"),
+    sa.Index("entries_of_recording", "recording_id", postgresql_where=sa.text("recording_id IS NOT NULL")),
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("recording_id", sa.Uuid(as_uuid=False), primary_key=True),
+    _text("owner_id", None),
+    _text("content_type", None),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("duration_seconds", sa.REAL, nullable=False),
+    _time("created_at"),
+    _time("stored_at", nullable=True),
+    _time("removing_at", nullable=True),
+    _time("removed_at", nullable=True),
+    sa.CheckConstraint(_in("content_type", ["audio/wav", "audio/mpeg"]), name="recordings_type_known"),
+    sa.CheckConstraint("size_bytes BETWEEN 1 AND 10485760", name="recordings_size_bounded"),
+    sa.CheckConstraint("duration_seconds > 0 AND duration_seconds <= 300", name="recordings_duration_bounded"),
+    sa.CheckConstraint("removed_at IS NULL OR removing_at IS NOT NULL", name="recordings_removed_in_order"),
+    sa.Index("recordings_kept", "created_at", postgresql_where=sa.text("removed_at IS NULL")),
 )
 
 recipients = sa.Table(
@@ -144,6 +166,9 @@ batches = sa.Table(
     sa.CheckConstraint(_in("channel", CHANNELS), name="batches_channel_known"),
     sa.CheckConstraint("lane BETWEEN 1 AND 4", name="batches_lane_known"),
     sa.CheckConstraint("cardinality(numbers) BETWEEN 1 AND 500", name="batches_size_bounded"),
+    sa.CheckConstraint(
+        "channel NOT IN ('tts', 'recorded') OR cardinality(numbers) <= 100", name="batches_of_calls_small"
+    ),
     sa.CheckConstraint("attempt >= 1", name="batches_attempt_counted"),
     sa.CheckConstraint(
         "begun BETWEEN 0 AND cardinality(numbers) AND (begun = 0) = (calling_at IS NULL)",

@@ -122,6 +122,8 @@ def addressee(row: pb.RecipientRow) -> Addressee:
         invalid_email=person.invalid_contacts.get("email", ""),
         invalid_mobile=person.invalid_contacts.get("mobile", ""),
         type=int(row.type) or TYPE_DIRECTORY,
+        phones=list(person.phones),
+        invalid_phone=person.invalid_contacts.get("mobile", "") or person.invalid_contacts.get("landline", ""),
     )
 
 

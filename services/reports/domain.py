@@ -108,6 +108,8 @@ CHANNEL_LABELS = {
     "signup": "Sign up",
 }
 """What the Type column says, by which it sorts and takes rules."""
+CALLS = ("tts", "recorded")
+"""Channels that ring a telephone: only they are emergencies."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.reports.domain import COUNTERS, TEXT_SHOWN, FlagControl, Page, Report, flag_control
+from services.reports.domain import CALLS, COUNTERS, TEXT_SHOWN, FlagControl, Page, Report, flag_control
 
 Row = dict[str, Any]
 _CONTROLS = {
@@ -19,7 +19,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool) -> pb.EntryRow:
     """Return a row of a report. Outside Threat Messages a withheld row has neither subject nor text."""
     is_withheld = row["screening"] == "withheld"
     is_shown = report is Report.THREATS or not is_withheld
-    copied = ("sender_id", "is_secure", "is_emergency", "regarding_count", "referral_id", "version")
+    copied = ("sender_id", "is_secure", "regarding_count", "referral_id", "version")
     message = pb.EntryRow(
         entry_id=str(row["entry_id"]),
         message_id=str(row["message_id"]),
@@ -36,6 +36,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool) -> pb.EntryRow:
         is_flagged=row["teacher_set_at"] is not None or row["system_set_at"] is not None,
         is_admin_flagged=row["admin_set_at"] is not None,
         flag_control=_control(row, may_flag=may_flag),
+        is_emergency=row["is_emergency"] and row["channel"] in CALLS,
         is_withheld=is_withheld,
         acknowledged_by=row["acknowledged_by"] or "",
         acknowledged_at=row["acknowledged_at"],

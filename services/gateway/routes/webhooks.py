@@ -54,12 +54,14 @@ def twilio_status() -> tuple[str, int]:
     status = form.get("MessageStatus") or form.get("SmsStatus") or form.get("CallStatus", "")
     if not identity or not status:
         raise InvalidArgument("RECEIPT_INCOMPLETE", "A receipt names its message and a status.")
+    is_call = "CallSid" in form
     receipt = queue.Receipt(
-        provider="twilio",
+        provider="twilio_voice" if is_call else "twilio",
         provider_message_id=identity,
         delivery_key=request.args.get(DELIVERY_KEY, ""),
         status=status,
-        error_code=form.get("ErrorCode", ""),
+        # A fax machine hears nothing.
+        error_code=form.get("ErrorCode") or ("fax" if form.get("AnsweredBy") == "fax" else ""),
     )
     _record([receipt])
     return "", 204

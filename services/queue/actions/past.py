@@ -7,7 +7,13 @@ from services.kit.ids import new_id
 from services.queue.domain import FINAL, MAX_RECIPIENTS, Channel, State, expiry
 from services.queue.records import Entry, Message, Outcome, PastMessage, Recipient
 
-_PROVIDERS = {Channel.EMAIL: "ses", Channel.SMS: "twilio", Channel.PUSH: "sns"}
+_PROVIDERS = {
+    Channel.EMAIL: "ses",
+    Channel.SMS: "twilio",
+    Channel.TTS: "twilio_voice",
+    Channel.RECORDED: "twilio_voice",
+    Channel.PUSH: "sns",
+}
 _FINAL = FINAL | {State.SENT}
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.queue import metrics
+from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
 from services.queue.failures import Meaning, meaning
 from services.queue.records import Receipt
@@ -28,12 +29,17 @@ class Effect:
     kept: int = 0
 
 
-async def record_receipts(engine: AsyncEngine, clock: Clock, receipts: Sequence[Receipt]) -> Effect:
-    """Apply receipts; those of deliveries that nobody knows yet are kept, and matched when they appear."""
+async def record_receipts(
+    engine: AsyncEngine, clock: Clock, receipts: Sequence[Receipt], redial_seconds: float = REDIAL_SECONDS
+) -> Effect:
+    """Apply receipts; those of deliveries that nobody knows yet are kept, and matched when they appear.
+
+    `redial_seconds` is the first pause before a call that nobody took is made again.
+    """
     now = clock()
     known = [(each, said) for each in map(_with_plain_key, receipts) if (said := meaning(each))]
     async with transaction(engine) as connection:
-        applied, late = await _apply(connection, known, now)
+        applied, late = await _apply(connection, known, now, redial_seconds)
         await outcomes.keep_unmatched(connection, late, now)
     effect = Effect(applied, len(receipts) - applied - len(late), len(late))
     for name in ("applied", "ignored", "kept"):
@@ -41,20 +47,20 @@ async def record_receipts(engine: AsyncEngine, clock: Clock, receipts: Sequence[
     return effect
 
 
-async def match_kept(engine: AsyncEngine, clock: Clock) -> int:
+async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = REDIAL_SECONDS) -> int:
     """Apply kept receipts whose deliveries have an outcome by now; return how many were matched."""
     now = clock()
     async with transaction(engine) as connection:
         found = await outcomes.matchable(connection, _MATCH_AT_ONCE)
         known = [(each, said) for _, each in found if (said := meaning(each))]
-        await _apply(connection, known, now)
+        await _apply(connection, known, now, redial_seconds)
         await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in found])
         await outcomes.forget_old(connection, now - _KEEP_UNMATCHED)
     return len(found)
 
 
 async def _apply(
-    connection: AsyncConnection, receipts: Sequence[tuple[Receipt, Meaning]], now: datetime
+    connection: AsyncConnection, receipts: Sequence[tuple[Receipt, Meaning]], now: datetime, redial_seconds: float
 ) -> tuple[int, list[Receipt]]:
     """Move the outcomes that exist; return how many receipts changed one, and the receipts without an outcome."""
     keys = [key for each, _ in receipts if (key := DeliveryKey.parse(each.delivery_key))]
@@ -62,6 +68,7 @@ async def _apply(
     unkeyed = [each.provider_message_id for each, _ in receipts if not DeliveryKey.parse(each.delivery_key)]
     by_id = await outcomes.lock_by_provider_id(connection, filter(None, unkeyed)) if any(unkeyed) else {}
     changed: dict[tuple[str, int], tuple[Standing, datetime]] = {}
+    nobody_took: dict[tuple[str, int], Standing] = {}
     deltas, applied, late = Deltas(), 0, []
     for receipt, said in sorted(receipts, key=lambda pair: pair[0].occurred_at):
         key = DeliveryKey.parse(receipt.delivery_key)
@@ -71,6 +78,12 @@ async def _apply(
         elif _move(standing, receipt, said, deltas):
             applied += 1
             changed[standing.entry_id, standing.number] = (standing, now)
+            if said.may_redial:
+                nobody_took[standing.entry_id, standing.number] = standing
+    for standing in await redial(connection, list(nobody_took.values()), now, redial_seconds) if nobody_took else ():
+        deltas.move(standing.entry_id, standing.school_id, State.ERROR, State.PENDING)
+        del changed[standing.entry_id, standing.number]
+        metrics.redialled.add(1)
     if changed:
         await outcomes.update(connection, list(changed.values()))
         await counts.apply(connection, deltas, now)

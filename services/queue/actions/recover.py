@@ -106,6 +106,7 @@ def _taken(dispatcher: Dispatcher, work: Work, number: int, trace: Trace) -> Out
         return outcome
     now = dispatcher.clock()
     said = meaning(Receipt(provider, trace.provider_message_id, "", trace.status, trace.code, now))
-    if said is None or said.state is State.HANDED_OFF:
+    if said is None or said.state is State.HANDED_OFF or said.may_redial:
+        # A call that nobody took stays handed off until its receipt comes or is asked for: then it is made again.
         return outcome
     return outcome._replace(state=said.state, error_code=said.error_code)

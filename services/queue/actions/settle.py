@@ -12,6 +12,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, DeadlineExceeded, Unavailable
 from services.queue import metrics
+from services.queue.actions.redialling import REDIAL_SECONDS
 from services.queue.domain import (
     MAX_ATTEMPTS,
     DeliveryKey,
@@ -41,6 +42,8 @@ class Pace:
     """When the provider is asked about what it may have taken."""
     receipt_wait_seconds: float = 60.0
     """How long receipts may take that prove what a provider without a search took."""
+    redial_seconds: float = REDIAL_SECONDS
+    """First pause before a call that nobody took is made again."""
 
 
 @dataclass
@@ -169,6 +172,8 @@ async def _with_early_receipts(connection: AsyncConnection, batch: Batch, settle
     kept = await outcomes.waiting(connection, unconfirmed) if unconfirmed else []
     if not kept:
         return settlement.outcomes
+    # A call that nobody took is made again, or not, when its receipt meets the outcome: match_kept sees to it.
+    kept = [(receipt_id, receipt) for receipt_id, receipt in kept if not _may_redial(receipt)]
     moved = {each.number: each for each in settlement.outcomes}
     for _, receipt in kept:
         key = DeliveryKey.parse(receipt.delivery_key)
@@ -176,6 +181,11 @@ async def _with_early_receipts(connection: AsyncConnection, batch: Batch, settle
             moved[key.number] = _moved(moved[key.number], receipt)
     await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in kept])
     return list(moved.values())
+
+
+def _may_redial(receipt: Receipt) -> bool:
+    said = meaning(receipt)
+    return said is not None and said.may_redial
 
 
 def _moved(outcome: Outcome, receipt: Receipt) -> Outcome:

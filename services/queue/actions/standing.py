@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 
 from services.kit.auth import Caller
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue.calling import can_be_spoken
 from services.queue.domain import (
+    CALL_OUT,
+    CALLS,
     MAX_BODY,
     MAX_KEY,
     MAX_SUBJECT,
@@ -133,6 +136,8 @@ def _channels(draft: Draft) -> list[tuple[str, str]]:
         wrong += _length(f"channels/{position}/text", said, 0, most)
         if not said.strip() and name != Channel.EMAIL:
             wrong.append((f"{pointer}/text", "This channel has nothing to say."))
+        if name == Channel.TTS and len(said) <= most and not can_be_spoken(said):
+            wrong.append((f"{pointer}/text", "This has too many special characters to be read aloud."))
     return wrong
 
 
@@ -152,6 +157,7 @@ def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
     if known.sender is not None and caller.viewer:
         _check_permissions(draft, caller, known.sender, is_excluded=is_excluded)
     _check_lane(draft, caller)
+    _check_calls(draft, sender)
     _check_modules(draft, known, is_excluded=is_excluded)
     title = school.title if school and (is_excluded or not draft.from_title) else draft.from_title or sender.name
     is_staff = sender.role in _STAFF
@@ -205,10 +211,21 @@ def _check_lane(draft: Draft, caller: Caller) -> None:
         raise PermissionDenied("LANE_NOT_ALLOWED", "This lane is for the system.")
 
 
+def _check_calls(draft: Draft, sender: Sender) -> None:
+    """Only staff call: what is said in a recording cannot be screened. Only a call is an emergency (statement 46)."""
+    has_call = any(name in CALLS for name, _ in draft.channels)
+    if has_call and sender.role not in _STAFF and draft.kind != KIND_ALERT:
+        raise PermissionDenied("SENDING_NOT_ALLOWED", "Calls are for staff.")
+    if draft.is_emergency and not has_call:
+        wrong = [("/is_emergency", "Choose text to speech or a recorded call.")]
+        raise InvalidArgument("EMERGENCY_NEEDS_CALL", "An emergency goes out as a call.", violations=wrong)
+
+
 def _check_modules(draft: Draft, known: Known, *, is_excluded: bool) -> None:
-    if not any(name == Channel.SMS for name, _ in draft.channels) or draft.kind == KIND_ALERT:
+    if not any(name in CALL_OUT for name, _ in draft.channels) or draft.kind == KIND_ALERT:
         return
     if not known.modules.get("call_out", False):
-        raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts cannot be sent.")
+        raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts and calls cannot be sent.")
     if is_excluded:
-        raise FailedPrecondition("SCHOOL_EXCLUDED", "Texts are not available to a school excluded from communication.")
+        sentence = "Texts and calls are not available to a school excluded from communication."
+        raise FailedPrecondition("SCHOOL_EXCLUDED", sentence)

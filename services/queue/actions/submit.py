@@ -200,7 +200,8 @@ class _Recipients:
     ) -> None:
         destination, problem = where
         recipient = Recipient(number, *person[:9], destination, problem, person.has_account, person.type)
-        contact = destination.casefold() or (f"inbox {person.person_id}" if not problem else "")
+        contact = contacts.compared(entry.channel, destination)
+        contact = contact or (f"inbox {person.person_id}" if not problem else "")
         outcome = None
         if self._families[entry.entry_id].is_duplicate(contact):
             outcome = Outcome(number, State.DUPLICATE)

@@ -57,7 +57,8 @@ async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
             entry_id, number, attempt, _, _ = asked[identity]
             receipts.append(Receipt(name, identity, f"{entry_id}.{number}.{attempt}", status, code, now))
     if receipts:
-        await record_receipts(dispatcher.engine, dispatcher.clock, receipts)
+        redial_seconds = dispatcher.pace.redial_seconds
+        await record_receipts(dispatcher.engine, dispatcher.clock, receipts, redial_seconds)
     return len(receipts)
 
 

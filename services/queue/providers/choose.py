@@ -12,7 +12,11 @@ from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
 from services.queue.providers.ses_email import SesEmail
 from services.queue.providers.sns_push import SnsPush
-from services.queue.providers.twilio_sms import TwilioSettings, TwilioSms
+from services.queue.providers.speech import said
+from services.queue.providers.twilio import TwilioSettings
+from services.queue.providers.twilio_sms import TwilioSms
+from services.queue.providers.twilio_voice import TwilioVoice
+from services.queue.records import Work
 
 _log = get_logger(__name__)
 _MARGIN_SECONDS = 2.0
@@ -30,7 +34,7 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
         providers=providers,
         lease_seconds=max(config.lease_seconds, 2 * (config.provider_timeout_seconds + _MARGIN_SECONDS)),
         call_seconds=config.provider_timeout_seconds + _MARGIN_SECONDS,
-        pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds),
+        pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds, config.redial_seconds),
         emergency_ignores_stop=config.emergency_ignores_stop,
     )
 
@@ -39,7 +43,11 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     """Return an adapter for every account of the environment."""
     providers: dict[Channel, Provider] = {}
     if config.twilio_account_sid and config.twilio_from_number:
-        providers[Channel.SMS] = TwilioSms(_twilio(config))
+        providers[Channel.SMS] = TwilioSms(_twilio(config, config.twilio_from_number))
+    calling_number = config.twilio_voice_number or config.twilio_from_number
+    if config.twilio_account_sid and calling_number.startswith("+"):
+        voice = _twilio(config, calling_number)
+        providers[Channel.TTS] = TwilioVoice(Channel.TTS, voice, _spoken)
     if config.aws_access_key_id and config.ses_from_address:
         providers[Channel.EMAIL] = SesEmail(_aws(config), config.ses_from_address, config.ses_configuration_set)
     if config.aws_access_key_id and config.sns_platform_application_arn:
@@ -47,12 +55,17 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     return providers
 
 
-def _twilio(config: ProviderConfig) -> TwilioSettings:
+def _spoken(work: Work) -> str:
+    """Read the text in the voice of the language that it is written in, whatever the recipient's own may be."""
+    return said(work.content.text, work.content.language)
+
+
+def _twilio(config: ProviderConfig, from_number: str) -> TwilioSettings:
     return TwilioSettings(
         account_sid=config.twilio_account_sid,
         auth_token=config.twilio_auth_token.get_secret_value(),
         base_url=config.twilio_base_url,
-        from_number=config.twilio_from_number,
+        from_number=from_number,
         status_callback_url=config.twilio_status_callback_url,
         timeout_seconds=config.provider_timeout_seconds,
         concurrency=config.provider_concurrency,

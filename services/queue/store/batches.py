@@ -61,7 +61,8 @@ _RECIPIENTS = sa.text(
     " AND o.created_at = r.created_at) ORDER BY r.number"
 )
 _CONTENT = sa.text(
-    "SELECT m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind FROM entries e"
+    "SELECT m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
+    " e.recording_id::text AS recording_id FROM entries e"
     " JOIN messages m ON m.message_id = e.message_id WHERE e.entry_id = :entry_id"
 )
 

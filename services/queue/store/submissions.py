@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.queue.domain import BATCH_SIZE, COUNTED_AS, Channel, State
+from services.queue.domain import COUNTED_AS, Channel, State, batch_size
 from services.queue.records import Entry, Message, Outcome, Recipient
 from services.queue.store import copying, counts
 
@@ -52,7 +52,7 @@ class Writer:
         self._entries[entry.entry_id] = entry
         numbers = self._waiting.setdefault(key, [])
         numbers.append(number)
-        if len(numbers) == BATCH_SIZE:
+        if len(numbers) == batch_size(entry.channel):
             self._batches.append(self._batch(entry, key[1], numbers, state))
             self._waiting[key] = []
 

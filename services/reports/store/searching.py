@@ -7,7 +7,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reports.domain import COLUMNS, NUMBERS, Kind, Operator, Order, Origin, Page, Report, Rule, Search, Sight
-from services.reports.store.sight import column_value, counts_of, has_flag, is_acknowledged, touches, visible
+from services.reports.store.sight import (
+    column_value,
+    counts_of,
+    has_flag,
+    is_acknowledged,
+    is_emergency_call,
+    touches,
+    visible,
+)
 from services.reports.tables import entries, messages, threats
 
 Condition = sa.ColumnElement[bool]
@@ -88,7 +96,7 @@ class Finding:
         if search.is_secure:
             found.append(messages.c.is_secure)
         if search.is_emergency:
-            found.append(messages.c.is_emergency)
+            found.append(is_emergency_call())
         if search.is_flagged:
             found.append(has_flag(*Origin))
         return found + self._times()

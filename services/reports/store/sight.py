@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from services.reports.domain import CHANNEL_LABELS, COUNTERS, NUMBERS, Origin, Report, Screening, Sight
+from services.reports.domain import CALLS, CHANNEL_LABELS, COUNTERS, NUMBERS, Origin, Report, Screening, Sight
 from services.reports.tables import acknowledgements, entries, entry_counts, flags, messages
 
 LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
@@ -87,6 +87,11 @@ def message_words(report: Report) -> sa.ColumnElement[str]:
     return sa.case((messages.c.screening == Screening.WITHHELD, ""), else_=words)
 
 
+def is_emergency_call() -> sa.ColumnElement[bool]:
+    """Return whether a row is an emergency call; the e-mail that goes with it is none (statements 30, 46)."""
+    return sa.and_(messages.c.is_emergency, entries.c.channel.in_(CALLS))
+
+
 def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.ColumnElement[Any]:
     """Return the value of a column as it sorts and is compared; text in lower case. Never NULL."""
     if column in NUMBERS:
@@ -106,7 +111,7 @@ def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.Colum
         return sa.func.lower(texts[column], type_=sa.Text())
     ticks: dict[str, sa.ColumnElement[bool]] = {
         "secure": messages.c.is_secure,
-        "emergency": messages.c.is_emergency,
+        "emergency": is_emergency_call(),
         "flagged": has_flag(Origin.TEACHER, Origin.SYSTEM),
         "admin_flagged": has_flag(Origin.ADMIN),
         "acknowledge": is_acknowledged(),

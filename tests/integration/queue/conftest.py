@@ -164,6 +164,8 @@ def twilio_receipt(received: Received, now: datetime) -> Receipt:
     """Return the receipt of a status callback."""
     form = received.form
     key = received.path.partition("delivery_key=")[2]
+    if "CallSid" in form:
+        return Receipt("twilio_voice", form["CallSid"], key, form["CallStatus"], "", now)
     return Receipt("twilio", form["MessageSid"], key, form["MessageStatus"], form.get("ErrorCode", ""), now)
 
 

@@ -2,7 +2,7 @@
 
 from services.gateway.routes.webhooks import DELIVERY_KEY, receipts_of
 from services.queue.providers.ses_email import KEY_TAG
-from services.queue.providers.twilio_sms import KEY_PARAMETER
+from services.queue.providers.twilio import KEY_PARAMETER
 
 
 def event(kind: str, **detail: object) -> dict[str, object]:

@@ -138,7 +138,7 @@ def test_rights_are_needed() -> None:
     assert decide(DRAFT, _caller("send_messages"), known).sender.name == "Real Name"
     assert _refusal(DRAFT, _caller(), known) == "SENDING_NOT_ALLOWED"
     assert _refusal(DRAFT, _caller("send_messages", person_id="p2"), known) == "SENDER_NOT_SELF"
-    emergency = replace(DRAFT, is_emergency=True)
+    emergency = replace(DRAFT, is_emergency=True, channels=[("tts", "")])
     assert _refusal(emergency, _caller("send_messages"), known) == "EMERGENCY_NOT_ALLOWED"
     decide(emergency, _caller("send_messages", "send_emergency"), known)
     district = replace(DRAFT, source=Source.DISTRICT)

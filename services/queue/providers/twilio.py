@@ -1,0 +1,166 @@
+"""What the adapters to Twilio share: its own library sent to our address, what refusals mean, what a fetch says."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import aiohttp
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from services.kit.errors import Unavailable
+from services.queue.providers.base import Answer, Handed
+
+KEY_PARAMETER = "delivery_key"
+"""Query parameter of the callback address that carries the delivery key."""
+OUR_CLOCKS_DIFFER = timedelta(minutes=2)
+MOST_LISTED = 100
+NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""The request certainly did not arrive."""
+BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, TwilioException)
+"""It may have arrived."""
+_TOO_MANY = 429
+_UNAVAILABLE = 503
+_retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
+
+
+@dataclass(frozen=True)
+class TwilioSettings:
+    """The account, and how it is reached."""
+
+    account_sid: str
+    auth_token: str
+    base_url: str
+    """https://api.twilio.com, or the address of something that speaks like it."""
+    from_number: str
+    """E.164 number, or for texts the SID of a messaging service (MG…)."""
+    status_callback_url: str
+    """Where Twilio tells what becomes of a text or a call; empty means that it is only asked."""
+    timeout_seconds: float = 10.0
+    concurrency: int = 50
+
+    def callback(self, delivery_key: str) -> str:
+        """Return the callback address of a delivery, empty without callbacks."""
+        if not self.status_callback_url:
+            return ""
+        return f"{self.status_callback_url}?{urlencode({KEY_PARAMETER: delivery_key})}"
+
+
+class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no types
+    """Twilio's client, sent to another address, with Retry-After kept."""
+
+    def __init__(self, settings: TwilioSettings) -> None:
+        super().__init__(timeout=settings.timeout_seconds, pool_connections=True)
+        self._base = urlsplit(settings.base_url)
+        self._timeout_seconds = settings.timeout_seconds
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Make the call at our address. The library ignores the client's time-out, and signs in a deprecated way."""
+        parts = urlsplit(url)
+        path = self._base.path.rstrip("/") + parts.path
+        there = urlunsplit((self._base.scheme, self._base.netloc, path, parts.query, ""))
+        signed = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
+        response = await super().request(
+            method,
+            there,
+            params=params,
+            data=data,
+            headers={**(headers or {}), **signed},
+            timeout=timeout or self._timeout_seconds,
+            allow_redirects=allow_redirects,
+        )
+        # The library's exception drops the headers; every send is a task of its own, and so is this variable.
+        _retry_after_header.set(str((response.headers or {}).get("Retry-After", "")))
+        return response
+
+
+class TwilioAccount:
+    """The library's client with our address. Make it inside the running loop; nothing is connected yet."""
+
+    def __init__(self, settings: TwilioSettings) -> None:
+        """Take the account."""
+        self._settings = settings
+        self._http = _Http(settings)
+        self.client: Any = Client(settings.account_sid, settings.auth_token, http_client=self._http)
+
+    async def create(self, number: int, call: Callable[[], Awaitable[Any]]) -> Handed:
+        """Create a text or a call for the recipient with this number, and return what came of it."""
+        try:
+            made = await call()
+        except TwilioRestException as problem:
+            return _refused(number, problem)
+        except NOT_REACHED:
+            return Handed(number, Answer.UNREACHABLE)
+        except BROKEN:
+            return Handed(number, Answer.UNSURE)
+        return Handed(number, Answer.TAKEN, provider_message_id=str(made.sid))
+
+    async def ask(
+        self, sids: Sequence[str], fetch: Callable[[str], Awaitable[Any]], code_of: Callable[[Any], str]
+    ) -> Mapping[str, tuple[str, str]]:
+        """Return status and error code by SID, for those that Twilio knows. Raises Unavailable."""
+        limit = asyncio.Semaphore(self._settings.concurrency)
+
+        async def one(sid: str) -> tuple[str, tuple[str, str]] | None:
+            try:
+                async with limit:
+                    found = await fetch(sid)
+            except TwilioRestException as problem:
+                if problem.status == 404:
+                    return None
+                raise silent() from problem
+            except BROKEN as problem:
+                raise silent() from problem
+            return sid, (status_of(found), code_of(found))
+
+        answers = await asyncio.gather(*(one(sid) for sid in sids))
+        return dict(each for each in answers if each)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._http.close()
+
+
+def status_of(found: Any) -> str:
+    """Return the status of a text or a call in Twilio's word."""
+    return str(getattr(found.status, "value", found.status))
+
+
+def silent() -> Unavailable:
+    """Return the error of a Twilio that does not answer."""
+    return Unavailable("PROVIDER_UNAVAILABLE", "Twilio does not answer.")
+
+
+def _refused(number: int, problem: TwilioRestException) -> Handed:
+    code = str(problem.code or problem.status)
+    if problem.status in {_TOO_MANY, _UNAVAILABLE}:
+        return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after())
+    if problem.status >= 500:
+        # Twilio may have stored the text or call before it failed: only its lists tell.
+        return Handed(number, Answer.UNSURE, code=code)
+    return Handed(number, Answer.REFUSED, code=code)
+
+
+def _retry_after() -> float | None:
+    try:
+        seconds = float(_retry_after_header.get())
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,0 +1,128 @@
+"""Calls by Twilio's Calls resource, through Twilio's own library: a text read aloud, or a recording.
+
+A machine that answers is waited for: Twilio tells the end of its greeting, then leaves the message after the beep.
+Whether somebody took the call is told by receipts; calling again is the queue's business.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from services.queue.calling import in_turn
+from services.queue.domain import Channel
+from services.queue.failures import explain
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
+from services.queue.providers.fan_out import fan_out
+from services.queue.providers.twilio import (
+    BROKEN,
+    MOST_LISTED,
+    OUR_CLOCKS_DIFFER,
+    TwilioAccount,
+    TwilioSettings,
+    silent,
+    status_of,
+)
+from services.queue.records import Recipient, Work
+
+_RING_SECONDS = 30
+_EVENTS = ["initiated", "ringing", "answered", "completed"]
+_FAX = "fax"
+_QUICK_SECONDS = 1.0
+"""A refusal that came later leaves no time for another number: one hand-over lasts little longer than one request."""
+
+
+class TwilioVoice:
+    """The adapter of one channel of calls. Make it inside the running loop."""
+
+    name = "twilio_voice"
+    tells = True
+
+    def __init__(self, channel: Channel, settings: TwilioSettings, twiml: Callable[[Work], str]) -> None:
+        """`twiml` says what the calls of a batch say. Nothing is connected yet."""
+        self.channel = channel
+        self.concurrency = settings.concurrency
+        self._settings, self._twiml = settings, twiml
+        self._account = TwilioAccount(settings)
+
+    def hand_over(
+        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+    ) -> AsyncIterator[Handed]:
+        """Call each recipient."""
+        twiml = self._twiml(work)
+        return fan_out(recipients, lambda one: self._call(work, one, twiml), may_continue, self.concurrency)
+
+    async def _call(self, work: Work, recipient: Recipient, twiml: str) -> Handed:
+        """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""
+        answer = Handed(recipient.number, Answer.NOT_TRIED)
+        started = time.monotonic()
+        for number in in_turn(recipient.destination, work.batch.attempt):
+            answer = await self._ring(work, recipient, number, twiml)
+            is_refused = answer.answer is Answer.REFUSED and explain(self.name, answer.code).kind == "permanent"
+            if not is_refused or time.monotonic() - started > _QUICK_SECONDS:
+                break
+        return answer
+
+    async def _ring(self, work: Work, recipient: Recipient, number: str, twiml: str) -> Handed:
+        address = self._settings.callback(str(work.batch.key(recipient.number)))
+        callback = {"status_callback": address, "status_callback_event": _EVENTS} if address else {}
+        calls = self._account.client.calls
+        return await self._account.create(
+            recipient.number,
+            lambda: calls.create_async(
+                to=number,
+                from_=self._settings.from_number,
+                twiml=twiml,
+                machine_detection="DetectMessageEnd",
+                timeout=_RING_SECONDS,
+                **callback,
+            ),
+        )
+
+    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+        """Look for our call in what the account dialled to each number since the batch was claimed.
+
+        A call in Twilio's list tells nothing of what it says: number and time must do, so a call that belongs to no
+        other delivery is taken for ours. Two deliveries to one number count each call once, oldest first.
+        """
+        numbers = sorted({number for each in recipients for number in in_turn(each.destination, 1)})
+        limit = asyncio.Semaphore(self.concurrency)
+        dialled = await asyncio.gather(*(self._dialled(work, number, limit) for number in numbers))
+        taken = await others([str(each.sid) for calls in dialled for each in calls])
+        free = {
+            number: [one for one in calls if str(one.sid) not in taken]
+            for number, calls in zip(numbers, dialled, strict=True)
+        }
+        return {each.number: _assigned(each, work.batch.attempt, free) for each in recipients}
+
+    async def _dialled(self, work: Work, number: str, limit: asyncio.Semaphore) -> list[Any]:
+        """Return the calls to the number since the batch was claimed, oldest first."""
+        since = work.batch.claimed_at - OUR_CLOCKS_DIFFER
+        calls = self._account.client.calls
+        try:
+            async with limit:
+                found = await calls.list_async(to=number, limit=MOST_LISTED, page_size=MOST_LISTED)
+        except BROKEN as problem:
+            raise silent() from problem
+        return [each for each in found if not each.date_created or each.date_created >= since][::-1]
+
+    async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Fetch each call."""
+        calls = self._account.client.calls
+        return await self._account.ask(provider_message_ids, lambda sid: calls(sid).fetch_async(), _code)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._account.close()
+
+
+def _assigned(recipient: Recipient, attempt: int, free: Mapping[str, list[Any]]) -> Trace:
+    for number in in_turn(recipient.destination, attempt):
+        if free[number]:
+            call = free[number].pop(0)
+            return Trace(Found.TAKEN, str(call.sid), status_of(call), _code(call))
+    return Trace(Found.NOT_TAKEN)
+
+
+def _code(call: Any) -> str:
+    return _FAX if call.answered_by == _FAX else ""

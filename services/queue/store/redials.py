@@ -1,0 +1,89 @@
+"""Deliveries that are called again: what their call was, and the batch that holds the next one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.domain import CALL_BATCH_SIZE, Channel, Lane
+from services.queue.store.outcomes import Standing
+
+_CALLS = sa.text(
+    "SELECT r.entry_id::text, r.number, r.destination, e.message_id::text, e.channel, e.expires_at, m.lane,"
+    " m.cancelled_at IS NOT NULL"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
+    " JOIN entries e ON e.entry_id = k.entry_id JOIN messages m ON m.message_id = e.message_id"
+    " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
+    # A cancellation at the same time waits for us and finds the batch, or we wait and find the cancellation.
+    " ORDER BY r.entry_id, r.number FOR SHARE OF m"
+)
+_FORGET = sa.text(
+    "DELETE FROM outcomes WHERE entry_id = :entry_id AND number = :number AND created_at = :created_at"
+    " AND state = 'handed_off'"
+)
+_JOIN = sa.text(
+    "UPDATE batches SET changed_at = :now,"
+    " numbers = (SELECT array_agg(n ORDER BY n) FROM unnest(numbers || CAST(:number AS integer)) AS n) WHERE batch_id = ("
+    " SELECT batch_id FROM batches WHERE entry_id = :entry_id AND school_id = :school_id AND attempt = :attempt"
+    " AND state = 'pending' AND due_at = :due_at AND cardinality(numbers) < :most"
+    " LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING batch_id"
+)
+_ADD = sa.text(
+    "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
+    " expires_at, changed_at) VALUES (:entry_id, :message_id, :created_at, :school_id, :channel, :lane, 'pending',"
+    " ARRAY[CAST(:number AS integer)], :attempt, :due_at, :expires_at, :now)"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is needed to call again."""
+
+    destination: str
+    message_id: str
+    channel: Channel
+    expires_at: datetime
+    lane: Lane
+    is_cancelled: bool
+
+
+async def calls_of(connection: AsyncConnection, failed: Sequence[Standing]) -> list[tuple[Standing, Call]]:
+    """Return what the calls of these deliveries were; their messages cannot be cancelled until this one ends."""
+    by_key = {(each.entry_id, each.number): each for each in failed}
+    values = {"entry_ids": [entry_id for entry_id, _ in by_key], "numbers": [number for _, number in by_key]}
+    rows = await connection.execute(_CALLS, values)
+    return [
+        (by_key[row[0], row[1]], Call(row[2], row[3], Channel(row[4]), row[5], Lane(row[6]), row[7])) for row in rows
+    ]
+
+
+def shared_moment(due_at: datetime, pause: timedelta) -> datetime:
+    """Return a moment at most a tenth of the pause later: calls of about the same time are queued as one batch."""
+    grain = max(pause / 10, timedelta(milliseconds=1))
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    return start + -((start - due_at) // grain) * grain
+
+
+async def queue_again(
+    connection: AsyncConnection, standing: Standing, call: Call, due_at: datetime, now: datetime
+) -> None:
+    """Replace the outcome of a call by a place in a batch that is due then, as the next attempt."""
+    values = {
+        "entry_id": standing.entry_id,
+        "number": standing.number,
+        "created_at": standing.created_at,
+        "school_id": standing.school_id,
+        "message_id": call.message_id,
+        "channel": call.channel.value,
+        "lane": int(call.lane),
+        "attempt": standing.attempt + 1,
+        "due_at": due_at,
+        "expires_at": call.expires_at,
+        "now": now,
+        "most": CALL_BATCH_SIZE,
+    }
+    await connection.execute(_FORGET, values)
+    if (await connection.execute(_JOIN, values)).scalar_one_or_none() is None:
+        await connection.execute(_ADD, values)
