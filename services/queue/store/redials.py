@@ -25,7 +25,8 @@ _FORGET = sa.text(
 )
 _JOIN = sa.text(
     "UPDATE batches SET changed_at = :now,"
-    " numbers = (SELECT array_agg(n ORDER BY n) FROM unnest(numbers || CAST(:number AS integer)) AS n) WHERE batch_id = ("
+    " numbers = (SELECT array_agg(n ORDER BY n) FROM unnest(numbers || CAST(:number AS integer)) AS n)"
+    " WHERE batch_id = ("
     " SELECT batch_id FROM batches WHERE entry_id = :entry_id AND school_id = :school_id AND attempt = :attempt"
     " AND state = 'pending' AND due_at = :due_at AND cardinality(numbers) < :most"
     " LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING batch_id"

@@ -81,6 +81,7 @@ async def test_filters_combine_with_and_their_values_with_or(reports: Reports, o
         message(subject="b", entries=on(types.CHANNEL_SMS, NORTH)),
         message(subject="c emergency", entries=on(types.CHANNEL_EMAIL, NORTH)),
         message(subject="d", school=SOUTH, entries=on(types.CHANNEL_TTS, SOUTH), is_emergency=True),
+        message(subject="e", school=SOUTH, entries=on(types.CHANNEL_EMAIL, SOUTH), is_emergency=True),
     )
     found = await subjects(reports, officer, channels=[types.CHANNEL_SMS, types.CHANNEL_TTS])
     assert found == ["b", "d"]
@@ -89,7 +90,9 @@ async def test_filters_combine_with_and_their_values_with_or(reports: Reports, o
     ]
     assert await subjects(reports, officer, is_secure=True) == ["a"]
     assert await subjects(reports, officer, is_emergency=True) == ["d"]
-    assert len(await subjects(reports, officer)) == 4
+    assert len(await subjects(reports, officer)) == 5
+    rows = (await reports.history(officer)).rows
+    assert {row.subject for row in rows if row.is_emergency} == {"d"}
 
 
 @pytest.mark.accepts(40, 41, 42, 52)
