@@ -18,9 +18,9 @@ async def serve(config: Config, life: Lifecycle) -> None:
     """Answer DirectoryService and publish what changed."""
     engine = create_engine(config.database_url.get_secret_value(), name="directory serve", statement_timeout_seconds=30)
     life.on_stop("database", engine.dispose)
-    bus = await Bus.connect(config.nats_url.get_secret_value(), name="directory", replicas=config.nats_replicas)
+    bus = Bus(config.nats_url.get_secret_value(), name="directory", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
-    await bus.ensure_stream("directory")
+    life.spawn("nats", bus.open("directory"))
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
     server.add(

@@ -6,7 +6,7 @@ A service's __main__.py is wiring in one straight line:
         engine = create_engine(settings.database_url.get_secret_value(), name="queue serve")
         life.on_stop("database", engine.dispose)
         trace_sql(engine)
-        bus = await Bus.connect(settings.nats_url.get_secret_value(), name="queue serve")
+        bus = Bus(settings.nats_url.get_secret_value(), name="queue serve")
         life.on_stop("bus", bus.close)
         life.spawn("outbox relay", Relay(engine, bus).run())
 

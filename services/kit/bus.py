@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -16,6 +15,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError
 
 from services.kit.logs import get_logger
+from services.kit.outage import Outage
 
 _log = get_logger(__name__)
 DEAD_LETTERS = "dead"
@@ -39,40 +39,39 @@ def stream_name(service: str) -> str:
 
 
 class Bus:
-    """One connection to NATS, which outlives every restart of the server."""
+    """One connection to NATS, which waits for the server and outlives every restart of it."""
 
-    def __init__(self, client: Client, replicas: int) -> None:
-        """Use Bus.connect instead."""
-        self.client = client
-        self.jetstream: JetStreamContext = client.jetstream(timeout=_PUBLISH_SECONDS)
-        self._replicas = replicas
+    def __init__(self, url: str, *, name: str, replicas: int = 1) -> None:
+        """Nothing is connected before `open`. `name` shows in NATS's connection list; replicas is 1, 3 or 5."""
+        self.client = Client()
+        self.jetstream: JetStreamContext = self.client.jetstream(timeout=_PUBLISH_SECONDS)
+        self._url, self._name, self._replicas = url, name, replicas
         self._in_flight = asyncio.Semaphore(_IN_FLIGHT)
-        self._is_closing = False
+        self._is_open = self._is_closing = False
+        self._problem = ""
 
-    @classmethod
-    async def connect(cls, url: str, *, name: str, replicas: int = 1) -> "Bus":
-        """Connect, waiting for NATS as long as it takes. `name` shows in its connection list; replicas is 1, 3 or 5."""
-
-        async def disconnected() -> None:
-            if bus is None or not bus._is_closing:
-                _log.warning("nats_disconnected")
-
-        bus: Bus | None = None
-        client = await nats.connect(
-            url,
-            name=name,
+    async def open(self, service: str) -> None:
+        """Connect and make the service's stream, waiting for NATS as long as it takes; until then all else fails."""
+        await self.client.connect(
+            self._url,
+            name=self._name,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps so long, whole or not
             connect_timeout=2,
             ping_interval=10,
             max_outstanding_pings=2,
-            error_cb=_log_error,
-            disconnected_cb=disconnected,
-            reconnected_cb=_log_reconnected,
+            error_cb=self._log_error,
+            disconnected_cb=self._log_disconnected,
+            reconnected_cb=self._log_connected,
         )
-        _log.info("nats_connected", server=urlsplit(url).netloc.rpartition("@")[2])
-        bus = cls(client, replicas)
-        return bus
+        self._is_open = True
+        await self._log_connected()
+        outage = Outage(part="stream", service=service)
+        while True:
+            try:
+                return await self.ensure_stream(service)
+            except BusError as problem:
+                await outage.wait(str(problem))
 
     async def ensure_stream(self, service: str) -> None:
         """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot."""
@@ -85,6 +84,7 @@ class Bus:
             duplicate_window=_DUPLICATE_WINDOW_SECONDS,
             num_replicas=self._replicas,
         )
+        self._check_open()
         try:
             try:
                 await self.jetstream.add_stream(config)
@@ -100,6 +100,7 @@ class Bus:
 
         A stream that is gone (NATS lost its data) is made anew. BusError when NATS does not take it.
         """
+        self._check_open()
         every = {**(headers or {}), "Nats-Msg-Id": event_id}
         async with self._in_flight:
             try:
@@ -123,16 +124,29 @@ class Bus:
     async def close(self) -> None:
         """Send what is buffered and end the connection."""
         self._is_closing = True
+        if not self._is_open:
+            return
         try:
             await asyncio.wait_for(self.client.flush(), 1)
         except _HIDDEN_ERRORS:
             _log.warning("nats_closed_unflushed")
         await self.client.close()
 
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise BusError("not connected")
 
-async def _log_error(problem: Exception) -> None:
-    _log.warning("nats_error", problem=type(problem).__name__)
+    async def _log_error(self, problem: Exception) -> None:
+        """Say each kind of problem once until NATS answers: the client tries four times a second."""
+        kind = type(problem).__name__
+        if kind != self._problem or self.client.is_connected:
+            _log.warning("nats_error", problem=kind)
+        self._problem = kind
 
+    async def _log_disconnected(self) -> None:
+        if not self._is_closing:
+            _log.warning("nats_disconnected")
 
-async def _log_reconnected() -> None:
-    _log.info("nats_reconnected")
+    async def _log_connected(self) -> None:
+        self._problem = ""
+        _log.info("nats_connected", server=urlsplit(self._url).netloc.rpartition("@")[2])

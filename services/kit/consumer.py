@@ -18,6 +18,7 @@ from nats.js.errors import BadRequestError
 from services.kit.bus import Bus, BusError, stream_name
 from services.kit.handling import Event, Handler, Handling, Poison
 from services.kit.logs import get_logger
+from services.kit.outage import Outage
 
 __all__ = ["Consumer", "Event", "Handler", "Poison", "Subscribing"]
 
@@ -55,6 +56,7 @@ class Consumer:
         self._bus, self._what = bus, subscribing
         self._handling = Handling(bus, subscribing.durable, handler, subscribing.max_attempts)
         self._stream = stream_name(subscribing.service)
+        self._outage = Outage(part="consumer", durable=subscribing.durable)
         # One batch a worker at work and one waiting: more would keep other replicas idle.
         self._room = subscribing.batch * subscribing.workers * 2
         self._waiting: asyncio.Queue[Msg] = asyncio.Queue()
@@ -92,6 +94,7 @@ class Consumer:
         """Declare the consumer and pull from it until it, its stream or the server has gone."""
         try:
             await self._declare()
+            self._outage.over()
             inbox = self._bus.client.new_inbox()
             subscription = await self._bus.client.subscribe(inbox, cb=self._receive)
             try:
@@ -99,8 +102,7 @@ class Consumer:
             finally:
                 await subscription.unsubscribe()
         except (BusError, NatsError, OSError, TimeoutError) as problem:
-            _log.warning("consumer_waits_for_nats", durable=self._what.durable, problem=type(problem).__name__)
-            await _wait(self._stopping, _RETRY_SECONDS)
+            await _wait(self._stopping, self._outage.failed(type(problem).__name__))
 
     async def _declare(self) -> None:
         await self._bus.ensure_stream(self._what.service)

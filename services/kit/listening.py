@@ -13,10 +13,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.kit.logs import get_logger
-
-_log = get_logger(__name__)
-_RETRY_SECONDS = 0.5
+from services.kit.outage import Outage
 
 
 class Subscription:
@@ -55,6 +52,7 @@ class Listener:
         self._channels = tuple(channels)
         self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self.is_listening = asyncio.Event()
+        self._outage = Outage(part="listener")
 
     @contextmanager
     def subscribe(self, channel: str) -> Iterator[Subscription]:
@@ -71,12 +69,13 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled; a lost database is waited for."""
         while True:
+            reason = "ended"
             try:
                 await self._session()
             except (psycopg.Error, OSError) as problem:
-                _log.warning("listener_interrupted", problem=type(problem).__name__)
+                reason = type(problem).__name__
             self.is_listening.clear()
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._outage.wait(reason)
 
     async def _session(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -89,6 +88,7 @@ class Listener:
                 for each in subscriptions:
                     each.tell_gap()
             self.is_listening.set()
+            self._outage.over()
             async for notice in connection.notifies():
                 for each in self._subscriptions[notice.channel]:
                     each.tell(notice.payload)

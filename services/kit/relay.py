@@ -20,10 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.bus import Bus, BusError
 from services.kit.clock import utc_now
 from services.kit.db import on_events_committed
-from services.kit.logs import get_logger
+from services.kit.outage import Outage
 from services.kit.telemetry import meter
 
-_log = get_logger(__name__)
 _published = meter(__name__).create_counter("lantern.outbox.published", "{event}", "Events that left the outbox.")
 _lag = meter(__name__).create_histogram("lantern.outbox.lag", "s", "From an event's commit to its publication.")
 
@@ -31,7 +30,6 @@ _LOCK = 7_013_402_119
 _CHANNEL: LiteralString = "outbox"
 _BATCH_ROWS = 500
 _POLL_SECONDS = 1.0
-_RETRY_SECONDS = 0.5
 _FULL_SCAN_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0
 _KEEP_CONSUMED = timedelta(days=14)
@@ -49,6 +47,7 @@ class Relay:
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._bus = bus
         self._woken = asyncio.Event()
+        self._outage = Outage(part="outbox relay")
         # Rows at or below the floor were published long ago. Scanning above it skips their dead index entries, of which
         # a long-held snapshot (an export) may keep very many; a full scan now and then finds a row that committed late.
         self._floor = 0
@@ -63,8 +62,7 @@ class Relay:
             try:
                 await self._session()
             except (psycopg.Error, OSError, BusError) as problem:
-                _log.warning("outbox_relay_interrupted", problem=type(problem).__name__)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await self._outage.wait(type(problem).__name__)
 
     async def _session(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -111,6 +109,7 @@ class Relay:
     async def _publish_batch(self, connection: psycopg.AsyncConnection[TupleRow]) -> int:
         rows = await (await connection.execute(_SELECT, (self._from(), _BATCH_ROWS))).fetchall()
         if not rows:
+            self._outage.over()
             return 0
         results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
         failed = [each for each in results if isinstance(each, BaseException)]
@@ -119,6 +118,7 @@ class Relay:
         self._note(done)
         if failed:
             raise failed[0]
+        self._outage.over()
         return len(rows)
 
     async def _publish(self, row: tuple[Any, ...]) -> None:

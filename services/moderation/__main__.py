@@ -29,9 +29,9 @@ async def serve(config: Config, life: Lifecycle) -> None:
     """Answer ModerationService and judge what the queue asks for."""
     engine = create_engine(config.database_url.get_secret_value(), name="moderation serve")
     life.on_stop("database", engine.dispose)
-    bus = await Bus.connect(config.nats_url.get_secret_value(), name="moderation", replicas=config.nats_replicas)
+    bus = Bus(config.nats_url.get_secret_value(), name="moderation", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
-    await bus.ensure_stream("moderation")
+    life.spawn("nats", bus.open("moderation"))
     embedded = Embedded(load_model())
     judge = Judge(_provider(config, life, embedded), embedded)
     policies = Policies(engine, utc_now)

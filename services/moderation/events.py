@@ -9,10 +9,9 @@ from protos.events.v1 import queue_pb2 as requests
 from services.kit.consumer import Subscribing
 from services.kit.errors import ServiceError
 from services.kit.handling import Event, Poison
-from services.kit.logs import get_logger
+from services.kit.outage import Outage
 from services.moderation.actions import Screening
 
-_log = get_logger(__name__)
 SCREENING = Subscribing(
     service="queue",
     durable="moderation-screening",
@@ -42,12 +41,14 @@ class Handler:
 
 async def keep_trying(screening: Screening) -> None:
     """Screen what waits for the provider, for as long as the process lives; a lost database is waited for."""
+    outage = Outage(part="screening what waits")
     while True:
         try:
             concluded = await screening.screen_waiting()
             await screening.measure_waiting()
         except ServiceError as problem:
-            _log.warning("waiting_not_screened", reason=problem.reason)
-            concluded = 0
+            await outage.wait(problem.reason)
+            continue
+        outage.over()
         if not concluded:
             await asyncio.sleep(_PAUSE_SECONDS)

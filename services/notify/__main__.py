@@ -26,9 +26,9 @@ async def serve(config: Config, life: Lifecycle) -> None:
     """Answer NotifyService, alert holders of threats, and hand e-mail and push to queue."""
     engine = create_engine(config.database_url.get_secret_value(), name="notify serve")
     life.on_stop("database", engine.dispose)
-    bus = await Bus.connect(config.nats_url.get_secret_value(), name="notify", replicas=config.nats_replicas)
+    bus = Bus(config.nats_url.get_secret_value(), name="notify", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
-    await bus.ensure_stream("notify")
+    life.spawn("nats", bus.open("notify"))
     directory = Directory(config.directory_address, config.service_token.get_secret_value)
     life.on_stop("directory", directory.close)
     queue = Queue(config.queue_address, config.service_token.get_secret_value)

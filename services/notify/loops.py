@@ -6,24 +6,23 @@ from contextlib import suppress
 
 from services.kit.errors import ServiceError
 from services.kit.listening import Listener
-from services.kit.logs import get_logger
+from services.kit.outage import Outage
 from services.notify.store.telling import CHANNEL
 
-_log = get_logger(__name__)
 _POLL_SECONDS = 0.5
-_RETRY_SECONDS = 1.0
 
 
 async def work_off(name: str, listener: Listener, work: Callable[[], Awaitable[bool]]) -> None:
     """Call `work` until it returns False, then wait for more; until cancelled. A lost database is waited for."""
+    outage = Outage(part=name)
     with listener.subscribe(CHANNEL) as subscription:
         while True:
             try:
                 while await work():
                     pass
             except ServiceError as problem:
-                _log.warning("loop_interrupted", loop=name, reason=problem.reason)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await outage.wait(problem.reason)
                 continue
+            outage.over()
             with suppress(TimeoutError):
                 await asyncio.wait_for(subscription.take(), _POLL_SECONDS)

@@ -28,10 +28,9 @@ _STATEMENT_SECONDS = 60.0
 
 async def serve(config: QueueConfig, life: Lifecycle) -> None:
     """Answer QueueService and act on verdicts."""
-    engine, bus, health = await _open("serve", config, life)
+    engine, bus, health = _open("serve", config, life)
     directory = Directory(config.directory_address, config.service_token.get_secret_value())
     life.on_stop("directory", directory.close)
-    await upkeep.prepare_months(engine, utc_now)
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
     servicer = QueueServicer(
         engine,
@@ -51,7 +50,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
 
 async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
     """Hand due batches over to their providers."""
-    engine, _, health = await _open("dispatch", config, life)
+    engine, _, health = _open("dispatch", config, life)
     dispatcher = make_dispatcher(config, engine, utc_now)
     for provider in dispatcher.providers.values():
         life.on_stop(provider.name, provider.close)
@@ -64,7 +63,7 @@ async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
 
 async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     """Do what time asks for: expire, recover lost claims, ask about silent deliveries, match early receipts."""
-    engine, _, health = await _open("tick", config, life)
+    engine, _, health = _open("tick", config, life)
     dispatcher = make_dispatcher(config, engine, utc_now)
     for provider in dispatcher.providers.values():
         life.on_stop(provider.name, provider.close)
@@ -85,14 +84,14 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     await life.until_stopped()
 
 
-async def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:
+def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:
     """Open the database and the bus, and tell what happens in this process: its events and its progress."""
     url = config.database_url.get_secret_value()
     engine = create_engine(url, name=f"queue {process}", statement_timeout_seconds=_STATEMENT_SECONDS)
     life.on_stop("database", engine.dispose)
-    bus = await Bus.connect(config.nats_url.get_secret_value(), name=f"queue {process}", replicas=config.nats_replicas)
+    bus = Bus(config.nats_url.get_secret_value(), name=f"queue {process}", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
-    await bus.ensure_stream("queue")
+    life.spawn("nats", bus.open("queue"))
     life.spawn("relay", Relay(engine, bus).run())
     pause = timedelta(seconds=config.progress_pause_seconds)
     life.spawn(

@@ -5,24 +5,22 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from services.kit.db import transaction
 from services.kit.errors import ServiceError
-from services.kit.logs import get_logger
+from services.kit.outage import Outage
 from services.queue.actions.dispatch import Dispatcher, dispatch_one
 from services.queue.domain import Lane
 from services.queue.store import batches
 
-_log = get_logger(__name__)
-_FAILED_PAUSE_SECONDS = 0.5
-
 
 async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
     """Run a step until cancelled: at once again while it finds something to do, else after the pause."""
+    outage = Outage(part=name)
     while True:
         try:
             found = await step()
         except ServiceError as problem:
-            _log.warning("step_failed", step=name, reason=problem.reason)
-            await asyncio.sleep(_FAILED_PAUSE_SECONDS)
+            await outage.wait(problem.reason)
             continue
+        outage.over()
         if not found:
             await asyncio.sleep(pause_seconds)
 
@@ -35,6 +33,7 @@ class Workers:
         self._dispatcher, self._poll_seconds = dispatcher, poll_seconds
         self._lanes: list[Sequence[Lane]] = [[Lane.ALERT], [Lane.ALERT, Lane.EMERGENCY], *[list(Lane)] * workers]
         self._woken = asyncio.Event()
+        self._outage = Outage(part="dispatch")
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -59,9 +58,9 @@ class Workers:
             try:
                 found = await dispatch_one(self._dispatcher, lanes)
             except ServiceError as problem:
-                _log.warning("dispatch_failed", reason=problem.reason)
-                await asyncio.sleep(_FAILED_PAUSE_SECONDS)
+                await self._outage.wait(problem.reason)
                 continue
+            self._outage.over()
             if not found:
                 await self._woken.wait()
 

@@ -22,9 +22,9 @@ async def serve(config: Config, life: Lifecycle) -> None:
     """Answer ReportsService, follow the queue, and publish what reviewers did."""
     engine = create_engine(config.database_url.get_secret_value(), name="reports serve", statement_timeout_seconds=30)
     life.on_stop("database", engine.dispose)
-    bus = await Bus.connect(config.nats_url.get_secret_value(), name="reports", replicas=config.nats_replicas)
+    bus = Bus(config.nats_url.get_secret_value(), name="reports", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
-    await bus.ensure_stream("reports")
+    life.spawn("nats", bus.open("reports"))
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
     listener = Listener(engine, [CHANNEL])

@@ -133,7 +133,7 @@ def _decided(work: Work, stopped: set[str]) -> list[Outcome]:
 async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipient]) -> list[Handed] | None:
     """Return the provider's answers; None when the claim was lost before anything was handed over."""
     batch, provider = work.batch, dispatcher.providers[work.batch.channel]
-    terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, slice_size=2 * provider.concurrency)
+    terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, provider.slice_size)
     lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms)
 
     async def may_continue(number: int) -> bool:

@@ -71,8 +71,10 @@ class Provider(Protocol):
     channel: Channel
     tells: bool
     """Whether it can be asked what became of a delivery."""
-    concurrency: int
-    """Calls at the same time; a crash leaves up to four times as many in question."""
+    slice_size: int
+    """For how many recipients at a time it is recorded that their calls begin, at least as many as there are calls at
+    the same time. Small where nobody can be asked later what came of them: a crash leaves up to two and a half slices
+    in question."""
 
     def hand_over(
         self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue

@@ -26,7 +26,7 @@ class SesEmail:
 
     def __init__(self, settings: AwsSettings, from_address: str, configuration_set: str) -> None:
         """`from_address` is a verified sender; the configuration set publishes the events."""
-        self.concurrency = settings.concurrency
+        self.slice_size = self._concurrency = settings.concurrency
         self._aws = AwsClient("sesv2", settings)
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
@@ -37,7 +37,7 @@ class SesEmail:
         """Send an e-mail to each recipient."""
         content = _content(work)
         sender = _sender(work.content.from_title, self._from)
-        return fan_out(recipients, lambda one: self._send(work, one, sender, content), may_continue, self.concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one, sender, content), may_continue, self._concurrency)
 
     async def _send(self, work: Work, recipient: Recipient, sender: str, content: dict[str, Any]) -> Handed:
         try:

@@ -23,7 +23,7 @@ class SnsPush:
 
     def __init__(self, settings: AwsSettings, application_arn: str) -> None:
         """`application_arn` names the platform application of our app."""
-        self.concurrency = settings.concurrency
+        self.slice_size = self._concurrency = settings.concurrency
         self._aws = AwsClient("sns", settings)
         self._application = application_arn
         self._endpoints: dict[str, str] = {}
@@ -33,7 +33,7 @@ class SnsPush:
     ) -> AsyncIterator[Handed]:
         """Send a push message to every device of each recipient."""
         payload = _payload(work)
-        return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self.concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self._concurrency)
 
     async def _send(self, work: Work, recipient: Recipient, payload: str) -> Handed:
         """One device that takes it is enough; the first failure stands for all when none does."""

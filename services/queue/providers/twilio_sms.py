@@ -29,14 +29,14 @@ class TwilioSms:
     def __init__(self, settings: TwilioSettings) -> None:
         """Nothing is connected yet."""
         self._settings = settings
-        self.concurrency = settings.concurrency
+        self.slice_size = 2 * settings.concurrency
         self._account = TwilioAccount(settings)
 
     def hand_over(
         self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
         """Send a text to each recipient."""
-        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self.concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._settings.concurrency)
 
     async def _send(self, work: Work, recipient: Recipient) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
@@ -58,7 +58,7 @@ class TwilioSms:
         by_number: dict[str, list[Recipient]] = {}
         for each in recipients:
             by_number.setdefault(each.destination, []).append(each)
-        limit = asyncio.Semaphore(self.concurrency)
+        limit = asyncio.Semaphore(self._settings.concurrency)
         sent = await asyncio.gather(*(self._sent_to(work, number, limit) for number in by_number))
         taken = await others([str(each.sid) for messages in sent for each in messages])
         found: dict[int, Trace] = {}

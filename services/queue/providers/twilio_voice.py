@@ -41,7 +41,7 @@ class TwilioVoice:
     def __init__(self, channel: Channel, settings: TwilioSettings, twiml: Callable[[Work], str]) -> None:
         """`twiml` says what the calls of a batch say. Nothing is connected yet."""
         self.channel = channel
-        self.concurrency = settings.concurrency
+        self.slice_size = settings.concurrency
         self._settings, self._twiml = settings, twiml
         self._account = TwilioAccount(settings)
 
@@ -50,7 +50,7 @@ class TwilioVoice:
     ) -> AsyncIterator[Handed]:
         """Call each recipient."""
         twiml = self._twiml(work)
-        return fan_out(recipients, lambda one: self._call(work, one, twiml), may_continue, self.concurrency)
+        return fan_out(recipients, lambda one: self._call(work, one, twiml), may_continue, self._settings.concurrency)
 
     async def _call(self, work: Work, recipient: Recipient, twiml: str) -> Handed:
         """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""
@@ -86,7 +86,7 @@ class TwilioVoice:
         other delivery is taken for ours. Two deliveries to one number count each call once, oldest first.
         """
         numbers = sorted({number for each in recipients for number in in_turn(each.destination, 1)})
-        limit = asyncio.Semaphore(self.concurrency)
+        limit = asyncio.Semaphore(self._settings.concurrency)
         dialled = await asyncio.gather(*(self._dialled(work, number, limit) for number in numbers))
         taken = await others([str(each.sid) for calls in dialled for each in calls])
         free = {

@@ -66,7 +66,8 @@ async def engine(databases: Databases) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats_url, name="test")
+    bus = Bus(nats_url, name="test")
+    await bus.open("directory")
     yield bus
     await bus.close()
 
@@ -281,7 +282,8 @@ async def test_a_killed_nats_is_waited_for_even_when_it_lost_its_data(
 ) -> None:
     machine = Machine(tmp_path / "nats")
     machine.nats.start()
-    bus = await Bus.connect(machine.url, name="test")
+    bus = Bus(machine.url, name="test")
+    await bus.open("directory")
     taken = Taken()
     running.relay(engine, bus)
     running.start(bus, taken)

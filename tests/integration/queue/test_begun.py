@@ -17,8 +17,8 @@ from tests.support.vendors import VendorSimulator
 
 FAMILIES = 60
 CONCURRENCY = 4
-IN_QUESTION = 4 * CONCURRENCY
-"""Calls under way, and the one and a half slices that the mark may be ahead of them; a slice is twice the calls."""
+IN_QUESTION = CONCURRENCY + 3 * CONCURRENCY // 2
+"""Calls under way, and the one and a half slices that the mark may be ahead of them; a slice of SES is as many."""
 
 
 class Killed(BaseException):
@@ -31,7 +31,7 @@ class Mortal:
     def __init__(self, provider: Provider, answers: int) -> None:
         self._provider, self._left = provider, answers
         self.name, self.channel, self.tells = provider.name, provider.channel, provider.tells
-        self.concurrency = provider.concurrency
+        self.slice_size = provider.slice_size
         self.trace, self.ask, self.close = provider.trace, provider.ask, provider.close
 
     async def hand_over(

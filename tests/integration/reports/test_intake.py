@@ -107,7 +107,8 @@ async def test_counts_that_do_not_add_up_are_refused_by_the_table(reports: Repor
 
 @pytest.mark.accepts(69, 238)
 async def test_moving_counts_reach_whoever_watches_through_nats(reports: Reports, nats_url: str) -> None:
-    bus = await Bus.connect(nats_url, name="test")
+    bus = Bus(nats_url, name="test")
+    await bus.open("directory")
     consumer = Consumer(bus, QUEUE, QueueEvents(reports.engine).handle)
     running = asyncio.create_task(consumer.run())
     await reports.listener.is_listening.wait()

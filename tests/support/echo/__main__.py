@@ -51,8 +51,9 @@ async def serve(settings: ServiceSettings, life: Lifecycle) -> None:
     engine = create_engine(settings.database_url.get_secret_value(), name="echo")
     life.on_stop("database", engine.dispose)
     trace_sql(engine)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), name="echo")
-    life.on_stop("bus", bus.close)
+    bus = Bus(settings.nats_url.get_secret_value(), name="echo")
+    life.on_stop("nats", bus.close)
+    life.spawn("nats", bus.open("directory"))
     life.spawn("relay", Relay(engine, bus).run())
 
     async def hear(events: Sequence[Event]) -> None:
