@@ -52,6 +52,10 @@ format: setup ## Format the code and the protos
 	.venv/bin/ruff check --fix-only .
 	.venv/bin/buf format --write
 
+.PHONY: docs
+docs: setup ## Write the pages that are made from the code: docs/configuration.md
+	$(PY) -m deploy.configuration
+
 .PHONY: bench
 bench: setup ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)
 	@exec $(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))

@@ -66,7 +66,9 @@ class SecretFileError(Exception):
 class Settings(BaseSettings):
     """What every process reads. Frozen; an empty variable counts as absent."""
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least level that is written."""

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 from pydantic_settings import BaseSettings
 
+from deploy import configuration
 from tests.meta.sources import ROOT, text, tracked
 from tests.meta.test_contracts import subjects_in_code
 
@@ -51,9 +52,24 @@ PAGES: dict[str, Callable[[], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if (DOCS / page).exists()])
+@pytest.mark.parametrize("page", sorted(PAGES))
 def test_the_page_lists_everything_that_the_code_has(page: str) -> None:
     names = PAGES[page]()
     assert names
     words = set(re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", (DOCS / page).read_text(encoding="utf-8")))
     assert sorted(name for name in names if name not in words) == []
+
+
+def test_the_page_of_settings_is_as_the_code_says() -> None:
+    """`make docs` writes it."""
+    assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    silent = [
+        f"{each.__name__}.{name}"
+        for _, each in configuration.settings_classes()
+        for name, field in each.model_fields.items()
+        if not field.description
+    ]
+    assert silent == []
