@@ -32,7 +32,13 @@ function focusOpener() {
 }
 
 function showPageDialog() {
-  if (isClosed) { $("#dialog-host")?.replaceChildren(); return; }
+  const late = isClosed && $("#dialog-host > dialog");
+  if (late) {
+    late.remove();
+    if (document.activeElement === document.body) focusOpener();
+    return;
+  }
+  if (isClosed) return;
   const dialog = $("#dialog-host > dialog.page-dialog[open]");
   if (dialog && !dialog.matches(":modal")) openDialog(dialog);
 }
@@ -121,7 +127,10 @@ const keys = {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     const menu = document.activeElement.closest?.("details[data-menu][open]");
+    // An arrow's answer is in the page a moment before it is modal; only modal dialogs hear Escape by themselves.
+    const waiting = $("#dialog-host > dialog.page-dialog[open]:not(:modal)");
     if (menu) { menu.open = false; $("summary", menu).focus(); event.preventDefault(); }
+    else if (waiting && underlay) closeDialog(waiting);
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
