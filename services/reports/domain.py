@@ -139,6 +139,35 @@ EVERYTHING = Sight("", frozenset({EVERY_SCHOOL}), all_users=True)
 
 
 @dataclass(frozen=True)
+class Referring:
+    """Which messages somebody may refer a student for, and whose referrals they see."""
+
+    sight: Sight
+    may_flag: bool
+    """Holds Flag Messages: every message in sight (statement 8)."""
+    holds_threat_alerts: bool
+    """Threats from their schools (statement 199)."""
+    is_district: bool = False
+    """A district system, whose referral comes with an admin's flag (statement 108)."""
+
+
+@dataclass(frozen=True)
+class NewReferral:
+    """What the form says."""
+
+    message_id: str
+    reason: str
+    """self_harm, threat, bullying, language or other."""
+    notes: str
+    told: list[dict[str, str]]
+    """person_id and name of each who follows it up."""
+
+
+LONGEST_NOTES = 4000
+MOST_TOLD = 50
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule on a column; the value has the type of the column."""
 
@@ -251,3 +280,16 @@ def check_flag(
         raise FailedPrecondition("NOT_A_THREAT", "Screening did not flag this message.")
     if origin is Origin.ADMIN and is_teachers_first(teacher_set_at, admin_set_at):
         raise FailedPrecondition("TEACHER_FLAGGED", "A teacher flagged this message first.")
+
+
+def can_be_referred(sender_role: str, *, is_flagged: bool, has_referral: bool) -> bool:
+    """Tell whether a message offers a referral: a student's, flagged by anybody, without one (statements 109, 110)."""
+    return sender_role == "student" and is_flagged and not has_referral
+
+
+def check_referral(sender_role: str, *, is_flagged: bool) -> None:
+    """Raise FailedPrecondition when no student can be referred for this message."""
+    if sender_role != "student":
+        raise FailedPrecondition("SENDER_NOT_A_STUDENT", "Only a message of a student can have a referral.")
+    if not is_flagged:
+        raise FailedPrecondition("NOT_FLAGGED", "Flag the message first.")

@@ -123,8 +123,7 @@ def message_row(snapshot: queue.MessageSnapshot, screening: Screening) -> dict[s
     return {
         **{name: getattr(snapshot, name) for name in (*copied, "regarding_count", "in_reply_to")},
         "sent_at": snapshot.sent_at.ToDatetime(tzinfo=UTC),
-        # An excluded school's messages carry its title under From, all others their sender's name (statements 42, 231).
-        "from_words": snapshot.from_title if snapshot.is_from_excluded_school else snapshot.sender_name,
+        "from_words": _from_words(snapshot),
         "sender_role": word(types.Role, "ROLE_", snapshot.sender_role),
         "source": word(types.Source, "SOURCE_", snapshot.source or types.SOURCE_SCHOOL),
         "kind": word(types.MessageKind, "MESSAGE_KIND_", snapshot.kind or types.MESSAGE_KIND_ORDINARY),
@@ -135,6 +134,12 @@ def message_row(snapshot: queue.MessageSnapshot, screening: Screening) -> dict[s
         "screening": screening,
         "school_ids": sorted(_schools(snapshot)),
     }
+
+
+def _from_words(snapshot: queue.MessageSnapshot) -> str:
+    """Return an excluded school's title for what its staff sends, and the sender's own name for all else (42, 231)."""
+    is_schools = snapshot.is_from_excluded_school and snapshot.sender_role in (types.ROLE_ADMIN, types.ROLE_TEACHER)
+    return snapshot.from_title if is_schools else snapshot.sender_name
 
 
 def _schools(snapshot: queue.MessageSnapshot) -> set[str]:

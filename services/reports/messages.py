@@ -4,7 +4,16 @@ from typing import Any
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.reports.domain import CALLS, COUNTERS, TEXT_SHOWN, FlagControl, Page, Report, flag_control
+from services.reports.domain import (
+    CALLS,
+    COUNTERS,
+    TEXT_SHOWN,
+    FlagControl,
+    Page,
+    Report,
+    can_be_referred,
+    flag_control,
+)
 
 Row = dict[str, Any]
 _CONTROLS = {
@@ -15,9 +24,11 @@ _CONTROLS = {
 }
 
 
-def entry_message(row: Row, report: Report, *, may_flag: bool) -> pb.EntryRow:
+def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) -> pb.EntryRow:
     """Return a row of a report. Outside Threat Messages a withheld row has neither subject nor text."""
     is_withheld = row["screening"] == "withheld"
+    is_flagged = row["teacher_set_at"] is not None or row["system_set_at"] is not None
+    is_admin_flagged = row["admin_set_at"] is not None
     is_shown = report is Report.THREATS or not is_withheld
     copied = ("sender_id", "is_secure", "regarding_count", "referral_id", "version")
     message = pb.EntryRow(
@@ -33,8 +44,12 @@ def entry_message(row: Row, report: Report, *, may_flag: bool) -> pb.EntryRow:
         recipient_type=types.RecipientType.Value(f"RECIPIENT_TYPE_{row['recipient_type'].upper()}"),
         regarding=[pb.Student(**each) for each in row["regarding"]],
         counts=types.DeliveryCounts(**{name: row[name] for name in ("total", *COUNTERS)}),
-        is_flagged=row["teacher_set_at"] is not None or row["system_set_at"] is not None,
-        is_admin_flagged=row["admin_set_at"] is not None,
+        is_flagged=is_flagged,
+        is_admin_flagged=is_admin_flagged,
+        may_refer=may_refer
+        and can_be_referred(
+            row["sender_role"], is_flagged=is_flagged or is_admin_flagged, has_referral=bool(row["referral_id"])
+        ),
         flag_control=_control(row, may_flag=may_flag),
         is_emergency=row["is_emergency"] and row["channel"] in CALLS,
         is_withheld=is_withheld,
@@ -89,3 +104,17 @@ def conversation_message(row: Row) -> pb.ConversationItem:
     )
     setattr(item, "from", row["from_words"])
     return item
+
+
+def referral_message(row: Row) -> pb.Referral:
+    """Return a referral."""
+    copied = ("student_id", "student_name", "school_id", "notes", "created_at", "is_threat")
+    return pb.Referral(
+        referral_id=str(row["referral_id"]),
+        message_id=str(row["message_id"]),
+        reason=pb.ReferralReason.Value(f"REFERRAL_REASON_{row['reason'].upper()}"),
+        told=[pb.StaffName(**each) for each in row["told"]],
+        created_by=pb.StaffName(person_id=row["created_by_id"], name=row["created_by_name"]),
+        entry_id=row["entry_id"] or "",
+        **{name: row[name] for name in copied},
+    )

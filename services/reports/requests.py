@@ -11,8 +11,11 @@ from services.kit.errors import InvalidArgument
 from services.reports.domain import (
     COLUMNS,
     LARGEST_PAGE,
+    LONGEST_NOTES,
+    MOST_TOLD,
     OPERATORS,
     Kind,
+    NewReferral,
     Operator,
     Order,
     Report,
@@ -62,6 +65,41 @@ def check_id(field: str, value: str) -> str:
     if not is_id(value):
         raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "This is not an id.")])
     return value
+
+
+def check_text(field: str, value: str, longest: int) -> str:
+    """Return the text; InvalidArgument when it is too long to be searched for."""
+    if len(value) > longest or "\x00" in value:
+        raise InvalidArgument("SEARCH_MALFORMED", violations=[(f"/{field}", f"At most {longest} characters.")])
+    return value
+
+
+def check_export(asked: pb.RecordExportRequest) -> str:
+    """Return the entry whose recipients are exported; InvalidArgument for a table that there is not."""
+    if asked.table not in (asked.TABLE_RECIPIENTS, asked.TABLE_THREAT_RECIPIENTS):
+        raise InvalidArgument("TABLE_UNKNOWN", violations=[("/table", "Name the table.")])
+    check_text("state", asked.state, 20)
+    return check_id("entry_id", asked.entry_id)
+
+
+def read_referral(asked: pb.AddReferralRequest) -> NewReferral:
+    """Return the referral; InvalidArgument names every field at fault."""
+    problems = _Problems()
+    if asked.reason not in pb.ReferralReason.values() or not asked.reason:
+        problems.add("/reason", "Choose why.")
+    if len(asked.notes) > LONGEST_NOTES or "\x00" in asked.notes:
+        problems.add("/notes", f"Write at most {LONGEST_NOTES:,} characters.")
+    if len(asked.told) > MOST_TOLD:
+        problems.add("/told", f"Name at most {MOST_TOLD} people.")
+    for position, each in enumerate(asked.told[:MOST_TOLD]):
+        if not is_id(each.person_id) or not each.name or len(each.name) > _LONGEST_VALUE:
+            problems.add(f"/told/{position}", "Name a person.")
+    check_id("message_id", asked.message_id)
+    problems.refuse("REFERRAL_INVALID")
+    reason = pb.ReferralReason.Name(asked.reason).removeprefix("REFERRAL_REASON_").lower()
+    told = {each.person_id: each.name for each in asked.told}
+    people = [{"person_id": person_id, "name": name} for person_id, name in told.items()]
+    return NewReferral(asked.message_id, reason, asked.notes.strip(), people)
 
 
 def check_watched(entry_ids: Sequence[str]) -> list[str]:

@@ -89,6 +89,21 @@ acknowledgements = sa.Table(
     sa.Column("name", _text, nullable=False),
     sa.Column("acknowledged_at", _at, nullable=False),
 )
+referrals = sa.Table(
+    "referrals",
+    metadata,
+    sa.Column("referral_id", _id, primary_key=True),
+    sa.Column("message_id", _id, sa.ForeignKey("messages.message_id"), nullable=False, unique=True),
+    sa.Column("student_id", _text, nullable=False),
+    sa.Column("student_name", _text, nullable=False),
+    sa.Column("school_id", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("notes", _text, nullable=False),
+    sa.Column("told", JSONB, nullable=False),
+    sa.Column("created_at", _at, nullable=False),
+    sa.Column("created_by_id", _text, nullable=False),
+    sa.Column("created_by_name", _text, nullable=False),
+)
 audit_records = sa.Table(
     "audit_records",
     metadata,

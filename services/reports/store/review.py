@@ -1,4 +1,4 @@
-"""Writing what people did: flags, acknowledgements, the audit log."""
+"""Writing what people did about messages: flags and acknowledgements."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -7,17 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kit.ids import new_id
-from services.reports.domain import Origin, Sight
-from services.reports.store.sight import visible
-from services.reports.tables import acknowledgements, audit_records, flags, messages, threats
-
-
-class Actor(NamedTuple):
-    """Who did something, by their name then."""
-
-    person_id: str
-    name: str
+from services.reports.domain import Origin
+from services.reports.tables import acknowledgements, flags, messages, threats
 
 
 class Standing(NamedTuple):
@@ -27,6 +18,16 @@ class Standing(NamedTuple):
     withheld_at: datetime | None
     referral_id: str
     set_at: dict[Origin, datetime | None]
+    sender: "Sender"
+
+
+class Sender(NamedTuple):
+    """Who sent a message, as sent."""
+
+    person_id: str
+    name: str
+    role: str
+    school_id: str
 
 
 class Acknowledgement(NamedTuple):
@@ -37,22 +38,24 @@ class Acknowledgement(NamedTuple):
     at: datetime
 
 
-async def lock(connection: AsyncConnection, sight: Sight, message_id: str) -> Standing | None:
-    """Return where the review of a message stands and keep others from changing it; None when it is not in sight."""
-    seen = (
-        sa.select(messages.c.referral_id)
-        .where(messages.c.message_id == message_id, visible(sight))
+async def lock(connection: AsyncConnection, seen: sa.ColumnElement[bool], message_id: str) -> Standing | None:
+    """Return where the review of a message stands and keep others from changing it; None when it is not seen."""
+    columns = (messages.c[name] for name in ("referral_id", "sender_id", "sender_name", "sender_role"))
+    wanted = (
+        sa.select(*columns, messages.c.sender_school_id)
+        .where(messages.c.message_id == message_id, seen)
         .with_for_update(of=messages)
     )
-    referral_id = (await connection.execute(seen)).scalar()
-    if referral_id is None:
+    row = (await connection.execute(wanted)).first()
+    if row is None:
         return None
+    referral_id, *sender = row
     withheld = sa.select(threats.c.withheld_at).where(threats.c.message_id == message_id)
     withheld_at = (await connection.execute(withheld)).scalar()
     found = await connection.execute(sa.select(flags.c.origin, flags.c.set_at).where(flags.c.message_id == message_id))
     by_origin: dict[str, Any] = {row.origin: row.set_at for row in found}
     set_at = {origin: by_origin.get(origin) for origin in Origin}
-    return Standing(withheld_at is not None, withheld_at, referral_id, set_at)
+    return Standing(withheld_at is not None, withheld_at, referral_id, set_at, Sender(*sender))
 
 
 async def write_flag(connection: AsyncConnection, message_id: str, origin: Origin, set_at: datetime | None) -> None:
@@ -87,12 +90,3 @@ async def next_version(connection: AsyncConnection, message_id: str) -> int:
         .returning(messages.c.review_version)
     )
     return int((await connection.execute(change)).scalar_one())
-
-
-async def record(
-    connection: AsyncConnection, at: datetime, actor: Actor, action: str, message_id: str | None, detail: str = ""
-) -> None:
-    """Add to the audit log. `detail` holds filters or ids, never message text."""
-    values = {"at": at, "actor_id": actor.person_id, "actor_name": actor.name, "action": action}
-    statement = sa.insert(audit_records).values(record_id=new_id(), message_id=message_id, detail=detail, **values)
-    await connection.execute(statement)

@@ -1,4 +1,4 @@
-"""Reading rows for the page: entries with counts, flags and acknowledgement, senders, conversations, the audit log."""
+"""Reading rows for the page: entries with counts, flags and acknowledgement, senders, conversations."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COUNTERS, EVERY_SCHOOL, Origin, Screening, Sight
+from services.reports.domain import COUNTERS, Origin, Screening, Sight
 from services.reports.store.sight import counts_of, visible
-from services.reports.tables import acknowledgements, audit_records, entries, flags, messages, progress, threats
+from services.reports.tables import acknowledgements, entries, flags, messages, progress, threats
 
 Row = dict[str, Any]
 _SENDERS = 50
@@ -97,38 +97,6 @@ async def conversation(connection: AsyncConnection, sight: Sight, message_id: st
     after = base.where(messages.c.sent_at > here.c.sent_at).order_by(messages.c.sent_at).limit(_CONVERSATION)
     rows = [dict(row) for part in (before, after) for row in (await connection.execute(part)).mappings()]
     return sorted(rows, key=lambda row: (row["sent_at"], row["message_id"]))
-
-
-def _audit(sight: Sight, message_id: str) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if message_id:
-        conditions.append(audit_records.c.message_id == message_id)
-    if EVERY_SCHOOL not in sight.schools:
-        mine = sa.select(messages.c.message_id).where(visible(sight))
-        conditions.append(audit_records.c.message_id.in_(mine))
-    return conditions
-
-
-async def count_audit(connection: AsyncConnection, sight: Sight, message_id: str) -> int:
-    """Return how many records of the audit log the viewer sees, of one message or of all."""
-    statement = sa.select(sa.func.count()).select_from(audit_records).where(*_audit(sight, message_id))
-    return int((await connection.execute(statement)).scalar_one())
-
-
-async def audit(
-    connection: AsyncConnection,
-    sight: Sight,
-    message_id: str,
-    *,
-    limit: int,
-    offset: int = 0,
-    oldest_first: bool = False,
-) -> list[Row]:
-    """Return records of the audit log, newest first unless asked otherwise."""
-    keys = (audit_records.c.at, audit_records.c.record_id)
-    order = [key.asc() if oldest_first else key.desc() for key in keys]
-    statement = sa.select(audit_records).where(*_audit(sight, message_id)).order_by(*order).limit(limit).offset(offset)
-    return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
 def is_withheld(row: Row) -> bool:

@@ -6,7 +6,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from services.reports.domain import CALLS, CHANNEL_LABELS, COUNTERS, NUMBERS, Origin, Report, Screening, Sight
+from services.reports.domain import (
+    CALLS,
+    CHANNEL_LABELS,
+    COUNTERS,
+    NUMBERS,
+    Origin,
+    Referring,
+    Report,
+    Screening,
+    Sight,
+)
 from services.reports.tables import acknowledgements, entries, entry_counts, flags, messages
 
 LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
@@ -33,6 +43,17 @@ def visible(sight: Sight) -> sa.ColumnElement[bool]:
         return LISTED
     schools = sorted(sight.schools)
     return sa.and_(LISTED, sa.or_(own, _is_from(schools) if sight.by_sender else _reaches(schools)))
+
+
+def referable(referring: Referring) -> sa.ColumnElement[bool]:
+    """Return the condition on messages for which somebody may refer a student, or see that one was referred."""
+    found: list[sa.ColumnElement[bool]] = [sa.false()]
+    if referring.may_flag:
+        found.append(visible(referring.sight))
+    if referring.holds_threat_alerts:
+        is_threat = messages.c.screening == Screening.WITHHELD
+        found.append(sa.and_(is_threat, visible(referring.sight.for_threats())))
+    return sa.or_(*found)
 
 
 def _is_from(schools: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -37,7 +37,7 @@ NORTH, SOUTH = new_id(), new_id()
 """Two schools."""
 NOON = datetime(2026, 11, 10, 17, 0, tzinfo=UTC)
 """Noon in the district's zone."""
-_SCOPES = ("reports.read", "reports.threats", "reports.review", "reports.audit")
+_SCOPES = ("reports.read", "reports.threats", "reports.review", "reports.export", "reports.audit")
 
 
 def person(name: str, *permissions: str, schools: Sequence[str] = ("*",), role: str = "admin") -> Viewer:

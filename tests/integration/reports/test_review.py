@@ -9,7 +9,6 @@ from protos.events.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
-from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from tests.integration.reports.conftest import (
     NORTH,
@@ -77,20 +76,6 @@ async def test_a_teachers_earlier_flag_hides_the_box_and_a_later_one_does_not(re
     assert refusal.value.reason == "TEACHER_FLAGGED"
     with pytest.raises(PermissionDenied):
         await flag(reports, ida, first, Origin.ORIGIN_TEACHER)
-
-
-@pytest.mark.accepts(106, 198)
-async def test_a_referral_locks_every_flag(reports: Reports) -> None:
-    ida = person("Ida", *PRINCIPAL)
-    danger = threat()
-    await reports.hear(withheld(danger))
-    async with transaction(reports.engine) as connection:
-        await connection.execute(sa.text("UPDATE messages SET referral_id = 'R-1'"))
-    assert (await reports.history(ida)).rows[0].flag_control == pb.FLAG_CONTROL_LOCKED
-    for origin in (Origin.ORIGIN_ADMIN, Origin.ORIGIN_SYSTEM):
-        with pytest.raises(FailedPrecondition) as refusal:
-            await flag(reports, ida, danger, origin, is_set=False)
-        assert refusal.value.reason == "FLAG_LOCKED"
 
 
 @pytest.mark.accepts(194, 195, 196, 198, 200)

@@ -1,0 +1,1 @@
+"""What reports does, one function each, for one viewer at a time."""
