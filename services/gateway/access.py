@@ -69,12 +69,19 @@ class Person(NamedTuple):
     """Whether threats are screened for in this district (statement 9)."""
     has_call_out: bool = True
     """Whether texts and calls are switched on in this district (statement 13)."""
+    working_school_id: str = ""
+    """Which of their schools they are working in, chosen for the session (statement 232); "" for the district."""
 
     def may(self, *names: str) -> bool:
         """Tell whether the person has one of the permissions, threats only where they are screened for."""
         return any(
             name in self.permissions and (name != Permission.THREAT_ALERTS or self.has_threats) for name in names
         )
+
+    def working_in(self, school_id: str) -> "Person":
+        """Return the person at work in the school; in their first one when that school is none of theirs."""
+        first = self.school_ids[0] if self.school_ids else ""
+        return self._replace(working_school_id=school_id if school_id in self.school_ids else first)
 
     @property
     def is_staff(self) -> bool:

@@ -60,9 +60,10 @@ def _load_person() -> Person | None:
     """Put the person of the request, and a token in their name, where views and stubs find them."""
     if "person" not in g:
         token = request.cookies.get(COOKIE, "")
-        person_id = sessions.find_person(gateway().engine, gateway().clock, token) if token else None
-        found = gateway().viewers.look_up(person_id) if person_id else None
-        g.person, signed = found or (None, "")
+        session = sessions.find_session(gateway().engine, gateway().clock, token) if token else None
+        found = gateway().viewers.look_up(session.person_id) if session else None
+        someone, signed = found or (None, "")
+        g.person = someone.working_in(session.school_id) if someone and session else None
         viewer_token.set(signed)
     return cast("Person | None", g.person)
 

@@ -104,13 +104,12 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
 
 def audience_of(draft: Draft, person: Person) -> directory.Audience:
     """Return whom directory should find."""
-    working = person.school_ids[0] if person.school_ids else ""
     return directory.Audience(
         school_ids=draft.school_ids,
         grades=draft.grades,
         roles=[ROLES[name] for name in draft.roles if name in ROLES],
         person_ids=draft.person_ids,
-        working_school_id=working,
+        working_school_id=person.working_school_id,
     )
 
 

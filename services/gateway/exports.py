@@ -1,24 +1,31 @@
-"""Workbooks of a table: every row of a search, the columns that are shown, cells that cannot run."""
+"""Workbooks of a table: every row of a search, the columns that are shown, cells that cannot run.
+
+Each is recorded in the audit log before its rows are read (statement 244).
+"""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
 import xlsxwriter
 from flask import Response, send_file
 
+from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import words
 from services.gateway.columns import Column
 from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument
+from services.kit.rpc_errors import translated
 
 PAGE = 500
 MOST_ROWS = 50_000
 """Rows of one workbook; a larger search is refused, since it would hold a thread for minutes."""
-Page = Callable[[int], tuple[list[reports.EntryRow], int]]
+Page = Callable[[int], tuple[list[Any], int]]
 """Answers the rows of a page, from 1, and the number of pages."""
+Value = Callable[[Any, str], Any]
+"""Returns what a row says in a column: a number, or a text."""
 _OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
@@ -27,7 +34,7 @@ _OPTIONS = {
 }
 
 
-def workbook(name: str, columns: list[Column], page: Page) -> Response:
+def workbook(name: str, columns: list[Column], page: Page, value_of: Value) -> Response:
     """Answer a workbook. InvalidArgument when the search has more than MOST_ROWS rows."""
     content = BytesIO()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +55,13 @@ def workbook(name: str, columns: list[Column], page: Page) -> Response:
     return send_file(content, kind, as_attachment=True, download_name=f"{name}.xlsx")
 
 
-def _rows(page: Page) -> Iterator[reports.EntryRow]:
+def record(export: reports.RecordExportRequest) -> None:
+    """Write an export to the audit log, or raise: without its record nothing is exported."""
+    with translated():
+        gateway().clients.reports.RecordExport(export)
+
+
+def _rows(page: Page) -> Iterator[Any]:
     rows, pages = page(1)
     if pages * PAGE > MOST_ROWS:
         raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {MOST_ROWS:,} rows. Narrow the search.")
@@ -57,14 +70,45 @@ def _rows(page: Page) -> Iterator[reports.EntryRow]:
         yield from page(number)[0]
 
 
-def value_of(row: reports.EntryRow, key: str) -> Any:
-    """Return what a cell says: a number, or a text."""
+def delivery_value(titles: Mapping[str, str]) -> Value:
+    """Return what reads the cells of recipients, given the schools' titles by their id."""
+
+    def value(each: queue.Delivery, key: str) -> str:
+        updated, expires = words.moment(each.last_update_at), words.moment(each.expires_at)
+        values: dict[str, str] = {
+            "last_update": words.full_date(updated, gateway().zone) if updated else "",
+            "status": words.STATES[each.state].label if each.state in words.STATES else "",
+            "type": words.CHANNELS[each.channel].label if each.channel in words.CHANNELS else "",
+            "name": each.name,
+            "destination": each.destination,
+            "school": titles.get(each.school_id, ""),
+            "staff_id": each.staff_id,
+            "regarding_student": each.regarding_student_name,
+            "student_id": each.student_number,
+            "message": "",
+            "expiration": words.full_date(expires, gateway().zone) if expires else "",
+            "error": " ".join(part for part in (each.error, each.remedy, each.error_code) if part),
+        }
+        return values[key]
+
+    return value
+
+
+def threat_value(row: reports.EntryRow, key: str) -> Any:
+    """Return what a cell of Threat Messages says; labels in place of the text, which an export must not carry."""
+    if key == "message":
+        return ", ".join(words.CATEGORIES.get(each.category, "") for each in row.categories)
+    return entry_value(row, key)
+
+
+def entry_value(row: reports.EntryRow, key: str) -> Any:
+    """Return what a cell of a report says."""
     counts = row.counts
     when = words.moment(row.sent_at)
     values: dict[str, Any] = {
         "date": words.full_date(when, gateway().zone) if when else "",
         "type": words.CHANNELS[row.channel].label if row.channel in words.CHANNELS else "",
-        "message": row.subject or row.text,
+        "message": "Withheld by screening" if row.is_withheld else row.subject or row.text,
         "source": words.SOURCES.get(row.source, ""),
         "from": getattr(row, "from"),
         "to": row.to,
@@ -83,7 +127,7 @@ def value_of(row: reports.EntryRow, key: str) -> Any:
         "emergency": _tick(row.is_emergency),
         "flagged": _tick(row.is_flagged),
         "admin_flagged": _tick(row.is_admin_flagged),
-        "referral": row.referral_id,
+        "referral": _tick(bool(row.referral_id)),
         "acknowledge": row.acknowledged_by,
     }
     return values[key]

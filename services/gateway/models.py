@@ -52,6 +52,22 @@ class ColumnsChange(Body):
     columns: list[str] = Field(min_length=1, max_length=60)
 
 
+class SchoolChoice(Body):
+    """One of the viewer's own schools."""
+
+    school_id: Id
+
+
+class ReferralBody(Body):
+    """A referral to add."""
+
+    message_id: Id
+    reason: Literal["self_harm", "threat", "bullying", "language", "other"]
+    notes: str = Field(default="", max_length=4000)
+    told: list[Id] = Field(default=[], max_length=50)
+    """Who follows it up: holders of Flag Messages or Threat Alerts."""
+
+
 class HiddenColumns(BaseModel):
     """Columns that are hidden."""
 
@@ -106,6 +122,20 @@ class Deliveries(BaseModel):
     """A page of recipients, as queue.v1.Delivery in JSON."""
 
     deliveries: list[dict[str, Any]]
+    page: PageInfo
+
+
+class Referrals(BaseModel):
+    """A page of referrals, as reports.v1.Referral in JSON, without notes."""
+
+    referrals: list[dict[str, Any]]
+    page: PageInfo
+
+
+class Records(BaseModel):
+    """A page of the audit log, as reports.v1.AuditRecord in JSON."""
+
+    records: list[dict[str, Any]]
     page: PageInfo
 
 

@@ -1,9 +1,9 @@
 """What every page has: the frame's navigation, alerts, filters for dates and numbers, safe return addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, g, request
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -28,7 +28,13 @@ _TIME = Markup(
 def install(app: Flask) -> None:
     """Give templates their filters and what every page shows."""
     app.jinja_env.filters.update(
-        date=_date, full_date=_full_date, ago=_ago, iso=_iso, count=words.count, number_of=words.plural
+        audit_query=_audit_query,
+        date=_date,
+        full_date=_full_date,
+        ago=_ago,
+        iso=_iso,
+        count=words.count,
+        number_of=words.plural,
     )
     app.jinja_env.globals.update(words=words, asset=_asset, **linking.TEMPLATE_NAMES)
     app.context_processor(_frame)
@@ -44,7 +50,7 @@ def _frame() -> dict[str, Any]:
         "navigation": list(_navigation(someone)),
         "alerts": open_alerts(someone) if "HX-Request" not in request.headers else Alerts([], True),
         "theme": _theme(),
-        "working_school": _working_school(someone),
+        **_working_schools(someone),
     }
 
 
@@ -71,6 +77,10 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "compose", "href": "/compose", "label": "Compose", "icon": "compose"}
     if someone.may(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS):
         yield {"key": "reports", "href": reports_home(someone), "label": "Communication reports", "icon": "reports"}
+    if someone.may(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS):
+        yield {"key": "referrals", "href": "/referrals", "label": "Referrals", "icon": "referrals"}
+    if someone.may(Permission.VIEW_AUDIT):
+        yield {"key": "audit", "href": "/audit", "label": "Audit", "icon": "audit"}
 
 
 def reports_home(someone: Person) -> str:
@@ -115,18 +125,22 @@ def visible_schools(someone: Person) -> list[directory.School]:
     return [each for each in schools() if "*" in seen or each.school_id in seen]
 
 
-def _working_school(someone: Person) -> directory.School | None:
+def _working_schools(someone: Person) -> dict[str, Any]:
     try:
-        return working_school(someone)
+        return {"working_school": working_school(someone), "working_schools": working_schools(someone)}
     except ServiceError as problem:
         _log.warning("schools_unknown", reason=problem.reason)
-        return None
+        return {"working_school": None, "working_schools": []}
 
 
 def working_school(someone: Person) -> directory.School | None:
     """Return the school that the person works in or attends; None for the district's own people."""
-    first = someone.school_ids[0] if someone.school_ids else ""
-    return next((each for each in schools() if each.school_id == first), None)
+    return next((each for each in schools() if each.school_id == someone.working_school_id), None)
+
+
+def working_schools(someone: Person) -> list[directory.School]:
+    """Return the schools among which the person may choose the one they work in."""
+    return [each for each in schools() if each.school_id in someone.school_ids]
 
 
 def safe_return(address: str, fallback: str) -> str:
@@ -134,6 +148,12 @@ def safe_return(address: str, fallback: str) -> str:
     parts = urlsplit(address)
     is_ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
     return address if is_ours and not any(ord(letter) < 32 for letter in address) else fallback
+
+
+def _audit_query(asked: Mapping[str, str]) -> str:
+    """Return the filters of the audit log as the beginning of an address's query."""
+    kept = [(name, asked[name]) for name in ("message", "action", "actor") if asked.get(name)]
+    return f"{urlencode(kept)}&" if kept else ""
 
 
 def _moment(value: Timestamp | datetime) -> datetime | None:

@@ -59,8 +59,8 @@ def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, addre
     return _begin(engine, clock, account, password, list(keys)[:1])
 
 
-def find_person(engine: sa.Engine, clock: Clock, token: str) -> str | None:
-    """Return the person of a session, and note its use; None when it has ended or never was."""
+def find_session(engine: sa.Engine, clock: Clock, token: str) -> store.SessionRow | None:
+    """Return a session, and note its use; None when it has ended or never was."""
     now, hashed = clock(), _hash(token)
     with transaction(engine) as connection:
         session = store.find_session(connection, hashed)
@@ -68,7 +68,13 @@ def find_person(engine: sa.Engine, clock: Clock, token: str) -> str | None:
             return None
         if session.seen_at + _TOUCH <= now:
             store.touch_session(connection, hashed, now)
-    return session.person_id
+    return session
+
+
+def work_in(engine: sa.Engine, token: str, school_id: str) -> None:
+    """Choose the school that the person of a session is working in."""
+    with transaction(engine) as connection:
+        store.set_working_school(connection, _hash(token), school_id)
 
 
 def sign_out(engine: sa.Engine, token: str) -> None:

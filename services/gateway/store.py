@@ -25,6 +25,8 @@ class SessionRow(NamedTuple):
     created_at: datetime
     seen_at: datetime
     ends_at: datetime
+    school_id: str = ""
+    """The school chosen to work in; empty when none was."""
 
 
 class RecipientList(NamedTuple):
@@ -65,7 +67,7 @@ def add_session(connection: sa.Connection, token_hash: bytes, session: SessionRo
 
 def find_session(connection: sa.Connection, token_hash: bytes) -> SessionRow | None:
     """Return the session of a token, ended or not."""
-    columns = (sessions.c.person_id, sessions.c.created_at, sessions.c.seen_at, sessions.c.ends_at)
+    columns = (sessions.c[name] for name in SessionRow._fields)
     row = connection.execute(sa.select(*columns).where(sessions.c.token_hash == token_hash)).one_or_none()
     return SessionRow(*row) if row else None
 
@@ -73,6 +75,11 @@ def find_session(connection: sa.Connection, token_hash: bytes) -> SessionRow | N
 def touch_session(connection: sa.Connection, token_hash: bytes, seen_at: datetime) -> None:
     """Note that the session was used."""
     connection.execute(sa.update(sessions).where(sessions.c.token_hash == token_hash).values(seen_at=seen_at))
+
+
+def set_working_school(connection: sa.Connection, token_hash: bytes, school_id: str) -> None:
+    """Note the school that the person works in for the rest of the session."""
+    connection.execute(sa.update(sessions).where(sessions.c.token_hash == token_hash).values(school_id=school_id))
 
 
 def end_session(connection: sa.Connection, token_hash: bytes) -> None:

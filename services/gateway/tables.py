@@ -22,6 +22,7 @@ sessions = sa.Table(
     sa.Column("created_at", _time, nullable=False),
     sa.Column("seen_at", _time, nullable=False),
     sa.Column("ends_at", _time, nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False, server_default=""),
     sa.Index("sessions_by_end", "ends_at"),
 )
 sign_in_attempts = sa.Table(

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 
 
@@ -75,12 +76,27 @@ ROLES = {
 }
 SOURCES = {types.SOURCE_DISTRICT: "District", types.SOURCE_SCHOOL: "School"}
 RECIPIENT_TYPES = {types.RECIPIENT_TYPE_DIRECTORY: "Directory", types.RECIPIENT_TYPE_IMPORTED: "Imported"}
+REFERRAL_REASONS = {
+    reports.REFERRAL_REASON_SELF_HARM: Choice("self_harm", "Danger to themselves"),
+    reports.REFERRAL_REASON_THREAT: Choice("threat", "Danger to others"),
+    reports.REFERRAL_REASON_BULLYING: Choice("bullying", "Bullying"),
+    reports.REFERRAL_REASON_LANGUAGE: Choice("language", "Language"),
+    reports.REFERRAL_REASON_OTHER: Choice("other", "Something else"),
+}
 ACTIONS = {
     "threat.viewed": "Opened the threat",
+    "threats.searched": "Searched Threat Messages",
+    "threats.exported": "Exported Threat Messages",
+    "history.exported": "Exported Communication History",
+    "recipients.exported": "Exported recipients",
     "flag.set": "Flagged",
     "flag.cleared": "Cleared the flag",
     "threat.acknowledged": "Acknowledged",
+    "referral.added": "Added a referral",
+    "referral.viewed": "Opened the referral",
+    "referral.deleted": "Deleted the referral",
 }
+"""What people did, by its name in the audit log."""
 
 
 def moment(stamp: Timestamp) -> datetime | None:

@@ -10,21 +10,18 @@ from spectree import Response as Answers
 from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
-from protos.notify.v1 import notify_pb2 as notify
-from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway import composing, models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.composing import Draft
-from services.gateway.pages import open_alerts, visible_schools
+from services.gateway.pages import visible_schools
 from services.gateway.routes import entries, history, inbox, people, sign_in, threats
-from services.gateway.routes.preferences import hide
+from services.gateway.routes.preferences import hide, work_in
 from services.gateway.searches import read_search, refuse_problems
-from services.gateway.state import gateway, person
+from services.gateway.state import person
 from services.gateway.words import CHANNELS
-from services.kit.errors import InvalidArgument, Unavailable
-from services.kit.rpc_errors import translated
+from services.kit.errors import InvalidArgument
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 sign_in_blueprint = Blueprint("api_sign_in", __name__, url_prefix="/api")
@@ -118,6 +115,14 @@ def staff() -> Response:
     return as_json(directory.SearchPeopleResponse(people=found))
 
 
+@blueprint.get("/v1/people/find")
+@requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["directory"])
+def find_people() -> Response:
+    """Find anybody of the viewer's schools by name or number: `q`."""
+    return as_json(directory.SearchPeopleResponse(people=people.find_people(request.args.get("q", "").strip())))
+
+
 @blueprint.get("/v1/reports/history")
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
@@ -154,47 +159,6 @@ def recipients(entry_id: str) -> Response:
     return as_json(entries.ask_deliveries(str(entry_id)).answer)
 
 
-@blueprint.put("/v1/messages/<uuid:message_id>/flag")
-@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(json=models.FlagChange, resp=answers(models.Object), tags=["reports"])
-def set_flag(message_id: str) -> Response:
-    """Set or clear a flag on all entries of a message."""
-    body = models.FlagChange.model_validate(request.get_json())
-    origin = reports.SetFlagRequest.Origin.Value(f"ORIGIN_{body.origin.upper()}")
-    wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
-    with translated():
-        return as_json(gateway().clients.reports.SetFlag(wanted))
-
-
-@blueprint.get("/v1/threats/<uuid:message_id>")
-@requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
-def threat(message_id: str) -> Response:
-    """Read a threat; the reading is logged."""
-    return as_json(threats.get_threat(str(message_id)))
-
-
-@blueprint.post("/v1/threats/<uuid:message_id>/acknowledge")
-@requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
-def acknowledge(message_id: str) -> Response:
-    """Acknowledge a threat, once for everybody."""
-    with translated():
-        wanted = reports.AcknowledgeThreatRequest(message_id=str(message_id))
-        return as_json(gateway().clients.reports.AcknowledgeThreat(wanted))
-
-
-@blueprint.get("/v1/alerts")
-@requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
-def alerts() -> Response:
-    """List the viewer's open alerts."""
-    found = open_alerts(person())
-    if not found.is_known:
-        raise Unavailable("ALERTS_UNAVAILABLE", "Alerts cannot be read at the moment.", retry_after_seconds=2)
-    return as_json(notify.ListAlertsResponse(alerts=found.alerts))
-
-
 @blueprint.get("/v1/inbox")
 @requires(Permission.SIGNED_IN)
 @spec.validate(resp=answers(models.Items), tags=["inbox"])
@@ -226,6 +190,16 @@ def set_columns(report: str) -> Response:
     """Choose the columns of a report."""
     body = models.ColumnsChange.model_validate(request.get_json())
     return Response(json.dumps({"hidden": hide(report, body.columns)}), content_type="application/json")
+
+
+@blueprint.put("/v1/preferences/school")
+@requires(Permission.SIGNED_IN)
+@spec.validate(json=models.SchoolChoice, resp=answers(models.SchoolChoice), tags=["preferences"])
+def set_school() -> Response:
+    """Choose the school that the viewer works in for the rest of the session."""
+    body = models.SchoolChoice.model_validate(request.get_json())
+    work_in(body.school_id)
+    return Response(json.dumps({"school_id": body.school_id}), content_type="application/json")
 
 
 @blueprint.post("/v1/audience/preview")

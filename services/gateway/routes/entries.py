@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
+from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
@@ -51,18 +52,19 @@ class Deliveries(NamedTuple):
     size: int
 
 
-def ask_deliveries(entry_id: str) -> Deliveries:
-    """Return the recipients that the address asks for (sections F and H)."""
+def ask_deliveries(entry_id: str, page: types.PageRequest | None = None) -> Deliveries:
+    """Return the recipients that the address asks for (sections F and H); of another page than it names, if given."""
     arguments = request.args
     state = arguments.get("state", "") if arguments.get("state") in STATES else ""
     sort, is_descending = arguments.get("dsort", "last_update"), arguments.get("dorder", "desc") != "asc"
     known = {column.key for column in REPORTS["recipients"] if column.is_sortable}
+    page = page or types.PageRequest(number=_number("dpage", 1), size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE))
     wanted = queue.ListDeliveriesRequest(
         entry_id=entry_id,
         states=STATES.get(state, []),
         query=arguments.get("q", "")[:200],
         sort=types.Sort(column=sort if sort in known else "last_update", descending=is_descending),
-        page=types.PageRequest(number=_number("dpage", 1), size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE)),
+        page=page,
     )
     with translated():
         answer = gateway().clients.queue.ListDeliveries(wanted)
@@ -120,6 +122,58 @@ def recipients(entry_id: str) -> str:
         resend_key=new_id(),
         may_resend=found.state in _RESENDABLE and person().may(Permission.SEND_MESSAGES),
     )
+
+
+@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients/record")
+@requires(Permission.COMMUNICATION_REPORTS)
+def recipient(entry_id: str) -> str:
+    """Show one recipient in full, with arrows through the list (statements 83, 84)."""
+    search = read_search(PATH, "history", request.args, person())
+    report = "errors" if request.args.get("state") == "errors" else "recipients"
+    return show_recipient(get_entry(str(entry_id)).row, report, f"{PATH}/entries/{entry_id}/recipients", search)
+
+
+def show_recipient(row: reports.EntryRow, report: str, base: str, search: Search) -> str:
+    """Show the recipient at the place `at` of the list that the address asks for. NotFound past its end."""
+    place = _number("at", 1)
+    found = ask_deliveries(row.entry_id, types.PageRequest(number=place, size=1))
+    if not found.answer.deliveries or found.answer.page.number != place:
+        raise NotFound("RECIPIENT_NOT_FOUND", "The list has no such row any more.")
+    return render_template(
+        "recipient.html",
+        row=row,
+        each=found.answer.deliveries[0],
+        found=found._replace(size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE)),
+        place=place,
+        report=report,
+        columns=REPORTS[report],
+        school_titles={each.school_id: each.title for each in schools()},
+        search=search,
+        base=base,
+        back=search.link(),
+    )
+
+
+@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients/excel")
+@requires(Permission.COMMUNICATION_REPORTS)
+def recipients_excel(entry_id: str) -> Response:
+    """Send the recipients as a workbook (statement 213)."""
+    report = "errors" if request.args.get("state") == "errors" else "recipients"
+    return export_deliveries(str(entry_id), reports.RecordExportRequest.TABLE_RECIPIENTS, report)
+
+
+def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.ValueType", report: str) -> Response:
+    """Send every recipient that the address asks for, on whatever page, as a workbook."""
+    state = request.args.get("state", "")
+    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state if state in STATES else ""))
+
+    def page(number: int) -> tuple[list[queue.Delivery], int]:
+        answer = ask_deliveries(entry_id, types.PageRequest(number=number, size=exports.PAGE)).answer
+        return list(answer.deliveries), answer.page.total_pages
+
+    columns = [each for each in shown(report, hidden_columns(report)) if each.key != "message"]
+    titles = {each.school_id: each.title for each in schools()}
+    return exports.workbook(report, columns, page, exports.delivery_value(titles))
 
 
 @blueprint.post(f"{PATH}/entries/<uuid:entry_id>/resend")

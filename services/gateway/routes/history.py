@@ -14,7 +14,7 @@ from services.gateway.database import transaction
 from services.gateway.linking import counts_of
 from services.gateway.live import event_stream
 from services.gateway.pages import safe_return, visible_schools
-from services.gateway.searches import Search, read_search
+from services.gateway.searches import Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
@@ -73,13 +73,16 @@ def show() -> str:
 def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
     search = read_search(PATH, "history", request.args, person())
+    refuse_problems(search)
+    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_HISTORY, filter=search.filter))
 
     def page(number: int) -> tuple[list[reports.EntryRow], int]:
         search.page.number, search.page.size = number, exports.PAGE
         answer = find(search)
         return list(answer.rows), answer.page.total_pages
 
-    return exports.workbook("communication-history", shown("history", hidden_columns("history")), page)
+    columns = shown("history", hidden_columns("history"))
+    return exports.workbook("communication-history", columns, page, exports.entry_value)
 
 
 @blueprint.post(f"{PATH}/<uuid:message_id>/flag")

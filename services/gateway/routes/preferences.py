@@ -1,11 +1,11 @@
-"""What a person chose for themselves: the columns that they hide."""
+"""What a person chose for themselves: the columns that they hide, the school that they work in."""
 
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from services.gateway import store
+from services.gateway import sessions, store
 from services.gateway.access import Permission
-from services.gateway.auth import requires
+from services.gateway.auth import COOKIE, requires
 from services.gateway.columns import REPORTS
 from services.gateway.database import transaction
 from services.gateway.pages import safe_return
@@ -33,4 +33,19 @@ def hide(report: str, wanted: list[str]) -> list[str]:
 def columns(report: str) -> Response:
     """Keep the choice of the Toggle Columns form."""
     hide(report, request.form.getlist("column"))
+    return redirect(safe_return(request.form.get("next", ""), "/"), 303)
+
+
+def work_in(school_id: str) -> None:
+    """Choose the school that the signed-in person works in for the rest of the session (statement 232)."""
+    if school_id not in person().school_ids:
+        raise NotFound("SCHOOL_NOT_YOURS", "You do not belong to this school.")
+    sessions.work_in(gateway().engine, request.cookies.get(COOKIE, ""), school_id)
+
+
+@blueprint.post("/preferences/school")
+@requires(Permission.SIGNED_IN)
+def school() -> Response:
+    """Keep the choice of the school switcher."""
+    work_in(request.form.get("school", ""))
     return redirect(safe_return(request.form.get("next", ""), "/"), 303)

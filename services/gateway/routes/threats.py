@@ -5,13 +5,14 @@ from werkzeug.wrappers import Response
 
 from protos.notify.v1 import notify_pb2 as notify
 from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
-from services.gateway.routes.entries import ask_deliveries
+from services.gateway.routes.entries import ask_deliveries, export_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
-from services.gateway.searches import Search, read_search
+from services.gateway.searches import Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
 from services.kit.rpc_errors import translated
@@ -60,6 +61,23 @@ def show() -> str:
     )
 
 
+@blueprint.get(f"{PATH}/excel")
+@requires(Permission.THREAT_ALERTS)
+def excel() -> Response:
+    """Send every row of the search as a workbook, the texts left out (statements 190, 213, 214)."""
+    search = read_threats()
+    refuse_problems(search)
+    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_THREATS, filter=search.filter))
+
+    def page(number: int) -> tuple[list[reports.EntryRow], int]:
+        search.page.number, search.page.size = number, exports.PAGE
+        answer = find(search)
+        return list(answer.rows), answer.page.total_pages
+
+    columns = shown("threats", hidden_columns("threats"))
+    return exports.workbook("threat-messages", columns, page, exports.threat_value)
+
+
 def get_threat(message_id: str) -> reports.GetThreatResponse:
     """Return a threat with everything known; the reading is logged. NotFound outside the viewer's schools."""
     with translated():
@@ -94,10 +112,7 @@ def _told(message_id: str) -> list[notify.Told] | None:
 @requires(Permission.THREAT_ALERTS)
 def recipients(message_id: str, entry_id: str) -> str:
     """Show whom a threat was meant for (statement 192)."""
-    answer = get_threat(str(message_id))
-    row = next((each for each in answer.rows if each.entry_id == str(entry_id)), None)
-    if row is None:
-        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    row = _threat_row(message_id, entry_id)
     hidden = hidden_columns("threat-recipients")
     search = read_threats()
     return render_template(
@@ -115,6 +130,32 @@ def recipients(message_id: str, entry_id: str) -> str:
         message_base=f"{PATH}/{message_id}",
         may_resend=False,
     )
+
+
+def _threat_row(message_id: str, entry_id: str) -> reports.EntryRow:
+    answer = get_threat(str(message_id))
+    row = next((each for each in answer.rows if each.entry_id == str(entry_id)), None)
+    if row is None:
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    return row
+
+
+@blueprint.get(f"{PATH}/<uuid:message_id>/entries/<uuid:entry_id>/recipients/record")
+@requires(Permission.THREAT_ALERTS)
+def recipient(message_id: str, entry_id: str) -> str:
+    """Show one recipient of a threat in full, with arrows through the list (statement 222)."""
+    row = _threat_row(message_id, entry_id)
+    base = f"{PATH}/{message_id}/entries/{entry_id}/recipients"
+    return show_recipient(row, "threat-recipients", base, read_threats())
+
+
+@blueprint.get(f"{PATH}/<uuid:message_id>/entries/<uuid:entry_id>/recipients/excel")
+@requires(Permission.THREAT_ALERTS)
+def recipients_excel(message_id: str, entry_id: str) -> Response:
+    """Send the recipients of a threat as a workbook."""
+    _threat_row(message_id, entry_id)
+    table = reports.RecordExportRequest.TABLE_THREAT_RECIPIENTS
+    return export_deliveries(str(entry_id), table, "threat-recipients")
 
 
 @blueprint.post(f"{PATH}/<uuid:message_id>/acknowledge")

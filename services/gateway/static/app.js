@@ -51,6 +51,7 @@ document.addEventListener("click", (event) => {
   if (close) { event.preventDefault(); closeDialog(close.closest("dialog")); }
   if (event.target.matches?.("dialog")) closeDialog(event.target);
   $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  if (!event.target.closest?.("#find-person")) $("#quick-found")?.replaceChildren();
   if (event.target.closest?.("[data-print]")) print();
   if (event.target.closest?.("[data-keys]")) $("#keys").showModal();
   if (event.target.closest?.("[data-theme-switch]")) switchTheme();
@@ -80,6 +81,7 @@ function changeRules(target) {
   }
 }
 
+document.addEventListener("change", (event) => { event.target.closest("form[data-switch]")?.requestSubmit(); });
 document.addEventListener("input", (event) => {
   const box = event.target;
   if (box.matches("[data-narrow]")) {
@@ -131,6 +133,7 @@ document.addEventListener("keydown", (event) => {
     const waiting = $("#dialog-host > dialog.page-dialog[open]:not(:modal)");
     if (menu) { menu.open = false; $("summary", menu).focus(); event.preventDefault(); }
     else if (waiting && underlay) closeDialog(waiting);
+    else if (document.activeElement.closest?.(".find-person")) { $("#quick-found").replaceChildren(); $("#find-person").focus(); }
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -157,12 +160,26 @@ async function refreshAlerts() {
   const known = $$(".threat-alert", banner).map((each) => each.dataset.message).join();
   if (known !== $$(".threat-alert", next).map((each) => each.dataset.message).join() || $(".alert-stale", banner)) {
     $$('input[name="next"]', next).forEach((each) => { each.value = location.pathname + location.search; });
+    // An alert whose details are being read stays as it is.
+    open.forEach((id) => {
+      const [before, after] = [banner, next].map((where) => $(`[data-message="${CSS.escape(id)}"]`, where));
+      if (before && after) { $(".threat-age", before).textContent = $(".threat-age", after).textContent; after.replaceWith(before); }
+    });
     banner.replaceChildren(...next.childNodes);
     banner.dataset.open = next.dataset.open;
-    open.forEach((id) => { const details = $(`[data-message="${CSS.escape(id)}"] details`, banner); if (details) details.open = true; });
   }
   showOpenCount();
 }
+
+// What an alert hides is read when it is asked for, and the reading is logged.
+document.addEventListener("toggle", async (event) => {
+  const details = event.target;
+  if (!details.matches?.("details[data-details]") || !details.open || details.dataset.isRead) return;
+  details.dataset.isRead = "1";
+  const answer = await fetch(details.dataset.details, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (answer?.ok) $(".threat-words", details).innerHTML = await answer.text();
+  else delete details.dataset.isRead;
+}, true);
 
 function showOpenCount() {
   const count = Number($("#alerts")?.dataset.open || 0);
@@ -240,6 +257,7 @@ function keepChosenPerson() {
 
 // --- After each part that is drawn ---------------------------------------------------------------------------------
 function settle() {
+  $$("[data-switch-button]").forEach((button) => { button.hidden = true; });
   $$("[data-add-rule]").forEach((button) => { button.hidden = false; });
   showPageDialog();
   followCounts();

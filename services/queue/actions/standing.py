@@ -159,8 +159,9 @@ def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
     _check_lane(draft, caller)
     _check_calls(draft, sender)
     _check_modules(draft, known, is_excluded=is_excluded)
-    title = school.title if school and (is_excluded or not draft.from_title) else draft.from_title or sender.name
     is_staff = sender.role in _STAFF
+    is_schools = school is not None and is_staff and (is_excluded or not draft.from_title)
+    title = school.title if school and is_schools else draft.from_title or sender.name
     return Standing(
         sender=sender,
         from_title=title,

@@ -1,0 +1,103 @@
+"""REST of what people do about messages: flags, threats and their alerts, referrals, the audit log."""
+
+from flask import Response, request
+
+from protos.notify.v1 import notify_pb2 as notify
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import models
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.pages import open_alerts
+from services.gateway.routes import audit, referrals, threats
+from services.gateway.routes.api import answers, as_json, blueprint, spec
+from services.gateway.state import gateway, person
+from services.kit.errors import Unavailable
+from services.kit.rpc_errors import translated
+
+__all__ = ["blueprint"]
+
+
+@blueprint.put("/v1/messages/<uuid:message_id>/flag")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(json=models.FlagChange, resp=answers(models.Object), tags=["reports"])
+def set_flag(message_id: str) -> Response:
+    """Set or clear a flag on all entries of a message."""
+    body = models.FlagChange.model_validate(request.get_json())
+    origin = reports.SetFlagRequest.Origin.Value(f"ORIGIN_{body.origin.upper()}")
+    wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
+    with translated():
+        return as_json(gateway().clients.reports.SetFlag(wanted))
+
+
+@blueprint.get("/v1/threats/<uuid:message_id>")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def threat(message_id: str) -> Response:
+    """Read a threat; the reading is logged."""
+    return as_json(threats.get_threat(str(message_id)))
+
+
+@blueprint.post("/v1/threats/<uuid:message_id>/acknowledge")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def acknowledge(message_id: str) -> Response:
+    """Acknowledge a threat, once for everybody."""
+    with translated():
+        wanted = reports.AcknowledgeThreatRequest(message_id=str(message_id))
+        return as_json(gateway().clients.reports.AcknowledgeThreat(wanted))
+
+
+@blueprint.get("/v1/alerts")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def alerts() -> Response:
+    """List the viewer's open alerts, without their texts: reading a threat is logged, listing alerts is not."""
+    found = open_alerts(person())
+    if not found.is_known:
+        raise Unavailable("ALERTS_UNAVAILABLE", "Alerts cannot be read at the moment.", retry_after_seconds=2)
+    listed = notify.ListAlertsResponse(alerts=found.alerts)
+    for each in listed.alerts:
+        each.text = ""
+    return as_json(listed)
+
+
+@blueprint.post("/v1/referrals")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(json=models.ReferralBody, resp=answers(models.Object), tags=["referrals"])
+def add_referral() -> Response:
+    """Refer a student for a flagged message, once; again answers the referral that is there."""
+    body = models.ReferralBody.model_validate(request.get_json())
+    return as_json(referrals.add(body.message_id, body.reason, body.notes, list(body.told)))
+
+
+@blueprint.get("/v1/referrals")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Referrals), tags=["referrals"])
+def list_referrals() -> Response:
+    """List referrals, newest first; with mine=1 those that the viewer follows up."""
+    return as_json(referrals.listed(request.args.get("mine") == "1"))
+
+
+@blueprint.get("/v1/referrals/<uuid:referral_id>")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["referrals"])
+def referral(referral_id: str) -> Response:
+    """Read a referral; the reading is logged."""
+    return as_json(referrals.get(str(referral_id)))
+
+
+@blueprint.delete("/v1/referrals/<uuid:referral_id>")
+@requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["referrals"])
+def delete_referral(referral_id: str) -> Response:
+    """Delete a referral; the flags of its message can then be changed again."""
+    referrals.delete(str(referral_id))
+    return as_json(reports.DeleteReferralResponse())
+
+
+@blueprint.get("/v1/audit")
+@requires(Permission.VIEW_AUDIT)
+@spec.validate(resp=answers(models.Records), tags=["audit"])
+def audit_log() -> Response:
+    """List the audit log, newest first; `message`, `action` and `actor` narrow it."""
+    return as_json(audit.find())

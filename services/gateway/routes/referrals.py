@@ -1,0 +1,153 @@
+"""Referrals: add one for a student's flagged message, read it, list them, delete it (statements 109 to 115, 199)."""
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.pages import safe_return, schools
+from services.gateway.routes.entries import get_entry
+from services.gateway.routes.inbox import page_request
+from services.gateway.state import gateway, person
+from services.gateway.words import REFERRAL_REASONS
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("referrals", __name__)
+PATH = "/referrals"
+_REFERRERS = (Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
+_REASONS = {choice.value: reason for reason, choice in REFERRAL_REASONS.items()}
+
+
+def listed(is_mine: bool) -> reports.ListReferralsResponse:
+    """Return a page of referrals, newest first."""
+    with translated():
+        wanted = reports.ListReferralsRequest(page=page_request(), is_mine=is_mine)
+        answer: reports.ListReferralsResponse = gateway().clients.reports.ListReferrals(wanted)
+    return answer
+
+
+def get(referral_id: str) -> reports.GetReferralResponse:
+    """Return a referral; the reading is logged. NotFound for whoever may not see its message."""
+    with translated():
+        wanted = reports.GetReferralRequest(referral_id=referral_id)
+        answer: reports.GetReferralResponse = gateway().clients.reports.GetReferral(wanted)
+    return answer
+
+
+def add(message_id: str, reason: str, notes: str, told_ids: list[str]) -> reports.AddReferralResponse:
+    """Add a referral, or return the one that is there. InvalidArgument and FailedPrecondition as reports says."""
+    known = {each.person_id: each.name for each in _followers()}
+    wanted = reports.AddReferralRequest(
+        message_id=message_id,
+        reason=_REASONS.get(reason, reports.REFERRAL_REASON_UNSPECIFIED),
+        notes=notes,
+        told=[reports.StaffName(person_id=each, name=known.get(each, "")) for each in told_ids],
+    )
+    with translated():
+        answer: reports.AddReferralResponse = gateway().clients.reports.AddReferral(wanted)
+    return answer
+
+
+def delete(referral_id: str) -> None:
+    """Delete a referral."""
+    with translated():
+        wanted = reports.DeleteReferralRequest(referral_id=referral_id)
+        gateway().clients.reports.DeleteReferral(wanted)
+
+
+def _followers() -> list[directory.Recipient]:
+    """Return who may follow up: whoever may open referrals in the viewer's schools, by name."""
+    seen = [] if "*" in person().visible_schools else sorted(person().visible_schools)
+    found: dict[str, directory.Recipient] = {}
+    for permission in _REFERRERS:
+        with translated():
+            wanted = directory.ListPermissionHoldersRequest(permission=permission, school_ids=seen)
+            holders = gateway().clients.directory.ListPermissionHolders(wanted).holders
+        found |= {each.person_id: each for each in holders}
+    return sorted(found.values(), key=lambda each: each.name)
+
+
+@blueprint.get(PATH)
+@requires(*_REFERRERS)
+def show() -> str:
+    """Show the referrals that the person may see, or those that they follow up."""
+    is_mine = request.args.get("mine") == "1"
+    titles = {each.school_id: each.title for each in schools()}
+    return render_template("referrals.html", answer=listed(is_mine), is_mine=is_mine, titles=titles)
+
+
+@blueprint.get(f"{PATH}/add")
+@requires(*_REFERRERS)
+def form() -> str:
+    """Show the steps of Add Referral; nothing is created before Save (statement 111)."""
+    return _form(request.args.get("entry", ""), request.args.get("message", ""), request.args.get("back", ""))
+
+
+def _form(entry_id: str, message_id: str, back: str, problem: ServiceError | None = None) -> str:
+    row = _row(entry_id, message_id)
+    return render_template(
+        "referral_add.html",
+        row=row,
+        entry_id=entry_id,
+        back=safe_return(back, "/reports/history" if entry_id else "/reports/threats"),
+        followers=_followers(),
+        chosen=request.form,
+        problem=problem,
+        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+    )
+
+
+def _row(entry_id: str, message_id: str) -> reports.EntryRow:
+    """Return the row that a referral is for, as History shows it, or as Threat Messages does."""
+    if entry_id and person().may(Permission.COMMUNICATION_REPORTS):
+        return get_entry(entry_id).row
+    wanted = reports.SearchThreatsRequest(filter=reports.Filter(message_id=message_id or "-"))
+    with translated():
+        answer: reports.SearchThreatsResponse = gateway().clients.reports.SearchThreats(wanted)
+    if not answer.rows:
+        raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+    return answer.rows[0]
+
+
+@blueprint.post(PATH)
+@requires(*_REFERRERS)
+def save() -> Response | tuple[str, int]:
+    """Add the referral, and lead back to where it was added."""
+    given = request.form
+    try:
+        answer = add(given.get("message", ""), given.get("reason", ""), given.get("notes", ""), given.getlist("told"))
+    except (InvalidArgument, FailedPrecondition) as problem:
+        code = 400 if isinstance(problem, InvalidArgument) else 409
+        return _form(given.get("entry", ""), given.get("message", ""), given.get("back", ""), problem), code
+    fallback = f"{PATH}/{answer.referral.referral_id}"
+    return redirect(safe_return(given.get("back", ""), fallback), 303)
+
+
+@blueprint.get(f"{PATH}/<uuid:referral_id>")
+@requires(*_REFERRERS)
+def referral(referral_id: str) -> str:
+    """Show one referral (statement 113)."""
+    answer = get(str(referral_id))
+    found = answer.referral
+    is_read_in_history = person().may(Permission.COMMUNICATION_REPORTS) and found.entry_id and not found.is_threat
+    at_history = f"/reports/history/entries/{found.entry_id}?{urlencode({'searched': 1})}"
+    return render_template(
+        "referral.html",
+        answer=answer,
+        referral=found,
+        titles={each.school_id: each.title for each in schools()},
+        message_link=at_history if is_read_in_history else f"/reports/threats/{found.message_id}",
+    )
+
+
+@blueprint.post(f"{PATH}/<uuid:referral_id>/delete")
+@requires(*_REFERRERS)
+def remove(referral_id: str) -> Response:
+    """Delete a referral (statement 115)."""
+    delete(str(referral_id))
+    return redirect(PATH, 303)
