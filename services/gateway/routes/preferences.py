@@ -10,7 +10,7 @@ from services.gateway.columns import REPORTS
 from services.gateway.database import transaction
 from services.gateway.pages import safe_return
 from services.gateway.state import gateway, person
-from services.kit.errors import InvalidArgument, NotFound
+from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
 
 blueprint = Blueprint("preferences", __name__)
 
@@ -39,7 +39,7 @@ def columns(report: str) -> Response:
 def work_in(school_id: str) -> None:
     """Choose the school that the signed-in person works in for the rest of the session (statement 232)."""
     if school_id not in person().school_ids:
-        raise NotFound("SCHOOL_NOT_YOURS", "You do not belong to this school.")
+        raise PermissionDenied("SCHOOL_NOT_YOURS", "You do not belong to this school.")
     sessions.work_in(gateway().engine, request.cookies.get(COOKIE, ""), school_id)
 
 

@@ -26,7 +26,7 @@ from services.gateway.config import GatewaySettings
 from services.gateway.state import Gateway
 from services.gateway.wsgi import assemble
 from services.kit.clock import utc_now
-from tests.integration.directory.roster_files import roster
+from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.support.eventually import eventually_sync
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -34,7 +34,18 @@ from tests.support.tokens import Tokens
 PASSWORD = "correct horse"
 TWILIO_TOKEN = "test-twilio-token"
 SERVICES = ("directory", "queue", "reports")
-_USERS = {"pri": "Ida Cole", "tea": "Tom Reed", "amy": "Amy Stone", "mum": "Rosa Stone", "off": "Ada North"}
+_USERS = {
+    "pri": "Ida Cole",
+    "tea": "Tom Reed",
+    "amy": "Amy Stone",
+    "mum": "Rosa Stone",
+    "off": "Ada North",
+    "cou": "Lee Marsh",
+    "both": "Bo Both",
+}
+_BOTH_USER = "both,true,Bo,Both,T-2,bo.both,bo@example.org,,,,,\n"
+_BOTH_ROLES = "10,both,primary,teacher,s1\n11,both,secondary,teacher,s2\n"
+"""A teacher of two schools, one of them excluded from communication."""
 _HIDDEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -81,6 +92,9 @@ class Stack:
     clock: MovableClock
     people: dict[str, str]
     operator: Any
+    nats_url: str
+    school_id: str
+    """The school that most people of the roster belong to."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def browser(self, username: str = "") -> Browser:
@@ -102,7 +116,7 @@ def running(databases: Databases, nats_url: str, tokens: Tokens) -> Iterator[Sta
     try:
         for name in SERVICES:
             _wait(f"127.0.0.1:{ports[name]}")
-        yield _assembled(addresses, databases, tokens, processes)
+        yield _assembled(addresses, databases, tokens, processes, nats_url)
     finally:
         for process in processes:
             process.terminate()
@@ -145,7 +159,11 @@ def _wait(address: str) -> None:
 
 
 def _assembled(
-    addresses: dict[str, Any], databases: Databases, tokens: Tokens, processes: list[subprocess.Popen[bytes]]
+    addresses: dict[str, Any],
+    databases: Databases,
+    tokens: Tokens,
+    processes: list[subprocess.Popen[bytes]],
+    nats_url: str,
 ) -> Stack:
     secret = SecretStr(tokens.service("directory.read", "queue.receipts", "notify.watch", name="gateway"))
     settings = GatewaySettings(
@@ -164,13 +182,17 @@ def _assembled(
     people = _load_people(gateway, operator)
     accounts = [NewAccount(username=name, password=PASSWORD, person_id=people[name]) for name in _USERS]
     add_accounts(gateway.engine, accounts)
-    return Stack(create_app(gateway), gateway, clock, people, (("authorization", f"Bearer {operator}"),), processes)
+    metadata = (("authorization", f"Bearer {operator}"),)
+    found = gateway.clients.directory.ListSchools(directory_pb2.ListSchoolsRequest(), metadata=metadata).schools
+    school_id = next(each.school_id for each in found if each.sourced_id == "s1")
+    return Stack(create_app(gateway), gateway, clock, people, metadata, nats_url, school_id, processes)
 
 
 def _load_people(gateway: Gateway, operator: str) -> dict[str, str]:
     stub: directory_pb2_grpc.DirectoryServiceStub = gateway.clients.directory
     metadata = (("authorization", f"Bearer {operator}"),)
-    pieces = [directory_pb2.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in roster().items()]
+    files = roster(users=USERS + _BOTH_USER, roles=ROLES + _BOTH_ROLES)
+    pieces = [directory_pb2.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in files.items()]
     stub.ImportRoster(iter(pieces), metadata=metadata, timeout=30)
     for name in ("call_out", "moderation_api"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)

@@ -288,3 +288,54 @@ def test_a_message_cannot_run_in_a_readers_browser(stack: Stack) -> None:
         page = browser.get(address).get_data(as_text=True)
         assert evil not in page
         assert "&lt;script&gt;" in page
+
+
+@pytest.mark.accepts(50)
+def test_a_person_is_found_by_name_or_number_within_the_viewers_schools(stack: Stack) -> None:
+    principal = stack.browser("pri")
+    page = principal.get("/people/find?q=stone").get_data(as_text=True)
+    assert "Amy Stone" in page
+    assert "Ben Stone" in page
+    assert f'href="/people/{stack.people["amy"]}"' in page
+    assert "Amy Stone" in principal.get("/people/find?q=1001").get_data(as_text=True)
+    elsewhere = principal.get("/people/find?q=Zoe").get_data(as_text=True)
+    assert "Zoe Hill" not in elsewhere
+    assert "Nobody fits" in elsewhere
+    assert principal.get("/people/find?q=" + "x" * 5000).status_code == 200
+    assert stack.browser("amy").get("/people/find?q=Tom").status_code == 403
+
+
+@pytest.mark.accepts(229, 232)
+def test_somebody_of_two_schools_acts_for_the_one_they_work_in(stack: Stack) -> None:
+    browser = stack.browser("both")
+    page = browser.get("/inbox").get_data(as_text=True)
+    choices = dict(re.findall(r'<option value="([^"]+)"(?: selected)?>([^<]+)', page))
+    assert sorted(choices.values()) == ["Lincoln High", "Ridge High"]
+    ridge = next(each for each, title in choices.items() if title == "Ridge High")
+    assert browser.post("/preferences/school", {"school": ridge, "next": "/compose"}).headers["Location"] == "/compose"
+    assert f'value="{ridge}" selected' in browser.get("/inbox").get_data(as_text=True)
+    form = {
+        "subject": "From Ridge",
+        "body": "Hello.",
+        "person": stack.people["cou"],
+        "channel": "email",
+        "step": "send",
+    }
+    assert browser.post("/compose", form, page="/compose").status_code == 200
+
+    def is_there() -> None:
+        rows = browser.get("/api/v1/reports/history").get_json()["rows"]
+        assert [(row["from"], row["source"]) for row in rows] == [("Ridge High", "SOURCE_SCHOOL")]
+
+    eventually_sync(is_there)
+    other = stack.browser("both")
+    assert f'value="{ridge}" selected' not in other.get("/inbox").get_data(as_text=True)
+
+
+def test_only_ones_own_schools_can_be_worked_in(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    assert 'name="school"' not in browser.get("/inbox").get_data(as_text=True)
+    for school_id in (new_id(), ""):
+        answer = browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": school_id or new_id()})
+        assert (answer.status_code, reason(answer)) == (403, "SCHOOL_NOT_YOURS")
+    assert browser.post("/preferences/school", {"school": "x"}).status_code == 403

@@ -1,0 +1,68 @@
+"""What queue tells reports, for tests of pages that show what only screening brings about."""
+
+import asyncio
+from typing import Any
+
+from protos.events.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
+from services.kit.bus import Bus
+from services.kit.clock import utc_now
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Stack
+
+SCARY = "I will burn the gym down"
+
+
+def student_message(
+    stack: Stack, channels: tuple[int, ...] = (types.CHANNEL_EMAIL,), **fields: Any
+) -> queue.MessageSnapshot:
+    """A message of Amy Stone to Tom Reed; `fields` replace those of the snapshot."""
+    school = stack.school_id
+    entries = [
+        queue.EntrySnapshot(
+            entry_id=new_id(),
+            channel=types.Channel.ValueType(channel),
+            counts=[types.DeliveryCounts(school_id=school, total=1, sent=1)],
+            version=1,
+        )
+        for channel in channels
+    ]
+    base: dict[str, Any] = {
+        "message_id": new_id(),
+        "sent_at": utc_now(),
+        "sender_id": stack.people["amy"],
+        "sender_name": "Amy Stone",
+        "sender_role": types.ROLE_STUDENT,
+        "sender_school_id": school,
+        "source": types.SOURCE_SCHOOL,
+        "subject": "Gym",
+        "body": "When is gym?",
+        "audience_summary": "Tom Reed",
+        "entries": entries,
+    }
+    return queue.MessageSnapshot(**{**base, **fields})
+
+
+def tell_submitted(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
+    """Tell of a submission."""
+    _publish(stack, "queue.message.submitted.v1", queue.MessageSubmitted(event_id=new_id(), message=snapshot))
+
+
+def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
+    """Tell that screening withheld a message, every delivery of it."""
+    for entry in snapshot.entries:
+        entry.counts[0].withheld, entry.counts[0].sent = 1, 0
+    verdict = types.Verdict(verdict_id=new_id(), decision=types.Verdict.DECISION_HOLD, provider="embedded", tier=1)
+    verdict.scores.add(category=types.CATEGORY_THREAT, score=0.97, holds=True)
+    event = queue.MessageWithheld(event_id=new_id(), message=snapshot, verdict=verdict, recipient_names=["Tom Reed"])
+    event.withheld_at.FromDatetime(utc_now())
+    _publish(stack, "queue.message.withheld.v1", event)
+
+
+def _publish(stack: Stack, subject: str, event: Any) -> None:
+    async def publish() -> None:
+        bus = await Bus.connect(stack.nats_url, name="test")
+        await bus.publish(subject, event.SerializeToString(), event.event_id)
+        await bus.close()
+
+    asyncio.run(publish())

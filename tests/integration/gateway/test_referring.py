@@ -1,0 +1,172 @@
+"""Referrals, the audit log and exports, as the pages and the API offer them; on real services."""
+
+import io
+import re
+from zipfile import ZipFile
+
+import pytest
+
+from protos.events.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.support.eventually import eventually_sync
+
+
+def rows_of(browser: Browser, report: str, message_id: str) -> list[dict[str, object]]:
+    rows = browser.get(f"/api/v1/reports/{report}?size=500").get_json()["rows"]
+    return [row for row in rows if row["message_id"] == message_id]
+
+
+@pytest.fixture
+def flagged(stack: Stack) -> queue.MessageSnapshot:
+    """A student's message of two entries that the principal has flagged."""
+    sent, browser = student_message(stack, (types.CHANNEL_EMAIL, types.CHANNEL_SMS)), stack.browser("pri")
+    tell_submitted(stack, sent)
+
+    def is_there() -> None:
+        assert len(rows_of(browser, "history", sent.message_id)) == 2
+
+    eventually_sync(is_there)
+    answer = browser.send_json("PUT", f"/api/v1/messages/{sent.message_id}/flag", {"is_flagged": True})
+    assert answer.status_code == 200
+    return sent
+
+
+@pytest.fixture
+def danger(stack: Stack) -> queue.MessageSnapshot:
+    """A student's message that screening withheld."""
+    sent, browser = student_message(stack, subject="Gym", body=SCARY), stack.browser("pri")
+    tell_withheld(stack, sent)
+
+    def is_there() -> None:
+        assert len(rows_of(browser, "threats", sent.message_id)) == 1
+
+    eventually_sync(is_there)
+    return sent
+
+
+def form_of(sent: queue.MessageSnapshot, **changes: str) -> dict[str, str]:
+    entry_id = sent.entries[0].entry_id
+    return {"message": sent.message_id, "entry": entry_id, "reason": "bullying", "notes": "Talk.", **changes}
+
+
+@pytest.mark.accepts(109, 111, 112, 113)
+def test_a_referral_is_added_in_steps_and_then_viewed(stack: Stack, flagged: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    page = browser.get("/reports/history").get_data(as_text=True)
+    added = re.findall(r'href="(/referrals/add\?[^"]+)"', page)
+    assert len(added) == 2
+    dialog = browser.get(added[0].replace("&amp;", "&")).get_data(as_text=True)
+    assert "Amy Stone" in dialog
+    assert "Ida Cole" in dialog
+    assert not rows_of(browser, "history", flagged.message_id)[0]["referral_id"]
+    form = form_of(flagged, told=stack.people["pri"], back="/reports/history")
+    saved = browser.post("/referrals", form, page="/reports/history")
+    assert (saved.status_code, saved.headers["Location"]) == (303, "/reports/history")
+    page = browser.get("/reports/history").get_data(as_text=True)
+    views = re.findall(r'href="(/referrals/[0-9a-f-]{36})">View<', page)
+    assert len(views) == 2
+    assert len(set(views)) == 1
+    referral = browser.get(views[0]).get_data(as_text=True)
+    for words in ("Referral of", "Amy Stone", "Bullying", "Talk.", "Ida Cole"):
+        assert words in referral
+    assert "Amy Stone" in browser.get("/referrals?mine=1").get_data(as_text=True)
+
+
+@pytest.mark.accepts(106, 115)
+def test_the_flag_is_locked_until_the_referral_is_deleted(stack: Stack, flagged: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    answer = browser.send_json("POST", "/api/v1/referrals", {"message_id": flagged.message_id, "reason": "other"})
+    referral_id = answer.get_json()["referral"]["referral_id"]
+    clear = {"is_flagged": False}
+    refused = browser.send_json("PUT", f"/api/v1/messages/{flagged.message_id}/flag", clear)
+    assert (refused.status_code, refused.get_json()["reason"]) == (409, "FLAG_LOCKED")
+    assert browser.post(f"/referrals/{referral_id}/delete").status_code == 303
+    assert browser.get(f"/referrals/{referral_id}").status_code == 404
+    assert browser.send_json("PUT", f"/api/v1/messages/{flagged.message_id}/flag", clear).status_code == 200
+
+
+def test_a_form_with_mistakes_comes_back_with_them(stack: Stack, flagged: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    answer = browser.post("/referrals", form_of(flagged, reason="", notes="x" * 4001), page="/reports/history")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 400
+    assert "Choose why." in page
+    assert "Write at most 4,000 characters." in page
+
+
+@pytest.mark.accepts(4, 110)
+def test_staff_messages_and_people_without_the_right_get_no_referral(
+    stack: Stack, flagged: queue.MessageSnapshot
+) -> None:
+    body = {"message_id": flagged.message_id, "reason": "other"}
+    for username in ("tea", "amy", "mum"):
+        assert stack.browser(username).send_json("POST", "/api/v1/referrals", body).status_code == 403
+        assert stack.browser(username).get("/referrals").status_code == 403
+
+
+@pytest.mark.accepts(190, 199, 244)
+def test_a_threats_details_are_apart_and_every_reading_is_logged(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    assert SCARY not in browser.get("/reports/threats").get_data(as_text=True)
+    assert SCARY in browser.get(f"/alerts/{danger.message_id}/details").get_data(as_text=True)
+    assert SCARY in browser.get(f"/reports/threats/{danger.message_id}").get_data(as_text=True)
+    assert "+ Add" in browser.get("/reports/threats").get_data(as_text=True)
+    log = stack.browser("off").get(f"/api/v1/audit?message={danger.message_id}").get_json()["records"]
+    assert [each["action"] for each in log] == ["threat.viewed", "threat.viewed"]
+    page = stack.browser("off").get("/audit?action=threat.viewed").get_data(as_text=True)
+    assert "Opened the threat" in page
+    assert "Ida Cole" in page
+    assert browser.get("/audit").status_code == 403
+
+
+@pytest.mark.accepts(201)
+def test_a_threat_of_another_school_is_not_opened_by_a_forwarded_link(
+    stack: Stack, danger: queue.MessageSnapshot
+) -> None:
+    browser = stack.browser("cou")
+    for address in (f"/reports/threats/{danger.message_id}", f"/alerts/{danger.message_id}/details"):
+        answer = browser.get(address)
+        assert (answer.status_code, SCARY in answer.get_data(as_text=True)) == (404, False)
+    assert not browser.get(f"/api/v1/reports/threats?message={danger.message_id}").get_json()["rows"]
+
+
+def sheet(content: bytes) -> str:
+    with ZipFile(io.BytesIO(content)) as book:
+        return "".join(book.read(name).decode() for name in book.namelist() if name.endswith(".xml"))
+
+
+@pytest.mark.accepts(213, 214, 244)
+def test_a_workbook_has_every_row_the_shown_columns_and_nothing_that_runs(stack: Stack) -> None:
+    browser = stack.browser("off")
+    subjects = [f"=HYPERLINK(1) {new_id()}" for _ in range(3)]
+    for subject in subjects:
+        tell_submitted(stack, student_message(stack, subject=subject))
+
+    def are_there() -> None:
+        page = browser.get("/api/v1/reports/history?size=500").get_data(as_text=True)
+        assert all(subject in page for subject in subjects)
+
+    eventually_sync(are_there)
+    book = sheet(browser.get("/reports/history/excel?size=1").data)
+    assert all(subject in book for subject in subjects)
+    assert "<f>" not in book
+    shown = {"columns": ["message", "total"]}
+    browser.send_json("PUT", "/api/v1/preferences/columns/history", shown)
+    narrow = sheet(browser.get("/reports/history/excel?sort=message&order=asc").data)
+    assert "Total" in narrow
+    assert "Recipient type" not in narrow
+    log = browser.get("/api/v1/audit?action=history.exported").get_json()["records"]
+    assert [each["actor_name"] for each in log[:2]] == ["Ada North", "Ada North"]
+
+
+@pytest.mark.accepts(213, 214)
+def test_a_workbook_of_threats_carries_no_text(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    book = sheet(browser.get("/reports/threats/excel").data)
+    assert "Amy Stone" in book
+    assert SCARY not in book
+    assert SCARY not in sheet(browser.get("/reports/history/excel").data)
+    assert stack.browser("tea").get("/reports/threats/excel").status_code == 403
