@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
@@ -15,7 +14,7 @@ from services.reports.domain import NewReferral, Origin, Page, Referring, check_
 from services.reports.metrics import reviews
 from services.reports.store import auditing, referrals, review
 from services.reports.store.auditing import Actor
-from services.reports.store.sight import referable
+from services.reports.store.sight import Condition, referable
 
 Row = dict[str, Any]
 
@@ -59,7 +58,7 @@ async def add(
     return added, False
 
 
-async def _known(connection: AsyncConnection, seen: sa.ColumnElement[bool], referral_id: str) -> Row:
+async def _known(connection: AsyncConnection, seen: Condition, referral_id: str) -> Row:
     found = await referrals.find(connection, seen, referral_id)
     if found is None:
         raise NotFound("REFERRAL_NOT_FOUND", "There is no such referral.")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
@@ -15,7 +14,7 @@ from services.reports.metrics import acknowledge_delay, reviews
 from services.reports.store import auditing, intake, review, rows
 from services.reports.store.auditing import Actor
 from services.reports.store.review import Acknowledgement, Standing
-from services.reports.store.sight import visible
+from services.reports.store.sight import Condition, visible
 
 Row = dict[str, Any]
 
@@ -76,7 +75,7 @@ async def acknowledge(engine: AsyncEngine, clock: Clock, sight: Sight, actor: Ac
     return Acknowledged(by, is_repeat=False)
 
 
-async def locked(connection: AsyncConnection, seen: sa.ColumnElement[bool], message_id: str) -> Standing:
+async def locked(connection: AsyncConnection, seen: Condition, message_id: str) -> Standing:
     """Return where the review of a message stands, and lock it. NotFound when it is not among what is seen."""
     standing = await review.lock(connection, seen, message_id)
     if standing is None:

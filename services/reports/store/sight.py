@@ -19,6 +19,7 @@ from services.reports.domain import (
 )
 from services.reports.tables import acknowledgements, entries, entry_counts, flags, messages
 
+Condition = sa.ColumnElement[bool]
 LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
 """Alerts to staff are no rows of a report, and a message that waits for its verdict is shown to nobody (249)."""
 _SOURCES = {"district": "District", "school": "School"}
