@@ -61,7 +61,8 @@ def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
 
 def _publish(stack: Stack, subject: str, event: Any) -> None:
     async def publish() -> None:
-        bus = await Bus.connect(stack.nats_url, name="test")
+        bus = Bus(stack.nats_url, name="test")
+        await bus.open("queue")
         await bus.publish(subject, event.SerializeToString(), event.event_id)
         await bus.close()
 
