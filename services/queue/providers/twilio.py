@@ -26,6 +26,9 @@ NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """The request certainly did not arrive."""
 BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, TwilioException)
 """It may have arrived."""
+_TRY_AGAIN = "#rc=5&rp=all"
+"""Twilio's connection overrides: up to five more tries whatever the answer is, within the 15 seconds that it allows for
+all of them. By itself it repeats a callback once, and only where it found no connection. The fragment is not sent."""
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 _retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
@@ -50,7 +53,7 @@ class TwilioSettings:
         """Return the callback address of a delivery, empty without callbacks."""
         if not self.status_callback_url:
             return ""
-        return f"{self.status_callback_url}?{urlencode({KEY_PARAMETER: delivery_key})}"
+        return f"{self.status_callback_url}?{urlencode({KEY_PARAMETER: delivery_key})}{_TRY_AGAIN}"
 
 
 class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no types

@@ -63,7 +63,8 @@ _EXPIRE = sa.text(
 _SILENT = sa.text(
     "UPDATE outcomes o SET asked_at = :now FROM (SELECT entry_id, number, created_at FROM outcomes"
     " WHERE state = 'handed_off' AND provider = ANY(:providers) AND provider_message_id <> ''"
-    " AND coalesce(asked_at, changed_at) <= :before ORDER BY entry_id, number LIMIT :limit FOR UPDATE SKIP LOCKED) s"
+    " AND changed_at <= :before AND (asked_at IS NULL OR asked_at - changed_at <= :now - asked_at)"
+    " ORDER BY entry_id, number LIMIT :limit FOR UPDATE SKIP LOCKED) s"
     " WHERE o.entry_id = s.entry_id AND o.number = s.number AND o.created_at = s.created_at"
     " RETURNING o.entry_id::text, o.number, o.attempt, o.provider, o.provider_message_id"
 )
@@ -121,7 +122,7 @@ async def expire_unconfirmed(connection: AsyncConnection, now: datetime, limit: 
 async def unconfirmed(
     connection: AsyncConnection, providers: Sequence[str], before: datetime, now: datetime, limit: int
 ) -> list[tuple[str, int, int, str, str]]:
-    """Take handed-off deliveries without news, and not asked about, since `before`.
+    """Take handed-off deliveries without news since `before`, those asked about again when they are twice as old.
 
     Return entry, number, attempt, provider and its id; they count as asked about now.
     """

@@ -1,6 +1,7 @@
 """From pending to the end: providers, receipts, verdicts, recovery, expiry."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -288,13 +289,33 @@ async def test_an_unconfirmed_delivery_is_asked_about_and_then_expires(queue: Qu
     await queue.drain(dispatcher)
     await asyncio.to_thread(vendors.wait_quiet)
     assert await queue.counts(entry_id) == {"total": 2, "pending": 2}
-    queue.clock.ahead = timedelta(seconds=301)
-    assert await upkeep.ask_providers(dispatcher, 300) == 2
-    assert await upkeep.ask_providers(dispatcher, 300) == 0
+    assert await upkeep.ask_providers(dispatcher, 60) == 0
+    queue.clock.ahead = timedelta(seconds=61)
+    assert await upkeep.ask_providers(dispatcher, 60) == 2
+    assert await upkeep.ask_providers(dispatcher, 60) == 0
     assert await queue.counts(entry_id) == {"total": 2, "pending": 1, "sent": 1}
+    asked = []
+    for seconds in range(70, 1000, 10):
+        queue.clock.ahead = timedelta(seconds=seconds)
+        asked += [seconds] * await upkeep.ask_providers(dispatcher, 60)
+    assert len(asked) >= 3
+    assert all(1.9 < after / before < 2.3 for before, after in itertools.pairwise([61, *asked]))
     queue.clock.ahead = timedelta(hours=25)
     await upkeep.expire(queue.engine, queue.clock)
     assert await queue.counts(entry_id) == {"total": 2, "sent": 1, "expired": 1}
+
+
+async def test_a_receipt_that_could_not_be_taken_is_sent_again(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: (503 if len(receiver.requests) < 4 else 204, "")
+    done = await queue.submit(draft(channels=SMS), [person(1)])
+    await queue.drain(queue.dispatcher())
+    await asyncio.to_thread(vendors.wait_quiet)
+    taken = receiver.requests[4:]
+    assert {each.form["MessageStatus"] for each in taken} >= {"delivered"}
+    await queue.receive(taken)
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "sent": 1}
 
 
 @pytest.mark.accepts(306)
