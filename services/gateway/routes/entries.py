@@ -1,6 +1,7 @@
 """Dialogs of an entry, each at an address of its own: the record, its recipients, its errors, its message."""
 
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -187,8 +188,9 @@ def resend(entry_id: str) -> Response:
         idempotency_key=request.form.get("key", "")[:200] or new_id(), entry_id=str(entry_id), states=[state]
     )
     with translated():
-        gateway().clients.queue.ResendEntry(wanted)
-    return redirect(safe_return(request.form.get("next", ""), PATH), 303)
+        answer = gateway().clients.queue.ResendEntry(wanted)
+    back = safe_return(request.form.get("next", ""), PATH)
+    return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode({'resent': answer.resent})}", 303)
 
 
 @blueprint.get(f"{PATH}/entries/<uuid:entry_id>/message")

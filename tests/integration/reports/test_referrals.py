@@ -208,7 +208,7 @@ async def test_exports_are_logged_with_their_filter(reports: Reports) -> None:
         await reports.ask(foreign, "RecordExport", threats)
 
 
-@pytest.mark.accepts(42, 191, 231)
+@pytest.mark.accepts(42, 191, 231, 237)
 async def test_from_is_the_schools_title_for_staff_of_an_excluded_school_and_a_students_own_name(
     reports: Reports,
 ) -> None:

@@ -1,0 +1,145 @@
+"""Recipients and errors behind the numbers of Communication History (sections E, F and H); on real services."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Browser, Stack
+from tests.support.eventually import eventually_sync
+
+_CELL = '<td class="[^"]*col-{}">(.*?)</td>'
+
+
+def sent(browser: Browser, is_as_wanted: Callable[[dict[str, Any]], bool], **changes: object) -> dict[str, Any]:
+    """Send an e-mail to families and return its row once it is as wanted."""
+    body = {"idempotency_key": new_id(), "subject": "Trip", "body": "Bring boots.", "channels": ["email"]}
+    answer = browser.send_json("POST", "/api/v1/messages", {**body, "audience": {"roles": ["parent"]}, **changes})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    message_id = answer.get_json()["message_id"]
+
+    def found() -> dict[str, Any]:
+        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        row: dict[str, Any] = next((each for each in rows if each["message_id"] == message_id), {})
+        assert row
+        assert is_as_wanted(row["counts"])
+        return row
+
+    return eventually_sync(found)
+
+
+def cells(page: str, column: str) -> list[str]:
+    return re.findall(_CELL.format(column), page, re.DOTALL)
+
+
+def in_ridge(stack: Stack) -> Browser:
+    """A teacher at work in the school whose only family has a broken e-mail address."""
+    browser = stack.browser("both")
+    choices = re.findall(r'<option value="([^"]+)"[^>]*>Ridge High', browser.get("/inbox").get_data(as_text=True))
+    assert browser.post("/preferences/school", {"school": choices[0]}).status_code == 303
+    return browser
+
+
+@pytest.mark.accepts(95, 97, 98, 99)
+def test_the_errors_open_exactly_as_many_rows_with_their_people_and_reasons(stack: Stack) -> None:
+    browser = in_ridge(stack)
+    row = sent(browser, lambda counts: counts["error"] == "1")
+    base = f"/reports/history/entries/{row['entry_id']}"
+    page = browser.get("/reports/history").get_data(as_text=True)
+    assert f'href="{base}/recipients?state=errors"' in page
+    assert f'href="{base}/recipients?state=expired"' not in page
+    errors = browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+    assert len(cells(errors, "name")) == 1
+    assert "/people/" in cells(errors, "name")[0]
+    assert "Zoe Hill" in cells(errors, "regarding_student")[0]
+    assert "/people/" in cells(errors, "regarding_student")[0]
+    assert re.search(r"[A-Z].+\. <span class=\"remedy\">[A-Z].+\.</span>", cells(errors, "error")[0])
+    assert "Bring boots." in browser.get(f"{base}/message").get_data(as_text=True)
+    assert "Expiration" not in errors
+    assert "Expiration" in browser.get(f"{base}/recipients").get_data(as_text=True)
+
+
+@pytest.mark.accepts(305)
+def test_errors_are_sent_again_once_for_one_form(stack: Stack) -> None:
+    browser = in_ridge(stack)
+    row = sent(browser, lambda counts: counts["error"] == "1", subject="Again")
+    base = f"/reports/history/entries/{row['entry_id']}"
+    page = browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+    assert "Resend to these 1" in page
+    key = re.search(r'name="key" value="([^"]+)"', page)
+    assert key
+    form = {"state": "errors", "key": key[1], "next": "/reports/history"}
+    answers = [browser.post(f"{base}/resend", form, page=f"{base}/recipients?state=errors") for _ in range(2)]
+    assert [each.headers["Location"] for each in answers] == ["/reports/history?resent=1"] * 2
+    assert "Sent again to 1 recipient." in browser.get("/reports/history?resent=1").get_data(as_text=True)
+
+    def is_there_once() -> None:
+        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        assert len([each for each in rows if each["message_id"] == row["message_id"]]) == 2
+
+    eventually_sync(is_there_once)
+    assert "Resend" not in browser.get(f"{base}/recipients").get_data(as_text=True)
+    assert stack.browser("pri").post(f"{base}/resend", form).status_code in {403, 404}
+
+
+@pytest.mark.accepts(70, 72, 74, 79, 83, 84, 222)
+def test_a_record_of_a_recipient_has_arrows_to_its_neighbours(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    row = sent(browser, lambda counts: counts["duplicate"] == "1", once_per_family=True)
+    base = f"/reports/history/entries/{row['entry_id']}/recipients"
+    listed = browser.get(f"{base}?dsort=regarding_student&dorder=asc").get_data(as_text=True)
+    assert [re.sub("<.*?>", "", each) for each in cells(listed, "regarding_student")] == ["Amy Stone", "Ben Stone"]
+    assert sum("Duplicate" in each for each in cells(listed, "status")) == 1
+    record = f"{base}/record?dsort=regarding_student&dorder=asc&at="
+    first, second = (browser.get(f"{record}{place}").get_data(as_text=True) for place in (1, 2))
+    assert ("Amy Stone" in first, "Ben Stone" in first) == (True, False)
+    assert ('data-arrow="previous"' in first, 'data-arrow="next"' in first) == (False, True)
+    assert ("Ben Stone" in second, 'data-arrow="next"' in second) == (True, False)
+    assert "at=2" in first
+    assert "dsort=regarding_student" in first
+    assert browser.get(f"{record}3").status_code == 404
+    assert stack.browser("cou").get(f"{record}1").status_code == 403
+
+
+@pytest.mark.accepts(85)
+def test_uploaded_recipients_have_no_page_of_their_own(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    form = {"subject": "List", "body": "Bring boots.", "channel": "email", "audience": "list", "step": "send"}
+    upload = (io.BytesIO(b"name,email,mobile\nAnn Lee,ann@example.org,\n"), "trip.csv")
+    assert browser.post("/compose", {**form, "list": upload}, page="/compose").status_code == 200
+
+    def found() -> str:
+        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        ids = [str(each["entry_id"]) for each in rows if each["subject"] == "List"]
+        assert ids
+        return ids[0]
+
+    entry_id = eventually_sync(found)
+    base = f"/reports/history/entries/{entry_id}/recipients"
+    for page in (browser.get(base), browser.get(f"{base}/record?at=1")):
+        text = page.get_data(as_text=True)
+        assert "Ann Lee" in text
+        assert "/people/0" not in text
+    assert browser.get(f"{base}/excel").status_code == 200
+
+
+@pytest.mark.accepts(42, 43, 44, 51, 246)
+def test_a_district_message_shows_its_sender_here_and_the_district_to_families(stack: Stack) -> None:
+    browser = stack.browser("off")
+    row = sent(
+        browser, lambda counts: counts["total"] == "2", source="district", is_secure=True, subject="From the office"
+    )
+    assert (row["from"], row["source"], row["is_secure"]) == ("Ada North", "SOURCE_DISTRICT", True)
+    page = browser.get("/reports/history").get_data(as_text=True)
+    assert f'href="/reports/history/entries/{row["entry_id"]}/recipients"' in page
+    assert '<span class="visually-hidden">Secure</span>' in page
+    inbox = stack.browser("mum").get("/inbox").get_data(as_text=True)
+    assert "From the office" in inbox
+    assert "Lincoln County Schools" in inbox
+    assert "Ada North" not in inbox
+    school = sent(stack.browser("pri"), lambda counts: counts["total"] == "2", subject="From the school")
+    assert (school["from"], school["source"]) == ("Ida Cole", "SOURCE_SCHOOL")
+    assert "Lincoln High" in stack.browser("mum").get("/inbox").get_data(as_text=True)
