@@ -83,15 +83,26 @@ class AudienceBody(Body):
     person_ids: list[Id] = Field(default=[], max_length=500)
 
 
+class MessageAudience(AudienceBody):
+    """Whom a message is for: roles or people are named."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [{"properties": {name: {"minItems": 1}}, "required": [name]} for name in ("roles", "person_ids")]
+        },
+    )
+
+
 class MessageBody(Body):
     """A message to send. The same idempotency_key again answers the first result."""
 
     idempotency_key: str = Field(min_length=1, max_length=200)
-    subject: str = Field(min_length=1, max_length=200)
-    body: str = Field(min_length=1, max_length=20_000)
+    subject: str = Field(pattern=r"\S", max_length=200)
+    body: str = Field(pattern=r"\S", max_length=20_000)
     channels: list[Literal["email", "sms", "push"]] = Field(min_length=1, max_length=3)
     texts: dict[Literal["email", "sms", "push"], Annotated[str, Field(max_length=20_000)]] = {}
-    audience: AudienceBody
+    audience: MessageAudience
     source: Literal["district", "school"] = "school"
     is_secure: Flag = False
     is_emergency: Flag = False

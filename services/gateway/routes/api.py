@@ -1,11 +1,12 @@
 """REST under /api/v1: the pages as JSON, with the same permissions. GET /api/openapi.json describes it."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, json, make_response, request
 from flask_wtf.csrf import generate_csrf
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from pydantic import ValidationError
 from spectree import Response as Answers
 from spectree import SpecTree
 
@@ -26,6 +27,7 @@ from services.kit.errors import InvalidArgument
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 sign_in_blueprint = Blueprint("api_sign_in", __name__, url_prefix="/api")
 _CHANNELS = {choice.value: channel for channel, choice in CHANNELS.items()}
+BodyT = TypeVar("BodyT", bound=models.Body)
 _PROBLEMS = {f"HTTP_{code}": models.Problem for code in (400, 401, 403, 404, 409, 413, 415, 429, 500, 503, 504)}
 
 
@@ -37,6 +39,15 @@ def _refuse(_request: Any, _response: Any, problem: Any, _instance: Any, *_rest:
 
 
 spec = SpecTree("flask", title="Lantern", version="v1", mode="strict", before=_refuse, annotations=True)
+
+
+def read_body(model: type[BodyT]) -> BodyT:
+    """Return the body of the request; InvalidArgument names every wrong field."""
+    try:
+        return model.model_validate(request.get_json())
+    except ValidationError as problem:
+        wrong = [("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in problem.errors()]
+        raise InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong) from problem
 
 
 def answers(model: type[Any]) -> Answers:
@@ -55,7 +66,26 @@ def as_json(message: Message, **changes: object) -> Response:
 def openapi() -> Response:
     """Describe the API."""
     spec.app = current_app
-    return Response(json.dumps(spec.spec), content_type="application/json")
+    return Response(json.dumps(_with_problems(spec.spec)), content_type="application/json")
+
+
+def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description with the media type that problems have; spectree knows one type for all answers."""
+    paths = {
+        path: {method: _with_problem_type(operation) for method, operation in operations.items()}
+        for path, operations in described["paths"].items()
+    }
+    return {**described, "paths": paths}
+
+
+def _with_problem_type(operation: dict[str, Any]) -> dict[str, Any]:
+    answers_ = {
+        code: {**answer, "content": {"application/problem+json": answer["content"]["application/json"]}}
+        if int(code) >= 400 and "application/json" in answer.get("content", {})
+        else answer
+        for code, answer in operation["responses"].items()
+    }
+    return {**operation, "responses": answers_}
 
 
 @sign_in_blueprint.post("/v1/session")
@@ -63,7 +93,7 @@ def openapi() -> Response:
 @spec.validate(json=models.SignIn, resp=answers(models.FormToken), tags=["session"], skip_validation=False)
 def begin_session() -> Response:
     """Sign in; the answer sets the session's cookie."""
-    body = models.SignIn.model_validate(request.get_json())
+    body = read_body(models.SignIn)
     response = make_response()
     sign_in.begin(body.username, body.password, response)
     response.set_data(json.dumps({"csrf_token": generate_csrf()}))
@@ -188,7 +218,7 @@ def inbox_message(message_id: str) -> Response:
 @spec.validate(json=models.ColumnsChange, resp=answers(models.HiddenColumns), tags=["preferences"])
 def set_columns(report: str) -> Response:
     """Choose the columns of a report."""
-    body = models.ColumnsChange.model_validate(request.get_json())
+    body = read_body(models.ColumnsChange)
     return Response(json.dumps({"hidden": hide(report, body.columns)}), content_type="application/json")
 
 
@@ -197,7 +227,7 @@ def set_columns(report: str) -> Response:
 @spec.validate(json=models.SchoolChoice, resp=answers(models.SchoolChoice), tags=["preferences"])
 def set_school() -> Response:
     """Choose the school that the viewer works in for the rest of the session."""
-    body = models.SchoolChoice.model_validate(request.get_json())
+    body = read_body(models.SchoolChoice)
     work_in(body.school_id)
     return Response(json.dumps({"school_id": body.school_id}), content_type="application/json")
 
@@ -207,7 +237,7 @@ def set_school() -> Response:
 @spec.validate(json=models.AudienceBody, resp=answers(models.Object), tags=["messages"])
 def preview() -> Response:
     """Say how many an audience reaches, and who is left out."""
-    body = models.AudienceBody.model_validate(request.get_json())
+    body = read_body(models.AudienceBody)
     draft = Draft(key="preview", **body.model_dump())
     return as_json(composing.preview(draft, person()))
 
@@ -217,7 +247,7 @@ def preview() -> Response:
 @spec.validate(json=models.MessageBody, resp=answers(models.Object), tags=["messages"])
 def send() -> Response:
     """Send a message."""
-    body = models.MessageBody.model_validate(request.get_json())
+    body = read_body(models.MessageBody)
     draft = Draft(key=body.idempotency_key, subject=body.subject, body=body.body, **body.audience.model_dump())
     draft.channels = {_CHANNELS[name]: body.texts.get(name, "") for name in body.channels}
     draft.is_district, draft.is_secure = body.source == "district", body.is_secure

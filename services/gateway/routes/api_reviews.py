@@ -9,7 +9,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import open_alerts
 from services.gateway.routes import audit, referrals, threats
-from services.gateway.routes.api import answers, as_json, blueprint, spec
+from services.gateway.routes.api import answers, as_json, blueprint, read_body, spec
 from services.gateway.state import gateway, person
 from services.kit.errors import Unavailable
 from services.kit.rpc_errors import translated
@@ -22,7 +22,7 @@ __all__ = ["blueprint"]
 @spec.validate(json=models.FlagChange, resp=answers(models.Object), tags=["reports"])
 def set_flag(message_id: str) -> Response:
     """Set or clear a flag on all entries of a message."""
-    body = models.FlagChange.model_validate(request.get_json())
+    body = read_body(models.FlagChange)
     origin = reports.SetFlagRequest.Origin.Value(f"ORIGIN_{body.origin.upper()}")
     wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
     with translated():
@@ -66,7 +66,7 @@ def alerts() -> Response:
 @spec.validate(json=models.ReferralBody, resp=answers(models.Object), tags=["referrals"])
 def add_referral() -> Response:
     """Refer a student for a flagged message, once; again answers the referral that is there."""
-    body = models.ReferralBody.model_validate(request.get_json())
+    body = read_body(models.ReferralBody)
     return as_json(referrals.add(body.message_id, body.reason, body.notes, list(body.told)))
 
 

@@ -41,12 +41,14 @@ def get(referral_id: str) -> reports.GetReferralResponse:
 
 def add(message_id: str, reason: str, notes: str, told_ids: list[str]) -> reports.AddReferralResponse:
     """Add a referral, or return the one that is there. InvalidArgument and FailedPrecondition as reports says."""
-    known = {each.person_id: each.name for each in _followers()}
+    known = {each.person_id: each.name for each in _followers()} if told_ids else {}
+    if not set(told_ids) <= known.keys():
+        raise FailedPrecondition("FOLLOWER_UNKNOWN", "Somebody who should follow it up may not open referrals.")
     wanted = reports.AddReferralRequest(
         message_id=message_id,
         reason=_REASONS.get(reason, reports.REFERRAL_REASON_UNSPECIFIED),
         notes=notes,
-        told=[reports.StaffName(person_id=each, name=known.get(each, "")) for each in told_ids],
+        told=[reports.StaffName(person_id=each, name=known[each]) for each in told_ids],
     )
     with translated():
         answer: reports.AddReferralResponse = gateway().clients.reports.AddReferral(wanted)
