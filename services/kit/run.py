@@ -7,6 +7,7 @@ the grace period. A signal during the start cancels it.
 
 import argparse
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from services.kit.telemetry import configure_telemetry, flush_telemetry
 __all__ = ["GRACE_SECONDS", "Command", "Lifecycle", "Process", "run_process", "run_service"]
 
 _log = get_logger(__name__)
+_GARBAGE_THRESHOLD = 100_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ def run_service(service: str, parts: Sequence[Process | Command], argv: Sequence
 def run_process(service: str, process: Process) -> int:
     """Run one process until a signal; return its exit code."""
     settings = load(process.settings)
+    # What is loaded by now stays: the collector need not look at it again. Rows come by the thousand and hold no
+    # cycles: looking at each 700 of them, as Python does by itself, takes a third of a submission's time.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     configure_logs(service, process.name, settings.log_level)
     configure_telemetry(service, process.name, settings.otel_exporter_otlp_endpoint)
     try:

@@ -1,8 +1,9 @@
 """What the queue reads from the environment: the only place that does."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.kit.config import Address, ServiceSettings
+from services.queue.domain import Channel
 
 
 class QueueConfig(ServiceSettings):
@@ -47,6 +48,12 @@ class ProviderConfig(QueueConfig):
     """Publishes the events of our e-mails."""
     sns_platform_application_arn: str = ""
     """Application of our app; empty: no push leaves."""
+    sandbox_channels: str = ""
+    """Channels, with commas between them, that deliver to nobody: for drills. Never together with an account above."""
+    sandbox_refuses_every: int = Field(default=0, ge=0)
+    """In a drill every nth recipient is refused; 0: none."""
+    sandbox_is_busy_every: int = Field(default=0, ge=0)
+    """In a drill every nth recipient is tried twice; 0: none."""
     provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
     """The longest that one call of a provider may take."""
     provider_concurrency: int = Field(default=32, ge=1, le=500)
@@ -63,6 +70,23 @@ class ProviderConfig(QueueConfig):
     """When a provider is asked about a delivery that it took and never spoke of again; then each time that its age has
     doubled."""
 
+    @field_validator("sandbox_channels")
+    @classmethod
+    def _known_channels(cls, value: str) -> str:
+        if unknown := [each for each in _names(value) if each not in set(Channel)]:
+            raise ValueError(f"{', '.join(unknown)}: no such channel")
+        return value
+
+    @model_validator(mode="after")
+    def _drill_or_not(self) -> "ProviderConfig":
+        if self.sandbox_channels and (self.twilio_account_sid or self.aws_access_key_id):
+            raise ValueError("SANDBOX_CHANNELS is for drills: TWILIO_ACCOUNT_SID and AWS_ACCESS_KEY_ID must be empty")
+        return self
+
+    def sandboxed(self) -> list[Channel]:
+        """Return the channels that deliver to nobody."""
+        return [Channel(each) for each in _names(self.sandbox_channels)]
+
 
 class DispatchConfig(ProviderConfig):
     """What `dispatch` reads."""
@@ -71,3 +95,7 @@ class DispatchConfig(ProviderConfig):
     """Batches at the same time; one more serves alerts alone and one more alerts and emergencies alone."""
     poll_seconds: float = Field(default=0.1, ge=0.01, le=5)
     """How often an idle process looks for due batches."""
+
+
+def _names(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]

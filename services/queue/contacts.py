@@ -53,6 +53,8 @@ def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tupl
     if channel is Channel.PUSH:
         return (",".join(person.devices), "") if person.devices else None
     if channel is Channel.SMS:
+        if _NANP.fullmatch(person.mobile):
+            return person.mobile, ""
         number = normal_number(person.mobile) if person.mobile else ""
         return _contact(channel, person.mobile, number, person.invalid_mobile)
     if channel in CALLS:

@@ -100,7 +100,14 @@ _SES: Final = {
     "renderingfailure": State.ERROR,
 }
 _SNS: Final = {"success": State.SENT, "delivered": State.SENT, "failure": State.ERROR, "failed": State.ERROR}
-_STATUSES: Final = {"twilio": _TWILIO, "twilio_voice": _TWILIO_VOICE, "ses": _SES, "sns": _SNS}
+_SANDBOX: Final = {"delivered": State.SENT}
+_STATUSES: Final = {
+    "twilio": _TWILIO,
+    "twilio_voice": _TWILIO_VOICE,
+    "ses": _SES,
+    "sns": _SNS,
+    "sandbox": _SANDBOX,
+}
 PROVIDERS: Final = frozenset(_STATUSES)
 """Providers whose receipts are known."""
 

@@ -103,27 +103,28 @@ def channel_name(number: int) -> str:
 
 
 def addressee(row: pb.RecipientRow) -> Addressee:
-    """Return the addressee of a row."""
+    """Return the addressee of a row. Much of what taking a message costs is spent here: no keywords, nothing empty."""
     person = row.recipient
+    devices, phones, invalid = person.devices, person.phones, person.invalid_contacts
     return Addressee(
-        person_id=person.person_id,
-        name=person.name[:_LONGEST_NAME].replace("\x00", ""),
-        role=int(person.role),
-        school_id=person.school_id,
-        staff_id=person.staff_id,
-        regarding_student_id=person.regarding_student_id,
-        regarding_student_name=person.regarding_student_name[:_LONGEST_NAME],
-        student_number=person.student_number,
-        language=person.language,
-        email=person.email,
-        mobile=person.mobile,
-        devices=list(person.devices),
-        has_account=person.has_account,
-        invalid_email=person.invalid_contacts.get("email", ""),
-        invalid_mobile=person.invalid_contacts.get("mobile", ""),
-        type=int(row.type) or TYPE_DIRECTORY,
-        phones=list(person.phones),
-        invalid_phone=person.invalid_contacts.get("mobile", "") or person.invalid_contacts.get("landline", ""),
+        person.person_id,
+        person.name[:_LONGEST_NAME].replace("\x00", ""),
+        person.role,
+        person.school_id,
+        person.staff_id,
+        person.regarding_student_id,
+        person.regarding_student_name[:_LONGEST_NAME],
+        person.student_number,
+        person.language,
+        person.email,
+        person.mobile,
+        tuple(devices) if devices else (),
+        person.has_account,
+        invalid.get("email", "") if invalid else "",
+        invalid.get("mobile", "") if invalid else "",
+        row.type or TYPE_DIRECTORY,
+        tuple(phones) if phones else (),
+        (invalid.get("mobile", "") or invalid.get("landline", "")) if invalid else "",
     )
 
 

@@ -132,17 +132,20 @@ async def _write(
     now = clock()
     message.send_at = now
     await messages.insert_entries(connection, [entry])
-    writer = Writer(connection, message, now)
     stopped = await consent.stopped(connection, entry.channel, [each.destination for each in people])
-    for each in people:
-        outcome = None
-        if each.problem or not each.destination:
-            problem = each.problem or contacts.MISSING.get(entry.channel, "NO_EMAIL")
-            outcome = Outcome(each.number, State.ERROR, provider="lantern", error_code=problem)
-        elif each.destination in stopped:
-            outcome = Outcome(each.number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
-        await writer.add(entry, each, outcome.state if outcome else State.PENDING, outcome)
-    await writer.finish([entry], State.PENDING)
+    async with Writer(connection, message, now) as writer:
+        writer.add(entry, [(each, _outcome(entry, each, stopped)) for each in people])
+        await writer.finish([entry], State.PENDING)
+
+
+def _outcome(entry: Entry, recipient: Recipient, stopped: set[str]) -> Outcome | None:
+    """Return what is known of a delivery before it is tried."""
+    if recipient.problem or not recipient.destination:
+        problem = recipient.problem or contacts.MISSING.get(entry.channel, "NO_EMAIL")
+        return Outcome(recipient.number, State.ERROR, provider="lantern", error_code=problem)
+    if recipient.destination in stopped:
+        return Outcome(recipient.number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
+    return None
 
 
 def check_manager(caller: Caller) -> None:

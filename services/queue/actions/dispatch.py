@@ -1,6 +1,7 @@
 """Sending: claim a batch, commit, call its provider with no connection held, settle."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -98,7 +99,8 @@ async def send(dispatcher: Dispatcher, work: Work, stopped: set[str]) -> None:
     """Hand a claimed batch over and settle it."""
     batch = work.batch
     at_once = _decided(work, stopped)
-    ready = [each for each in work.recipients if each.number not in {one.number for one in at_once}]
+    known = {each.number for each in at_once}
+    ready = [each for each in work.recipients if each.number not in known]
     answers: list[Handed] = []
     if ready:
         handed = await _hand_over(dispatcher, work, ready)
@@ -146,9 +148,10 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipie
     async with lease:
         async for handed in provider.hand_over(work, ready, may_continue):
             answers.append(handed)
-            metrics.handed.add(1, {"provider": provider.name, "answer": handed.answer.value})
             if handed.answer is Answer.TAKEN:
                 reach("after_delivery")
+    for answer, how_many in Counter(each.answer for each in answers).items():
+        metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value})
     metrics.hand_over_duration.record(time.monotonic() - started, {"provider": provider.name})
     reach("after_provider_call")
     return answers

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,17 +69,19 @@ class Settlement:
 def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Settlement:
     """Decide what each answer of the provider means."""
     settlement = Settlement()
+    attempt, accepted = batch.attempt, after_acceptance(batch.channel)
     for each in answers:
-        _sort(batch, provider, each, settlement)
+        if each.answer is Answer.TAKEN:
+            taken = Outcome(each.number, accepted, attempt, provider, each.provider_message_id)
+            settlement.outcomes.append(taken)
+        else:
+            _sort(batch, provider, each, settlement)
     return settlement
 
 
 def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
     number = handed.number
-    if handed.answer is Answer.TAKEN:
-        state = after_acceptance(batch.channel)
-        settlement.outcomes.append(Outcome(number, state, batch.attempt, provider, handed.provider_message_id))
-    elif handed.answer is Answer.UNSURE:
+    if handed.answer is Answer.UNSURE:
         settlement.unsure.append(number)
     elif handed.answer is Answer.NOT_TRIED:
         settlement.not_tried.append(number)
@@ -119,12 +122,12 @@ async def settle(
     async with transaction(engine) as connection:
         if not await batches.remove(connection, batch):
             return False
-        await _write(connection, batch, settlement, now, pace)
+        tally = await _write(connection, batch, settlement, now, pace)
         for number in settlement.stopped:
             await consent.record(connection, batch.channel, destinations[number], "stopped", origin="provider", now=now)
         reach("before_settle_commit")
-    for each in settlement.outcomes:
-        metrics.settled.add(1, {"state": each.state.value, "channel": batch.channel.value})
+    for state, how_many in tally.items():
+        metrics.settled.add(how_many, {"state": state.value, "channel": batch.channel.value})
     return True
 
 
@@ -143,11 +146,14 @@ async def settle_surely(
             await asyncio.sleep(_INSIST_PAUSE_SECONDS)
 
 
-async def _write(connection: AsyncConnection, batch: Batch, settlement: Settlement, now: datetime, pace: Pace) -> None:
+async def _write(
+    connection: AsyncConnection, batch: Batch, settlement: Settlement, now: datetime, pace: Pace
+) -> Counter[State]:
+    """Write what is known, and queue the rest again; return how many outcomes of each state there are."""
     decided = await _with_early_receipts(connection, batch, settlement)
-    deltas = Deltas()
-    for each in decided:
-        deltas.move(batch.entry_id, batch.school_id, State.CLAIMED, each.state)
+    tally, deltas = Counter(each.state for each in decided), Deltas()
+    for state, how_many in tally.items():
+        deltas.move(batch.entry_id, batch.school_id, State.CLAIMED, state, how_many)
     if decided:
         rows = ((batch.entry_id, batch.created_at, batch.school_id, now, each) for each in decided)
         await copying.copy_outcomes(connection, rows)
@@ -164,11 +170,15 @@ async def _write(connection: AsyncConnection, batch: Batch, settlement: Settleme
     if settlement.unsure:
         ask_at = now + timedelta(seconds=pace.ask_after_seconds)
         await batches.add_unsure(connection, batch, settlement.unsure, ask_at=ask_at, now=now)
+    return tally
 
 
 async def _with_early_receipts(connection: AsyncConnection, batch: Batch, settlement: Settlement) -> list[Outcome]:
     """Return the outcomes as receipts that came before them have moved them; those receipts are used up."""
-    unconfirmed = {str(batch.key(each.number)) for each in settlement.outcomes if each.state is State.HANDED_OFF}
+    entry_id, attempt = batch.entry_id, batch.attempt
+    unconfirmed = [
+        f"{entry_id}.{each.number}.{attempt}" for each in settlement.outcomes if each.state is State.HANDED_OFF
+    ]
     kept = await outcomes.waiting(connection, unconfirmed) if unconfirmed else []
     if not kept:
         return settlement.outcomes

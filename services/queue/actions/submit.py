@@ -1,8 +1,9 @@
 """Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -38,6 +39,7 @@ from services.queue.store import consent, inbox, messages
 from services.queue.store.submissions import Writer
 
 _KEYS_HASHED = 50
+_WRITTEN_TOGETHER = 5_000
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,11 @@ async def submit(
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
         await messages.insert_entries(connection, entries)
-        recipients = _Recipients(connection, submission, message, entries, now)
-        async for piece in pieces:
-            await recipients.add(piece)
-        await recipients.finish()
+        async with Writer(connection, message, now) as writer:
+            recipients = _Recipients(connection, submission, message, entries, writer)
+            async for piece in pieces:
+                await recipients.add(piece)
+            await recipients.finish()
         snapshot = await messages.snapshot(connection, message)
         await _tell(connection, snapshot, now)
     return Submitted(snapshot, is_repeat=False)
@@ -147,42 +150,50 @@ class _Recipients:
     """Turns addressees into deliveries of every entry, in the order in which they come."""
 
     def __init__(
-        self, connection: AsyncConnection, submission: Submission, message: Message, entries: list[Entry], now: datetime
+        self,
+        connection: AsyncConnection,
+        submission: Submission,
+        message: Message,
+        entries: list[Entry],
+        writer: Writer,
     ) -> None:
         self._connection, self._submission, self._message, self._entries = connection, submission, message, entries
-        self._now = now
-        self._writer = Writer(connection, message, now)
+        self._writer = writer
         self._families = {each.entry_id: FamilyFilter(is_on=message.once_per_family) for each in entries}
-        self._first_state = State.HELD if message.is_held else State.PENDING
         self._regarding: set[str] = set()
         self._count = 0
-        self._keys: list[str] = []
+        self._gathered: list[Addressee] = []
 
     async def add(self, piece: Sequence[Addressee]) -> None:
-        """Write one piece."""
+        """Take one piece; several are written together."""
         if self._count + len(piece) > MAX_RECIPIENTS:
             raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
         self._submission.standing.check_recipients(piece, self._count)
-        reached = [
-            (entry, [contacts.destination(entry.channel, each, has_inbox=self._has_inbox) for each in piece])
-            for entry in self._entries
-        ]
-        for entry, found in reached:
-            stopped = await self._stopped(entry, [each[0] for each in found if each and each[0]])
-            for offset, (person, where) in enumerate(zip(piece, found, strict=True)):
-                if where is not None:
-                    await self._add_one(entry, self._count + offset + 1, person, where, stopped)
-        for person in piece:
-            self._count += 1
-            describe(self._message, person, self._count, self._regarding)
+        for number, person in enumerate(piece, self._count + 1):
+            describe(self._message, person, number, self._regarding)
+        self._count += len(piece)
+        self._gathered += piece
+        if len(self._gathered) >= _WRITTEN_TOGETHER:
+            await self._write()
 
     async def finish(self) -> None:
         """Write what is left, and what the whole list told."""
         if not self._count:
             raise InvalidArgument("NO_RECIPIENTS", "A message needs at least one recipient.")
-        await self._writer.finish(self._entries, self._first_state)
+        await self._write()
+        await self._writer.finish(self._entries, State.HELD if self._message.is_held else State.PENDING)
         self._message.regarding_count = len(self._regarding)
         await messages.describe_recipients(self._connection, self._message)
+
+    async def _write(self) -> None:
+        people, self._gathered = self._gathered, []
+        first = self._count - len(people) + 1
+        await self._writer.idle()
+        for entry in self._entries:
+            found = [contacts.destination(entry.channel, each, has_inbox=self._has_inbox) for each in people]
+            stopped = await self._stopped(entry, [each[0] for each in found if each and each[0]])
+            self._writer.add(entry, self._decided(entry, zip(count(first), people, found), stopped))
+        await self._writer.flush()
 
     @property
     def _has_inbox(self) -> bool:
@@ -195,22 +206,29 @@ class _Recipients:
             return set()
         return await consent.stopped(self._connection, entry.channel, destinations)
 
-    async def _add_one(
-        self, entry: Entry, number: int, person: Addressee, where: tuple[str, str], stopped: set[str]
-    ) -> None:
-        destination, problem = where
-        recipient = Recipient(number, *person[:9], destination, problem, person.has_account, person.type)
-        contact = contacts.compared(entry.channel, destination)
-        contact = contact or (f"inbox {person.person_id}" if not problem else "")
-        outcome = None
-        if self._families[entry.entry_id].is_duplicate(contact):
-            outcome = Outcome(number, State.DUPLICATE)
-        elif problem and not self._message.is_held:
-            outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
-        elif destination in stopped:
-            outcome = Outcome(number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
-        state = outcome.state if outcome else self._first_state
-        await self._writer.add(entry, recipient, state, outcome)
+    def _decided(
+        self,
+        entry: Entry,
+        reached: Iterable[tuple[int, Addressee, tuple[str, str] | None]],
+        stopped: set[str],
+    ) -> Iterator[tuple[Recipient, Outcome | None]]:
+        """Yield the deliveries to these people, with the outcome of those that need no provider."""
+        is_duplicate = self._families[entry.entry_id].is_duplicate
+        is_held = self._message.is_held
+        for number, person, where in reached:
+            if where is None:
+                continue
+            destination, problem = where
+            outcome = None
+            contact = contacts.compared(entry.channel, destination)
+            contact = contact or (f"inbox {person.person_id}" if not problem else "")
+            if is_duplicate(contact):
+                outcome = Outcome(number, State.DUPLICATE)
+            elif problem and not is_held:
+                outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
+            elif destination in stopped:
+                outcome = Outcome(number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
+            yield Recipient(number, *person[:9], destination, problem, person.has_account, person.type), outcome
 
 
 def describe(message: Message, person: Addressee, number: int, regarding: set[str]) -> None:

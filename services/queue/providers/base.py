@@ -7,7 +7,7 @@ provider certainly did not take a message, because only then may it be sent agai
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.queue.domain import Channel
 from services.queue.records import Recipient, Work
@@ -28,8 +28,7 @@ class Answer(Enum):
     """The lease or the delivery's time ended first."""
 
 
-@dataclass(frozen=True)
-class Handed:
+class Handed(NamedTuple):
     """The answer about one recipient."""
 
     number: int

@@ -10,6 +10,7 @@ from services.queue.config import ProviderConfig
 from services.queue.domain import Channel
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
+from services.queue.providers.sandbox import Sandbox, SandboxSettings
 from services.queue.providers.ses_email import SesEmail
 from services.queue.providers.sns_push import SnsPush
 from services.queue.providers.speech import said
@@ -40,8 +41,9 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
 
 
 def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
-    """Return an adapter for every account of the environment."""
-    providers: dict[Channel, Provider] = {}
+    """Return an adapter for every account of the environment, or the sandbox for a drill's channels."""
+    drill = SandboxSettings(config.sandbox_refuses_every, config.sandbox_is_busy_every)
+    providers: dict[Channel, Provider] = {each: Sandbox(each, drill) for each in config.sandboxed()}
     if config.twilio_account_sid and config.twilio_from_number:
         providers[Channel.SMS] = TwilioSms(_twilio(config, config.twilio_from_number))
     calling_number = config.twilio_voice_number or config.twilio_from_number

@@ -1,6 +1,7 @@
 """COPY of many rows in the caller's transaction, in PostgreSQL's binary form."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -30,7 +31,7 @@ RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
     "has_account",
     "type",
 )
-_RECIPIENT_TYPES = ["uuid", "timestamptz", "int4", "text", "text", "int2", *["text"] * 8, "bool", "int2"]
+RECIPIENT_TYPES = ["uuid", "timestamptz", "int4", "text", "text", "int2", *["text"] * 8, "bool", "int2"]
 _OUTCOME_COLUMNS: tuple[LiteralString, ...] = (
     "entry_id",
     "created_at",
@@ -64,18 +65,23 @@ _BATCH_TYPES = [
 ]
 
 
+@lru_cache(64)
+def _uuid(text: str) -> UUID:
+    return UUID(text)
+
+
 async def copy_recipients(connection: AsyncConnection, rows: Iterable[tuple[str, Any, Recipient]]) -> None:
     """Write recipients: (entry, created_at, row). UniqueViolation when a number is there already."""
-    every = ((UUID(entry_id), created_at, *row) for entry_id, created_at, row in rows)
-    await _copy(connection, "recipients", RECIPIENT_COLUMNS, _RECIPIENT_TYPES, every)
+    every = [(_uuid(entry_id), created_at, *row) for entry_id, created_at, row in rows]
+    await _copy(connection, "recipients", RECIPIENT_COLUMNS, RECIPIENT_TYPES, every)
 
 
 async def copy_outcomes(connection: AsyncConnection, rows: Iterable[tuple[str, Any, str, Any, Outcome]]) -> None:
     """Write outcomes: (entry, created_at, school, changed_at, row). UniqueViolation when there is one already."""
-    every = (
-        (UUID(entry_id), created_at, school_id, changed_at, row.number, row.state.value, *row[2:])
+    every = [
+        (_uuid(entry_id), created_at, school_id, changed_at, *row)
         for entry_id, created_at, school_id, changed_at, row in rows
-    )
+    ]
     await _copy(connection, "outcomes", _OUTCOME_COLUMNS, _OUTCOME_TYPES, every)
 
 
@@ -99,8 +105,11 @@ async def _copy(
     try:
         async with driver.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(types)
+            # Copy.write_row awaits for every row, this for every 32 KiB: it halves the time.
+            write_row, send = copy.formatter.write_row, copy.writer.write
             for row in rows:
-                await copy.write_row(row)
+                if data := write_row(row):
+                    await send(data)
     except psycopg.OperationalError as problem:
         # SQLAlchemy does not see what goes wrong below it.
         raise Unavailable("DATABASE_UNAVAILABLE", "The database does not answer.", retry_after_seconds=1) from problem

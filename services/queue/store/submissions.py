@@ -1,7 +1,9 @@
 """Writing one message with its recipients, piece by piece, in the caller's transaction."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,11 +12,13 @@ from services.queue.domain import COUNTED_AS, Channel, State, batch_size
 from services.queue.records import Entry, Message, Outcome, Recipient
 from services.queue.store import copying, counts
 
-_FLUSH_ROWS = 5_000
-
 
 class Writer:
-    """Collects recipients of a message's entries, and copies them with their outcomes and batches."""
+    """Collects recipients of a message's entries, and copies them with their outcomes and batches.
+
+    `async with`: PostgreSQL takes one lot of rows while the caller puts the next one together. The connection may be
+    used for something else only after `idle`.
+    """
 
     def __init__(self, connection: AsyncConnection, message: Message, now: datetime) -> None:
         """The message and its entries must be in the tables already."""
@@ -23,38 +27,69 @@ class Writer:
         self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
         self._waiting: dict[tuple[str, str], list[int]] = {}
         self._entries: dict[str, Entry] = {}
-        self._batches: list[tuple[Any, ...]] = []
-        self.counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._copying: asyncio.Task[None] | None = None
 
-    async def add(self, entry: Entry, recipient: Recipient, state: State, outcome: Outcome | None) -> None:
-        """Add one delivery; without an outcome it joins a batch in the state, held or pending."""
-        self._recipients.append((entry.entry_id, entry.created_at, recipient))
-        key = (entry.entry_id, recipient.school_id)
-        counts_of = self.counts.setdefault(key, {})
-        counts_of[COUNTED_AS[state]] = counts_of.get(COUNTED_AS[state], 0) + 1
-        if outcome is None:
-            self._join(entry, key, recipient.number, state)
-        else:
-            self._outcomes.append((entry.entry_id, entry.created_at, recipient.school_id, self._now, outcome))
-        if len(self._recipients) >= _FLUSH_ROWS:
-            await self._flush()
+    async def __aenter__(self) -> "Writer":
+        """Nothing is written yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave no copying behind: the transaction is about to end."""
+        if self._copying:
+            self._copying.cancel()
+            await asyncio.gather(self._copying, return_exceptions=True)
+
+    def add(self, entry: Entry, decided: Iterable[tuple[Recipient, Outcome | None]]) -> None:
+        """Add deliveries of an entry; those without an outcome join a batch."""
+        self._entries[entry.entry_id] = entry
+        entry_id, created_at, waiting = entry.entry_id, entry.created_at, self._waiting
+        for recipient, outcome in decided:
+            self._recipients.append((entry_id, created_at, recipient))
+            if outcome is None:
+                key = (entry_id, recipient.school_id)
+                if key in waiting:
+                    waiting[key].append(recipient.number)
+                else:
+                    waiting[key] = [recipient.number]
+            else:
+                self._outcomes.append((entry_id, created_at, recipient.school_id, self._now, outcome))
+                self._count(entry_id, recipient.school_id, outcome.state, 1)
+
+    async def flush(self) -> None:
+        """Begin to copy what was added."""
+        await self.idle()
+        self._copying = asyncio.create_task(self._copy(self._recipients, self._outcomes))
+        self._recipients, self._outcomes = [], []
+        # One turn of the loop, so that the rows are under way before the caller goes on computing.
+        await asyncio.sleep(0)
+
+    async def idle(self) -> None:
+        """Wait until PostgreSQL has what it was given."""
+        if self._copying:
+            await self._copying
+            self._copying = None
 
     async def finish(self, entries: Iterable[Entry], state: State) -> None:
-        """Write what is left, and the counters."""
+        """Write what is left, the batches in this state, held or pending, and the counters."""
+        await self.flush()
+        await self.idle()
+        batches = []
         for (entry_id, school_id), numbers in self._waiting.items():
-            if numbers:
-                self._batches.append(self._batch(self._entries[entry_id], school_id, numbers, state))
-        self._waiting.clear()
-        await self._flush()
-        await counts.insert(self._connection, self.counts, [each.entry_id for each in entries], self._now)
+            self._count(entry_id, school_id, state, len(numbers))
+            entry = self._entries[entry_id]
+            size = batch_size(entry.channel)
+            parts = (numbers[start : start + size] for start in range(0, len(numbers), size))
+            batches += [self._batch(entry, school_id, each, state) for each in parts]
+        if batches:
+            await copying.copy_batches(self._connection, batches)
+        await counts.insert(self._connection, self._counts, [each.entry_id for each in entries], self._now)
 
-    def _join(self, entry: Entry, key: tuple[str, str], number: int, state: State) -> None:
-        self._entries[entry.entry_id] = entry
-        numbers = self._waiting.setdefault(key, [])
-        numbers.append(number)
-        if len(numbers) == batch_size(entry.channel):
-            self._batches.append(self._batch(entry, key[1], numbers, state))
-            self._waiting[key] = []
+    def _count(self, entry_id: str, school_id: str, state: State, how_many: int) -> None:
+        of_school = self._counts.setdefault((entry_id, school_id), {})
+        of_school[COUNTED_AS[state]] = of_school.get(COUNTED_AS[state], 0) + how_many
 
     def _batch(self, entry: Entry, school_id: str, numbers: list[int], state: State) -> tuple[Any, ...]:
         return (
@@ -72,11 +107,12 @@ class Writer:
             self._now,
         )
 
-    async def _flush(self) -> None:
-        if self._recipients:
-            await copying.copy_recipients(self._connection, self._recipients)
-        if self._outcomes:
-            await copying.copy_outcomes(self._connection, self._outcomes)
-        if self._batches:
-            await copying.copy_batches(self._connection, self._batches)
-        self._recipients, self._outcomes, self._batches = [], [], []
+    async def _copy(
+        self,
+        recipients: list[tuple[str, datetime, Recipient]],
+        outcomes: list[tuple[str, datetime, str, datetime, Outcome]],
+    ) -> None:
+        if recipients:
+            await copying.copy_recipients(self._connection, recipients)
+        if outcomes:
+            await copying.copy_outcomes(self._connection, outcomes)
