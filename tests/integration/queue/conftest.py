@@ -89,6 +89,10 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
+Make = Callable[..., Dispatcher]
+"""Makes a dispatcher of a queue, with any settings of its own."""
+
+
 @dataclass
 class Queue:
     """One queue under test."""
@@ -96,7 +100,7 @@ class Queue:
     engine: AsyncEngine
     database: Database
     clock: Clock
-    make: Callable[..., Dispatcher]
+    make: Make
     dispatchers: list[Dispatcher] = field(default_factory=list)
 
     def dispatcher(self, **settings: Any) -> Dispatcher:
@@ -170,18 +174,15 @@ def twilio_receipt(received: Received, now: datetime) -> Receipt:
 
 
 @pytest.fixture
-async def queue(
-    databases: Databases, tokens: Tokens, vendors: VendorSimulator, receiver: Receiver
-) -> AsyncIterator[Queue]:
-    """A queue with an empty database."""
-    database = databases.copy("queue")
+def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Receiver) -> Make:
+    """Makes a queue's dispatcher, with the simulator as its providers."""
 
     def make(made: Queue, **settings: Any) -> Dispatcher:
         values = {name.lower(): value for name, value in ENVIRONMENT.items() if not name.startswith("MODAPI")}
         config = ProviderConfig(
             **{
                 **values,
-                "database_url": database.url,
+                "database_url": made.database.url,
                 "nats_url": "nats://unused",
                 "auth_keys_file": tokens.keys_file,
                 "twilio_base_url": vendors.url,
@@ -197,7 +198,14 @@ async def queue(
         )
         return make_dispatcher(config, made.engine, made.clock)
 
-    made = Queue(create_engine(database.url, name="test"), database, Clock(), make)
+    return make
+
+
+@pytest.fixture
+async def queue(databases: Databases, make_dispatcher_for: Make) -> AsyncIterator[Queue]:
+    """A queue with an empty database."""
+    database = databases.copy("queue")
+    made = Queue(create_engine(database.url, name="test"), database, Clock(), make_dispatcher_for)
     yield made
     await made.assert_true()
     await made.close()
