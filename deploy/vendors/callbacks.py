@@ -27,10 +27,13 @@ class RetryPolicy:
     on_timeout: bool = True
 
 
-SNS_POLICY = RetryPolicy(15.0, (20.0, 20.0, 20.0))
-"""Amazon SNS's default HTTP delivery policy: three retries, 20 s apart."""
 MODERATION_POLICY = RetryPolicy(5.0, (1.0, 2.0, 4.0, 8.0))
 """ModerationAPI: an answer within 5 s, else up to five tries with back-off."""
+
+
+def sns_policy(retries: int) -> RetryPolicy:
+    """Amazon SNS's HTTP delivery policy: by default three retries, 20 s apart; a subscription may ask for more."""
+    return RetryPolicy(15.0, (20.0,) * retries)
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ class Settings:
     receipt_seconds: float = 0.2
     slow_seconds: float = 10.0
     retry_scale: float = 1.0
+    sns_retries: int = 3
     max_arrivals: int = 500_000
 
 
@@ -87,6 +88,8 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
         name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)
     }
     values |= {name: value for name, value in flags.items() if value is not None}
+    if retries := environment.get("VENDORS_SNS_RETRIES"):
+        values["sns_retries"] = int(retries)
     if sender := environment.get("SES_FROM_ADDRESS"):
         values["ses_verified_domain"] = sender.rpartition("@")[2].strip("> ").lower()
     return Settings(host=host, port=int(port), **values)

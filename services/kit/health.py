@@ -7,6 +7,7 @@ from services.kit.logs import get_logger
 
 _log = get_logger(__name__)
 _EVERY_SECONDS = 3.0
+_UNREADY_SECONDS = 0.25
 _CHECK_SECONDS = 2.5
 
 Check = Callable[[], Awaitable[None]]
@@ -41,7 +42,7 @@ class Health:
         """Check until cancelled."""
         while True:
             await self.check_once()
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(_EVERY_SECONDS if self.is_ready else _UNREADY_SECONDS)
 
     async def check_once(self) -> None:
         """Run every check at the same time and remember what failed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from deploy.vendors.aws import AwsError, new_id
-from deploy.vendors.callbacks import SNS_POLICY, Webhook
+from deploy.vendors.callbacks import Webhook, sns_policy
 from deploy.vendors.core import Core, new_hex
 from deploy.vendors.settings import ACCOUNT_ID
 from deploy.vendors.sns.signing import Signer
@@ -149,4 +149,5 @@ class Topics:
         }
         if kind == "Notification":
             headers["x-amz-sns-subscription-arn"] = subscription.arn
-        self._core.callbacks.post(Webhook(subscription.endpoint, body, headers, SNS_POLICY, f"sns.{kind}"))
+        policy = sns_policy(self._core.settings.sns_retries)
+        self._core.callbacks.post(Webhook(subscription.endpoint, body, headers, policy, f"sns.{kind}"))
