@@ -57,13 +57,14 @@ docs: setup ## Write the pages that are made from the code: docs/configuration.m
 	$(PY) -m deploy.configuration
 
 .PHONY: bench
-bench: setup ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)
+bench: setup .venv/.bench ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)
 	@exec $(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies of pyproject.toml again
 	.venv/bin/uv lock --upgrade
-	.venv/bin/uv export --quiet --frozen --no-header --no-emit-project --all-groups -o requirements.lock
+	.venv/bin/uv export --quiet --frozen --no-header --no-emit-project --all-groups --no-group bench -o requirements.lock
+	.venv/bin/uv export --quiet --frozen --no-header --no-emit-project --only-group bench -o requirements-bench.lock
 
 .PHONY: setup
 setup: .venv/.installed .venv/.protos node_modules/.installed ## Get everything that the other targets need
@@ -81,6 +82,11 @@ protos: .venv/.protos ## Generate Python from the protos, if they changed
 	@if [ -x .venv/bin/uv ]; \
 		then .venv/bin/uv pip install --compile-bytecode --python $(PY) --require-hashes --no-deps -r requirements.lock; \
 		else $(PY) -m pip install --disable-pip-version-check --progress-bar on --require-hashes --no-deps -r requirements.lock; fi
+	@touch $@
+
+.venv/.bench: requirements-bench.lock .venv/.installed
+	@echo "What benchmarks compare with …"
+	@.venv/bin/uv pip install --quiet --python $(PY) --require-hashes --no-deps -r requirements-bench.lock
 	@touch $@
 
 .venv/.protos: $(PROTOS) .venv/.installed

@@ -1,0 +1,1 @@
+"""Queues that people would otherwise use, each with jobs that do nothing."""
