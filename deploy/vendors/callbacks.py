@@ -14,6 +14,7 @@ from yarl import URL
 
 _LOG = logging.getLogger("vendors.callbacks")
 _WORKERS = 64
+_FETCH_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Callbacks:
         self._epoch = 0
         self._session: aiohttp.ClientSession | None = None
         self._workers: list[asyncio.Task[None]] = []
+        self._fetches: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self.counts: Counter[str] = Counter()
 
@@ -74,9 +76,9 @@ class Callbacks:
 
     async def stop(self) -> None:
         """Stop at once; what was not sent is dropped."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        for task in (*self._workers, *self._fetches):
+            task.cancel()
+        await asyncio.gather(*self._workers, *self._fetches, return_exceptions=True)
         if self._session:
             await self._session.close()
 
@@ -106,6 +108,25 @@ class Callbacks:
         webhook.epoch = self._epoch
         self._under_way += 1
         self._queue.put_nowait(webhook)
+
+    def fetch(self, url: str, use: Callable[[int, str, bytes], None]) -> None:
+        """Get what is at an address once; `use` sees status, content type and content, status 0 when nobody answers."""
+        self._under_way += 1
+        task = asyncio.create_task(self._fetch(self._epoch, url, use))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch(self, epoch: int, url: str, use: Callable[[int, str, bytes], None]) -> None:
+        if self._session is None:
+            raise RuntimeError("start() comes first")
+        found = (0, "", b"")
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
+            async with self._session.get(URL(url, encoded=True), timeout=timeout) as response:
+                found = (response.status, response.content_type, await response.read())
+        if epoch == self._epoch:
+            self._under_way -= 1
+            use(*found)
 
     async def _work(self) -> None:
         while True:

@@ -113,6 +113,7 @@ class Control:
         """Forget arrivals, waiting receipts, modes, opt-outs and suppressions. Topics and push endpoints stay."""
         self._core.callbacks.reset()
         self._core.modes.reset()
+        self._core.audio.reset()
         self._core.arrivals.reset()
         self._vendors.messages.opted_out.clear()
         self._vendors.ses.suppressed.clear()

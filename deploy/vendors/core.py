@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -16,6 +16,29 @@ from deploy.vendors.outcomes import Habit, Planned, plan_receipts
 from deploy.vendors.settings import Settings
 
 
+class KeptAudio:
+    """The audio of the newest calls that played one, by the number of their arrival."""
+
+    def __init__(self, limit: int = 50) -> None:
+        """Keep at most so many."""
+        self._limit = limit
+        self._kept: dict[int, tuple[str, bytes]] = {}
+
+    def keep(self, seq: int, content_type: str, content: bytes) -> None:
+        """Keep what a call played."""
+        self._kept[seq] = (content_type, content)
+        if len(self._kept) > self._limit:
+            del self._kept[next(iter(self._kept))]
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def find(self, seq: int) -> tuple[str, bytes] | None:
+        """Content type and content, if they are still kept."""
+        return self._kept.get(seq)
+
+
 @dataclass
 class Core:
     """Shared state. `base_url` is this process as its callers see it, known once the port is open."""
@@ -25,6 +48,7 @@ class Core:
     modes: Modes
     callbacks: Callbacks
     base_url: str = ""
+    audio: KeptAudio = field(default_factory=KeptAudio)
 
     def plan(self, provider: str, habit: Habit, shares: tuple[float, ...]) -> list[Planned]:
         """When the receipts of one message come; `shares` are parts of the configured time to the last receipt."""

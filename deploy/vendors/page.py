@@ -15,6 +15,7 @@ from deploy.vendors.core import Core
 from deploy.vendors.outcomes import outcome_tables
 
 _SHOWN = 60
+_POLICY = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -31,7 +32,10 @@ class Page:
 
     def routes(self) -> list[web.RouteDef]:
         """The page of one arrival; the list is dispatched with `GET /`."""
-        return [web.get("/arrived/{seq:\\d+}", local_only(self._one))]
+        return [
+            web.get("/arrived/{seq:\\d+}", local_only(self._one)),
+            web.get("/arrived/{seq:\\d+}/audio", local_only(self._audio)),
+        ]
 
     async def show(self, request: web.Request) -> web.Response:
         """The page, filtered by the destination, name or text in ?q=."""
@@ -45,7 +49,15 @@ class Page:
         found = next((arrival for arrival in self._core.arrivals.newest_first() if arrival.seq == seq), None)
         if found is None:
             raise web.HTTPNotFound(text="No such arrival is kept.")
-        return self._rendered(request, phones=[], inboxes=[], one=found.as_json())
+        has_audio = self._core.audio.find(seq) is not None
+        return self._rendered(request, phones=[], inboxes=[], one=found.as_json(), has_audio=has_audio)
+
+    async def _audio(self, request: web.Request) -> web.Response:
+        """What a call played."""
+        found = self._core.audio.find(int(request.match_info["seq"]))
+        if found is None:
+            raise web.HTTPNotFound(text="This call played nothing that is kept.")
+        return web.Response(body=found[1], content_type=found[0])
 
     def _newest(self, channels: tuple[str, ...], wanted: str) -> list[Arrival]:
         found = (a for a in self._core.arrivals.newest_first() if a.channel in channels and _matches(a, wanted))
@@ -60,7 +72,7 @@ class Page:
             paused="pause" in request.query,
             **parts,
         )
-        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"}
+        headers = {"Content-Security-Policy": _POLICY}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
 

@@ -15,13 +15,15 @@ from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.queue.actions import receipts, upkeep
+from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.events import verdict_consumer
 from services.queue.loops import Workers, repeat
-from services.queue.providers.choose import make_dispatcher
+from services.queue.providers.choose import make_dispatcher, make_store
 from services.queue.rpc import QueueServicer
+from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
 
@@ -32,12 +34,16 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     directory = Directory(config.directory_address, config.service_token.get_secret_value())
     life.on_stop("directory", directory.close)
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    recordings = _recordings(config, engine)
+    if recordings:
+        life.on_stop("recordings", recordings.store.close)
     servicer = QueueServicer(
         engine,
         utc_now,
         directory,
         emergency_ignores_stop=config.emergency_ignores_stop,
         redial_seconds=config.redial_seconds,
+        recordings=recordings,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
@@ -78,10 +84,22 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }
+    recordings = _recordings(config, engine)
+    if recordings:
+        life.on_stop("recordings", recordings.store.close)
+        kept = timedelta(days=config.recording_keep_days)
+        steps["remove recordings"] = (60.0, lambda: recordings.sweep(kept))
     for name, (pause, step) in steps.items():
         life.spawn(name, repeat(name, pause, step))
     await life.observe(health)
     await life.until_stopped()
+
+
+def _recordings(config: QueueConfig, engine: AsyncEngine) -> Recordings | None:
+    """Return what keeps and plays recordings; None when there are no recorded calls."""
+    store = make_store(config)
+    tickets = Tickets(config.recordings_secret.get_secret_value())
+    return Recordings(engine, utc_now, store, tickets) if store else None
 
 
 def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:

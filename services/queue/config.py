@@ -1,5 +1,7 @@
 """What the queue reads from the environment: the only place that does."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.kit.config import Address, ServiceSettings
@@ -17,6 +19,37 @@ class QueueConfig(ServiceSettings):
     """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""
     progress_pause_seconds: float = Field(default=0.3, ge=0.05, le=60)
     """An entry's progress is told at most once in this time."""
+    aws_region: str = "us-east-1"
+    """Region of SES, SNS and S3."""
+    aws_access_key_id: str = ""
+    """Empty: no e-mail and no push leave, and no bucket is reached."""
+    aws_secret_access_key: SecretStr = SecretStr("")
+    """The key's secret."""
+    provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    """The longest that one call of a provider may take."""
+    provider_concurrency: int = Field(default=32, ge=1, le=500)
+    """Calls of one provider at the same time, by one process."""
+    recordings_bucket: str = ""
+    """S3 bucket for the audio of recorded calls; with it empty and no folder there are no recorded calls."""
+    recordings_s3_endpoint_url: str = ""
+    """Where that bucket is; empty: Amazon's own."""
+    recordings_folder: Path | None = None
+    """Folder for the audio in place of a bucket, where all processes of the queue share a machine."""
+    recordings_secret: SecretStr = SecretStr("")
+    """Signs the addresses of recordings; at least 32 characters, the same in every process of the queue."""
+
+    @model_validator(mode="after")
+    def _one_place_with_a_secret(self) -> "QueueConfig":
+        if self.recordings_bucket and self.recordings_folder:
+            raise ValueError("RECORDINGS_BUCKET and RECORDINGS_FOLDER: only one of them can be set")
+        if self.has_recordings and len(self.recordings_secret.get_secret_value()) < 32:
+            raise ValueError("RECORDINGS_SECRET: should have at least 32 characters")
+        return self
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether there are recorded calls."""
+        return bool(self.recordings_bucket or self.recordings_folder)
 
 
 class ProviderConfig(QueueConfig):
@@ -34,14 +67,12 @@ class ProviderConfig(QueueConfig):
     """E.164 number that calls come from; empty: TWILIO_FROM_NUMBER, if that is a number."""
     twilio_status_callback_url: str = ""
     """The gateway's /webhooks/twilio/status, as Twilio reaches it; empty: receipts are only asked for."""
-    aws_region: str = "us-east-1"
-    """Region of SES and SNS."""
-    aws_access_key_id: str = ""
-    """Empty: no e-mail and no push leave."""
-    aws_secret_access_key: SecretStr = SecretStr("")
-    """The key's secret."""
+    recordings_url: str = ""
+    """The gateway's /webhooks/twilio/recordings, as Twilio reaches it; empty: no recorded calls leave."""
+    recording_keep_days: int = Field(default=365, ge=1, le=3650)
+    """How long a recording is kept after it was last sent."""
     aws_endpoint_url: str = ""
-    """Empty: Amazon's own."""
+    """Where SES and SNS are; empty: Amazon's own."""
     ses_from_address: str = ""
     """Verified sender; empty: no e-mail leaves."""
     ses_configuration_set: str = ""
@@ -54,10 +85,6 @@ class ProviderConfig(QueueConfig):
     """In a drill every nth recipient is refused; 0: none."""
     sandbox_is_busy_every: int = Field(default=0, ge=0)
     """In a drill every nth recipient is tried twice; 0: none."""
-    provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
-    """The longest that one call of a provider may take."""
-    provider_concurrency: int = Field(default=32, ge=1, le=500)
-    """Calls of one provider at the same time, by one process."""
     lease_seconds: float = Field(default=60.0, ge=1, le=3600)
     """A dead dispatcher's batch is looked at after this long."""
     retry_seconds: float = Field(default=5.0, gt=0, le=600)

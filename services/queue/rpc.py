@@ -10,9 +10,10 @@ from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
-from services.kit.errors import InvalidArgument
+from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.queue import metrics, past_words, words
 from services.queue.actions import consenting, control, history, reading, receipts, standing, submit
+from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
 from services.queue.events_out import summed
 from services.queue.records import KIND_ALERT, Addressee, Counts
@@ -34,8 +35,10 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         *,
         emergency_ignores_stop: bool,
         redial_seconds: float,
+        recordings: Recordings | None = None,
     ) -> None:
-        """Take what every call needs."""
+        """Take what every call needs; without recordings there are no recorded calls."""
+        self._recordings = recordings
         self._redial_seconds = redial_seconds
         self._engine, self._clock, self._directory = engine, clock, directory
         self._emergency_ignores_stop = emergency_ignores_stop
@@ -163,6 +166,47 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             items=[words.inbox_item(row) for row in rows], page=words.page_of(request.page, total)
         )
 
+    async def AddRecording(
+        self, request_iterator: AsyncIterator[pb.AddRecordingRequest], context: Any
+    ) -> pb.AddRecordingResponse:
+        """Keep a recording for a recorded call."""
+        caller = current_caller()
+        standing.check_recorder(caller, await self._directory.known(caller.viewer.person_id if caller.viewer else ""))
+        kept = await self._kept_recordings().keep(caller, _chunks(request_iterator))
+        return pb.AddRecordingResponse(recording=words.recording(kept))
+
+    async def OpenRecording(self, request: pb.OpenRecordingRequest, context: Any) -> pb.OpenRecordingResponse:
+        """Give a ticket to listen."""
+        recordings, caller = self._kept_recordings(), current_caller()
+        if request.WhichOneof("what") == "entry_id":
+            ticket, found = await recordings.open_entry(caller, words.checked_id("entry_id", request.entry_id))
+        else:
+            wanted = words.checked_id("recording_id", request.recording_id)
+            ticket, found = await recordings.open_draft(caller, wanted)
+        return pb.OpenRecordingResponse(
+            recording=words.recording(found),
+            ticket=recordings.tickets.sign(ticket),
+            expires_at=words.stamp(ticket.expires_at),
+        )
+
+    async def ReadRecording(
+        self, request: pb.ReadRecordingRequest, context: Any
+    ) -> AsyncIterator[pb.ReadRecordingResponse]:
+        """Yield audio, after a piece that says what it is."""
+        recordings = self._kept_recordings()
+        found = await recordings.find(current_caller(), request.ticket)
+        size = found.size_bytes
+        start = max(0, size + request.offset) if request.offset < 0 else min(request.offset, size)
+        yield pb.ReadRecordingResponse(recording=words.recording(found), start=start)
+        length = request.length if request.length > 0 else size
+        async for chunk in recordings.read(found, start, length):
+            yield pb.ReadRecordingResponse(chunk=chunk)
+
+    def _kept_recordings(self) -> Recordings:
+        if self._recordings is None:
+            raise FailedPrecondition("RECORDINGS_OFF", "Recorded calls are not set up.")
+        return self._recordings
+
     async def CheckInvariant(self, request: pb.CheckInvariantRequest, context: Any) -> pb.CheckInvariantResponse:
         """Compare the counters with the rows."""
         checked, broken = await reading.check_invariant(self._engine)
@@ -191,6 +235,11 @@ async def _pieces(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[Se
             wrong = [("/recipients/rows", f"At most {_MOST_ROWS:,} a piece.")]
             raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
         yield [words.addressee(row) for row in request.recipients.rows]
+
+
+async def _chunks(requests: AsyncIterator[pb.AddRecordingRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        yield request.chunk
 
 
 def _window(page: types.PageRequest, total: int) -> tuple[int, int]:

@@ -108,7 +108,7 @@ recordings = sa.Table(
     sa.Column("size_bytes", sa.Integer, nullable=False),
     sa.Column("duration_seconds", sa.REAL, nullable=False),
     _time("created_at"),
-    *(_time(name, nullable=True) for name in ("stored_at", "removing_at", "removed_at")),
+    *(_time(name, nullable=True) for name in ("stored_at", "used_at", "removing_at", "removed_at")),
     sa.CheckConstraint(_in("content_type", ["audio/wav", "audio/mpeg"]), name="recordings_type_known"),
     sa.CheckConstraint("size_bytes BETWEEN 1 AND 10485760", name="recordings_size_bounded"),
     sa.CheckConstraint("duration_seconds > 0 AND duration_seconds <= 300", name="recordings_duration_bounded"),

@@ -23,6 +23,7 @@ from services.queue.records import (
     Sender,
     Snapshot,
 )
+from services.queue.store.recordings import Recording
 
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
 _SOURCES = {number: source for source, number in SOURCES.items()}
@@ -92,7 +93,23 @@ def draft(header: pb.MessageHeader) -> Draft:
         in_reply_to=header.in_reply_to,
         alert_message_id=header.alert_message_id,
         from_title=header.from_title,
+        recording_id=_recording_id(header),
         header_hash=header_hash(header),
+    )
+
+
+def _recording_id(header: pb.MessageHeader) -> str:
+    given = [each.recording_id for each in header.channels if each.channel == types.CHANNEL_RECORDED]
+    return checked_id("recording_id", given[0]) if given and given[0] else ""
+
+
+def recording(found: Recording) -> pb.Recording:
+    """Return a recording without its owner."""
+    return pb.Recording(
+        recording_id=found.recording_id,
+        content_type=found.content_type,
+        size_bytes=found.size_bytes,
+        duration_seconds=found.duration_seconds,
     )
 
 
@@ -179,7 +196,10 @@ def header(snapshot: Snapshot) -> pb.MessageHeader:
             school_id=sender.school_id,
             grade=sender.grade,
         ),
-        channels=[pb.ChannelContent(channel=CHANNELS[each.channel], text=each.text) for each in snapshot.entries],
+        channels=[
+            pb.ChannelContent(channel=CHANNELS[each.channel], text=each.text, recording_id=each.recording_id or "")
+            for each in snapshot.entries
+        ],
         source=SOURCES[message.source],
         lane=types.Lane.ValueType(int(message.lane)),
         kind=types.MessageKind.ValueType(message.kind),

@@ -20,6 +20,8 @@ _RANKS = ("queued", "ringing", "in-progress")
 _EVENTS = {"queued": "initiated", "ringing": "ringing", "in-progress": "answered"}
 _EVENT_NAMES = frozenset({"initiated", "ringing", "answered", "completed"})
 _ANSWERED_SECONDS = 12
+_NOT_RETRIEVED = 11200
+"""Twilio's warning when what a call should play cannot be had."""
 
 
 @dataclass
@@ -37,24 +39,26 @@ class _Call:
     ended: bool = False
     answered_by: str | None = None
     pressed: list[str] = field(default_factory=list)
+    plays: list[str] = field(default_factory=list)
 
 
-def spoken(twiml: str) -> tuple[str, str]:
-    """What one hears of a TwiML document, and the address that the first Gather posts keys to.
+def spoken(twiml: str) -> tuple[str, list[str], str]:
+    """What one hears of a TwiML document, the addresses that it plays, and where its first Gather posts keys.
 
     Raises xml.etree.ElementTree.ParseError when it is no XML, ValueError when the root is not Response.
     """
     root = ET.fromstring(twiml)  # noqa: S314 - it comes from our own services
     if root.tag != "Response":
         raise ValueError("TwiML must begin with Response")
-    heard = []
+    heard, plays = [], []
     for verb in root.iter():
         if verb.tag == "Say":
             heard.append("".join(verb.itertext()).strip())
         elif verb.tag == "Play":
-            heard.append(f"♪ {(verb.text or '').strip()}")
+            plays.append((verb.text or "").strip())
+            heard.append(f"♪ {plays[-1]}")
     gather = root.find(".//Gather")
-    return "\n".join(heard), "" if gather is None else gather.get("action", "")
+    return "\n".join(heard), plays, "" if gather is None else gather.get("action", "")
 
 
 class Calls:
@@ -87,7 +91,7 @@ class Calls:
         if flaky := rest.flaky_response(self._core, "voice", to, outcome):
             return flaky
         call = self._accept(form, to, sender, outcome)
-        self._hear(call.arrival, twiml)
+        self._hear(call, twiml)
         answer = web.json_response(self._shown(call.arrival), status=201)
         self._schedule(call, url)
         return answer
@@ -121,14 +125,15 @@ class Calls:
         self._core.arrivals.add(arrival)
         return call
 
-    def _hear(self, arrival: Arrival, twiml: str) -> str:
+    def _hear(self, call: _Call, twiml: str) -> str:
         """Put what the TwiML says into the arrival, broken TwiML as an error; returns the address of its Gather."""
         if not twiml:
             return ""
+        arrival = call.arrival
         try:
-            arrival.text, gather = spoken(twiml)
+            arrival.text, call.plays, gather = spoken(twiml)
         except (ET.ParseError, ValueError):
-            arrival.text, gather = "An application error has occurred. Goodbye.", ""
+            arrival.text, call.plays, gather = "An application error has occurred. Goodbye.", [], ""
             arrival.code = 12100
         arrival.details |= {"twiml": twiml, "gather_action": gather}
         return gather
@@ -162,14 +167,31 @@ class Calls:
         if call.url:
 
             def use(status: int, text: str) -> None:
-                self._gather(call, self._hear(call.arrival, text if status == 200 else "<Broken/>"))
+                gather = self._hear(call, text if status == 200 else "<Broken/>")
+                self._play(call)
+                self._gather(call, gather)
 
             webhook = twilio_webhook(
                 self._core.settings.twilio_auth_token, call.url, self._form(call, "in-progress"), "twilio.twiml", use
             )
             self._core.callbacks.post(webhook)
         else:
+            self._play(call)
             self._gather(call, str(call.arrival.details.get("gather_action", "")))
+
+    def _play(self, call: _Call) -> None:
+        """Fetch what the call plays, as Twilio does when somebody listens."""
+        for address in call.plays:
+
+            def use(status: int, content_type: str, content: bytes, address: str = address) -> None:
+                is_heard = status == 200 and content_type.startswith("audio/") and bool(content)
+                call.arrival.code = call.arrival.code if is_heard else _NOT_RETRIEVED
+                played = {"url": address, "status": status, "content_type": content_type, "bytes": len(content)}
+                call.arrival.details.setdefault("played", []).append(played)
+                if is_heard:
+                    self._core.audio.keep(call.arrival.seq, content_type, content)
+
+            self._core.callbacks.fetch(address, use)
 
     def _gather(self, call: _Call, action: str) -> None:
         if action and call.outcome.detail == "press" and not call.pressed:

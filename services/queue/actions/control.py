@@ -14,7 +14,7 @@ from services.queue import contacts, events_out
 from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.records import Entry, Message, Outcome, Recipient
-from services.queue.store import batches, consent, copying, counts, deliveries, inbox, messages
+from services.queue.store import batches, consent, copying, counts, deliveries, inbox, messages, recordings
 from services.queue.store.submissions import Writer
 
 RESENDABLE = frozenset({State.ERROR, State.EXPIRED})
@@ -76,6 +76,9 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
         if earlier is not None:
             return await _repeated(connection, wanted, earlier)
         source = await _destinations(connection, entry, fresh.channel)
+        fresh.recording_id = source.recording_id
+        if source.recording_id and not await recordings.use_again(connection, source.recording_id, clock()):
+            raise FailedPrecondition("RECORDING_GONE", "The recording of this call is no longer kept.")
         people = await deliveries.standing_in(connection, entry, wanted.states, source)
         if not people:
             raise FailedPrecondition("NOTHING_TO_RESEND", "No delivery of this entry is in such a state.")

@@ -143,6 +143,16 @@ def _channels(draft: Draft) -> list[tuple[str, str]]:
     return wrong
 
 
+def check_recorder(caller: Caller, known: Known) -> None:
+    """Raise unless the caller may upload a recording: staff who send messages, where calls are switched on."""
+    if caller.viewer:
+        may_send = known.sender is not None and "send_messages" in known.sender.permissions
+        if known.sender is None or known.sender.role not in _STAFF or not may_send:
+            raise PermissionDenied("SENDING_NOT_ALLOWED", "Calls are for staff who may send messages.")
+    if not known.modules.get("call_out", False):
+        raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts and calls cannot be sent.")
+
+
 def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
     """Return the sender's standing, or raise PermissionDenied or FailedPrecondition."""
     if caller.viewer and caller.viewer.person_id != draft.sender.person_id:

@@ -12,6 +12,7 @@ from services.kit.db import transaction
 from services.kit.errors import AlreadyExists, InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
+from services.queue.actions import recordings
 from services.queue.actions.standing import Standing
 from services.queue.domain import (
     MAX_RECIPIENTS,
@@ -79,6 +80,7 @@ async def submit(
         )
         if earlier is not None:
             return await _repeated(connection, draft, earlier)
+        await recordings.use(connection, draft, submission.caller, now)
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
         await messages.insert_entries(connection, entries)
@@ -141,6 +143,7 @@ def _entries(submission: Submission, message: Message) -> list[Entry]:
             expires_at=expiry(
                 Channel(name), message.send_at, is_emergency=message.is_emergency, asked=message.expires_at
             ),
+            recording_id=submission.draft.recording_id or None if name == Channel.RECORDED else None,
         )
         for position, (name, text) in enumerate(submission.draft.channels)
     ]

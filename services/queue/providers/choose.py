@@ -1,23 +1,27 @@
 """Which adapters this environment has: a channel without an account is not served, and its deliveries wait."""
 
+from collections.abc import Callable
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.logs import get_logger
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.settle import Pace
-from services.queue.config import ProviderConfig
+from services.queue.config import ProviderConfig, QueueConfig
 from services.queue.domain import Channel
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
+from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
 from services.queue.providers.ses_email import SesEmail
 from services.queue.providers.sns_push import SnsPush
-from services.queue.providers.speech import said
+from services.queue.providers.speech import played, said
 from services.queue.providers.twilio import TwilioSettings
 from services.queue.providers.twilio_sms import TwilioSms
 from services.queue.providers.twilio_voice import TwilioVoice
 from services.queue.records import Work
+from services.queue.tickets import Purpose, Ticket, Tickets
 
 _log = get_logger(__name__)
 _MARGIN_SECONDS = 2.0
@@ -50,16 +54,40 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     if config.twilio_account_sid and calling_number.startswith("+"):
         voice = _twilio(config, calling_number)
         providers[Channel.TTS] = TwilioVoice(Channel.TTS, voice, _spoken)
+        if config.has_recordings and config.recordings_url:
+            providers[Channel.RECORDED] = TwilioVoice(Channel.RECORDED, voice, _player(config))
     if config.aws_access_key_id and config.ses_from_address:
-        providers[Channel.EMAIL] = SesEmail(_aws(config), config.ses_from_address, config.ses_configuration_set)
+        providers[Channel.EMAIL] = SesEmail(
+            _aws(config, config.aws_endpoint_url), config.ses_from_address, config.ses_configuration_set
+        )
     if config.aws_access_key_id and config.sns_platform_application_arn:
-        providers[Channel.PUSH] = SnsPush(_aws(config), config.sns_platform_application_arn)
+        providers[Channel.PUSH] = SnsPush(_aws(config, config.aws_endpoint_url), config.sns_platform_application_arn)
     return providers
 
 
 def _spoken(work: Work) -> str:
     """Read the text in the voice of the language that it is written in, whatever the recipient's own may be."""
     return said(work.content.text, work.content.language)
+
+
+def _player(config: ProviderConfig) -> Callable[[Work], str]:
+    """Return what plays a batch's recording, at an address that is good for as long as the calls may be made."""
+    tickets = Tickets(config.recordings_secret.get_secret_value())
+
+    def play(work: Work) -> str:
+        ticket = Ticket(Purpose.CALL, work.content.recording_id or "", "", work.batch.expires_at)
+        return played(f"{config.recordings_url}/{tickets.sign(ticket)}")
+
+    return play
+
+
+def make_store(config: QueueConfig) -> RecordingStore | None:
+    """Return where recordings are kept; None when there are no recorded calls."""
+    if config.recordings_folder:
+        return FolderRecordings(config.recordings_folder)
+    if config.recordings_bucket:
+        return S3Recordings(_aws(config, config.recordings_s3_endpoint_url), config.recordings_bucket)
+    return None
 
 
 def _twilio(config: ProviderConfig, from_number: str) -> TwilioSettings:
@@ -74,12 +102,12 @@ def _twilio(config: ProviderConfig, from_number: str) -> TwilioSettings:
     )
 
 
-def _aws(config: ProviderConfig) -> AwsSettings:
+def _aws(config: QueueConfig, endpoint_url: str) -> AwsSettings:
     return AwsSettings(
         region=config.aws_region,
         access_key_id=config.aws_access_key_id,
         secret_access_key=config.aws_secret_access_key.get_secret_value(),
-        endpoint_url=config.aws_endpoint_url,
+        endpoint_url=endpoint_url,
         timeout_seconds=config.provider_timeout_seconds,
         concurrency=config.provider_concurrency,
     )

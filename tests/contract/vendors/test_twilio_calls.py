@@ -1,8 +1,11 @@
 """Twilio Voice through Twilio's own SDK: progress events, TwiML given or fetched, keys pressed, hanging up."""
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
+import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -14,9 +17,7 @@ from tests.support.vendors import AUTH_TOKEN, FROM_NUMBER, Receiver, VendorSimul
 
 GOOD = "+12125550111"
 EVENTS = ["initiated", "ringing", "answered", "completed"]
-TWIML = (
-    "<Response><Say language='es-US'>La escuela está cerrada.</Say><Play>https://example.org/a.mp3</Play></Response>"
-)
+TWIML = "<Response><Say language='es-US'>La escuela está cerrada.</Say><Play>http://127.0.0.1:9/a.mp3</Play></Response>"
 
 
 def dial(client: Client, to: str = GOOD, **more: Any) -> Any:
@@ -41,7 +42,7 @@ def test_a_call_is_answered_and_completed(twilio: Client, vendors: VendorSimulat
     assert (fetched.status, fetched.answered_by) == ("completed", "human")
     assert int(fetched.duration) > 0
     heard = vendors.arrivals(channel="voice")[0]["text"]
-    assert heard == "La escuela está cerrada.\n♪ https://example.org/a.mp3"
+    assert heard == "La escuela está cerrada.\n♪ http://127.0.0.1:9/a.mp3"
 
 
 def test_only_the_end_is_told_unless_more_is_asked_for(
@@ -50,6 +51,32 @@ def test_only_the_end_is_told_unless_more_is_asked_for(
     dial(twilio, status_callback=f"{receiver.url}/voice")
     vendors.wait_quiet()
     assert progress(receiver, 1) == ["completed"]
+
+
+def test_what_a_call_plays_is_fetched(twilio: Client, vendors: VendorSimulator) -> None:
+    class Audio(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/a.wav" else 404)
+            self.send_header("Content-Type", "audio/wav")
+            self.end_headers()
+            self.wfile.write(b"RIFF")
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Audio) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        for name in ("a", "b"):
+            address = f"http://127.0.0.1:{server.server_port}/{name}.wav"
+            dial(twilio, twiml=f"<Response><Play>{address}</Play></Response>")
+        vendors.wait_quiet()
+        server.shutdown()
+    missing, heard = vendors.arrivals(channel="voice")
+    assert (heard["code"], heard["details"]["played"][0]["bytes"]) == (None, 4)
+    assert (missing["code"], missing["details"]["played"][0]["status"]) == (11200, 404)
+    assert requests.get(f"{vendors.url}/arrived/{heard['seq']}/audio", timeout=5).content == b"RIFF"
+    assert requests.get(f"{vendors.url}/arrived/{missing['seq']}/audio", timeout=5).status_code == 404
+    assert "Recording" in requests.get(vendors.url, timeout=5).text
 
 
 @pytest.mark.parametrize(("digits", "status"), [("91", "no-answer"), ("92", "busy"), ("93", "failed")])

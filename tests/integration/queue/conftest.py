@@ -38,6 +38,7 @@ from tests.support.vendors import (
 
 __all__ = ["receiver", "vendor_process", "vendors"]
 
+RECORDINGS_SECRET = "test-recordings-secret-of-32-characters"
 TEACHER, STUDENT, PARENT = 2, 3, 4
 SENDER = Sender("teacher-1", "Tess Teacher", TEACHER, "school-1")
 PUPIL = Sender("student-1", "Sam Student", STUDENT, "school-1", "10")
@@ -174,7 +175,7 @@ def twilio_receipt(received: Received, now: datetime) -> Receipt:
 
 
 @pytest.fixture
-def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Receiver) -> Make:
+def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Receiver, tmp_path: Path) -> Make:
     """Makes a queue's dispatcher, with the simulator as its providers."""
 
     def make(made: Queue, **settings: Any) -> Dispatcher:
@@ -189,6 +190,9 @@ def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Rece
                 "aws_endpoint_url": vendors.url,
                 "twilio_status_callback_url": f"{receiver.url}/webhooks/twilio/status",
                 "sns_platform_application_arn": PLATFORM_APPLICATION,
+                "recordings_folder": tmp_path / "recordings",
+                "recordings_secret": RECORDINGS_SECRET,
+                "recordings_url": f"{receiver.url}/webhooks/twilio/recordings",
                 "provider_timeout_seconds": 2.0,
                 "retry_seconds": 0.05,
                 "unsure_ask_seconds": 0.05,
