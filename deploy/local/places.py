@@ -21,6 +21,7 @@ _OURS = (
     "nats",
     "ports.json",
     "postgres",
+    "recordings",
     "run.json",
     "secrets",
     "seeded",

@@ -28,13 +28,13 @@ class Permission(StrEnum):
 EVERYONE = frozenset({"queue.inbox", "directory.read"})
 """Scopes of every signed-in person."""
 SCOPES: dict[str, frozenset[str]] = {
-    Permission.COMMUNICATION_REPORTS: frozenset({"reports.read", "reports.export", "queue.read"}),
+    Permission.COMMUNICATION_REPORTS: frozenset({"reports.read", "reports.export", "queue.read", "queue.recordings"}),
     Permission.VIEW_ALL_USERS: frozenset(),
     Permission.FLAG_MESSAGES: frozenset({"reports.review"}),
     Permission.THREAT_ALERTS: frozenset(
         {"reports.threats", "reports.export", "reports.review", "queue.read", "notify.read"}
     ),
-    Permission.SEND_MESSAGES: frozenset({"queue.submit", "queue.write"}),
+    Permission.SEND_MESSAGES: frozenset({"queue.submit", "queue.write", "queue.recordings"}),
     Permission.SEND_TO_STAFF: frozenset({"queue.submit"}),
     Permission.SEND_EMERGENCY: frozenset(),
     Permission.SEND_AS_DISTRICT: frozenset(),

@@ -7,12 +7,11 @@ from flask import Flask, Response, g, request
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services.gateway import auth, metrics, pages, problems
+from services.gateway import auth, limits, metrics, pages, problems
+from services.gateway.limits import BODY_BYTES
 from services.gateway.routes import BLUEPRINTS, OPEN_TO_OTHER_SITES
 from services.gateway.state import KEY, Gateway
 
-BODY_BYTES = 1024 * 1024
-"""The largest request that is read."""
 _FORM_LIFE_SECONDS = 12 * 3600
 _SMALLEST_COMPRESSED = 1000
 HEADERS = {
@@ -37,12 +36,14 @@ def create_app(gateway: Gateway) -> Flask:
     _configure(app, gateway)
     # Measuring begins before anything can refuse the request.
     metrics.install(app)
+    auth.install(app)
+    limits.install(app)
+    # Reads the form, so that who is asking and how much they may send must be known before.
     protection = CSRFProtect(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for blueprint in OPEN_TO_OTHER_SITES:
         protection.exempt(blueprint)
-    auth.install(app)
     problems.install(app)
     pages.install(app)
     app.after_request(partial(_finish, is_secure=gateway.settings.is_secure))

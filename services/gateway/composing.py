@@ -11,13 +11,25 @@ from services.gateway.access import Permission, Person
 from services.gateway.database import transaction
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.state import gateway
-from services.gateway.words import CALL_OUT, CHANNELS
+from services.gateway.words import CALL_OUT, CALLS, CHANNELS, WAYS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.rpc_errors import translated
 
-OFFERED = (types.CHANNEL_EMAIL, types.CHANNEL_SMS, types.CHANNEL_PUSH)
+OFFERED = (
+    types.CHANNEL_EMAIL,
+    types.CHANNEL_SMS,
+    types.CHANNEL_PUSH,
+    types.CHANNEL_TTS,
+    types.CHANNEL_RECORDED,
+)
 """Channels of the composer; the portal inbox is always beside them."""
-LIMITS = {types.CHANNEL_EMAIL: 20_000, types.CHANNEL_SMS: 1_600, types.CHANNEL_PUSH: 1_000}
+LIMITS = {
+    types.CHANNEL_EMAIL: 20_000,
+    types.CHANNEL_SMS: 1_600,
+    types.CHANNEL_PUSH: 1_000,
+    types.CHANNEL_TTS: 1_600,
+    types.CHANNEL_RECORDED: 20_000,
+}
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
 ROLES = {"parent": types.ROLE_PARENT, "student": types.ROLE_STUDENT, "teacher": types.ROLE_TEACHER,
          "admin": types.ROLE_ADMIN}  # fmt: skip
@@ -35,6 +47,8 @@ class Draft:
     body: str = ""
     channels: dict["types.Channel.ValueType", str] = field(default_factory=dict)
     """Text of each chosen channel; empty means the body."""
+    recording_id: str = ""
+    """What the recorded call plays."""
     school_ids: list[str] = field(default_factory=list)
     grades: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
@@ -100,6 +114,14 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
             yield f"/texts/{name}", f"{label} takes {limit:,} characters. Write a shorter text for it."
     if not (draft.list_id or draft.roles or draft.person_ids):
         yield "/roles", "Choose who should get it, or upload a list."
+    yield from _call_problems(draft)
+
+
+def _call_problems(draft: Draft) -> Iterator[tuple[str, str]]:
+    if types.CHANNEL_RECORDED in draft.channels and not draft.recording_id:
+        yield "/recording", "Upload a recording for the call."
+    if draft.is_emergency and not CALLS & set(draft.channels):
+        yield "/is_emergency", "An emergency goes out as a call: choose text to speech or a recorded call."
 
 
 def audience_of(draft: Draft, person: Person) -> directory.Audience:
@@ -125,10 +147,18 @@ def preview(draft: Draft, person: Person) -> directory.PreviewAudienceResponse:
 
 def _preview_list(entries: list[dict[str, str]]) -> directory.PreviewAudienceResponse:
     answer = directory.PreviewAudienceResponse(recipients=len(entries))
-    for channel, cell in (("email", "email"), ("sms", "mobile")):
+    for channel, cell in (("email", "email"), ("sms", "mobile"), ("voice", "mobile")):
         values = [entry[cell] for entry in entries if entry[cell]]
         answer.reachable[channel], answer.distinct[channel] = len(values), len(set(values))
     return answer
+
+
+def not_reached(draft: Draft, found: directory.PreviewAudienceResponse) -> Iterator[tuple[str, str, int]]:
+    """Yield for each chosen channel that does not reach everybody: its title, what they have not, how many they are."""
+    for channel in draft.channels:
+        way = WAYS[channel]
+        if (number := found.recipients - found.reachable.get(way.reach, 0)) > 0:
+            yield way.title, way.missing, number
 
 
 def find_list(draft: Draft, person: Person) -> store.RecipientList:
@@ -195,7 +225,7 @@ def _header(draft: Draft, person: Person) -> queue.MessageHeader:
         ),
         subject=draft.subject.strip(),
         body=draft.body,
-        channels=[queue.ChannelContent(channel=channel, text=text) for channel, text in draft.channels.items()],
+        channels=list(_contents(draft)),
         source=types.SOURCE_DISTRICT if is_district else types.SOURCE_SCHOOL,
         is_secure=draft.is_secure,
         is_emergency=draft.is_emergency,
@@ -204,6 +234,12 @@ def _header(draft: Draft, person: Person) -> queue.MessageHeader:
         in_reply_to=draft.in_reply_to,
         from_title=title if person.is_staff else person.name,
     )
+
+
+def _contents(draft: Draft) -> Iterator[queue.ChannelContent]:
+    for channel, text in draft.channels.items():
+        recording_id = draft.recording_id if channel == types.CHANNEL_RECORDED else ""
+        yield queue.ChannelContent(channel=channel, text=text, recording_id=recording_id)
 
 
 def summary(draft: Draft, person: Person) -> str:

@@ -35,7 +35,7 @@ class GatewaySettings(Settings):
     gateway_key: SecretStr
     """Private Ed25519 JWK, its kid beginning with `gateway`, that signs viewer tokens; usually by GATEWAY_KEY_FILE."""
     service_token: SecretStr
-    """The gateway's own token, with the scopes directory.read, queue.receipts and notify.watch."""
+    """The gateway's own token, with the scopes directory.read, queue.receipts, queue.recordings and notify.watch."""
     district_name: str = "The district"
     """Name that families see when a message goes out as the district."""
     directory_address: Address

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Person
 from services.gateway.searches import OPERATORS, Search
 from services.gateway.words import CALL_OUT, CHANNELS
@@ -127,6 +128,7 @@ def grade_choices(grades: Sequence[str]) -> list[tuple[str, str]]:
 TEMPLATE_NAMES: dict[str, Any] = {
     "titles": TITLES,
     "FLAG": Flags,
+    "RECORDED": types.CHANNEL_RECORDED,
     "operators": OPERATORS,
     "counts_of": counts_of,
     "sort_link": sort_link,

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Flag = Annotated[bool, Field(strict=True)]
+Way = Literal["email", "sms", "push", "tts", "recorded"]
 Number = Annotated[int, Field(strict=True)]
 
 
@@ -100,8 +101,10 @@ class MessageBody(Body):
     idempotency_key: str = Field(min_length=1, max_length=200)
     subject: str = Field(pattern=r"\S", max_length=200)
     body: str = Field(pattern=r"\S", max_length=20_000)
-    channels: list[Literal["email", "sms", "push"]] = Field(min_length=1, max_length=3)
-    texts: dict[Literal["email", "sms", "push"], Annotated[str, Field(max_length=20_000)]] = {}
+    channels: list[Way] = Field(min_length=1, max_length=5)
+    texts: dict[Way, Annotated[str, Field(max_length=20_000)]] = {}
+    recording_id: Id | None = None
+    """What the channel `recorded` plays, from POST /recordings."""
     audience: MessageAudience
     source: Literal["district", "school"] = "school"
     is_secure: Flag = False

@@ -12,7 +12,7 @@ from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.types.v1 import types_pb2 as types
-from services.gateway import composing, models
+from services.gateway import audio, composing, models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.composing import Draft
@@ -22,7 +22,7 @@ from services.gateway.routes.preferences import hide, work_in
 from services.gateway.searches import read_search, refuse_problems
 from services.gateway.state import person
 from services.gateway.words import CHANNELS
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, NotFound
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 sign_in_blueprint = Blueprint("api_sign_in", __name__, url_prefix="/api")
@@ -232,6 +232,25 @@ def set_school() -> Response:
     return Response(json.dumps({"school_id": body.school_id}), content_type="application/json")
 
 
+@blueprint.get("/v1/entries/<uuid:entry_id>/recording")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Object), tags=["reports"])
+def entry_recording(entry_id: str) -> Response:
+    """Give the address to hear what a recorded call plays; it is good for minutes, for the viewer alone."""
+    found = audio.open_entry(str(entry_id))
+    if found is None:
+        raise NotFound("RECORDING_NOT_FOUND", "There is no such recording, or it is no longer kept.")
+    return as_json(found, url=f"{audio.PATH}/{found.ticket}")
+
+
+@blueprint.post("/v1/recordings")
+@requires(Permission.SEND_MESSAGES)
+@spec.validate(resp=answers(models.Object), tags=["messages"])
+def add_recording() -> Response:
+    """Keep the body, a WAV or MP3 file of at most 10 MB and 5 minutes, for a recorded call."""
+    return as_json(audio.add(audio.pieces_of(request.stream)))
+
+
 @blueprint.post("/v1/audience/preview")
 @requires(Permission.SEND_MESSAGES)
 @spec.validate(json=models.AudienceBody, resp=answers(models.Object), tags=["messages"])
@@ -252,6 +271,6 @@ def send() -> Response:
     draft.channels = {_CHANNELS[name]: body.texts.get(name, "") for name in body.channels}
     draft.is_district, draft.is_secure = body.source == "district", body.is_secure
     draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
-    draft.in_reply_to = body.in_reply_to or ""
+    draft.in_reply_to, draft.recording_id = body.in_reply_to or "", body.recording_id or ""
     composing.check(draft, person())
     return as_json(composing.submit(draft, person()))

@@ -3,11 +3,14 @@
 from flask import Blueprint, Request, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from services.gateway import composing, store
+from protos.directory.v1 import directory_pb2 as directory
+from protos.types.v1 import types_pb2 as types
+from services.gateway import audio, composing, store
 from services.gateway.access import Permission, Person
 from services.gateway.auth import requires
 from services.gateway.composing import OFFERED, Draft
 from services.gateway.database import transaction
+from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
 from services.gateway.state import gateway, person
@@ -39,6 +42,7 @@ def send() -> str | tuple[str, int]:
     draft = read_draft(request, someone)
     try:
         _keep_upload(draft, someone)
+        _keep_recording(draft, someone)
         composing.check(draft, someone)
         if request.form.get("step") != "send" and someone.is_staff:
             return _page(draft, preview=composing.preview(draft, someone))
@@ -59,6 +63,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
         draft.channels = {OFFERED[0]: ""}
         return draft
     names = [name for name in form.getlist("channel") if name in _OFFERED]
+    draft.recording_id = form.get("recording_id", "")[:36]
     draft.channels = {_OFFERED[name]: form.get(f"text_{name}", "").replace("\r\n", "\n") for name in names}
     if form.get("audience") == "list":
         draft.list_id = form.get("list_id", "")[:36]
@@ -76,7 +81,10 @@ def _keep_upload(draft: Draft, someone: Person) -> None:
     upload = request.files.get("list")
     if request.form.get("audience") != "list" or upload is None or not upload.filename:
         return
-    entries, problems = read_list(upload.read())
+    content = upload.read(BODY_BYTES + 1)
+    if len(content) > BODY_BYTES:
+        raise RequestEntityTooLarge
+    entries, problems = read_list(content)
     if not entries:
         text = "No row of the list can be used."
         raise InvalidArgument("LIST_EMPTY", text, violations=[("/list", text), *_lines(problems)])
@@ -86,11 +94,21 @@ def _keep_upload(draft: Draft, someone: Person) -> None:
     draft.list_id = found.list_id
 
 
+def _keep_recording(draft: Draft, someone: Person) -> None:
+    """Keep a recording that came with the form: whoever uploads one wants it played."""
+    upload = request.files.get("recording")
+    if someone.is_staff and upload is not None and upload.filename:
+        draft.channels.setdefault(types.CHANNEL_RECORDED, "")
+        draft.recording_id = audio.add(audio.pieces_of(upload.stream)).recording_id
+
+
 def _lines(problems: list[dict[str, object]]) -> list[tuple[str, str]]:
     return [(f"/list/{each['line']}", f"Line {each['line']}: {each['detail']}") for each in problems[:100]]
 
 
-def _page(draft: Draft, *, preview: object = None, problem: ServiceError | None = None) -> str:
+def _page(
+    draft: Draft, *, preview: directory.PreviewAudienceResponse | None = None, problem: ServiceError | None = None
+) -> str:
     someone = person()
     found = _list_of(draft, someone)
     grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
@@ -98,12 +116,14 @@ def _page(draft: Draft, *, preview: object = None, problem: ServiceError | None 
         "compose.html" if someone.is_staff else "write.html",
         draft=draft,
         preview=preview,
+        not_reached=list(composing.not_reached(draft, preview)) if preview else [],
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,
         schools=visible_schools(someone),
         grades=grades,
         offered=[(CHANNELS[each], each, composing.LIMITS[each]) for each in composing.offered_to(someone)],
+        recording=audio.open_draft(draft.recording_id),
     )
 
 
@@ -122,6 +142,8 @@ def _grade_order(grade: str) -> tuple[int, str]:
 def too_large(_error: RequestEntityTooLarge) -> tuple[str, int]:
     """Show the composer's own words for a list that is larger than what is read."""
     problem = InvalidArgument(
-        "BODY_TOO_LARGE", "The list is larger than 1 MB.", violations=[("/list", "Upload at most 1 MB.")]
+        "BODY_TOO_LARGE",
+        "The upload is too large: a list takes 1 MB, a recording 10 MB.",
+        violations=[("/list", "A list takes 1 MB."), ("/recording", "A recording takes 10 MB.")],
     )
     return _page(Draft(key=new_id()), problem=problem), 413

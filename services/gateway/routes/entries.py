@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import audio, exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
@@ -199,4 +199,13 @@ def message(entry_id: str) -> str:
     """Show the whole message as it was sent (statement 86)."""
     search = read_search(PATH, "history", request.args, person())
     answer = get_entry(str(entry_id))
-    return render_template("message.html", row=answer.row, text=answer.text, back=search.link())
+    is_recorded = answer.row.channel == types.CHANNEL_RECORDED
+    recording = audio.open_entry(str(entry_id)) if is_recorded else None
+    return render_template(
+        "message.html",
+        row=answer.row,
+        text=answer.text,
+        back=search.link(),
+        is_recorded=is_recorded,
+        recording=recording,
+    )

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from twilio.request_validator import RequestValidator
 
 from protos.queue.v1 import queue_pb2 as queue
-from services.gateway import metrics
+from services.gateway import audio, metrics
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.sns import fetch, refuse
@@ -65,6 +65,16 @@ def twilio_status() -> tuple[str, int]:
     )
     _record([receipt])
     return "", 204
+
+
+@blueprint.get("/twilio/recordings/<ticket>")
+@requires(Permission.PUBLIC)
+def twilio_recording(ticket: str) -> Response:
+    """Play a recording to the provider that makes the call: whoever holds its signed address may, while it is good."""
+    response = audio.played(ticket, gateway().clients.as_gateway)
+    # Every call of an entry plays the same address: the provider need not fetch it for each.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
 
 
 @blueprint.post("/twilio/inbound")

@@ -255,10 +255,18 @@ function keepChosenPerson() {
   if (same) same.checked = true;
 }
 
+// --- Recordings ----------------------------------------------------------------------------------------------------
+document.addEventListener("change", (event) => {
+  const rate = event.target.closest?.("[data-rate]");
+  if (rate) $("audio", rate.closest("[data-player]")).playbackRate = Number(rate.value);
+  const upload = event.target.closest?.("[data-recording]");
+  if (upload?.files.length) $('input[name="channel"][value="recorded"]').checked = true;
+});
+
 // --- After each part that is drawn ---------------------------------------------------------------------------------
 function settle() {
   $$("[data-switch-button]").forEach((button) => { button.hidden = true; });
-  $$("[data-add-rule]").forEach((button) => { button.hidden = false; });
+  $$("[data-add-rule], [data-speed]").forEach((each) => { each.hidden = false; });
   showPageDialog();
   followCounts();
   keepChosenPerson();

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
 PASSWORD = "correct horse"
+_OWN_SCOPES = ("queue.receipts", "queue.recordings", "notify.watch")
 TWILIO_TOKEN = "test-twilio-token"
 SERVICES = ("directory", "queue", "reports")
 _USERS = {
@@ -139,6 +141,8 @@ def _start(
         "NATS_URL": nats_url,
         "AUTH_KEYS_FILE": str(tokens.keys_file),
         "SERVICE_TOKEN": tokens.service("directory.read", "queue.read", name=name),
+        "RECORDINGS_FOLDER": tempfile.mkdtemp(prefix="recordings-"),
+        "RECORDINGS_SECRET": "r" * 32,
         "LOG_LEVEL": "WARNING",
     }
     return subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env=environment)
@@ -165,7 +169,7 @@ def _assembled(
     processes: list[subprocess.Popen[bytes]],
     nats_url: str,
 ) -> Stack:
-    secret = SecretStr(tokens.service("directory.read", "queue.receipts", "notify.watch", name="gateway"))
+    secret = SecretStr(tokens.service("directory.read", *_OWN_SCOPES, name="gateway"))
     settings = GatewaySettings(
         **addresses,
         database_url=SecretStr(databases.copy("gateway").url),
