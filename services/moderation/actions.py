@@ -13,10 +13,10 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.kit.outbox import add_event
 from services.moderation import metrics, store
-from services.moderation.domain import Category, Decision, Judgement, Policy, contains_phrase, decide, without_phrases
+from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
 from services.moderation.judging import Judge
 from services.moderation.messages import verdict_message
-from services.moderation.model.normalise import plain_words
+from services.moderation.phrases import phrases_in
 from services.moderation.policies import Policies
 from services.moderation.providers.base import ProviderUnavailable, Text
 
@@ -115,9 +115,8 @@ def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]
 
 def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
     """Return the verdict that the policy makes of a judgement."""
-    plain = " ".join(word for text in request.texts for word in plain_words(text)) if policy.blocked_phrases else ""
-    is_blocked = contains_phrase(plain, [" ".join(plain_words(phrase)) for phrase in policy.blocked_phrases])
-    outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=is_blocked)
+    phrases = phrases_in(request.texts, policy.blocked_phrases)
+    outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
     return {
         "verdict_id": new_id(),
         "screening_id": request.event_id,
@@ -132,6 +131,10 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "explanation": judgement.explanation[:1000],
         "tier": outcome.tier,
         "reached_at": now,
+        "school_id": request.school_id,
+        "grade": request.grade,
+        "is_uncertain": judgement.is_uncertain,
+        "phrases": list(phrases),
     }
 
 

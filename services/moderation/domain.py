@@ -6,11 +6,12 @@ A category that the provider did not evaluate is never taken as clean (statement
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, PermissionDenied
 
 
 class Category(StrEnum):
@@ -100,6 +101,8 @@ class Outcome:
 
 MOST_PHRASES = 1000
 LONGEST_PHRASE = 200
+LONGEST_NOTE = 500
+MOST_OVERRIDES = 100
 
 
 def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, is_blocked: bool) -> Outcome:
@@ -124,10 +127,19 @@ def contains_phrase(plain_text: str, phrases: Sequence[str]) -> bool:
 
 
 def without_phrases(text: str, phrases: Sequence[str]) -> str:
-    """Return the text with the allowed phrases cut out, whatever their case."""
+    """Return the text with the allowed phrases cut out, whatever their case, width and what stands between the words.
+
+    A disguised spelling is not cut out: what is allowed is the phrase itself, never what looks like it.
+    """
+    if not phrases:
+        return text
+    said = unicodedata.normalize("NFKC", text)
     for phrase in phrases:
-        text = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ", text, flags=re.IGNORECASE)
-    return text
+        words = re.findall(r"\w+", unicodedata.normalize("NFKC", phrase))
+        if words:
+            loosely = r"[\W_]+".join(words)
+            said = re.sub(rf"(?<!\w){loosely}(?!\w)", " ", said, flags=re.IGNORECASE)
+    return said
 
 
 def check_policy(policy: Policy) -> Policy:
@@ -135,7 +147,15 @@ def check_policy(policy: Policy) -> Policy:
     wrong = _check_rules("/rules", policy.rules)
     missing = set(Category) - {rule.category for rule in policy.rules}
     wrong += [("/rules", f"There is no rule for {name}.") for name in sorted(missing)]
+    if len(policy.overrides) > MOST_OVERRIDES:
+        wrong.append(("/overrides", f"At most {MOST_OVERRIDES} exceptions are allowed."))
     for place, override in enumerate(policy.overrides):
+        if (
+            len(override.school_id) > 100
+            or len(override.grades) > 20
+            or any(len(each) > 20 for each in override.grades)
+        ):
+            wrong.append((f"/overrides/{place}", "A school and at most 20 grades are named."))
         wrong += _check_rules(f"/overrides/{place}/rules", override.rules)
     for name in ("blocked_phrases", "allowed_phrases"):
         phrases = getattr(policy, name)
@@ -147,6 +167,28 @@ def check_policy(policy: Policy) -> Policy:
         raise InvalidArgument("POLICY_INVALID", "The policy is not valid.", violations=wrong)
     order = list(Category)
     return replace(policy, rules=tuple(sorted(policy.rules, key=lambda rule: order.index(rule.category))))
+
+
+def check_note(note: str) -> str:
+    """Return why a policy was changed, without space around it. InvalidArgument when it says nothing or too much."""
+    said = note.strip()
+    if not 0 < len(said) <= LONGEST_NOTE:
+        wrong = [("/note", f"Say why in 1 to {LONGEST_NOTE} characters.")]
+        raise InvalidArgument("POLICY_NOTE_NEEDED", "Say why the policy is changed.", violations=wrong)
+    return said
+
+
+def check_reach(before: Policy, after: Policy, schools: Set[str]) -> None:
+    """Raise PermissionDenied when the change touches more than the overrides of these schools ("*": the district)."""
+    if "*" in schools:
+        return
+
+    def foreign(policy: Policy) -> Policy:
+        others = tuple(each for each in policy.overrides if each.school_id not in schools)
+        return replace(policy, version=0, overrides=others)
+
+    if foreign(before) != foreign(after):
+        raise PermissionDenied("POLICY_BEYOND_SCHOOLS", "You can change the exceptions of your own schools alone.")
 
 
 def _check_rules(pointer: str, rules: Sequence[Rule]) -> list[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """Between rows, domain and proto."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from protos.moderation.v1 import moderation_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 from services.moderation.domain import Category, Decision, Override, Policy, Rule
+from services.moderation.previewing import Change, Example, Preview
 
 _CATEGORIES = {category: types.Category.Value(f"CATEGORY_{category.name}") for category in Category}
 _CATEGORY_OF: dict[int, Category] = {number: category for category, number in _CATEGORIES.items()}
@@ -34,6 +34,7 @@ def verdict_message(row: Mapping[str, Any]) -> types.Verdict:
         policy_version=str(row["policy_version"]),
         explanation=row["explanation"],
         tier=row["tier"],
+        phrases=row["phrases"],
     )
     message.reached_at.FromDatetime(row["reached_at"])
     return message
@@ -88,10 +89,19 @@ def _rule_from_body(body: Mapping[str, Any]) -> Rule:
     )
 
 
-def policy_message(policy: Policy, author_id: str, created_at: datetime) -> pb.Policy:
-    """Return a policy for the wire."""
+def version_message(row: Mapping[str, Any]) -> pb.Policy:
+    """Return who made a version of the policy, when and why, without what it says."""
     message = pb.Policy(
-        version=policy.version,
+        version=row["version"], author_id=row["author_id"], author_name=row["author_name"], note=row["note"]
+    )
+    message.created_at.FromDatetime(row["created_at"])
+    return message
+
+
+def policy_message(row: Mapping[str, Any]) -> pb.Policy:
+    """Return a stored policy for the wire."""
+    policy = policy_from_body(row["version"], row["body"])
+    message = pb.Policy(
         rules=[_rule_message(rule) for rule in policy.rules],
         overrides=[
             pb.PolicyOverride(
@@ -102,9 +112,8 @@ def policy_message(policy: Policy, author_id: str, created_at: datetime) -> pb.P
         is_shadow=policy.is_shadow,
         blocked_phrases=policy.blocked_phrases,
         allowed_phrases=policy.allowed_phrases,
-        author_id=author_id,
     )
-    message.created_at.FromDatetime(created_at)
+    message.MergeFrom(version_message(row))
     return message
 
 
@@ -131,6 +140,48 @@ def policy_from_message(message: pb.Policy) -> Policy:
         tuple(message.blocked_phrases),
         tuple(message.allowed_phrases),
     )
+
+
+def preview_message(preview: Preview) -> pb.PreviewPolicyResponse:
+    """Return what trying a policy showed."""
+    before, after = preview.before, preview.after
+    return pb.PreviewPolicyResponse(
+        messages=preview.messages,
+        before=pb.PolicyCounts(held=before.held, watched=before.watched),
+        after=pb.PolicyCounts(held=after.held, watched=after.watched),
+        categories=[
+            pb.CategoryPreview(
+                category=_CATEGORIES[name],
+                before=pb.PolicyCounts(held=before.holds[name], watched=before.watches[name]),
+                after=pb.PolicyCounts(held=after.holds[name], watched=after.watches[name]),
+            )
+            for name in Category
+        ],
+        newly_held=preview.changes[Change.NEWLY_HELD],
+        newly_released=preview.changes[Change.NEWLY_RELEASED],
+        newly_watched=preview.changes[Change.NEWLY_WATCHED],
+        examples=[_example_message(each) for each in preview.all_examples()],
+        untried_phrases=preview.untried_phrases,
+    )
+
+
+def _example_message(example: Example) -> pb.PolicyExample:
+    message = pb.PolicyExample(
+        message_id=example.message_id,
+        before=_DECISIONS[example.before.decision],
+        after=_DECISIONS[example.after.decision],
+        scores=[
+            types.CategoryScore(
+                category=_CATEGORIES[name],
+                score=score,
+                holds=name in example.after.holds,
+                watches=name in example.after.watches,
+            )
+            for name, score in example.moved()
+        ],
+    )
+    message.reached_at.FromDatetime(example.reached_at)
+    return message
 
 
 def _rule_from_message(message: pb.CategoryRule) -> Rule:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,11 +13,22 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, NotFound
 from services.moderation import messages, store
-from services.moderation.domain import Category, Policy, Rule, check_policy
+from services.moderation.domain import Category, Policy, Rule, check_note, check_policy, check_reach
 
 DEFAULT_POLICY = Path(__file__).parent / "model" / "default_policy.json"
 _TIERS = {"critical": 1, "high": 2, "medium": 3, "low": 3}
 _FRESH_SECONDS = 1.0
+MOST_VERSIONS = 50
+FIRST_NOTE = "The thresholds that were calibrated with the model."
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes a policy, and the schools whose exceptions they may change ("*": everything)."""
+
+    person_id: str
+    name: str
+    schools: frozenset[str]
 
 
 def read_default() -> Policy:
@@ -51,7 +62,8 @@ class Policies:
 
     async def _first(self, connection: AsyncConnection) -> store.Row:
         default = read_default()
-        await store.add_policy(connection, 1, messages.policy_body(default), "", self._clock())
+        body = messages.policy_body(default)
+        await store.add_policy(connection, store.NewPolicy(1, body, "", "", FIRST_NOTE, self._clock()))
         row = await store.newest_policy(connection)
         if row is None:
             raise LookupError("the first policy was not stored")
@@ -64,20 +76,31 @@ class Policies:
             row = await store.newest_policy(connection, version)
         if row is None:
             raise NotFound("POLICY_UNKNOWN", "There is no such version of the policy.")
-        policy = messages.policy_from_body(row["version"], row["body"])
-        return messages.policy_message(policy, row["author_id"], row["created_at"])
+        return messages.policy_message(row)
 
-    async def update(self, wanted: Policy, author_id: str) -> pb.Policy:
-        """Store the policy as the version after the one it names. Aborted when that is not the one in force."""
-        checked = check_policy(wanted)
-        new = replace(checked, version=checked.version + 1)
-        now = self._clock()
+    async def versions(self, before: int) -> list[pb.Policy]:
+        """Return versions for the wire, newest first, without what they say; those before `before`, 0 meaning all."""
+        await self.in_force()
         async with transaction(self._engine) as connection:
-            row = await store.newest_policy(connection)
-            is_newest = row is not None and row["version"] == wanted.version
-            if not is_newest or not await store.add_policy(
-                connection, new.version, messages.policy_body(new), author_id, now
-            ):
+            rows = await store.policies_before(connection, before, MOST_VERSIONS)
+        return [messages.version_message(row) for row in rows]
+
+    async def update(self, wanted: Policy, author: Author, note: str) -> pb.Policy:
+        """Store the policy as the version after the one it names.
+
+        Aborted when that is not the one in force; InvalidArgument names what is wrong with the policy or the note;
+        PermissionDenied when the author may not change as much.
+        """
+        checked, said = check_policy(wanted), check_note(note)
+        new = replace(checked, version=checked.version + 1)
+        body = messages.policy_body(new)
+        row = store.NewPolicy(new.version, body, author.person_id, author.name, said, self._clock())
+        async with transaction(self._engine) as connection:
+            now = await store.newest_policy(connection)
+            if now is None or now["version"] != wanted.version:
+                raise Aborted("POLICY_CHANGED", "Somebody else changed the policy meanwhile. Read it again.")
+            check_reach(messages.policy_from_body(now["version"], now["body"]), checked, author.schools)
+            if not await store.add_policy(connection, row):
                 raise Aborted("POLICY_CHANGED", "Somebody else changed the policy meanwhile. Read it again.")
         self._known = None
-        return messages.policy_message(new, author_id, now)
+        return messages.policy_message(row._asdict())

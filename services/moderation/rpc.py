@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,12 +19,16 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
 from services.moderation import messages, store
 from services.moderation.actions import screen_now
+from services.moderation.domain import check_policy
 from services.moderation.judging import Judge
-from services.moderation.policies import Policies
+from services.moderation.policies import Author, Policies
+from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
 _LONGEST_TEXT = 25_000
 _ITEMS_AT_ONCE = 400
+_DAYS = 30
+_MOST_DAYS = 90
 
 
 class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
@@ -70,11 +75,26 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def UpdatePolicy(self, request: pb.UpdatePolicyRequest, context: Any) -> pb.UpdatePolicyResponse:
         """See the proto."""
-        caller = current_caller()
-        if caller.viewer and "manage_policy" not in caller.viewer.permissions:
-            raise PermissionDenied("PERMISSION_MISSING", "Your profile does not include manage_policy.")
+        author = _author()
         policy = messages.policy_from_message(request.policy)
-        return pb.UpdatePolicyResponse(policy=await self._policies.update(policy, caller.subject))
+        return pb.UpdatePolicyResponse(policy=await self._policies.update(policy, author, request.note))
+
+    async def ListPolicyVersions(
+        self, request: pb.ListPolicyVersionsRequest, context: Any
+    ) -> pb.ListPolicyVersionsResponse:
+        """See the proto."""
+        return pb.ListPolicyVersionsResponse(versions=await self._policies.versions(request.before))
+
+    async def PreviewPolicy(self, request: pb.PreviewPolicyRequest, context: Any) -> pb.PreviewPolicyResponse:
+        """See the proto."""
+        _author()
+        if not 0 <= request.days <= _MOST_DAYS:
+            wrong = [("/days", f"Name 1 to {_MOST_DAYS} days.")]
+            raise InvalidArgument("POLICY_INVALID", "A policy is tried on some days.", violations=wrong)
+        wanted = check_policy(messages.policy_from_message(request.policy))
+        since = self._clock() - timedelta(days=request.days or _DAYS)
+        preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, since)
+        return messages.preview_message(preview)
 
     async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:
         """See the proto."""
@@ -107,6 +127,16 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             yield
         finally:
             self._at_work -= items
+
+
+def _author() -> Author:
+    """Return who asks for a change of the policy. PermissionDenied for a person without the permission."""
+    caller = current_caller()
+    if caller.viewer is None:
+        return Author(caller.subject, caller.subject, frozenset({"*"}))
+    if "manage_policy" not in caller.viewer.permissions:
+        raise PermissionDenied("PERMISSION_MISSING", "Your profile does not include manage_policy.")
+    return Author(caller.viewer.person_id, caller.viewer.name, caller.viewer.schools)
 
 
 def _check(item: pb.ScreenItem, pointer: str) -> None:

@@ -1,6 +1,6 @@
 """All SQL of moderation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.moderation.tables import policies, verdicts, waiting
 
 Row = dict[str, Any]
+_READ_AT_ONCE = 500
 
 
 class Waiting(NamedTuple):
@@ -30,11 +31,29 @@ async def newest_policy(connection: AsyncConnection, version: int = 0) -> Row | 
     return dict(row) if row else None
 
 
-async def add_policy(
-    connection: AsyncConnection, version: int, body: Mapping[str, Any], author_id: str, at: datetime
-) -> bool:
+async def policies_before(connection: AsyncConnection, version: int, most: int) -> list[Row]:
+    """Return versions without their bodies, newest first; those before `version`, 0 meaning all."""
+    columns = [column for column in policies.c if column.name != "body"]
+    query = sa.select(*columns).order_by(policies.c.version.desc()).limit(most)
+    if version:
+        query = query.where(policies.c.version < version)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+class NewPolicy(NamedTuple):
+    """A version to store."""
+
+    version: int
+    body: Mapping[str, Any]
+    author_id: str
+    author_name: str
+    note: str
+    created_at: datetime
+
+
+async def add_policy(connection: AsyncConnection, new: NewPolicy) -> bool:
     """Store a version; False when somebody stored it first."""
-    row = {"version": version, "body": body, "author_id": author_id, "created_at": at}
+    row = new._asdict()
     statement = insert(policies).values(row).on_conflict_do_nothing().returning(policies.c.version)
     return (await connection.execute(statement)).first() is not None
 
@@ -57,6 +76,36 @@ async def verdicts_of(connection: AsyncConnection, message_id: str) -> list[Row]
     """Return a message's verdicts, newest first."""
     query = sa.select(verdicts).where(verdicts.c.message_id == message_id).order_by(verdicts.c.reached_at.desc())
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def count_screened(connection: AsyncConnection, since: datetime) -> int:
+    """Return how many messages were judged for the first time since then."""
+    query = sa.select(sa.func.count()).where(verdicts.c.reached_at >= since, ~verdicts.c.is_rescreening)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def notable_verdicts(
+    connection: AsyncConnection, since: datetime, floors: Mapping[str, float]
+) -> AsyncIterator[Sequence[Row]]:
+    """Yield batches of first verdicts since then, newest first: those that are clean under every policy are left out.
+
+    `floors` is the lowest threshold of each category. A statement may take 20 seconds here: a month is much to read.
+    """
+    await connection.execute(sa.text("SET LOCAL statement_timeout = '20s'"))
+    is_notable = sa.or_(
+        verdicts.c.is_uncertain,
+        sa.func.cardinality(verdicts.c.phrases) > 0,
+        *(verdicts.c.scores[name].as_float() >= floor for name, floor in floors.items()),
+    )
+    columns = ("message_id", "school_id", "grade", "scores", "phrases", "is_uncertain", "reached_at")
+    query = (
+        sa.select(*(verdicts.c[name] for name in columns))
+        .where(verdicts.c.reached_at >= since, ~verdicts.c.is_rescreening, is_notable)
+        .order_by(verdicts.c.reached_at.desc())
+    )
+    async with connection.stream(query) as found:
+        async for batch in found.mappings().partitions(_READ_AT_ONCE):
+            yield [dict(row) for row in batch]
 
 
 async def wait(connection: AsyncConnection, request: Waiting, next_try_at: datetime) -> None:

@@ -17,6 +17,8 @@ policies = sa.Table(
     sa.Column("body", JSONB, nullable=False),
     sa.Column("author_id", sa.Text, nullable=False),
     sa.Column("created_at", _time, nullable=False),
+    sa.Column("author_name", sa.Text, nullable=False, server_default=""),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
 )
 verdicts = sa.Table(
     "verdicts",
@@ -34,6 +36,11 @@ verdicts = sa.Table(
     sa.Column("explanation", sa.Text, nullable=False),
     sa.Column("tier", sa.Integer, nullable=False),
     sa.Column("reached_at", _time, nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("grade", sa.Text, nullable=False, server_default=""),
+    sa.Column("is_uncertain", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("phrases", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("is_rescreening", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 waiting = sa.Table(
     "waiting",

@@ -11,9 +11,7 @@ from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
-from services.kit.errors import Aborted
 from services.kit.ids import new_id
-from services.moderation import messages, store
 from services.moderation.actions import Screening
 from services.moderation.domain import Category
 from services.moderation.judging import FAILURES_TO_OPEN, Judge
@@ -183,17 +181,3 @@ async def test_a_vendor_that_keeps_failing_is_left_alone_for_a_while(
     with pytest.raises(ProviderUnavailable, match="circuit_open"):
         await judge.judge([text])
     assert not judge.is_available
-
-
-async def test_policies_are_kept_and_an_editor_who_saw_an_old_one_is_refused(moderation_engine: AsyncEngine) -> None:
-    policies = Policies(moderation_engine, Clock())
-    first = await policies.in_force()
-    second = await policies.update(first, "ada")
-    assert (second.version, second.author_id) == (2, "ada")
-    with pytest.raises(Aborted):
-        await policies.update(first, "ben")
-    assert (await policies.get(1)).version == 1
-    async with transaction(moderation_engine) as connection:
-        row = await store.newest_policy(connection)
-    assert row is not None
-    assert messages.policy_from_body(2, row["body"]).rules == first.rules

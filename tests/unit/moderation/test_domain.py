@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, PermissionDenied
 from services.moderation.domain import (
     Category,
     Decision,
@@ -12,11 +12,14 @@ from services.moderation.domain import (
     Override,
     Policy,
     Rule,
+    check_note,
     check_policy,
+    check_reach,
     contains_phrase,
     decide,
     without_phrases,
 )
+from services.moderation.phrases import phrases_in
 from services.moderation.policies import read_default
 from services.moderation.providers.modapi import read_scores
 
@@ -57,8 +60,41 @@ def test_a_blocked_phrase_holds_whatever_the_scores() -> None:
     assert not contains_phrase("the gold millet", ["old mill"])
 
 
-def test_allowed_phrases_are_cut_out_as_whole_words() -> None:
-    assert without_phrases("Killer Whales won", ["killer whales"]).split() == ["won"]
+@pytest.mark.parametrize(
+    "said", ["Killer Whales won", "KILLER-WHALES won", "\uff4b\uff49\uff4c\uff4c\uff45\uff52 whales won"]
+)
+def test_allowed_phrases_are_cut_out_as_whole_words(said: str) -> None:
+    assert without_phrases(said, ["killer whales"]).split() == ["won"]
+    assert without_phrases("painkiller whalesong", ["killer whales"]) == "painkiller whalesong"
+
+
+def test_a_disguised_phrase_is_not_an_allowed_one() -> None:
+    assert "wh4les" in without_phrases("k1ller wh4les", ["killer whales"])
+
+
+@pytest.mark.parametrize(
+    "said", ["Meet at the OLD mill tonight", "the o l d  m i l l", "the \u043eld m\u0456ll", "\u200bold mi\u200bll"]
+)
+def test_blocked_phrases_are_found_through_disguises(said: str) -> None:
+    assert phrases_in(["Hello", said], ["quarry", "Old Mill"]) == ("Old Mill",)
+    assert phrases_in(["the gold millet"], ["old mill"]) == ()
+
+
+def test_a_note_is_needed_and_kept_short() -> None:
+    assert check_note("  Asked by the counsellors.\n") == "Asked by the counsellors."
+    for wrong in ("", "  \n", "x" * 501):
+        with pytest.raises(InvalidArgument):
+            check_note(wrong)
+
+
+def test_who_sees_one_school_changes_the_exceptions_of_that_school_alone() -> None:
+    theirs = Override("s1", (), (Rule(Category.INSULT, True, 0.3, 0.2, 1),))
+    other = replace(theirs, school_id="s2")
+    check_reach(replace(POLICY, overrides=(other,)), replace(POLICY, overrides=(theirs, other)), {"s1"})
+    for beyond in (replace(POLICY, is_shadow=True), replace(POLICY, overrides=(other,))):
+        with pytest.raises(PermissionDenied):
+            check_reach(POLICY, beyond, {"s1"})
+        check_reach(POLICY, beyond, {"*"})
 
 
 def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:

@@ -1,0 +1,127 @@
+"""Trying a policy on the past: stored scores judged again by two policies, and what comes out differently.
+
+Texts are not kept, so a phrase that is new cannot be tried; phrases that were found then still hold, if the policy has
+them.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.db import transaction
+from services.moderation import store
+from services.moderation.domain import Category, Decision, Judgement, Outcome, Override, Policy, decide
+
+MOST_EXAMPLES = 10
+"""Examples of each kind of change."""
+
+
+class Change(StrEnum):
+    """How a message fares differently."""
+
+    NEWLY_HELD = "newly_held"
+    NEWLY_RELEASED = "newly_released"
+    NEWLY_WATCHED = "newly_watched"
+
+
+@dataclass
+class Tally:
+    """How many messages a policy holds and watches, in all and by category."""
+
+    held: int = 0
+    watched: int = 0
+    holds: Counter[Category] = field(default_factory=Counter)
+    watches: Counter[Category] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one message."""
+        self.held += outcome.decision is Decision.HOLD
+        self.watched += outcome.decision is Decision.WATCH
+        self.holds.update(outcome.holds)
+        self.watches.update(outcome.watches)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A message that the two policies judge differently."""
+
+    message_id: str
+    reached_at: datetime
+    scores: dict[Category, float]
+    before: Outcome
+    after: Outcome
+
+    def moved(self) -> list[tuple[Category, float]]:
+        """Return the categories that hold or watch under one policy and not under the other, strongest first."""
+        moved = (self.before.holds ^ self.after.holds) | (self.before.watches ^ self.after.watches)
+        return sorted(((name, self.scores.get(name, 0.0)) for name in moved), key=lambda each: -each[1])
+
+
+@dataclass
+class Preview:
+    """What trying a policy showed."""
+
+    messages: int = 0
+    before: Tally = field(default_factory=Tally)
+    after: Tally = field(default_factory=Tally)
+    changes: Counter[Change] = field(default_factory=Counter)
+    examples: dict[Change, list[Example]] = field(default_factory=lambda: {change: [] for change in Change})
+    untried_phrases: int = 0
+
+    def all_examples(self) -> Iterator[Example]:
+        """Yield the examples, kind by kind, newest first."""
+        for each in self.examples.values():
+            yield from each
+
+    def add(self, rows: Iterable[store.Row], current: Policy, wanted: Policy) -> None:
+        """Judge verdicts again; they come newest first."""
+        for row in rows:
+            before, after = _judge_again(row, current), _judge_again(row, wanted)
+            self.before.add(before)
+            self.after.add(after)
+            change = _change(before.decision, after.decision)
+            if change is None:
+                continue
+            self.changes[change] += 1
+            if len(self.examples[change]) < MOST_EXAMPLES:
+                scores = {Category(name): score for name, score in row["scores"].items()}
+                self.examples[change].append(Example(row["message_id"], row["reached_at"], scores, before, after))
+
+
+async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, since: datetime) -> Preview:
+    """Judge what was screened since then by both policies. The counting is done in a thread: screening goes on."""
+    preview = Preview(untried_phrases=len(set(wanted.blocked_phrases) - set(current.blocked_phrases)))
+    async with transaction(engine) as connection:
+        preview.messages = await store.count_screened(connection, since)
+        async for rows in store.notable_verdicts(connection, since, _floors((current, wanted))):
+            await asyncio.to_thread(preview.add, rows, current, wanted)
+    return preview
+
+
+def _judge_again(row: store.Row, policy: Policy) -> Outcome:
+    scores = {Category(name): score for name, score in row["scores"].items()}
+    judgement = Judgement(scores, "", "", is_uncertain=row["is_uncertain"])
+    is_blocked = not set(row["phrases"]).isdisjoint(policy.blocked_phrases)
+    return decide(policy, judgement, row["school_id"], row["grade"], is_blocked=is_blocked)
+
+
+def _change(before: Decision, after: Decision) -> Change | None:
+    if before is after:
+        return None
+    if after is Decision.HOLD:
+        return Change.NEWLY_HELD
+    if before is Decision.HOLD:
+        return Change.NEWLY_RELEASED
+    return Change.NEWLY_WATCHED if after is Decision.WATCH else None
+
+
+def _floors(policies: Sequence[Policy]) -> dict[str, float]:
+    """Return the lowest threshold of each category that any of the policies has for anybody."""
+    parts: list[Policy | Override] = [*policies, *(each for policy in policies for each in policy.overrides)]
+    rules = [rule for part in parts for rule in part.rules]
+    return {name.value: min(rule.watch_threshold for rule in rules if rule.category is name) for name in Category}
