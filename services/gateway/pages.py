@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as notify
-from services.gateway import linking, words
+from services.gateway import linking, policies, words
 from services.gateway.access import Permission, Person
 from services.gateway.auth import signed_in_person
 from services.gateway.state import gateway
@@ -36,7 +36,7 @@ def install(app: Flask) -> None:
         count=words.count,
         number_of=words.plural,
     )
-    app.jinja_env.globals.update(words=words, asset=_asset, **linking.TEMPLATE_NAMES)
+    app.jinja_env.globals.update(words=words, policies=policies, asset=_asset, **linking.TEMPLATE_NAMES)
     app.context_processor(_frame)
 
 
@@ -81,6 +81,8 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "referrals", "href": "/referrals", "label": "Referrals", "icon": "referrals"}
     if someone.may(Permission.VIEW_AUDIT):
         yield {"key": "audit", "href": "/audit", "label": "Audit", "icon": "audit"}
+    if someone.may(Permission.MANAGE_POLICY):
+        yield {"key": "policy", "href": "/policy", "label": "Policy", "icon": "policy"}
 
 
 def reports_home(someone: Person) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.gateway.stack import Stack, running
+from tests.integration.gateway.stack import SERVICES, Stack, running
 from tests.support.postgres import Databases
 from tests.support.servers import Servers
 from tests.support.tokens import Tokens
@@ -12,10 +12,11 @@ from tests.support.tokens import Tokens
 
 @pytest.fixture(scope="module")
 def stack(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The gateway's application before real services."""
+    """The gateway's application before real services: the usual ones, or those that the module names in SERVICES."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
     databases = Databases(servers.postgres)
-    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens) as found:
+    services = getattr(request.module, "SERVICES", SERVICES)
+    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens, services) as found:
         yield found
         found.gateway.engine.dispose()
         for channel in found.gateway.clients.channels.values():

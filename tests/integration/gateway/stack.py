@@ -108,15 +108,17 @@ class Stack:
 
 
 @contextmanager
-def running(databases: Databases, nats_url: str, tokens: Tokens) -> Iterator[Stack]:
+def running(
+    databases: Databases, nats_url: str, tokens: Tokens, services: tuple[str, ...] = SERVICES
+) -> Iterator[Stack]:
     """Start the services, load a small roster, add accounts, and yield the stack."""
-    ports = {name: free_port() for name in SERVICES}
+    ports = {name: free_port() for name in services}
     addresses: dict[str, Any] = {
         f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()
     }
-    processes = [_start(name, ports[name], addresses, databases, nats_url, tokens) for name in SERVICES]
+    processes = [_start(name, ports[name], addresses, databases, nats_url, tokens) for name in services]
     try:
-        for name in SERVICES:
+        for name in services:
             _wait(f"127.0.0.1:{ports[name]}")
         yield _assembled(addresses, databases, tokens, processes, nats_url)
     finally:

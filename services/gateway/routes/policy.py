@@ -1,0 +1,172 @@
+"""The screening policy: what is in force, what a change would have done, its versions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from protos.moderation.v1 import moderation_pb2 as pb
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import policies
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.pages import schools, visible_schools
+from services.gateway.policies import Form
+from services.gateway.state import gateway, person
+from services.kit.errors import Aborted, InvalidArgument, ServiceError
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("policy", __name__)
+PATH = "/policy"
+_TRY_SECONDS = 25.0
+
+
+@dataclass
+class Tried:
+    """What the page shows of a try: the counts, the change in words, and the examples that this person may see."""
+
+    preview: pb.PreviewPolicyResponse
+    changes: list[str] = field(default_factory=list)
+    examples: list[tuple[pb.PolicyExample, reports.EntryRow]] = field(default_factory=list)
+
+
+@blueprint.get(PATH)
+@requires(Permission.MANAGE_POLICY)
+def show() -> str:
+    """Show the policy in force, with what it did in the last 30 days."""
+    policy = _policy()
+    return _page(policies.form_of(policy, person().visible_schools), now=_try(policy))
+
+
+@blueprint.post(PATH)
+@requires(Permission.MANAGE_POLICY)
+def change() -> Response | str | tuple[str, int]:
+    """Add an exception to the form, show what the change would have done, or save it once that was shown."""
+    base = _policy(request.form.get("version", 0, int))
+    form = policies.read_form(request.form, base, person().visible_schools)
+    step = request.form.get("step", "try")
+    if step == "exception":
+        form.policy.overrides.add(school_id="" if person().visible_schools == {"*"} else _first_school())
+        form.wrong.clear()
+        return _page(form, note=request.form.get("note", ""))
+    if form.wrong:
+        return _page(form, note=request.form.get("note", "")), 400
+    try:
+        if step == "save" and request.form.get("tried") == form.digest:
+            _save(form)
+            return redirect(PATH, 303)
+        tried: Tried | None = _tried(form, base)
+    except (InvalidArgument, Aborted) as problem:
+        policies.refused(form, problem)
+        tried = _tried(form, base) if "note" in form.wrong else None
+        status = 400 if isinstance(problem, InvalidArgument) else 409
+        return _page(form, tried=tried, problem=problem, note=request.form.get("note", "")), status
+    return _page(form, tried=tried, note=request.form.get("note", ""), was_changed=step == "save")
+
+
+@blueprint.get(f"{PATH}/versions/<int:version>")
+@requires(Permission.MANAGE_POLICY)
+def version(version: int) -> str:
+    """Show a version as it was, and what it changed."""
+    policy = _policy(version)
+    seen = person().visible_schools
+    before = _policy(version - 1) if version > 1 else policy
+    shown, earlier = policies.form_of(policy, seen).policy, policies.form_of(before, seen).policy
+    return render_template(
+        "policy_version.html", policy=shown, changes=policies.changes(earlier, shown, _titles()), titles=_titles()
+    )
+
+
+def _policy(number: int = 0) -> pb.Policy:
+    with translated():
+        answer = gateway().clients.moderation.GetPolicy(pb.GetPolicyRequest(version=number))
+    policy: pb.Policy = answer.policy
+    return policy
+
+
+def _save(form: Form) -> None:
+    wanted = pb.UpdatePolicyRequest(policy=form.whole(), note=request.form.get("note", ""))
+    with translated():
+        gateway().clients.moderation.UpdatePolicy(wanted)
+
+
+def _try(policy: pb.Policy) -> pb.PreviewPolicyResponse | None:
+    """Return what the policy would have done; None when that takes too long, since the page must not fail for it."""
+    try:
+        with translated():
+            wanted = pb.PreviewPolicyRequest(policy=policy)
+            answer: pb.PreviewPolicyResponse = gateway().clients.moderation.PreviewPolicy(wanted, timeout=_TRY_SECONDS)
+    except InvalidArgument:
+        raise
+    except ServiceError:
+        return None
+    return answer
+
+
+def _tried(form: Form, base: pb.Policy) -> Tried:
+    whole = form.whole()
+    with translated():
+        wanted = pb.PreviewPolicyRequest(policy=whole)
+        preview = gateway().clients.moderation.PreviewPolicy(wanted, timeout=_TRY_SECONDS)
+    shown = policies.form_of(base, person().visible_schools).policy
+    return Tried(preview, policies.changes(shown, form.policy, _titles()), list(_examples(preview)))
+
+
+def _examples(preview: pb.PreviewPolicyResponse) -> Iterator[tuple[pb.PolicyExample, reports.EntryRow]]:
+    """Yield those examples that reports shows this person; the reading of a threat is logged there."""
+    for each in preview.examples:
+        row = _row(each.message_id)
+        if row is not None:
+            yield each, row
+
+
+def _row(message_id: str) -> reports.EntryRow | None:
+    stub, one = gateway().clients.reports, reports.Filter(message_id=message_id)
+    with translated():
+        if person().may(Permission.THREAT_ALERTS):
+            threats: reports.SearchThreatsResponse = stub.SearchThreats(reports.SearchThreatsRequest(filter=one))
+            if threats.rows:
+                return threats.rows[0]
+        if person().may(Permission.VIEW_ALL_USERS) and person().may(Permission.COMMUNICATION_REPORTS):
+            one.view_all_users = True
+            history: reports.SearchHistoryResponse = stub.SearchHistory(reports.SearchHistoryRequest(filter=one))
+            return next((row for row in history.rows if not row.is_withheld), None)
+    return None
+
+
+def _page(
+    form: Form,
+    *,
+    now: pb.PreviewPolicyResponse | None = None,
+    tried: Tried | None = None,
+    problem: ServiceError | None = None,
+    note: str = "",
+    was_changed: bool = False,
+) -> str:
+    with translated():
+        stub = gateway().clients.moderation
+        versions = stub.ListPolicyVersions(pb.ListPolicyVersionsRequest()).versions
+        backlog = stub.GetBacklog(pb.GetBacklogRequest())
+    return render_template(
+        "policy.html",
+        form=form,
+        now=now or (tried.preview if tried else None),
+        tried=tried,
+        problem=problem,
+        note=note,
+        was_changed=was_changed,
+        versions=versions,
+        backlog=backlog,
+        schools=visible_schools(person()),
+        is_district="*" in person().visible_schools,
+        merged_rules=policies.merged_rules,
+    )
+
+
+def _titles() -> dict[str, str]:
+    return {each.school_id: each.title for each in schools()}
+
+
+def _first_school() -> str:
+    return next((each.school_id for each in visible_schools(person())), "")

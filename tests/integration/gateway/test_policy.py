@@ -1,0 +1,87 @@
+"""The screening policy in the browser: tried first, then saved with a reason; on real services."""
+
+import re
+from typing import Any
+
+import pytest
+
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import SERVICES as USUAL
+from tests.integration.gateway.stack import Browser, Stack
+from tests.support.eventually import eventually_sync
+
+SERVICES = (*USUAL, "moderation")
+DANGER = "i have a plan to end my life this weekend, please don't tell anybody"
+_FIELD = re.compile(r"<input[^>]*>")
+_AREA = re.compile(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', re.DOTALL)
+
+
+def fields(page: str) -> dict[str, str]:
+    """Return what a browser would send of the policy's form: its first and only one of that address."""
+    form = page.split('id="policy"', 1)[1].split("</form>", 1)[0]
+    found = {}
+    for tag in _FIELD.findall(form):
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        is_unticked = attributes.get("type") == "checkbox" and " checked" not in tag
+        if "name" in attributes and not is_unticked:
+            found[attributes["name"]] = attributes.get("value", "")
+    found |= _AREA.findall(form)
+    for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        found[name] = chosen[1] if chosen else ""
+    return found
+
+
+def send(browser: Browser, page: str, step: str, **changed: str) -> Any:
+    return browser.post("/policy", {**fields(page), "step": step, **changed}, page="/policy")
+
+
+@pytest.mark.accepts(304)
+def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
+    student, district = stack.browser("amy"), stack.browser("off")
+    body = {"idempotency_key": new_id(), "subject": "Hello", "body": DANGER, "channels": ["email"]}
+    sent = student.send_json("POST", "/api/v1/messages", {**body, "audience": {"person_ids": [stack.people["tea"]]}})
+    assert sent.status_code == 200
+
+    def is_withheld() -> None:
+        assert ">Self-harm<" in district.get("/reports/threats").get_data(as_text=True)
+
+    eventually_sync(is_withheld, 30)
+    page = district.get("/policy").get_data(as_text=True)
+    assert "Version 1 is in force" in page
+    assert re.search(r"In 30 days: 1 withheld", page)
+    tried = send(district, page, "try", shadow="on").get_data(as_text=True)
+    assert "Of 1 message of students in the last 30 days, <strong>0</strong> would have been withheld" in tried
+    assert "Shadow mode is switched on." in tried
+    assert "that was withheld would have gone out." in tried
+    assert "Show examples that you may see (1)" in tried
+    unexplained = send(district, tried, "save")
+    assert unexplained.status_code == 400
+    assert "Say why in 1 to 500 characters." in unexplained.get_data(as_text=True)
+    changed = send(district, tried, "save", blocked_phrases="old mill", note="A trial.").get_data(as_text=True)
+    assert "The policy was changed after it was tried" in changed
+    assert send(district, changed, "save", note="A trial.").status_code == 303
+    saved = district.get("/policy").get_data(as_text=True)
+    assert "Version 2 is in force" in saved
+    assert "Ada North · A trial." in saved
+    version = district.get("/policy/versions/2").get_data(as_text=True)
+    assert "Blocked phrases added: old mill." in version
+    assert send(district, changed, "save", note="Late.").status_code == 409
+
+
+def test_wrong_scores_are_named_and_an_exception_can_be_added(stack: Stack) -> None:
+    district = stack.browser("off")
+    page = district.get("/policy").get_data(as_text=True)
+    wrong = send(district, page, "try", **{"district.threat.hold": "2"})
+    assert wrong.status_code == 400
+    assert "A score is a number from 0 to 1." in wrong.get_data(as_text=True)
+    added = send(district, page, "exception").get_data(as_text=True)
+    assert "Exception 1" in added
+    tried = send(district, added, "try", **{"0.grades": "09", "0.insult.hold": "0.5"}).get_data(as_text=True)
+    assert "A new exception for every school, grades 09: insult withheld from 0.50" in tried
+
+
+def test_only_who_manages_the_policy_sees_it(stack: Stack) -> None:
+    assert stack.browser("pri").get("/policy").status_code == 403
+    assert "/policy" not in stack.browser("pri").get("/inbox").get_data(as_text=True)
+    assert stack.browser("off").get("/policy/versions/99").status_code == 404
