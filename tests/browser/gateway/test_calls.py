@@ -16,7 +16,7 @@ SUBJECT = "Closed because of snow"
 
 @pytest.fixture(scope="module")
 def call(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of the message of a recorded call, composed by the principal; the composer is looked at on the way."""
+    """The address of a recorded call that the principal composed; the composer is looked at on the way."""
     sound = tmp_path_factory.mktemp("sound") / "snow.wav"
     sound.write_bytes(wav(20.0))
     page = site.page("pri", viewport={"width": 1440, "height": 900})
