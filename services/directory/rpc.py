@@ -164,8 +164,18 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         self, request: pb.ResolveAudienceRequest, context: Any
     ) -> AsyncIterator[pb.ResolveAudienceResponse]:
         """See the proto."""
-        async for piece in actions.resolve_audience(self._engine, _query(request.audience), _viewer_schools()):
+        seen = await self._schools_of(request.on_behalf_of) if request.on_behalf_of else _viewer_schools()
+        async for piece in actions.resolve_audience(self._engine, _query(request.audience), seen):
             yield pb.ResolveAudienceResponse(recipients=piece)
+
+    async def _schools_of(self, person_id: str) -> frozenset[str]:
+        """Return the schools that a person may see now; NotFound when they left."""
+        caller = current_caller()
+        if caller.viewer and caller.viewer.person_id != person_id:
+            raise PermissionDenied("NOT_YOURSELF", "You can only ask in your own name.")
+        _check_ids("on_behalf_of", [person_id], 1)
+        viewer = await actions.get_viewer(self._engine, person_id)
+        return actions.DISTRICT_WIDE if viewer.is_district_wide else frozenset(viewer.school_ids)
 
     async def PreviewAudience(self, request: pb.PreviewAudienceRequest, context: Any) -> pb.PreviewAudienceResponse:
         """See the proto."""

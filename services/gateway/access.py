@@ -34,8 +34,8 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.THREAT_ALERTS: frozenset(
         {"reports.threats", "reports.export", "reports.review", "queue.read", "notify.read"}
     ),
-    Permission.SEND_MESSAGES: frozenset({"queue.submit", "queue.write", "queue.recordings"}),
-    Permission.SEND_TO_STAFF: frozenset({"queue.submit"}),
+    Permission.SEND_MESSAGES: frozenset({"queue.submit", "queue.write", "queue.recordings", "queue.schedules"}),
+    Permission.SEND_TO_STAFF: frozenset({"queue.submit", "queue.schedules"}),
     Permission.SEND_EMERGENCY: frozenset(),
     Permission.SEND_AS_DISTRICT: frozenset(),
     Permission.MANAGE_PROFILES: frozenset({"directory.write"}),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from protos.queue.v1 import queue_pb2, queue_pb2_grpc
+from protos.queue.v1 import queue_pb2, queue_pb2_grpc, schedules_pb2, schedules_pb2_grpc
 from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
@@ -21,8 +21,10 @@ from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.events import verdict_consumer
 from services.queue.loops import Workers, repeat
+from services.queue.occurring import Occurring
 from services.queue.providers.choose import make_dispatcher, make_store
 from services.queue.rpc import QueueServicer
+from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
@@ -31,8 +33,7 @@ _STATEMENT_SECONDS = 60.0
 async def serve(config: QueueConfig, life: Lifecycle) -> None:
     """Answer QueueService and act on verdicts."""
     engine, bus, health = _open("serve", config, life)
-    directory = Directory(config.directory_address, config.service_token.get_secret_value())
-    life.on_stop("directory", directory.close)
+    directory = _directory(config, life)
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
     recordings = _recordings(config, engine)
     if recordings:
@@ -47,6 +48,9 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
+    schedules = ScheduleServicer(engine, utc_now, directory, config.district_time_zone)
+    service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
     life.consume(verdict_consumer(bus, engine, utc_now))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
@@ -73,7 +77,9 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     dispatcher = make_dispatcher(config, engine, utc_now)
     for provider in dispatcher.providers.values():
         life.on_stop(provider.name, provider.close)
+    occurring = Occurring(engine, utc_now, _directory(config, life), config.emergency_ignores_stop)
     steps = {
+        "schedules": (1.0, occurring.step),
         "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
         "recover": (1.0, lambda: recover_one(dispatcher)),
         "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now, config.redial_seconds)),
@@ -100,6 +106,12 @@ def _recordings(config: QueueConfig, engine: AsyncEngine) -> Recordings | None:
     store = make_store(config)
     tickets = Tickets(config.recordings_secret.get_secret_value())
     return Recordings(engine, utc_now, store, tickets) if store else None
+
+
+def _directory(config: QueueConfig, life: Lifecycle) -> Directory:
+    directory = Directory(config.directory_address, config.service_token.get_secret_value())
+    life.on_stop("directory", directory.close)
+    return directory
 
 
 def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:

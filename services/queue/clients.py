@@ -1,21 +1,26 @@
 """What the queue asks directory: who a sender is, which schools there are, which modules are on."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
+from protos.queue.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
 from services.kit.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kit.rpc_client import async_channel
 from services.kit.rpc_errors import translated
+from services.queue import words
 from services.queue.actions.standing import Known, KnownSchool, KnownSender
+from services.queue.records import Addressee
 
 ValueT = TypeVar("ValueT")
 FRESH_SECONDS = 3.0
 """How old an answer may be."""
 _STALE_SECONDS = 600.0
 _DEADLINE_SECONDS = 3.0
+_AUDIENCE_SECONDS = 300.0
 
 
 class _Cached(Generic[ValueT]):
@@ -67,7 +72,18 @@ class Directory:
             school_ids=list(person.school_ids),
             grade=person.grade,
             permissions=frozenset(viewer.permissions),
+            visible_schools=frozenset({"*"}) if viewer.is_district_wide else frozenset(viewer.school_ids),
         )
+
+    async def recipients(self, audience: pb.Audience, person_id: str) -> AsyncIterator[Sequence[Addressee]]:
+        """Yield whom an audience means now, in the name of a person: their schools apply, exclusions too."""
+        wanted = pb.ResolveAudienceRequest(audience=audience, on_behalf_of=person_id)
+        with translated():
+            async for piece in self._stub.ResolveAudience(wanted, timeout=_AUDIENCE_SECONDS):
+                rows = [
+                    queue.RecipientRow(recipient=each, type=types.RECIPIENT_TYPE_DIRECTORY) for each in piece.recipients
+                ]
+                yield [words.addressee(row) for row in rows]
 
     async def _ask_schools(self) -> dict[str, KnownSchool]:
         with translated():

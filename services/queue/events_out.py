@@ -7,10 +7,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.events.v1 import queue_pb2 as events
+from protos.queue.v1 import queue_pb2 as contract
 from protos.types.v1 import types_pb2 as types
 from services.kit.outbox import EventMessage, add_event, add_events
 from services.queue.domain import COUNTERS, Channel, Source
 from services.queue.records import Counts, Entry, Message, Snapshot
+from services.queue.scheduling import Schedule
 
 SUBMITTED = "queue.message.submitted.v1"
 WITHHELD = "queue.message.withheld.v1"
@@ -18,6 +20,7 @@ RELEASED = "queue.message.released.v1"
 CANCELLED = "queue.message.cancelled.v1"
 SCREENING_REQUESTED = "queue.screening.requested.v1"
 PROGRESSED = "queue.entry.progressed.v1"
+SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 
 CHANNELS = {
     Channel.EMAIL: types.CHANNEL_EMAIL,
@@ -92,6 +95,32 @@ async def tell_progress(
         event.changed_at.FromDatetime(changed_at)
         every.append((PROGRESSED, event))
     await add_events(connection, every)
+
+
+async def tell_schedule(connection: AsyncConnection, schedule: Schedule) -> None:
+    """Tell where a schedule stands."""
+    header, timing = contract.MessageHeader.FromString(schedule.header), schedule.timing
+    event = events.ScheduleChanged(
+        schedule_id=schedule.schedule_id,
+        version=schedule.version,
+        state=schedule.state.value,
+        sender_id=schedule.sender_id,
+        sender_name=header.sender.name,
+        sender_school_id=schedule.sender_school_id,
+        school_ids=schedule.school_ids,
+        subject=header.subject,
+        channels=[each.channel for each in header.channels],
+        is_emergency=header.is_emergency,
+        start_date=timing.start.isoformat(),
+        send_time=f"{timing.send_time:%H:%M}",
+        rule=timing.rule,
+        end_date=timing.end.isoformat() if timing.end else "",
+        time_zone=timing.zone,
+    )
+    event.changed_at.FromDatetime(schedule.changed_at)
+    if schedule.next_at:
+        event.next_at.FromDatetime(schedule.next_at)
+    await add_event(connection, SCHEDULE_CHANGED, event)
 
 
 def verdict_about(verdict: bytes, message_id: str) -> bytes:

@@ -1,10 +1,10 @@
 """The contracts: every method names its scope; every subject is of a stream that its service owns."""
 
-import importlib
 import re
 
 import pytest
 
+from deploy.local.scopes import services_of
 from services.kit.rpc_server import scopes_of
 from tests.meta.sources import text, tracked
 
@@ -15,8 +15,7 @@ SUBJECT = re.compile(r"[a-z]+\.[a-z]+\.[a-z]+\.v\d+")
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_method_names_its_scope(service: str) -> None:
-    contract = importlib.import_module(f"protos.{service}.v1.{service}_pb2")
-    for each in contract.DESCRIPTOR.services_by_name.values():
+    for each in services_of(service):
         scopes = scopes_of(each)
         assert scopes
         assert [scope for scope in scopes.values() if not SCOPE.fullmatch(scope)] == []

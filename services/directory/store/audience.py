@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.directory.domain import AudienceQuery, Role
@@ -119,7 +120,7 @@ def _first_school_of_guardian() -> sa.Select[Any]:
         .join(memberships, memberships.c.person_id == relations.c.student_id)
         .join(schools, schools.c.school_id == memberships.c.school_id)
         .where(people.c.is_active, people.c.role == Role.PARENT.value, schools.c.is_active)
-        .distinct(people.c.person_id)
+        .ext(distinct_on(people.c.person_id))
     )
 
 

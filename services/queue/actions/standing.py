@@ -43,6 +43,8 @@ class KnownSender:
     school_ids: Sequence[str]
     grade: str
     permissions: frozenset[str]
+    visible_schools: frozenset[str] = frozenset({"*"})
+    """Schools whose people they may reach: ids, or the single "*"."""
 
 
 @dataclass(frozen=True)

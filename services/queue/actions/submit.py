@@ -1,6 +1,6 @@
 """Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -60,6 +60,8 @@ class Submission:
     """Subject of the caller's token: the owner of the idempotency key."""
     standing: Standing
     emergency_ignores_stop: bool = False
+    beside: Callable[[AsyncConnection, str], Awaitable[None]] | None = None
+    """What is written first in the same transaction, given the message's id: all or nothing with the message."""
 
 
 async def submit(
@@ -75,6 +77,8 @@ async def submit(
     entries = _entries(submission, message)
     async with transaction(engine) as connection:
         draft = submission.draft
+        if submission.beside:
+            await submission.beside(connection, message.message_id)
         earlier = await messages.remember_key(
             connection, submission.caller, draft.idempotency_key, draft.header_hash, message.message_id, now
         )

@@ -19,6 +19,8 @@ _TAKE_OLD = sa.text(
     " SELECT recording_id FROM recordings WHERE removed_at IS NULL AND (removing_at IS NOT NULL"
     # Each use changes the row, so that a use that commits meanwhile is seen here.
     " OR (used_at IS NULL AND created_at < :unused_before) OR used_at < :used_before)"
+    " AND (removing_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM schedules WHERE state IN ('active', 'paused')"
+    " AND schedules.recording_id = recordings.recording_id))"
     " ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING recording_id::text"
 )
 

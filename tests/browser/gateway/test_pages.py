@@ -12,16 +12,7 @@ from tests.browser.gateway.conftest import Site
 from tests.support.eventually import eventually_sync
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = (
-    "/reports/history",
-    "/reports/threats",
-    "/inbox",
-    "/sent",
-    "/compose",
-    "/nothing",
-    "/referrals",
-    "/people/find",
-)
+PAGES = ("/reports/history", "/reports/threats", "/inbox", "/sent", "/compose", "/nothing")
 
 
 @pytest.fixture(scope="module")

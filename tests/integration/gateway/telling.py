@@ -1,7 +1,6 @@
 """What queue tells reports, for tests of pages that show what only screening brings about."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from protos.events.v1 import queue_pb2 as queue
@@ -67,6 +66,4 @@ def _publish(stack: Stack, subject: str, event: Any) -> None:
         await bus.publish(subject, event.SerializeToString(), event.event_id)
         await bus.close()
 
-    # A thread of its own, since the browser tests' thread has a loop already.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(publish())).result()
+    asyncio.run(publish())

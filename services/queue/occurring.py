@@ -1,0 +1,114 @@
+"""Sending what schedules owe: `tick` makes one message of each occurrence, whatever crashes.
+
+The occurrence, the schedule's next time and the message are written in one transaction, under the schedule's lock and
+the key (schedule, occurrence). Sender, permissions, modules, exclusions and audience are those of that moment.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from protos.directory.v1 import directory_pb2
+from protos.queue.v1 import queue_pb2
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Caller, Viewer
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
+from services.queue import metrics, schedule_words, scheduling, stop_points
+from services.queue.actions import schedules, standing
+from services.queue.actions.standing import KnownSender
+from services.queue.actions.submit import Submission, submit
+from services.queue.clients import Directory
+from services.queue.records import Addressee
+from services.queue.scheduling import MISSED, Occurrence, Schedule
+
+_SUBJECT = "queue.tick"
+"""Owner of the idempotency keys of occurrences; no person and no service has this name."""
+_NOBODY = "Nobody is in its audience now."
+_REFUSALS = (PermissionDenied, FailedPrecondition, InvalidArgument, NotFound)
+"""What pauses a schedule; anything else passes, and is tried again."""
+
+
+@dataclass(frozen=True)
+class Occurring:
+    """What sending takes."""
+
+    engine: AsyncEngine
+    clock: Clock
+    directory: Directory
+    emergency_ignores_stop: bool
+
+    async def step(self) -> int:
+        """Settle one schedule that is due; return how many were. Raises what a later try may mend."""
+        now = self.clock()
+        schedule = await schedules.next_due(self.engine, now)
+        if schedule is None:
+            return 0
+        owed = scheduling.due(schedule, now)
+        past = [Occurrence(each, None, MISSED) for each in owed.missed]
+        if owed.send is None:
+            await self._settle(schedule, scheduling.moved_on(schedule, now), past)
+            metrics.occurrences.add(len(past), {"result": "missed"})
+            return 1
+        try:
+            await self._send(schedule, owed.send, past)
+            result = "sent"
+        except _REFUSALS as problem:
+            result = await self._refused(schedule, owed.send, past, problem)
+        metrics.occurrences.add(1, {"result": result})
+        return 1
+
+    async def _send(self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence]) -> None:
+        header = queue_pb2.MessageHeader.FromString(schedule.header)
+        draft = schedule_words.read_draft(header, f"{schedule.schedule_id} {occurs_at.isoformat()}")
+        known = await self.directory.known(schedule.sender_id)
+        if known.sender is None:
+            raise NotFound("SENDER_UNKNOWN", "Its sender has no active account any more.")
+        decided = standing.decide(draft, _in_the_name_of(known.sender), known)
+
+        async def beside(connection: AsyncConnection, message_id: str) -> None:
+            now = self.clock()
+            sent = Occurrence(occurs_at, message_id, "")
+            await schedules.settle(connection, schedule, scheduling.moved_on(schedule, now), [*past, sent], now)
+            stop_points.reach("after_occurrence")
+
+        submission = Submission(draft, _SUBJECT, decided, self.emergency_ignores_stop, beside)
+        await submit(self.engine, self.clock, submission, self._pieces(schedule))
+        stop_points.reach("after_occurrence_commit")
+
+    async def _pieces(self, schedule: Schedule) -> AsyncIterator[Sequence[Addressee]]:
+        audience = directory_pb2.Audience.FromString(schedule.audience)
+        async for piece in self.directory.recipients(audience, schedule.sender_id):
+            yield piece
+        stop_points.reach("before_occurrence_commit")
+
+    async def _refused(
+        self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence], problem: ServiceError
+    ) -> str:
+        """Record that nothing was sent: nobody is in the audience, or the schedule pauses and says why."""
+        now = self.clock()
+        is_empty = problem.reason == "NO_RECIPIENTS"
+        reason = _NOBODY if is_empty else str(problem) or problem.reason
+        after = scheduling.moved_on(schedule, now) if is_empty else scheduling.paused(schedule, now, reason)
+        await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)])
+        return "nobody" if is_empty else "paused"
+
+    async def _settle(self, before: Schedule, after: Schedule, every: Sequence[Occurrence]) -> None:
+        async with transaction(self.engine) as connection:
+            await schedules.settle(connection, before, after, every, self.clock())
+
+
+def _in_the_name_of(sender: KnownSender) -> Caller:
+    """Return the caller that the sender would be now: their rights of this moment apply."""
+    viewer = Viewer(
+        person_id=sender.person_id,
+        name=sender.name,
+        role=types.Role.Name(types.Role.ValueType(sender.role)).removeprefix("ROLE_").lower(),
+        permissions=sender.permissions,
+        schools=sender.visible_schools,
+        all_users=False,
+    )
+    return Caller(sender.person_id, frozenset(), viewer)

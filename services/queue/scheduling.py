@@ -1,0 +1,160 @@
+"""What a schedule is and how it moves: pure rules, the records of its table.
+
+    active ─┬─► paused ─► active          somebody, or the sender lost a right
+            ├─► finished                  nothing is left to send
+            └─► cancelled                 also from paused; final
+
+An occurrence is one moment at which a schedule is due. It is sent, or missed when it could not be sent within GRACE.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.queue.timing import Timing
+
+GRACE: Final = timedelta(hours=1)
+"""After an outage the latest occurrence that is not older than this is sent; the others are missed."""
+MAX_PER_SENDER: Final = 100
+"""Active and paused schedules of one sender."""
+MISSED: Final = "The system did not run when this was due."
+_MOST_MISSED: Final = 1_000
+
+
+class ScheduleState(StrEnum):
+    """Where a schedule stands."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+OPEN: Final = frozenset({ScheduleState.ACTIVE, ScheduleState.PAUSED})
+"""States in which a schedule may be changed."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One row of `schedules`."""
+
+    schedule_id: str
+    caller: str
+    """Subject of the token that made it."""
+    sender_id: str
+    sender_school_id: str
+    school_ids: Sequence[str]
+    """Schools that it reaches, "*" for every one; empty when people are named one by one."""
+    header: bytes
+    """Wire form of the message without key and times."""
+    audience: bytes
+    """Wire form of whom directory should find."""
+    timing: Timing
+    created_at: datetime
+    changed_at: datetime
+    version: int = 1
+    state: ScheduleState = ScheduleState.ACTIVE
+    pause_reason: str = ""
+    next_at: datetime | None = None
+    recording_id: str | None = None
+    """What a recorded call plays: kept while the schedule is open. Empty when the call lacks one."""
+
+    def shown_next(self, now: datetime) -> datetime | None:
+        """Return the next sending as people see it: never in the past (statement 138)."""
+        if self.next_at is None or self.next_at > now:
+            return self.next_at
+        return self.timing.after(now)
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """What became of one occurrence."""
+
+    occurs_at: datetime
+    message_id: str | None
+    reason: str
+    """Why nothing was sent; empty when a message was made."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a schedule owes at a moment."""
+
+    send: datetime | None
+    """The occurrence to send."""
+    missed: Sequence[datetime]
+    """Occurrences that are too old, or that a later one stands for."""
+
+
+def due(schedule: Schedule, now: datetime) -> Due:
+    """Return which occurrence to send and which were missed: at most one is sent, however long nothing ran."""
+    if schedule.next_at is None or schedule.next_at > now:
+        return Due(None, ())
+    passed = list(schedule.timing.between(schedule.next_at, now)) or [schedule.next_at]
+    latest = passed[-1]
+    if now - latest <= GRACE:
+        return Due(latest, passed[:-1][-_MOST_MISSED:])
+    return Due(None, passed[-_MOST_MISSED:])
+
+
+def moved_on(schedule: Schedule, now: datetime) -> Schedule:
+    """Return the schedule after what was due: at its next occurrence, or finished."""
+    following = schedule.timing.after(now)
+    state = ScheduleState.ACTIVE if following else ScheduleState.FINISHED
+    return _changed(schedule, now, state=state, next_at=following)
+
+
+def started(schedule: Schedule, now: datetime) -> Schedule:
+    """Return a new or edited schedule with its next occurrence; InvalidArgument when all are past."""
+    following = schedule.timing.after(now)
+    if following is None:
+        wrong = [("/timing/start_date", "Choose a date and time that are not past.")]
+        raise InvalidArgument("SCHEDULE_IN_PAST", "Nothing would be sent: every date is past.", violations=wrong)
+    return replace(schedule, next_at=following if schedule.state is ScheduleState.ACTIVE else None)
+
+
+def edited(before: Schedule, after: Schedule, now: datetime) -> Schedule:
+    """Return the schedule with another message, audience and timing; FailedPrecondition when it is over."""
+    _check_open(before)
+    fresh = replace(
+        before,
+        header=after.header,
+        audience=after.audience,
+        school_ids=after.school_ids,
+        timing=after.timing,
+        recording_id=after.recording_id,
+    )
+    return started(_changed(fresh, now), now)
+
+
+def paused(schedule: Schedule, now: datetime, reason: str = "") -> Schedule:
+    """Return it paused; FailedPrecondition when it is over."""
+    _check_open(schedule)
+    return _changed(schedule, now, state=ScheduleState.PAUSED, next_at=None, pause_reason=reason)
+
+
+def resumed(schedule: Schedule, now: datetime) -> Schedule:
+    """Return it active from the next occurrence on; FailedPrecondition when none is left."""
+    _check_open(schedule)
+    following = schedule.timing.after(now)
+    if following is None:
+        raise FailedPrecondition("SCHEDULE_OVER", "Its last date is past. Change its dates first.")
+    return _changed(schedule, now, state=ScheduleState.ACTIVE, next_at=following, pause_reason="")
+
+
+def cancelled(schedule: Schedule, now: datetime) -> Schedule:
+    """Return it cancelled; FailedPrecondition when it was finished."""
+    _check_open(schedule)
+    return _changed(schedule, now, state=ScheduleState.CANCELLED, next_at=None, pause_reason="")
+
+
+def _check_open(schedule: Schedule) -> None:
+    if schedule.state not in OPEN:
+        raise FailedPrecondition("SCHEDULE_OVER", f"The schedule is {schedule.state}; it cannot be changed.")
+
+
+def _changed(schedule: Schedule, now: datetime, **fields: object) -> Schedule:
+    return replace(schedule, version=schedule.version + 1, changed_at=now, **fields)  # type: ignore[arg-type]
