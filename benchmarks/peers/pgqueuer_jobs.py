@@ -47,7 +47,7 @@ async def _with_queries(url: str, work) -> None:
 
 async def _work(url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        manager = QueueManager(PsycopgDriver(connection))
+        manager = QueueManager(Queries(PsycopgDriver(connection)))
 
         @manager.entrypoint("deliver")
         async def deliver(job: object) -> None:

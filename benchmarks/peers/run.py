@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -37,10 +38,10 @@ class Peer:
         workers = [self._start() for _ in range(self._module.WORKERS)]
         try:
             self._module.enqueue(self._url, 10)
-            self._wait()
+            self._wait(workers)
             started = time.perf_counter()
             self._module.enqueue(self._url, jobs)
-            self._wait()
+            self._wait(workers)
             return time.perf_counter() - started
         finally:
             for each in workers:
@@ -61,10 +62,10 @@ class Peer:
             process_group=0,
         )
 
-    def _wait(self) -> None:
+    def _wait(self, workers: Sequence["subprocess.Popen[bytes]"]) -> None:
         deadline = time.monotonic() + _LONGEST_SECONDS
         while self._module.left(self._url):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or any(each.poll() is not None for each in workers):
                 raise RuntimeError(f"{self._module.__name__} did not finish")
             time.sleep(_POLL_SECONDS)
 
