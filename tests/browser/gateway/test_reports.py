@@ -1,0 +1,140 @@
+"""The reports as a secretary uses them: what is in view, on paper, and by keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from protos.types.v1 import types_pb2 as types
+from tests.browser.gateway.conftest import Site
+from tests.browser.gateway.test_pages import faults
+from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.support.eventually import eventually_sync
+
+LONG = "Reading logs, library books and everything else that has to be brought back before the winter break"
+
+
+@pytest.fixture(scope="module")
+def flagged(site: Site) -> str:
+    """A student's message of two entries that the principal has flagged; returns its id."""
+    channels = (types.CHANNEL_PUSH, types.CHANNEL_EMAIL)
+    sent, browser = (
+        student_message(site.stack, channels, subject=LONG, sender_name="Amy Stone " * 6),
+        site.stack.browser("pri"),
+    )
+    tell_submitted(site.stack, sent)
+
+    def is_there() -> None:
+        assert sent.message_id in browser.get("/api/v1/reports/history").get_data(as_text=True)
+
+    eventually_sync(is_there)
+    answer = browser.send_json("PUT", f"/api/v1/messages/{sent.message_id}/flag", {"is_flagged": True})
+    assert answer.status_code == 200
+    return sent.message_id
+
+
+def open_history(site: Site, **context: object) -> Page:
+    page: Page = site.page("pri", **context)
+    page.goto("/reports/history")
+    return page
+
+
+def test_every_count_is_in_view_at_1440_without_scrolling(site: Site, flagged: str) -> None:
+    page = open_history(site, viewport={"width": 1440, "height": 900})
+    errors = page.locator("thead th").filter(has_text=re.compile("^Errors")).bounding_box()
+    table = page.locator(".table-scroll").bounding_box()
+    assert errors
+    assert table
+    assert errors["x"] + errors["width"] <= table["x"] + table["width"]
+
+
+def test_the_first_column_stays_in_view_and_opaque(site: Site, flagged: str) -> None:
+    page = open_history(site, viewport={"width": 800, "height": 900})
+    page.locator(".table-scroll").evaluate("each => { each.scrollLeft = 400; }")
+    cell = page.locator("tbody td.open-cell").first
+    before, table = cell.bounding_box(), page.locator(".table-scroll").bounding_box()
+    assert before
+    assert table
+    assert abs(before["x"] - table["x"]) < 3
+    colour = cell.evaluate("each => getComputedStyle(each).backgroundColor")
+    assert colour not in ("transparent", "rgba(0, 0, 0, 0)")
+
+
+@pytest.mark.accepts(215)
+def test_paper_shows_the_table_alone(site: Site, flagged: str) -> None:
+    page = open_history(site)
+    page.emulate_media(media="print")
+    expect(page.locator("table.data")).to_be_visible()
+    for part in (".sidebar", ".topbar", ".filters", ".table-tools", ".paging"):
+        expect(page.locator(part)).to_be_hidden()
+
+
+@pytest.mark.accepts(216, 223)
+def test_rules_are_added_and_removed(site: Site, flagged: str) -> None:
+    page = open_history(site)
+    page.keyboard.press("/")
+    page.locator("[name=rule_column]").select_option("type")
+    page.locator("[name=rule_value]").fill("push")
+    page.get_by_role("button", name="Add a rule").click()
+    expect(page.locator(".rule")).to_have_count(2)
+    page.locator("[name=rule_column]").last.select_option("message")
+    page.locator("[name=rule_value]").last.fill("Reading logs")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator(".how-many")).to_contain_text("1 message")
+    page.keyboard.press("/")
+    page.locator("[data-remove-rule]").last.click()
+    expect(page.locator(".rule")).to_have_count(1)
+
+
+@pytest.mark.accepts(111, 112, 113)
+def test_a_referral_is_cancelled_then_added_by_keyboard(site: Site, flagged: str) -> None:
+    page = open_history(site)
+    add = page.get_by_role("link", name="+ Add")
+    expect(add).to_have_count(2)
+    add.first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog.page-dialog:modal")
+    expect(dialog.get_by_role("heading", name="Add referral")).to_be_visible()
+    assert faults(page) == []
+    dialog.get_by_role("link", name="Cancel").click()
+    expect(add).to_have_count(2)
+    add.first.click()
+    dialog.get_by_label("Bullying").check()
+    dialog.get_by_label("Ida Cole").check()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="View", exact=True)).to_have_count(2)
+    expect(page.locator(".flag-box")).to_have_count(0)
+    page.get_by_role("link", name="View", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Referral of")).to_be_visible()
+    assert faults(page) == []
+
+
+@pytest.mark.accepts(50)
+def test_a_person_is_found_while_one_types(site: Site) -> None:
+    page = open_history(site)
+    page.get_by_label("Find a person").fill("amy st")
+    page.locator("#quick-found").get_by_role("link", name=re.compile("Amy Stone")).click()
+    expect(page.locator("dialog.page-dialog:modal").get_by_role("heading", name="Amy Stone")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.page-dialog")).to_have_count(0)
+    assert page.url.endswith("/reports/history")
+
+
+@pytest.mark.accepts(190, 191)
+def test_a_threats_text_is_hidden_until_one_clicks_here(site: Site) -> None:
+    sent = student_message(site.stack, body=SCARY)
+    tell_withheld(site.stack, sent)
+    page = site.page("pri", viewport={"width": 390, "height": 844})
+
+    def is_listed() -> None:
+        page.goto("/reports/threats")
+        assert page.get_by_role("link", name="Show message").count() == 1
+
+    eventually_sync(is_listed)
+    assert page.locator("td.col-from a").get_attribute("href", timeout=5000).startswith(f"/people/{sent.sender_id}")
+    page.get_by_role("link", name="Show message").click()
+    expect(page.locator("main").get_by_text(SCARY)).to_be_hidden()
+    page.get_by_text("Click here to show it").click()
+    expect(page.locator("main").get_by_text(SCARY)).to_be_visible()
+    assert faults(page) == []
