@@ -15,7 +15,6 @@ from services.gateway import words
 from services.kit.errors import ServiceError, Violation
 
 DISTRICT = "district"
-TIERS = {1: "Most urgent", 2: "Urgent", 3: "Same day"}
 MOST_EXCEPTIONS = 100
 _RULE_FIELDS = (("hold", "hold_threshold"), ("watch", "watch_threshold"))
 
@@ -202,7 +201,7 @@ def _differences(was: pb.CategoryRule, now: pb.CategoryRule) -> Iterator[str]:
     if was.watch_threshold != now.watch_threshold:
         yield f"noted from {score_words(now.watch_threshold)} instead of {score_words(was.watch_threshold)}"
     if was.tier != now.tier:
-        yield f"{TIERS[now.tier].lower()} instead of {TIERS[was.tier].lower()}"
+        yield f"{words.TIERS[now.tier].lower()} instead of {words.TIERS[was.tier].lower()}"
 
 
 def _phrase_changes(kind: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:

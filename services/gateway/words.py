@@ -89,6 +89,18 @@ CATEGORIES = {
     types.CATEGORY_SELF_HARM_DIRECTION: "Self-harm direction",
     types.CATEGORY_VIOLENCE: "Violence",
 }
+TIERS = {1: "Most urgent", 2: "Urgent", 3: "Same day"}
+"""Severity tiers of the screening policy."""
+DECISIONS = {
+    types.Verdict.DECISION_CLEAN: State("Clean", "good", "Nothing was found."),
+    types.Verdict.DECISION_WATCH: State("Noted", "wait", "It went out, and is counted for the student."),
+    types.Verdict.DECISION_HOLD: State("Withheld", "bad", "It was not delivered."),
+}
+PROVIDERS = {
+    "embedded": "the embedded model",
+    "embedded-fallback": "the embedded model, because the provider did not answer",
+    "moderationapi": "ModerationAPI",
+}
 ROLES = {
     types.ROLE_ADMIN: "Administrator",
     types.ROLE_TEACHER: "Teacher",

@@ -1,6 +1,7 @@
 """Wiring of moderation: `serve` (gRPC and the queue's requests; run as many as needed) and `score`."""
 
 import sys
+from datetime import timedelta
 
 from protos.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 from services.kit.auth import TokenVerifier
@@ -15,6 +16,7 @@ from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_ser
 from services.moderation import score
 from services.moderation.actions import Screening
 from services.moderation.config import Config
+from services.moderation.conversing import Conversations
 from services.moderation.events import SCREENING, Handler, keep_trying
 from services.moderation.judging import Judge
 from services.moderation.model.scoring import load_model
@@ -35,12 +37,14 @@ async def serve(config: Config, life: Lifecycle) -> None:
     embedded = Embedded(load_model())
     judge = Judge(_provider(config, life, embedded), embedded)
     policies = Policies(engine, utc_now)
-    screening = Screening(engine, judge, policies, utc_now, config.outage_seconds)
+    conversations = Conversations(engine, utc_now, timedelta(minutes=config.conversation_minutes))
+    outage = timedelta(seconds=config.outage_seconds)
+    screening = Screening(engine, judge, policies, conversations, utc_now, outage)
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
     server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
     server.add(
         moderation_pb2_grpc.add_ModerationServiceServicer_to_server,
-        ModerationServicer(engine, judge, policies, utc_now),
+        ModerationServicer(screening),
         moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
     consumer = Consumer(bus, SCREENING, Handler(screening))

@@ -1,6 +1,7 @@
 """What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,89 +14,110 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.kit.outbox import add_event
 from services.moderation import metrics, store
+from services.moderation.conversing import Conversations, merged
 from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
-from services.moderation.judging import Judge
+from services.moderation.judging import Judge, Precedence
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in
 from services.moderation.policies import Policies
 from services.moderation.providers.base import ProviderUnavailable, Text
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
+Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
+"""Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 50
 
 
+@dataclass
 class Screening:
     """Screens the queue's requests with one judge."""
 
-    def __init__(
-        self, engine: AsyncEngine, judge: Judge, policies: Policies, clock: Clock, outage_seconds: float
-    ) -> None:
-        """outage_seconds is how long a request waits for the provider before the embedded model decides."""
-        self._engine, self._judge, self._policies, self._clock = engine, judge, policies, clock
-        self._outage = timedelta(seconds=outage_seconds)
+    engine: AsyncEngine
+    judge: Judge
+    policies: Policies
+    conversations: Conversations
+    clock: Clock
+    outage: timedelta
+    """How long a request waits for the provider before the embedded model decides."""
+    precedence: Precedence = field(default_factory=Precedence)
+    """Shared with what other systems ask, so that students' messages go first."""
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
-        async with transaction(self._engine) as connection:
+        async with transaction(self.engine) as connection:
             done = await store.judged(connection, [each.event_id for each in wanted])
-        for request in wanted:
-            if request.event_id in done:
-                continue
-            try:
-                await self._conclude(
-                    request, await self._judge.judge(texts_of(request, await self._policies.in_force()))
-                )
-            except ProviderUnavailable:
-                await self._wait(request)
+        with self.precedence.of_students():
+            for request in wanted:
+                if request.event_id in done:
+                    continue
+                try:
+                    await self._conclude(request, self.judge.judge)
+                except ProviderUnavailable:
+                    await self._wait(request)
 
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
-        async with transaction(self._engine) as connection:
-            claimed = await store.claim_waiting(connection, self._clock(), _CLAIMED_AT_ONCE, _LEASE)
+        async with transaction(self.engine) as connection:
+            claimed = await store.claim_waiting(connection, self.clock(), _CLAIMED_AT_ONCE, _LEASE)
         concluded = 0
         for each in claimed:
             request = requests.ScreeningRequested.FromString(each.payload)
-            texts = texts_of(request, await self._policies.in_force())
             try:
-                judgement = await self._judge.judge(texts)
+                await self._conclude(request, self.judge.judge)
             except ProviderUnavailable:
-                if self._clock() - each.requested_at < self._outage:
+                if self.clock() - each.requested_at < self.outage:
                     await self._later(each.screening_id)
                     continue
-                judgement = await self._judge.judge_alone(texts)
-            await self._conclude(request, judgement)
+                await self._conclude(request, self.judge.judge_alone)
             concluded += 1
         return concluded
 
     async def measure_waiting(self) -> float:
         """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""
-        async with transaction(self._engine) as connection:
+        async with transaction(self.engine) as connection:
             _, since = await store.backlog(connection)
-        age = (self._clock() - since).total_seconds() if since else 0.0
+        age = (self.clock() - since).total_seconds() if since else 0.0
         metrics.backlog_age.set(age)
         return age
 
     async def _wait(self, request: requests.ScreeningRequested) -> None:
-        asked_at = request.requested_at.ToDatetime(self._clock().tzinfo)
+        asked_at = request.requested_at.ToDatetime(self.clock().tzinfo)
         kept = store.Waiting(request.event_id, request.SerializeToString(), asked_at)
-        async with transaction(self._engine) as connection:
-            await store.wait(connection, kept, self._clock() + _NEXT_TRY)
+        async with transaction(self.engine) as connection:
+            await store.wait(connection, kept, self.clock() + _NEXT_TRY)
 
     async def _later(self, screening_id: str) -> None:
-        async with transaction(self._engine) as connection:
-            await store.try_again_at(connection, [screening_id], self._clock() + _NEXT_TRY)
+        async with transaction(self.engine) as connection:
+            await store.try_again_at(connection, [screening_id], self.clock() + _NEXT_TRY)
 
-    async def _conclude(self, request: requests.ScreeningRequested, judgement: Judgement) -> None:
-        policy = await self._policies.in_force()
-        now = self._clock()
-        row = verdict_row(request, judgement, policy, now)
-        async with transaction(self._engine) as connection:
+    async def _conclude(self, request: requests.ScreeningRequested, ask: Ask) -> None:
+        """Judge a request and store its verdict with its event. ProviderUnavailable when it cannot be judged now."""
+        row = await self._verdict(request, await self.policies.in_force(), ask)
+        async with transaction(self.engine) as connection:
             if not await store.add_verdict(connection, row):
                 return
+            if row["holds"] and not row["context_messages"]:
+                await store.mark_held(connection, request.message_id)
             await add_event(connection, VERDICT_REACHED, events.VerdictReached(verdict=verdict_message(row)))
-        _measure(row, (now - request.requested_at.ToDatetime(now.tzinfo)).total_seconds())
+        _measure(row, (row["reached_at"] - request.requested_at.ToDatetime(row["reached_at"].tzinfo)).total_seconds())
+
+    async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
+        """Return the verdict on a message alone, or among its neighbours where that is graver."""
+        texts = texts_of(request, policy)
+        together = await self.conversations.together(request, texts)
+        alone = await ask(texts)
+        row = verdict_row(request, alone, policy, self.clock())
+        if together is None or row["holds"]:
+            return row
+        both = merged(alone, await ask([together.text]), together.others)
+        graver = verdict_row(request, both, policy, self.clock()) | {"context_messages": together.others}
+        return graver if _gravity(graver) > _gravity(row) else row
+
+
+def _gravity(row: store.Row) -> tuple[int, bool]:
+    return list(Decision).index(row["decision"]), bool(row["holds"])
 
 
 def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]:
@@ -135,6 +157,8 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "grade": request.grade,
         "is_uncertain": judgement.is_uncertain,
         "phrases": list(phrases),
+        "author_key": request.author_key,
+        "context_messages": 0,
     }
 
 

@@ -1,5 +1,6 @@
 """Between rows, domain and proto."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ def verdict_message(row: Mapping[str, Any]) -> types.Verdict:
         explanation=row["explanation"],
         tier=row["tier"],
         phrases=row["phrases"],
+        context_messages=row["context_messages"],
     )
     message.reached_at.FromDatetime(row["reached_at"])
     return message
@@ -163,6 +165,18 @@ def preview_message(preview: Preview) -> pb.PreviewPolicyResponse:
         examples=[_example_message(each) for each in preview.all_examples()],
         untried_phrases=preview.untried_phrases,
     )
+
+
+def watched_message(row: Mapping[str, Any]) -> pb.WatchedSender:
+    """Return a student of whom several messages were noted."""
+    often = Counter(row["watches"].split(","))
+    message = pb.WatchedSender(
+        message_ids=row["message_ids"][:10],
+        messages=row["messages"],
+        categories=[_CATEGORIES[Category(name)] for name, _ in often.most_common()],
+    )
+    message.last_at.FromDatetime(row["last_at"])
+    return message
 
 
 def _example_message(example: Example) -> pb.PolicyExample:

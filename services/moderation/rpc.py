@@ -1,42 +1,43 @@
 """ModerationService: proto to action to proto."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from protos.events.v1 import queue_pb2 as requests
 from protos.moderation.v1 import moderation_pb2 as pb
 from protos.moderation.v1 import moderation_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
-from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
-from services.moderation.actions import screen_now
+from services.moderation.actions import Screening, screen_now
 from services.moderation.domain import check_policy
-from services.moderation.judging import Judge
-from services.moderation.policies import Author, Policies
+from services.moderation.policies import Author
 from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
 _LONGEST_TEXT = 25_000
 _ITEMS_AT_ONCE = 400
+_LONGEST_WAIT_SECONDS = 2.0
 _DAYS = 30
+_WATCHED_DAYS = 7
+_LEAST_WATCHED = 3
+_MOST_WATCHED = 50
 _MOST_DAYS = 90
 
 
 class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
     """Answers ModerationService."""
 
-    def __init__(self, engine: AsyncEngine, judge: Judge, policies: Policies, clock: Clock) -> None:
-        """The judge is the one that screens the queue's requests."""
-        self._engine, self._judge, self._policies, self._clock = engine, judge, policies, clock
+    def __init__(self, screening: Screening) -> None:
+        """Take what screens the queue's requests: the judge, the policies and the database are the same."""
+        self._engine, self._judge, self._policies = screening.engine, screening.judge, screening.policies
+        self._clock, self._precedence = screening.clock, screening.precedence
         self._at_work = 0
 
     async def Screen(self, request: pb.ScreenRequest, context: Any) -> pb.ScreenResponse:
@@ -96,6 +97,13 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, since)
         return messages.preview_message(preview)
 
+    async def ListWatched(self, request: pb.ListWatchedRequest, context: Any) -> pb.ListWatchedResponse:
+        """See the proto."""
+        since = self._clock() - timedelta(days=_WATCHED_DAYS)
+        async with transaction(self._engine) as connection:
+            rows = await store.watched(connection, since, _LEAST_WATCHED, _MOST_WATCHED)
+        return pb.ListWatchedResponse(senders=[messages.watched_message(row) for row in rows])
+
     async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:
         """See the proto."""
         async with transaction(self._engine) as connection:
@@ -114,8 +122,8 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             grade=item.grade,
             language=item.language,
         )
-        # A turn for others: a long batch must not keep the queue's own requests waiting.
-        await asyncio.sleep(0)
+        left = seconds_left()
+        await self._precedence.turn(_LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left))
         return await screen_now(self._judge, await self._policies.in_force(), request, self._clock())
 
     @asynccontextmanager

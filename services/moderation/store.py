@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.moderation.tables import policies, verdicts, waiting
+from services.moderation.tables import policies, recent_texts, verdicts, waiting
 
 Row = dict[str, Any]
 _READ_AT_ONCE = 500
@@ -141,3 +141,82 @@ async def backlog(connection: AsyncConnection) -> tuple[int, datetime | None]:
     """Return how many requests wait for the provider, and since when the oldest does."""
     row = (await connection.execute(sa.select(sa.func.count(), sa.func.min(waiting.c.requested_at)))).one()
     return row[0], row[1]
+
+
+class Said(NamedTuple):
+    """What a student wrote, kept for a short while."""
+
+    message_id: str
+    conversation_key: str
+    said: str
+    said_at: datetime
+    kept_until: datetime
+
+
+async def keep_said(connection: AsyncConnection, said: Said) -> None:
+    """Keep a text for the messages around it; nothing when it is kept already."""
+    await connection.execute(insert(recent_texts).values(said._asdict()).on_conflict_do_nothing())
+
+
+async def said_around(connection: AsyncConnection, said: Said, window: timedelta, most: int) -> list[tuple[str, str]]:
+    """Return (message, text) of a conversation around a text, itself among them, in the order they were written.
+
+    Texts that were withheld for themselves are left out. Replicas write before they read, so of two texts that are
+    judged at the same time at least one is read together with the other.
+    """
+    columns = (recent_texts.c.message_id, recent_texts.c.said, recent_texts.c.said_at)
+    near = (
+        sa.select(*columns)
+        .where(
+            recent_texts.c.conversation_key == said.conversation_key,
+            recent_texts.c.said_at.between(said.said_at - window, said.said_at + window),
+            sa.or_(~recent_texts.c.is_held, recent_texts.c.message_id == said.message_id),
+        )
+        .order_by(sa.func.abs(sa.extract("epoch", recent_texts.c.said_at - said.said_at)), recent_texts.c.message_id)
+        .limit(most)
+        .subquery()
+    )
+    query = sa.select(near.c.message_id, near.c.said).order_by(near.c.said_at, near.c.message_id)
+    return [(row[0], row[1]) for row in await connection.execute(query)]
+
+
+async def mark_held(connection: AsyncConnection, message_id: str) -> None:
+    """Leave a kept text out of what others are read with."""
+    await connection.execute(
+        sa.update(recent_texts).where(recent_texts.c.message_id == message_id).values(is_held=True)
+    )
+
+
+async def forget_said(connection: AsyncConnection, now: datetime) -> int:
+    """Delete the texts whose time is over; return how many."""
+    return (await connection.execute(sa.delete(recent_texts).where(recent_texts.c.kept_until <= now))).rowcount
+
+
+async def watched(connection: AsyncConnection, since: datetime, least: int, most: int) -> list[Row]:
+    """Return the authors of at least `least` noted messages since then, the latest first.
+
+    Each has message_ids (newest first), messages, last_at and watches (every label of every message). What was noted
+    only because the model could not read it does not count.
+    """
+    labels = sa.func.array_to_string(verdicts.c.watches + verdicts.c.holds, ",")
+    newest_first = sa.dialects.postgresql.aggregate_order_by(verdicts.c.message_id, verdicts.c.reached_at.desc())
+    query = (
+        sa.select(
+            sa.func.array_agg(newest_first).label("message_ids"),
+            sa.func.count().label("messages"),
+            sa.func.max(verdicts.c.reached_at).label("last_at"),
+            sa.func.string_agg(labels, ",").label("watches"),
+        )
+        .where(
+            verdicts.c.decision == "watch",
+            verdicts.c.reached_at >= since,
+            verdicts.c.author_key != "",
+            labels != "",
+            ~verdicts.c.is_rescreening,
+        )
+        .group_by(verdicts.c.author_key)
+        .having(sa.func.count() >= least)
+        .order_by(sa.func.max(verdicts.c.reached_at).desc())
+        .limit(most)
+    )
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

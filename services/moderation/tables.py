@@ -41,6 +41,18 @@ verdicts = sa.Table(
     sa.Column("is_uncertain", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("phrases", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("is_rescreening", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("author_key", sa.Text, nullable=False, server_default=""),
+    sa.Column("context_messages", sa.Integer, nullable=False, server_default="0"),
+)
+recent_texts = sa.Table(
+    "recent_texts",
+    metadata,
+    sa.Column("message_id", _id, primary_key=True),
+    sa.Column("conversation_key", sa.Text, nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("said_at", _time, nullable=False),
+    sa.Column("is_held", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("kept_until", _time, nullable=False, index=True),
 )
 waiting = sa.Table(
     "waiting",

@@ -1,10 +1,14 @@
 """Communication Reports › Threat Messages, and the page of one threat."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from protos.moderation.v1 import moderation_pb2 as moderation
 from protos.notify.v1 import notify_pb2 as notify
 from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
 from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
@@ -52,6 +56,7 @@ def show() -> str:
         "threats.html",
         search=search,
         answer=find(search),
+        watched=_watched(),
         report="threats",
         columns=shown("threats", hidden),
         all_columns=REPORTS["threats"],
@@ -94,8 +99,55 @@ def threat(message_id: str) -> str:
     """Show one threat: the text behind a click, why, around it, who was told, what one can do."""
     answer = get_threat(str(message_id))
     return render_template(
-        "threat.html", threat=answer, row=answer.rows[0], told=_told(str(message_id)), back=PATH, report="threats"
+        "threat.html",
+        threat=answer,
+        row=answer.rows[0],
+        told=_told(str(message_id)),
+        verdicts=_verdicts(str(message_id)),
+        back=PATH,
+        report="threats",
     )
+
+
+def _verdicts(message_id: str) -> list[types.Verdict] | None:
+    """Return every verdict on a message that reports showed this person; None when moderation does not answer."""
+    clients = gateway().clients
+    try:
+        with translated():
+            wanted = moderation.ListVerdictsRequest(message_id=message_id)
+            return list(clients.moderation.ListVerdicts(wanted, timeout=2, metadata=clients.as_gateway).verdicts)
+    except ServiceError:
+        return None
+
+
+def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
+    """Return the students of whom several messages were noted, each with a message that shows this person who it is.
+
+    Whoever sees no delivered messages of others is shown none; nothing when moderation does not answer.
+    """
+    if not (person().may(Permission.COMMUNICATION_REPORTS) and person().may(Permission.VIEW_ALL_USERS)):
+        return []
+    clients = gateway().clients
+    try:
+        with translated():
+            wanted = moderation.ListWatchedRequest()
+            senders = clients.moderation.ListWatched(wanted, timeout=2, metadata=clients.as_gateway).senders
+    except ServiceError:
+        return []
+    found = ((each, _delivered(each.message_ids)) for each in senders)
+    return [(each, row) for each, row in found if row is not None]
+
+
+def _delivered(message_ids: Iterable[str]) -> reports.EntryRow | None:
+    """Return the first of the messages that reports shows this person."""
+    for message_id in message_ids:
+        with translated():
+            one = reports.Filter(message_id=message_id, view_all_users=True)
+            answer = gateway().clients.reports.SearchHistory(reports.SearchHistoryRequest(filter=one))
+        for row in answer.rows:
+            found: reports.EntryRow = row
+            return found
+    return None
 
 
 def _told(message_id: str) -> list[notify.Told] | None:

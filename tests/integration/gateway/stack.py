@@ -171,7 +171,7 @@ def _assembled(
     processes: list[subprocess.Popen[bytes]],
     nats_url: str,
 ) -> Stack:
-    secret = SecretStr(tokens.service("directory.read", *_OWN_SCOPES, name="gateway"))
+    secret = SecretStr(tokens.service("directory.read", "moderation.read", *_OWN_SCOPES, name="gateway"))
     settings = GatewaySettings(
         **addresses,
         database_url=SecretStr(databases.copy("gateway").url),

@@ -36,17 +36,31 @@ def send(browser: Browser, page: str, step: str, **changed: str) -> Any:
     return browser.post("/policy", {**fields(page), "step": step, **changed}, page="/policy")
 
 
+def write(browser: Browser, text: str, *person_ids: str) -> None:
+    """Send a message to these people."""
+    body = {"idempotency_key": new_id(), "subject": "Hello", "body": text, "channels": ["email"]}
+    sent = browser.send_json("POST", "/api/v1/messages", {**body, "audience": {"person_ids": person_ids}})
+    assert sent.status_code == 200
+
+
 @pytest.mark.accepts(304)
 def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
     student, district = stack.browser("amy"), stack.browser("off")
-    body = {"idempotency_key": new_id(), "subject": "Hello", "body": DANGER, "channels": ["email"]}
-    sent = student.send_json("POST", "/api/v1/messages", {**body, "audience": {"person_ids": [stack.people["tea"]]}})
-    assert sent.status_code == 200
+    write(student, DANGER, stack.people["tea"])
 
     def is_withheld() -> None:
         assert ">Self-harm<" in district.get("/reports/threats").get_data(as_text=True)
 
     eventually_sync(is_withheld, 30)
+    address = re.search(
+        r'href="(/reports/threats/[0-9a-f-]{36})"', district.get("/reports/threats").get_data(as_text=True)
+    )
+    assert address
+    threat = district.get(address[1]).get_data(as_text=True)
+    assert "judged by the embedded model" in threat
+    assert '<a href="/policy/versions/1">policy 1</a>' in threat
+    details = district.get(f"/alerts/{address[1].rsplit('/', 1)[1]}/details").get_data(as_text=True)
+    assert "<dt>Why</dt><dd>Self-harm" in details
     page = district.get("/policy").get_data(as_text=True)
     assert "Version 1 is in force" in page
     assert re.search(r"In 30 days: 1 withheld", page)
@@ -85,3 +99,21 @@ def test_only_who_manages_the_policy_sees_it(stack: Stack) -> None:
     assert stack.browser("pri").get("/policy").status_code == 403
     assert "/policy" not in stack.browser("pri").get("/inbox").get_data(as_text=True)
     assert stack.browser("off").get("/policy/versions/99").status_code == 404
+
+
+def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_may_read_them(stack: Stack) -> None:
+    district = stack.browser("off")
+    page = district.get("/policy").get_data(as_text=True)
+    everything = {"district.insult.hold": "1", "district.insult.watch": "0"}
+    tried = send(district, page, "try", **everything).get_data(as_text=True)
+    assert send(district, tried, "save", note="Note everything.").status_code == 303
+    for text in ("Thanks for the book.", "See you on Monday.", "Is the gym open?"):
+        write(stack.browser("amy"), text, stack.people["tea"])
+
+    def is_listed() -> None:
+        found = district.get("/reports/threats").get_data(as_text=True)
+        assert "Students to keep an eye on" in found
+        assert "3 noted messages" in found
+
+    eventually_sync(is_listed, 30)
+    assert "Students to keep an eye on" not in stack.browser("tea").get("/reports/history").get_data(as_text=True)

@@ -14,6 +14,8 @@ from services.kit.db import transaction
 from services.kit.errors import Aborted, InvalidArgument, PermissionDenied
 from services.kit.ids import new_id
 from services.moderation import store
+from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Override, Rule
 from services.moderation.judging import Judge
 from services.moderation.policies import Author, Policies
@@ -130,9 +132,9 @@ def acting(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> Non
 async def test_only_who_may_manage_the_policy_tries_or_changes_it(
     moderation_engine: AsyncEngine, embedded: Embedded
 ) -> None:
-    servicer = ModerationServicer(
-        moderation_engine, Judge(embedded, embedded), Policies(moderation_engine, clock), clock
-    )
+    policies, nothing = Policies(moderation_engine, clock), Conversations(moderation_engine, clock, timedelta())
+    screening = Screening(moderation_engine, Judge(embedded, embedded), policies, nothing, clock, timedelta())
+    servicer = ModerationServicer(screening)
     acting("view_all_users")
     policy = (await servicer.GetPolicy(pb.GetPolicyRequest(), None)).policy
     with pytest.raises(PermissionDenied):

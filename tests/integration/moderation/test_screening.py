@@ -13,6 +13,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
 from services.moderation.domain import Category
 from services.moderation.judging import FAILURES_TO_OPEN, Judge
 from services.moderation.policies import Policies
@@ -55,7 +56,9 @@ def screening(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[..
     def make(judge: Judge | None = None, clock: Clock | None = None) -> Screening:
         clock = clock or Clock()
         policies = Policies(moderation_engine, clock)
-        return Screening(moderation_engine, judge or Judge(embedded, embedded), policies, clock, outage_seconds=60)
+        conversations = Conversations(moderation_engine, clock, timedelta(minutes=30))
+        outage = timedelta(seconds=60)
+        return Screening(moderation_engine, judge or Judge(embedded, embedded), policies, conversations, clock, outage)
 
     return make
 

@@ -1,0 +1,76 @@
+"""Reading a message together with the sender's others to the same people, so that a split one is caught.
+
+Texts are kept under pseudonyms, and only as long as messages are read together (CONVERSATION_MINUTES).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as requests
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.moderation import store
+from services.moderation.domain import Judgement
+from services.moderation.providers.base import Text
+
+MOST_TOGETHER = 5
+"""Messages that are read together, the judged one among them."""
+LONGEST_KEPT = 2_000
+"""Characters kept of a message: a split one is short."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """A message among its neighbours, as one text."""
+
+    text: Text
+    others: int
+    """How many other messages it holds, at least 1."""
+
+
+class Conversations:
+    """Knows what was lately said in each conversation."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, window: timedelta) -> None:
+        """Texts are kept and read together for the window; nothing is kept when it is zero."""
+        self._engine, self._clock, self._window = engine, clock, window
+
+    async def together(self, request: requests.ScreeningRequested, alone: Sequence[Text]) -> Together | None:
+        """Keep what was said and return it among what was said around it; None when there is nothing around it."""
+        if not self._window or not request.conversation_key or not alone:
+            return None
+        now = self._clock()
+        # The subject comes first and says the same in message after message.
+        said = alone[min(1, len(alone) - 1)]
+        said_at = request.requested_at.ToDatetime(now.tzinfo)
+        kept = store.Said(
+            request.message_id,
+            request.conversation_key,
+            said.text[:LONGEST_KEPT],
+            said_at,
+            max(now, said_at) + self._window,
+        )
+        async with transaction(self._engine) as connection:
+            await store.keep_said(connection, kept)
+        async with transaction(self._engine) as connection:
+            around = await store.said_around(connection, kept, self._window, MOST_TOGETHER)
+        if len(around) < 2:
+            return None
+        return Together(replace(said, text=" ".join(text for _, text in around)), len(around) - 1)
+
+    async def forget(self, now: datetime) -> int:
+        """Delete the texts whose time is over; return how many."""
+        async with transaction(self._engine) as connection:
+            return await store.forget_said(connection, now)
+
+
+def merged(alone: Judgement, together: Judgement, others: int) -> Judgement:
+    """Return the stronger scores of a message read alone and together, and what it was read with."""
+    what = "the message before or after it" if others == 1 else f"{others} messages around it"
+    scores = {name: max(score, alone.scores.get(name, 0.0)) for name, score in together.scores.items()}
+    explanation = f"Read together with {what}: {together.explanation}"
+    is_uncertain = alone.is_uncertain or together.is_uncertain
+    return replace(together, scores=scores, explanation=explanation, is_uncertain=is_uncertain)

@@ -1,0 +1,145 @@
+"""Messages are read together with the sender's others to the same people, and repeated low scores are noticed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as requests
+from protos.moderation.v1 import moderation_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.kit.db import transaction
+from services.kit.ids import new_id
+from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
+from services.moderation.domain import Category, Judgement
+from services.moderation.judging import Judge
+from services.moderation.policies import Policies
+from services.moderation.providers.base import Text
+from services.moderation.providers.embedded import Embedded
+from services.moderation.rpc import ModerationServicer
+from services.moderation.tables import recent_texts, verdicts
+from tests.integration.moderation.test_policies import judged
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+PARTS = ("meet me where", "the old", "mill burns")
+WHOLE = "meet me where the old mill burns"
+
+
+class Fixed:
+    """A provider that knows one sentence, so that these tests do not change with the model."""
+
+    name = "fixed"
+
+    async def judge(self, text: Text) -> Judgement:
+        scores = dict.fromkeys(Category, 0.01)
+        if WHOLE in text.text or "the plan is to end it" in text.text:
+            scores[Category.THREAT] = 0.99
+        return Judgement(scores, self.name, "fixed-1", text.text)
+
+
+def asked(text: str, minutes: float = 0, people: str = "them", author: str = "someone") -> requests.ScreeningRequested:
+    request = requests.ScreeningRequested(
+        event_id=new_id(),
+        message_id=new_id(),
+        texts=["Hello", text],
+        author_key=author,
+        conversation_key=people,
+        language="en",
+    )
+    request.requested_at.FromDatetime(NOW + timedelta(minutes=minutes))
+    return request
+
+
+@pytest.fixture
+def screening(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[..., Screening]:
+    def make(minutes: int = 30, now: datetime = NOW) -> Screening:
+        conversations = Conversations(moderation_engine, lambda: now, timedelta(minutes=minutes))
+        policies = Policies(moderation_engine, lambda: now)
+        judge = Judge(Fixed(), embedded)
+        return Screening(moderation_engine, judge, policies, conversations, lambda: now, timedelta(minutes=1))
+
+    return make
+
+
+async def decisions(engine: AsyncEngine) -> dict[str, tuple[str, int]]:
+    """Return the decision on each message, and how many others it was read with."""
+    async with transaction(engine) as connection:
+        rows = (await connection.execute(sa.select(verdicts))).mappings()
+        return {row["message_id"]: (row["decision"], row["context_messages"]) for row in rows}
+
+
+async def test_a_message_split_over_several_is_caught(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    sent = [asked(text, minutes) for minutes, text in enumerate(PARTS)]
+    for each in sent:
+        await screening().screen([each])
+    found = await decisions(moderation_engine)
+    assert found[sent[0].message_id] == ("clean", 0)
+    assert found[sent[-1].message_id] == ("hold", 2)
+    async with transaction(moderation_engine) as connection:
+        query = sa.select(verdicts.c.explanation).where(verdicts.c.message_id == sent[-1].message_id)
+        assert "Read together with 2 messages around it" in (await connection.execute(query)).scalar_one()
+
+
+async def test_parts_that_arrive_out_of_order_are_caught_too(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    sent = [asked(text, minutes) for minutes, text in enumerate(PARTS)]
+    for each in reversed(sent):
+        await screening().screen([each])
+    assert "hold" in {decision for decision, _ in (await decisions(moderation_engine)).values()}
+
+
+@pytest.mark.parametrize(("minutes", "people"), [(31, "them"), (0, "others")])
+async def test_what_was_said_long_ago_or_to_others_does_not_count(
+    minutes: int, people: str, moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    await screening().screen([asked("meet me where the old", -minutes, people)])
+    last = asked("mill burns")
+    await screening().screen([last])
+    assert (await decisions(moderation_engine))[last.message_id] == ("clean", 0)
+
+
+async def test_a_withheld_message_does_not_condemn_the_harmless_one_after_it(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    await screening().screen([asked("the plan is to end it")])
+    harmless = asked("Can I hand in the map project on Monday?", 2)
+    await screening().screen([harmless])
+    assert (await decisions(moderation_engine))[harmless.message_id] == ("clean", 0)
+
+
+async def test_texts_are_gone_when_their_time_is_over_and_none_is_kept_when_it_is_switched_off(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    async def kept() -> int:
+        async with transaction(moderation_engine) as connection:
+            return int((await connection.execute(sa.select(sa.func.count()).select_from(recent_texts))).scalar_one())
+
+    await screening(minutes=0).screen([asked(PARTS[0])])
+    assert await kept() == 0
+    await screening().screen([asked(PARTS[0])])
+    assert await kept() == 1
+    assert await screening().conversations.forget(NOW + timedelta(minutes=29)) == 0
+    assert await screening().conversations.forget(NOW + timedelta(minutes=30)) == 1
+    assert await kept() == 0
+
+
+async def test_several_low_scores_of_one_student_are_listed(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    await Policies(moderation_engine, lambda: NOW).in_force()
+    noted: dict[str, Any] = {"decision": "watch", "watches": ["self_harm"], "author_key": "one"}
+    mine = [await judged(moderation_engine, days_ago=days, **noted) for days in (1, 2, 3)]
+    await judged(moderation_engine, days_ago=8, **noted)
+    for changes in ({"author_key": "two"}, {"author_key": "two"}, {"watches": [], "author_key": "one"}):
+        await judged(moderation_engine, **(noted | changes))
+    servicer = ModerationServicer(screening())
+    (found,) = (await servicer.ListWatched(pb.ListWatchedRequest(), None)).senders
+    assert (list(found.message_ids), found.messages) == (mine, 3)
+    assert list(found.categories) == [types.CATEGORY_SELF_HARM]
