@@ -10,6 +10,7 @@ from services.gateway import store
 from services.gateway.access import Permission, Person
 from services.gateway.database import transaction
 from services.gateway.pages import schools, visible_schools, working_school
+from services.gateway.recurring import When
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CALLS, CHANNELS, WAYS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
@@ -59,6 +60,7 @@ class Draft:
     is_emergency: bool = False
     once_per_family: bool = False
     in_reply_to: str = ""
+    when: When = field(default_factory=When)
 
 
 def offered_to(person: Person) -> "list[types.Channel.ValueType]":
@@ -178,7 +180,7 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
         raise FailedPrecondition("AUDIENCE_EMPTY", "This reaches nobody. Choose other schools, grades or people.")
 
     def pieces() -> Iterator[queue.SubmitRequest]:
-        yield queue.SubmitRequest(header=_header(draft, person))
+        yield queue.SubmitRequest(header=header_of(draft, person))
         yield queue.SubmitRequest(recipients=first)
         for piece in rows:
             yield queue.SubmitRequest(recipients=piece)
@@ -209,7 +211,8 @@ def _imported(entry: dict[str, str]) -> queue.RecipientRow:
     return queue.RecipientRow(recipient=recipient, type=types.RECIPIENT_TYPE_IMPORTED)
 
 
-def _header(draft: Draft, person: Person) -> queue.MessageHeader:
+def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
+    """Return what the queue takes of a draft, without its recipients."""
     school = working_school(person)
     is_district = draft.is_district and not (school and school.is_excluded)
     role = types.Role.Value(f"ROLE_{person.role.upper()}")

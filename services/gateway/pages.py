@@ -1,7 +1,7 @@
 """What every page has: the frame's navigation, alerts, filters for dates and numbers, safe return addresses."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as notify
-from services.gateway import linking, policies, words
+from services.gateway import linking, policies, recurring, words
 from services.gateway.access import Permission, Person
 from services.gateway.auth import signed_in_person
 from services.gateway.state import gateway
@@ -29,15 +29,35 @@ def install(app: Flask) -> None:
     """Give templates their filters and what every page shows."""
     app.jinja_env.filters.update(
         audit_query=_audit_query,
+        clock=words.clock,
         date=_date,
+        day=_day,
+        sending=_sending,
         full_date=_full_date,
         ago=_ago,
         iso=_iso,
         count=words.count,
         number_of=words.plural,
     )
-    app.jinja_env.globals.update(words=words, policies=policies, asset=_asset, **linking.TEMPLATE_NAMES)
+    app.jinja_env.globals.update(
+        words=words, policies=policies, recurring=recurring, zone_words=_zone, asset=_asset, **linking.TEMPLATE_NAMES
+    )
     app.context_processor(_frame)
+
+
+def _sending(when: datetime | Timestamp) -> str:
+    """Return "Monday, 30 November 2026, 8:00 am" in the district's zone."""
+    found = words.moment(when) if isinstance(when, Timestamp) else when
+    return words.sending(found, gateway().zone) if found else ""
+
+
+def _day(text: str) -> str:
+    """Return "30 Nov 2026" for an ISO date."""
+    return words.day(date.fromisoformat(text)) if text else ""
+
+
+def _zone() -> str:
+    return words.zone(gateway().settings.district_time_zone)
 
 
 def _frame() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How values read on a page: dates in the district's zone, names of channels, states and labels."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -153,6 +153,27 @@ def short_date(when: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def sending(when: datetime, zone: ZoneInfo) -> str:
+    """Return "Monday, 30 November 2026, 8:00 am" in the zone."""
+    local = when.astimezone(zone)
+    return f"{local:%A}, {local.day} {local:%B %Y}, {_time(local)}"
+
+
+def day(when: date) -> str:
+    """Return "30 Nov 2026"."""
+    return f"{when.day} {when:%b %Y}"
+
+
+def clock(text: str) -> str:
+    """Return "8:05 am" for "08:05"."""
+    return _time(time.fromisoformat(text)) if text else ""
+
+
+def zone(name: str) -> str:
+    """Return how a zone is called in a sentence: "New York time"."""
+    return f"{name.rpartition('/')[2].replace('_', ' ')} time"
+
+
 def ago(when: datetime, now: datetime) -> str:
     """Return "just now", "2 min ago", "3 h ago" or "4 days ago"."""
     minutes = int(max(0.0, (now - when).total_seconds()) // 60)
@@ -175,5 +196,5 @@ def plural(number: int, one: str, many: str) -> str:
     return f"{count(number)} {one if number == 1 else many}"
 
 
-def _time(local: datetime) -> str:
+def _time(local: datetime | time) -> str:
     return f"{local.hour % 12 or 12}:{local.minute:02d} {'am' if local.hour < 12 else 'pm'}"

@@ -1,11 +1,15 @@
 """The composer: write, preview, send. Students and parents choose a member of staff and write."""
 
-from flask import Blueprint, Request, render_template, request
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from flask import Blueprint, Request, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, composing, store
+from services.gateway import audio, composing, scheduling, store
 from services.gateway.access import Permission, Person
 from services.gateway.auth import requires
 from services.gateway.composing import OFFERED, Draft
@@ -13,9 +17,17 @@ from services.gateway.database import transaction
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
+from services.gateway.recurring import read_when
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
-from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
+from services.kit.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    ServiceError,
+)
 from services.kit.ids import new_id
 
 blueprint = Blueprint("compose", __name__)
@@ -28,16 +40,17 @@ _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 def compose() -> str:
     """Show an empty composer, or an answer to a message."""
     draft = Draft(key=new_id(), subject=request.args.get("subject", "")[:200])
+    draft.when.start_date = tomorrow()
     draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
     draft.in_reply_to = request.args.get("reply", "")[:36]
     draft.roles, draft.channels = ["parent"], {OFFERED[0]: ""}
-    return _page(draft)
+    return page(draft)
 
 
 @blueprint.post("/compose")
 @requires(*_SENDERS)
-def send() -> str | tuple[str, int]:
-    """Preview a draft, or send it."""
+def send() -> str | Response | tuple[str, int]:
+    """Preview a draft, send it, or keep it to be sent later."""
     someone = person()
     draft = read_draft(request, someone)
     try:
@@ -45,11 +58,27 @@ def send() -> str | tuple[str, int]:
         _keep_recording(draft, someone)
         composing.check(draft, someone)
         if request.form.get("step") != "send" and someone.is_staff:
-            return _page(draft, preview=composing.preview(draft, someone))
+            return _preview(draft, someone)
+        if draft.when.is_later:
+            return redirect(f"/schedules/{scheduling.keep(draft, someone).schedule_id}", 303)
         answer = composing.submit(draft, someone)
-    except (InvalidArgument, FailedPrecondition, NotFound) as problem:
-        return _page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
+    except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
+        return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))
+
+
+def tomorrow() -> str:
+    """Return tomorrow's date in the district's zone."""
+    return (gateway().clock().astimezone(gateway().zone) + timedelta(days=1)).date().isoformat()
+
+
+def _preview(draft: Draft, someone: Person) -> str:
+    """Show whom the draft reaches, and when it goes out."""
+    if not draft.when.is_later:
+        return page(draft, preview=composing.preview(draft, someone))
+    scheduling.check(draft)
+    upcoming = scheduling.upcoming(draft.when)
+    return page(draft, preview=composing.preview(draft, someone), upcoming=upcoming)
 
 
 def read_draft(asked: Request, someone: Person) -> Draft:
@@ -73,6 +102,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.is_district = form.get("source") == "district"
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
+    draft.when = read_when(form)
     return draft
 
 
@@ -106,9 +136,14 @@ def _lines(problems: list[dict[str, object]]) -> list[tuple[str, str]]:
     return [(f"/list/{each['line']}", f"Line {each['line']}: {each['detail']}") for each in problems[:100]]
 
 
-def _page(
-    draft: Draft, *, preview: directory.PreviewAudienceResponse | None = None, problem: ServiceError | None = None
+def page(
+    draft: Draft,
+    *,
+    preview: directory.PreviewAudienceResponse | None = None,
+    upcoming: Sequence[datetime] = (),
+    problem: ServiceError | None = None,
 ) -> str:
+    """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
     grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
@@ -116,6 +151,7 @@ def _page(
         "compose.html" if someone.is_staff else "write.html",
         draft=draft,
         preview=preview,
+        upcoming=upcoming,
         not_reached=list(composing.not_reached(draft, preview)) if preview else [],
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
@@ -146,4 +182,4 @@ def too_large(_error: RequestEntityTooLarge) -> tuple[str, int]:
         "The upload is too large: a list takes 1 MB, a recording 10 MB.",
         violations=[("/list", "A list takes 1 MB."), ("/recording", "A recording takes 10 MB.")],
     )
-    return _page(Draft(key=new_id()), problem=problem), 413
+    return page(Draft(key=new_id()), problem=problem), 413

@@ -1,0 +1,163 @@
+"""When a message is sent, as the composer's editor asks for it: its fields, its rule, and both in words."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from werkzeug.datastructures import MultiDict
+
+from protos.queue.v1 import schedules_pb2 as schedules
+from services.kit.errors import InvalidArgument
+
+NOW, LATER, REPEAT = "now", "later", "repeat"
+DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
+        "SU": "Sunday"}  # fmt: skip
+REPETITIONS = {
+    "daily": "Every day",
+    "weekdays": "Monday to Friday",
+    "weekly": "On days of the week",
+    "monthly": "Every month, on the day of the first date",
+}
+_WEEKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
+_DAY = re.compile(r"FREQ=MONTHLY;BYMONTHDAY=(?:28,)?(?:29,)?(?:30,)?([0-9]{1,2})(?:;BYSETPOS=-1)?")
+_WEEKLY = re.compile(r"FREQ=WEEKLY;BYDAY=((?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU))*)")
+_LONGEST = 200
+
+
+@dataclass
+class When:
+    """When a message is sent, as it was filled in."""
+
+    mode: str = NOW
+    """now, later or repeat."""
+    start_date: str = ""
+    send_time: str = "08:00"
+    every: str = "daily"
+    """One of REPETITIONS, or "kept" for a rule that the editor cannot make."""
+    days: list[str] = field(default_factory=list)
+    end_date: str = ""
+    kept_rule: str = ""
+    schedule_id: str = ""
+    """The schedule that is edited; empty for a new one."""
+    version: int = 0
+
+    @property
+    def is_later(self) -> bool:
+        """Whether anything but sending now is asked for."""
+        return self.mode in {LATER, REPEAT}
+
+
+def read_when(form: MultiDict[str, str]) -> When:
+    """Return the fields of a form; what they say is checked by `check` and by the queue."""
+    mode = form.get("when", NOW)
+    version = form.get("version", "")
+    return When(
+        mode=mode if mode in {LATER, REPEAT} else NOW,
+        start_date=form.get("start_date", "")[:10],
+        send_time=form.get("send_time", "")[:5],
+        every=form.get("every", "daily")[:10],
+        days=[day for day in DAYS if day in form.getlist("day")],
+        end_date=form.get("end_date", "")[:10],
+        kept_rule=form.get("kept_rule", "")[:_LONGEST],
+        schedule_id=form.get("schedule_id", "")[:36],
+        version=int(version) if version.isdecimal() and len(version) < 10 else 0,
+    )
+
+
+def check(when: When) -> None:
+    """Raise InvalidArgument with every field that is missing."""
+    wrong = list(_problems(when))
+    if wrong:
+        raise InvalidArgument("SCHEDULE_INVALID", "The time of sending needs another look.", violations=wrong)
+
+
+def _problems(when: When) -> Iterator[tuple[str, str]]:
+    if not when.start_date:
+        yield "/timing/start_date", "Choose a date."
+    if not when.send_time:
+        yield "/timing/send_time", "Choose a time."
+    if when.mode == REPEAT and when.every == "weekly" and not when.days:
+        yield "/timing/rule", "Choose at least one day."
+    if when.mode == REPEAT and when.every not in {*REPETITIONS, "kept"}:
+        yield "/timing/rule", "Choose how often."
+
+
+def timing_of(when: When) -> schedules.Timing:
+    """Return the timing for the queue."""
+    is_repeated = when.mode == REPEAT
+    return schedules.Timing(
+        start_date=when.start_date,
+        send_time=when.send_time,
+        rule=_rule(when) if is_repeated else "",
+        end_date=when.end_date if is_repeated else "",
+    )
+
+
+def _rule(when: When) -> str:
+    if when.every == "kept":
+        return when.kept_rule
+    if when.every == "weekdays":
+        return _WEEKDAYS
+    if when.every == "weekly":
+        return f"FREQ=WEEKLY;BYDAY={','.join(when.days)}"
+    if when.every == "monthly":
+        return _monthly(when.start_date)
+    return "FREQ=DAILY"
+
+
+def _monthly(start_date: str) -> str:
+    """Return the rule for the same day of each month; a month without that day takes its last one."""
+    try:
+        day = date.fromisoformat(start_date).day
+    except ValueError:
+        return "FREQ=MONTHLY"
+    if day <= 28:
+        return f"FREQ=MONTHLY;BYMONTHDAY={day}"
+    return f"FREQ=MONTHLY;BYMONTHDAY={','.join(map(str, range(28, day + 1)))};BYSETPOS=-1"
+
+
+def when_of(schedule: schedules.Schedule) -> When:
+    """Return the fields that make this schedule."""
+    timing = schedule.timing
+    when = When(
+        LATER,
+        timing.start_date,
+        timing.send_time,
+        end_date=timing.end_date,
+        schedule_id=schedule.schedule_id,
+        version=schedule.version,
+    )
+    if timing.rule:
+        when.mode, when.kept_rule = REPEAT, timing.rule
+        when.every, when.days = _repetition(timing)
+    return when
+
+
+def _repetition(timing: schedules.Timing) -> tuple[str, list[str]]:
+    if timing.rule == "FREQ=DAILY":
+        return "daily", []
+    if timing.rule == _WEEKDAYS:
+        return "weekdays", []
+    if found := _WEEKLY.fullmatch(timing.rule):
+        return "weekly", found[1].split(",")
+    return ("monthly", []) if timing.rule == _monthly(timing.start_date) else ("kept", [])
+
+
+def in_words(rule: str) -> str:
+    """Return a rule in words, as the Recursion column shows it; one that the editor cannot make as it is."""
+    if not rule:
+        return "None"
+    if rule == "FREQ=DAILY":
+        return "Every day"
+    if rule == _WEEKDAYS:
+        return "Monday to Friday"
+    if found := _WEEKLY.fullmatch(rule):
+        return f"Every {_joined([DAYS[day] for day in found[1].split(',')])}"
+    if found := _DAY.fullmatch(rule):
+        return f"Every month on day {found[1]}" if int(found[1]) <= 28 else f"Every month on day {found[1]} or the last"
+    return f"By rule {rule}"
+
+
+def _joined(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

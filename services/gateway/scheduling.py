@@ -1,0 +1,112 @@
+"""Schedules of the composer: shown before they are kept, kept, read, changed."""
+
+from datetime import datetime
+
+from protos.queue.v1 import schedules_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.gateway import composing, recurring
+from services.gateway.access import Person
+from services.gateway.composing import Draft
+from services.gateway.recurring import When
+from services.gateway.state import gateway
+from services.gateway.words import moment
+from services.kit.errors import InvalidArgument
+from services.kit.rpc_errors import translated
+
+STATES = {
+    pb.SCHEDULE_STATE_ACTIVE: "Active",
+    pb.SCHEDULE_STATE_PAUSED: "Paused",
+    pb.SCHEDULE_STATE_CANCELLED: "Cancelled",
+    pb.SCHEDULE_STATE_FINISHED: "Finished",
+}
+_ROLE_NAMES = {number: name for name, number in composing.ROLES.items()}
+
+
+def upcoming(when: When) -> list[datetime]:
+    """Return the next sendings, at most five; InvalidArgument with every field at fault, also when all are past."""
+    recurring.check(when)
+    wanted = pb.PreviewScheduleRequest(timing=recurring.timing_of(when))
+    with translated():
+        answer = gateway().clients.schedules.PreviewSchedule(wanted)
+    found = [each for each in map(moment, answer.upcoming) if each is not None]
+    if not found:
+        wrong = [("/timing/start_date", "Choose a date and time that are not past.")]
+        raise InvalidArgument("SCHEDULE_IN_PAST", "Nothing would be sent: every date is past.", violations=wrong)
+    return found
+
+
+def check(draft: Draft) -> None:
+    """Raise InvalidArgument for a draft that can only be sent now."""
+    if draft.list_id:
+        wrong = [("/list", "An uploaded list is sent now. Choose people of the directory to send later.")]
+        raise InvalidArgument("LIST_NOT_SCHEDULED", "An uploaded list cannot be scheduled.", violations=wrong)
+
+
+def keep(draft: Draft, person: Person) -> pb.Schedule:
+    """Keep a checked draft as a schedule, or give the edited schedule its new form. The queue's errors rise."""
+    check(draft)
+    recurring.check(draft.when)
+    header = composing.header_of(draft, person)
+    header.idempotency_key = ""
+    audience, timing = composing.audience_of(draft, person), recurring.timing_of(draft.when)
+    stub = gateway().clients.schedules
+    with translated():
+        if draft.when.schedule_id:
+            change = pb.UpdateScheduleRequest(header=header, audience=audience, timing=timing)
+            change.schedule_id, change.version = draft.when.schedule_id, draft.when.version
+            edited: pb.Schedule = stub.UpdateSchedule(change).schedule
+            return edited
+        new = pb.CreateScheduleRequest(idempotency_key=draft.key, header=header, audience=audience, timing=timing)
+        made: pb.Schedule = stub.CreateSchedule(new).schedule
+    return made
+
+
+def get(schedule_id: str) -> pb.GetScheduleResponse:
+    """Return a schedule with its occurrences; NotFound outside of the person's view."""
+    with translated():
+        answer: pb.GetScheduleResponse = gateway().clients.schedules.GetSchedule(
+            pb.GetScheduleRequest(schedule_id=schedule_id)
+        )
+    return answer
+
+
+def move(schedule_id: str, verb: str) -> None:
+    """Pause, resume or cancel a schedule; the queue's errors rise."""
+    stub = gateway().clients.schedules
+    calls = {
+        "pause": lambda: stub.PauseSchedule(pb.PauseScheduleRequest(schedule_id=schedule_id)),
+        "resume": lambda: stub.ResumeSchedule(pb.ResumeScheduleRequest(schedule_id=schedule_id)),
+        "cancel": lambda: stub.CancelSchedule(pb.CancelScheduleRequest(schedule_id=schedule_id)),
+    }
+    with translated():
+        calls[verb]()
+
+
+def may_edit(schedule: pb.Schedule) -> bool:
+    """Tell whether the composer can show everything that the schedule sends, and its person may change it."""
+    is_open = schedule.state in {pb.SCHEDULE_STATE_ACTIVE, pb.SCHEDULE_STATE_PAUSED}
+    audience = schedule.audience
+    return schedule.is_own and is_open and not (audience.student_ids or audience.class_ids)
+
+
+def draft_of(schedule: pb.Schedule) -> Draft:
+    """Return the draft that makes this schedule, for the composer."""
+    header, audience = schedule.header, schedule.audience
+    recordings = [each.recording_id for each in header.channels if each.recording_id]
+    return Draft(
+        key=schedule.schedule_id,
+        subject=header.subject,
+        body=header.body,
+        channels={each.channel: each.text for each in header.channels},
+        recording_id=recordings[0] if recordings else "",
+        school_ids=list(audience.school_ids),
+        grades=list(audience.grades),
+        roles=[_ROLE_NAMES[each] for each in audience.roles if each in _ROLE_NAMES],
+        person_ids=list(audience.person_ids),
+        is_district=header.source == types.SOURCE_DISTRICT,
+        is_secure=header.is_secure,
+        is_emergency=header.is_emergency,
+        once_per_family=header.once_per_family,
+        in_reply_to=header.in_reply_to,
+        when=recurring.when_of(schedule),
+    )

@@ -1,0 +1,101 @@
+"""Writing a message that goes out later: shown before it is kept, edited, paused, ended; on real services."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.kit.clock import utc_now
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Browser, Stack
+
+DAY = (utc_now() + timedelta(days=40)).date()
+LATER: dict[str, Any] = {"when": "later", "start_date": DAY.isoformat(), "send_time": "08:05"}
+DAILY = {**LATER, "when": "repeat", "every": "daily"}
+_SENDING = re.compile(r"<li>(\w+, \d+ \w+ \d{4}, [\d:]+ [ap]m)")
+
+
+def form(stack: Stack, **fields: Any) -> dict[str, Any]:
+    plain = {"key": new_id(), "subject": "Bus change", "body": "Bus 4 leaves early.", "channel": "email",
+             "role": "parent", "school": stack.school_id, "step": "preview", "source": "school"}  # fmt: skip
+    return {**plain, **fields}
+
+
+def scheduled(browser: Browser, fields: dict[str, Any]) -> str:
+    answer = browser.post("/compose", {**fields, "step": "send"})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return answer.headers["Location"]
+
+
+@pytest.mark.accepts(54, 142)
+def test_a_message_is_shown_kept_edited_paused_and_ended(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    fields = form(stack, **DAILY)
+    preview = browser.post("/compose", fields).get_data(as_text=True)
+    times = [f"{DAY + timedelta(days=n):%A}, {(DAY + timedelta(days=n)).day}" for n in range(5)]
+    found = _SENDING.findall(preview)[:5]
+    assert [each.rsplit(" ", 4)[0] for each in found] == times
+    assert all(each.endswith("8:05 am") for each in found)
+    assert "New York time" in preview
+    place = scheduled(browser, fields)
+    assert scheduled(browser, fields) == place
+    shown = browser.get(place).get_data(as_text=True)
+    assert "Bus 4 leaves early." in shown
+    assert "Every day" in shown
+    assert len(_SENDING.findall(shown)) == 5
+    edit = browser.get(f"{place}/edit").get_data(as_text=True)
+    schedule_id = place.rpartition("/")[2]
+    assert 'value="repeat" checked' in edit
+    changed = form(stack, **DAILY, schedule_id=schedule_id, version=1, subject="Bus 4")
+    changed |= {"every": "weekly", "day": "TU"}
+    assert scheduled(browser, changed) == place
+    shown = browser.get(place).get_data(as_text=True)
+    assert "Every Tuesday" in shown
+    assert browser.post("/compose", {**changed, "step": "send"}).status_code == 409
+    assert browser.post(f"{place}/pause").status_code == 303
+    assert "Paused" in browser.get(place).get_data(as_text=True)
+    assert browser.post(f"{place}/resume").status_code == 303
+    assert browser.post(f"{place}/cancel").status_code == 303
+    assert "Cancelled" in browser.get(place).get_data(as_text=True)
+    assert browser.get(f"{place}/edit").status_code == 404
+    assert browser.post(f"{place}/resume").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({**LATER, "start_date": "2020-01-01"}, "Choose a date and time that are not past."),
+        ({**LATER, "start_date": ""}, "Choose a date."),
+        ({**DAILY, "every": "weekly"}, "Choose at least one day."),
+        ({**DAILY, "end_date": "2020-01-01"}, "The end is before the start."),
+        ({**LATER, "send_time": "noon"}, "Enter a time like 08:30."),
+        ({**DAILY, "every": "kept", "kept_rule": "FREQ=SECONDLY"}, "FREQ does not take this value."),
+    ],
+)
+def test_a_time_that_cannot_be_is_said_at_its_field(stack: Stack, fields: dict[str, Any], sentence: str) -> None:
+    browser = stack.browser("tea")
+    for step in ("preview", "send"):
+        answer = browser.post("/compose", form(stack, **fields) | {"step": step})
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 400
+        assert sentence in page
+        assert "Bus 4 leaves early." in page
+
+
+def test_the_next_sendings_follow_the_editor(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    part = browser.get("/compose/sendings", query_string=DAILY).get_data(as_text=True)
+    assert len(_SENDING.findall(part)) == 5
+    assert "Choose a date." in browser.get("/compose/sendings?when=later&send_time=08:00").get_data(as_text=True)
+    assert _SENDING.findall(browser.get("/compose/sendings?when=now").get_data(as_text=True)) == []
+    assert stack.browser("mum").get("/compose/sendings").status_code == 403
+
+
+def test_another_persons_schedule_is_not_there(stack: Stack) -> None:
+    place = scheduled(stack.browser("tea"), form(stack, **LATER))
+    other = stack.browser("both")
+    assert other.get(place).status_code == 404
+    assert other.get(f"{place}/edit").status_code == 404
+    assert other.post(f"{place}/cancel").status_code == 404
+    assert stack.browser("pri").get(place).status_code == 200
