@@ -12,7 +12,16 @@ from tests.browser.gateway.conftest import Site
 from tests.support.eventually import eventually_sync
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = ("/reports/history", "/reports/threats", "/inbox", "/sent", "/compose", "/nothing")
+PAGES = (
+    "/reports/history",
+    "/reports/threats",
+    "/inbox",
+    "/sent",
+    "/compose",
+    "/nothing",
+    "/referrals",
+    "/people/find",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What queue tells reports, for tests of pages that show what only screening brings about."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from protos.events.v1 import queue_pb2 as queue
@@ -66,4 +67,6 @@ def _publish(stack: Stack, subject: str, event: Any) -> None:
         await bus.publish(subject, event.SerializeToString(), event.event_id)
         await bus.close()
 
-    asyncio.run(publish())
+    # A thread of its own, since the browser tests' thread has a loop already.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(publish())).result()
