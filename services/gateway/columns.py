@@ -59,6 +59,16 @@ _THREATS = (
     Column("referral", "Referral"),
     Column("acknowledge", "Acknowledge", is_sortable=False),
 )
+_SCHEDULED = (
+    Column("start_date", "Start date", "date"),
+    Column("sent_time", "Sent time"),
+    Column("recursion", "Recursion"),
+    Column("next_send_date", "Next send date", "date"),
+    Column("end_date", "End date", "date"),
+    Column("created_by", "Created by"),
+    Column("type", "Type"),
+    Column("emergency", "Emergency", "tick"),
+)
 _DELIVERY = (
     Column("last_update", "Last update", "date"),
     Column("status", "Status"),
@@ -76,6 +86,7 @@ _EXPIRATION = Column("expiration", "Expiration", "date")
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
     "threats": _THREATS,
+    "scheduled": _SCHEDULED,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
     "threat-recipients": _DELIVERY,

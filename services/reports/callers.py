@@ -34,7 +34,7 @@ def actor_of(viewer: Viewer) -> Actor:
     return Actor(viewer.person_id, viewer.name)
 
 
-def check_all_users(viewer: Viewer, wanted: pb.Filter) -> None:
+def check_all_users(viewer: Viewer, wanted: pb.Filter | pb.SearchSchedulesRequest) -> None:
     """Statement 36: the tick is refused to whoever may not have it."""
     if wanted.view_all_users and not viewer.all_users:
         raise PermissionDenied("ALL_USERS_NOT_ALLOWED", "Your profile does not include messages of other users.")

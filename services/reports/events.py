@@ -4,7 +4,7 @@ Progress may come before its message, a release before its submission: nothing i
 """
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,19 +18,26 @@ from services.kit.db import transaction
 from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
 from services.reports.metrics import events_applied, progress_lag
-from services.reports.store import intake
+from services.reports.store import intake, schedules
 from services.reports.store.review import Acknowledgement, Standing
 
 REVIEW_CHANGED = "reports.review.changed.v1"
 DURABLE = "reports-queue"
 QUEUE = Subscribing(
-    "queue", DURABLE, ("queue.message.*.v1", "queue.entry.progressed.v1"), batch=100, workers=2, ack_wait_seconds=30
+    "queue",
+    DURABLE,
+    ("queue.message.*.v1", "queue.entry.progressed.v1", "queue.schedule.changed.v1"),
+    batch=100,
+    workers=2,
+    ack_wait_seconds=30,
 )
+SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 _PARSERS: dict[str, Any] = {
     "queue.message.submitted.v1": queue.MessageSubmitted,
     "queue.message.withheld.v1": queue.MessageWithheld,
     "queue.message.released.v1": queue.MessageReleased,
     "queue.entry.progressed.v1": queue.EntryProgressed,
+    SCHEDULE_CHANGED: queue.ScheduleChanged,
 }
 
 
@@ -49,8 +56,11 @@ class QueueEvents:
         async with transaction(self._engine) as connection:
             fresh = await first_times(connection, DURABLE, [message.event_id for _, message in known])
             new = {message.event_id: (each.subject, message) for each, message in known if message.event_id in fresh}
-            await intake.lock_messages(connection, [_message_id(message) for _, message in new.values()])
-            moved = await _apply(connection, [message for _, message in new.values()])
+            for message in (each for subject, each in new.values() if subject == SCHEDULE_CHANGED):
+                await schedules.keep(connection, schedule_row(message))
+            others = [message for subject, message in new.values() if subject != SCHEDULE_CHANGED]
+            await intake.lock_messages(connection, [_message_id(message) for message in others])
+            moved = await _apply(connection, others)
             await intake.tell_moved(connection, sorted(moved))
         _measure(list(new.values()))
 
@@ -175,6 +185,33 @@ def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:
 def word(enum: Any, prefix: str, number: int) -> str:
     """Return the word of a contract's number: CHANNEL_EMAIL is email."""
     return str(enum.Name(number)).removeprefix(prefix).lower()
+
+
+def schedule_row(event: queue.ScheduleChanged) -> dict[str, Any]:
+    """Return a schedule as it is kept."""
+    return {
+        **{name: getattr(event, name) for name in _SCHEDULE},
+        "school_ids": list(event.school_ids),
+        "channels": [_CHANNEL_NAMES[each] for each in event.channels if each in _CHANNEL_NAMES],
+        "start_date": date.fromisoformat(event.start_date),
+        "end_date": date.fromisoformat(event.end_date) if event.end_date else None,
+        "next_at": event.next_at.ToDatetime(UTC) if event.HasField("next_at") else None,
+    }
+
+
+_SCHEDULE = (
+    "schedule_id",
+    "version",
+    "state",
+    "sender_id",
+    "sender_name",
+    "sender_school_id",
+    "subject",
+    "is_emergency",
+    "send_time",
+    "rule",
+)
+_CHANNEL_NAMES = {number: name.removeprefix("CHANNEL_").lower() for name, number in types.Channel.items() if number}
 
 
 def _message_id(message: Any) -> str:

@@ -1,5 +1,6 @@
 """Rows to proto messages."""
 
+from datetime import datetime
 from typing import Any
 
 from protos.reports.v1 import reports_pb2 as pb
@@ -86,6 +87,20 @@ def verdict_message(row: Row) -> types.Verdict:
 def page_message(page: Page) -> types.PageInfo:
     """Return where a page stands."""
     return types.PageInfo(number=page.number, size=page.size, total_rows=page.total_rows, total_pages=page.total_pages)
+
+
+def schedule_message(row: Row, now: datetime) -> pb.ScheduleRow:
+    """Return a scheduled message. Between a sending and its event its next time is not known (statement 138)."""
+    next_at = row["next_at"]
+    return pb.ScheduleRow(
+        schedule_id=str(row["schedule_id"]),
+        start_date=row["start_date"].isoformat(),
+        next_at=next_at if next_at and next_at > now else None,
+        end_date=row["end_date"].isoformat() if row["end_date"] else "",
+        channels=[types.Channel.Value(f"CHANNEL_{each.upper()}") for each in row["channels"]],
+        is_paused=row["state"] == "paused",
+        **{name: row[name] for name in ("send_time", "rule", "sender_id", "sender_name", "is_emergency", "subject")},
+    )
 
 
 def audit_message(row: Row) -> pb.AuditRecord:

@@ -21,8 +21,10 @@ from services.reports.domain import (
     Report,
     Rule,
     Search,
+    Sight,
     day_bounds,
 )
+from services.reports.store.schedules import SORTS, Wanted
 
 _MOST_IDS = 1000
 _MOST_RULES = 20
@@ -119,6 +121,24 @@ def read_page(request: types.PageRequest) -> tuple[int, int]:
         problems.add("/page/size", f"A page has 1 to {LARGEST_PAGE} rows.")
     problems.refuse("PAGE_INVALID")
     return request.number, request.size
+
+
+def read_schedules(asked: pb.SearchSchedulesRequest, sight: Sight, zone: str) -> Wanted:
+    """Return a search of schedules; InvalidArgument names every mistake."""
+    problems = _Problems()
+    days: list[date | None] = []
+    for name, text in (("start_date", asked.start_date), ("end_date", asked.end_date)):
+        try:
+            days.append(date.fromisoformat(text) if text else None)
+        except ValueError:
+            days.append(None)
+            problems.add(f"/{name}", "Enter a date like 2026-11-14.")
+    senders = _ids("sender_ids", asked.sender_ids, problems)
+    sort = asked.sort.column or "next_send_date"
+    if sort not in SORTS:
+        problems.add("/sort/column", f"One of {', '.join(SORTS)}.")
+    problems.refuse("SEARCH_MALFORMED")
+    return Wanted(sight, zone, days[0], days[1], senders, sort, asked.sort.descending)
 
 
 def read_order(sort: types.Sort) -> Order:

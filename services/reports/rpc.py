@@ -13,7 +13,7 @@ from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
 from services.reports import messages, requests
-from services.reports.actions import reading, referring, reviewing
+from services.reports.actions import reading, referring, reviewing, scheduled
 from services.reports.callers import (
     AUDIT,
     FLAGS,
@@ -85,6 +85,17 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         searches.add(1, {"report": report})
         search_duration.record(time.monotonic() - started, {"report": report})
         return found
+
+    async def SearchSchedules(self, request: pb.SearchSchedulesRequest, context: Any) -> pb.SearchSchedulesResponse:
+        """See the proto."""
+        viewer = permitted(REPORTS)
+        check_all_users(viewer, request)
+        now = self._clock()
+        wanted = requests.read_schedules(request, sight_of(viewer), self._zone)
+        found, page = await scheduled.search(self._engine, wanted, *requests.read_page(request.page))
+        return pb.SearchSchedulesResponse(
+            rows=[messages.schedule_message(row, now) for row in found], page=messages.page_message(page)
+        )
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Any) -> pb.GetEntryResponse:
         """See the proto."""

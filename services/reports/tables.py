@@ -104,6 +104,25 @@ referrals = sa.Table(
     sa.Column("created_by_id", _text, nullable=False),
     sa.Column("created_by_name", _text, nullable=False),
 )
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("schedule_id", _id, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("state", _text, nullable=False),
+    sa.Column("sender_id", _text, nullable=False),
+    sa.Column("sender_name", _text, nullable=False),
+    sa.Column("sender_school_id", _text, nullable=False),
+    sa.Column("school_ids", ARRAY(_text), nullable=False),
+    sa.Column("subject", _text, nullable=False),
+    sa.Column("channels", ARRAY(_text), nullable=False),
+    sa.Column("is_emergency", sa.Boolean, nullable=False),
+    sa.Column("start_date", sa.Date, nullable=False),
+    sa.Column("send_time", _text, nullable=False),
+    sa.Column("rule", _text, nullable=False),
+    sa.Column("end_date", sa.Date, nullable=True),
+    sa.Column("next_at", _at, nullable=True),
+)
 audit_records = sa.Table(
     "audit_records",
     metadata,

@@ -9,6 +9,7 @@ import pytest
 from services.kit.clock import utc_now
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
+from tests.support.eventually import eventually_sync
 
 DAY = (utc_now() + timedelta(days=40)).date()
 LATER: dict[str, Any] = {"when": "later", "start_date": DAY.isoformat(), "send_time": "08:05"}
@@ -99,3 +100,42 @@ def test_another_persons_schedule_is_not_there(stack: Stack) -> None:
     assert other.get(f"{place}/edit").status_code == 404
     assert other.post(f"{place}/cancel").status_code == 404
     assert stack.browser("pri").get(place).status_code == 200
+
+
+@pytest.mark.accepts(132, 133, 136, 137, 141, 142)
+def test_the_tab_lists_what_is_scheduled_and_follows_its_changes(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    place = scheduled(browser, form(stack, **DAILY, subject="Tab"))
+    title = "Open the schedule: Tab"
+
+    def page(**query: str) -> str:
+        return browser.get("/reports/scheduled", query_string=query).get_data(as_text=True)
+
+    def is_listed() -> str:
+        found = page()
+        assert title in found
+        return found
+
+    found = eventually_sync(is_listed)
+    assert "Every day" in found
+    assert "Ida Cole" in found
+    assert "8:05 am" in found
+    for name in ('name="type"', 'name="school"', 'name="from_time"'):
+        assert name not in found
+    assert title not in page(searched="1", end="2020-01-01")
+    assert "Enter a date like" in page(start="soon")
+    for column in ("start_date", "sent_time", "recursion", "next_send_date", "end_date", "created_by", "type"):
+        assert title in page(sort=column, order="desc")
+    browser.post(f"{place}/pause")
+
+    def is_paused() -> None:
+        assert '<span class="quiet">Paused</span>' in page()
+
+    eventually_sync(is_paused)
+    browser.post(f"{place}/cancel")
+
+    def is_gone() -> None:
+        assert title not in page()
+
+    eventually_sync(is_gone)
+    assert stack.browser("mum").get("/reports/scheduled").status_code == 403

@@ -1,0 +1,59 @@
+"""Communication Reports › Scheduled Messages: upcoming and recurring messages (section K)."""
+
+from flask import Blueprint, render_template, request
+
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
+from services.gateway.routes.history import hidden_columns, senders_for
+from services.gateway.searches import Search, read_search
+from services.gateway.state import gateway, person
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("scheduled", __name__)
+PATH = "/reports/scheduled"
+_COLUMNS = {column.key for column in REPORTS["scheduled"]}
+
+
+def _read() -> Search:
+    """Return the search of the address; the next to go out comes first."""
+    search = read_search(PATH, "scheduled", request.args, person())
+    column = request.args.get("sort", "")
+    search.sort.column = column if column in _COLUMNS else "next_send_date"
+    search.sort.descending = request.args.get("order") == "desc"
+    return search
+
+
+def _find(search: Search) -> reports.SearchSchedulesResponse:
+    """Ask reports for a page; an address with mistakes finds nothing."""
+    if search.problems:
+        return reports.SearchSchedulesResponse()
+    wanted = reports.SearchSchedulesRequest(
+        start_date=search.filter.start_date,
+        end_date=search.filter.end_date,
+        sender_ids=search.filter.sender_ids,
+        view_all_users=search.filter.view_all_users,
+        sort=search.sort,
+        page=search.page,
+    )
+    with translated():
+        answer: reports.SearchSchedulesResponse = gateway().clients.reports.SearchSchedules(wanted)
+    return answer
+
+
+@blueprint.get(PATH)
+@requires(Permission.COMMUNICATION_REPORTS)
+def show() -> str:
+    """Show what is scheduled."""
+    search, hidden = _read(), hidden_columns("scheduled")
+    return render_template(
+        "scheduled.html",
+        search=search,
+        answer=_find(search),
+        report="scheduled",
+        columns=shown("scheduled", hidden),
+        all_columns=REPORTS["scheduled"],
+        hidden=hidden,
+        senders=senders_for(search),
+    )
