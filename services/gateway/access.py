@@ -41,7 +41,7 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.MANAGE_PROFILES: frozenset({"directory.write"}),
     Permission.MANAGE_DIRECTORY: frozenset({"directory.write"}),
     Permission.VIEW_AUDIT: frozenset({"reports.audit"}),
-    Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write"}),
+    Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write", "queue.rescreen"}),
 }
 
 

@@ -17,7 +17,7 @@ from services.moderation import score
 from services.moderation.actions import Screening
 from services.moderation.config import Config
 from services.moderation.conversing import Conversations
-from services.moderation.events import SCREENING, Handler, keep_trying
+from services.moderation.events import RESCREENING, SCREENING, Handler, keep_trying
 from services.moderation.judging import Judge
 from services.moderation.model.scoring import load_model
 from services.moderation.policies import Policies
@@ -47,11 +47,14 @@ async def serve(config: Config, life: Lifecycle) -> None:
         ModerationServicer(screening),
         moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
-    consumer = Consumer(bus, SCREENING, Handler(screening))
+    consumer = Consumer(bus, SCREENING, Handler(screening.screen))
+    again = Consumer(bus, RESCREENING, Handler(screening.screen_again))
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("waiting", keep_trying(screening))
     life.spawn("consumer", consumer.run())
     life.on_stop("consumer", consumer.stop)
+    life.spawn("consumer again", again.run())
+    life.on_stop("consumer again", again.stop)
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

@@ -25,6 +25,7 @@ from services.moderation.providers.base import ProviderUnavailable, Text
 VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
+_LONGEST_TURN_SECONDS = 10.0
 _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 50
@@ -56,6 +57,19 @@ class Screening:
                     await self._conclude(request, self.judge.judge)
                 except ProviderUnavailable:
                     await self._wait(request)
+
+    async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
+        """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""
+        for request in wanted:
+            await self.precedence.turn(_LONGEST_TURN_SECONDS)
+            async with transaction(self.engine) as connection:
+                done = await store.judged(connection, [request.event_id])
+            if done:
+                continue
+            try:
+                await self._conclude(request, self.judge.judge)
+            except ProviderUnavailable:
+                await self._wait(request)
 
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
@@ -100,13 +114,15 @@ class Screening:
                 return
             if row["holds"] and not row["context_messages"]:
                 await store.mark_held(connection, request.message_id)
-            await add_event(connection, VERDICT_REACHED, events.VerdictReached(verdict=verdict_message(row)))
+            event = events.VerdictReached(verdict=verdict_message(row), rescreening_id=request.rescreening_id)
+            await add_event(connection, VERDICT_REACHED, event)
         _measure(row, (row["reached_at"] - request.requested_at.ToDatetime(row["reached_at"].tzinfo)).total_seconds())
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
         """Return the verdict on a message alone, or among its neighbours where that is graver."""
         texts = texts_of(request, policy)
-        together = await self.conversations.together(request, texts)
+        # What is judged again was said long ago: the texts around it are gone.
+        together = None if request.rescreening_id else await self.conversations.together(request, texts)
         alone = await ask(texts)
         row = verdict_row(request, alone, policy, self.clock())
         if together is None or row["holds"]:
@@ -158,6 +174,7 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "is_uncertain": judgement.is_uncertain,
         "phrases": list(phrases),
         "author_key": request.author_key,
+        "is_rescreening": bool(request.rescreening_id),
         "context_messages": 0,
     }
 

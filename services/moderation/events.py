@@ -1,7 +1,7 @@
 """What moderation consumes: requests of the queue. The durable is shared by all replicas."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -19,14 +19,23 @@ SCREENING = Subscribing(
     batch=8,
     workers=2,
 )
+RESCREENING = Subscribing(
+    service="queue",
+    durable="moderation-rescreening",
+    subjects=("queue.rescreening.requested.v1",),
+    batch=1,
+    workers=1,
+)
+"""Apart from SCREENING, so that a period which is judged again never stands before a message that waits."""
 _PAUSE_SECONDS = 1.0
 
 
 class Handler:
     """Screens a batch of requests; acknowledged when each has its verdict or waits in the database."""
 
-    def __init__(self, screening: Screening) -> None:
-        self._screening = screening
+    def __init__(self, screen: Callable[[Sequence[requests.ScreeningRequested]], Awaitable[None]]) -> None:
+        """Take what screens them: the first time, or again."""
+        self._screen = screen
 
     async def __call__(self, events: Sequence[Event]) -> None:
         """Raise Poison for what is no request; the consumer finds the one at fault."""
@@ -36,7 +45,7 @@ class Handler:
             raise Poison("not a ScreeningRequested") from problem
         for request, event in zip(wanted, events, strict=True):
             request.event_id = event.event_id
-        await self._screening.screen(wanted)
+        await self._screen(wanted)
 
 
 async def keep_trying(screening: Screening) -> None:

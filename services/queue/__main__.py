@@ -14,7 +14,7 @@ from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
-from services.queue.actions import receipts, upkeep
+from services.queue.actions import receipts, rescreening, upkeep
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
 from services.queue.clients import Directory
@@ -87,6 +87,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
             min(10.0, config.silent_ask_seconds),
             lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds),
         ),
+        "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now)),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }

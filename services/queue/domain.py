@@ -14,6 +14,9 @@ One entry (one channel of a message) to one recipient is a delivery. Its state m
 that the recipient has it. Everything after `handed_off` is final; a resend makes a new delivery and moves nothing.
 The one exception is a hard bounce after delivery: the recipient did not receive it, so Sent becomes Error.
 
+A message that is judged again after its release may be pulled back: what is pending, or comes back from a dispatcher,
+becomes withheld; what was handed over keeps its state.
+
 A delivery without an outcome row stands where its batch stands: batches are held, pending, claimed or withheld.
 """
 
@@ -78,9 +81,9 @@ class Screening(StrEnum):
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.HELD: frozenset({State.PENDING, State.WITHHELD, State.CANCELLED}),
-    State.PENDING: frozenset({State.CLAIMED, State.EXPIRED, State.CANCELLED}),
+    State.PENDING: frozenset({State.CLAIMED, State.EXPIRED, State.CANCELLED, State.WITHHELD}),
     State.CLAIMED: frozenset(
-        {State.PENDING, State.HANDED_OFF, State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT}
+        {State.PENDING, State.HANDED_OFF, State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT, State.WITHHELD}
     ),
     State.HANDED_OFF: frozenset({State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT, State.PENDING}),
     State.SENT: frozenset({State.ERROR}),

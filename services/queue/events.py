@@ -12,6 +12,7 @@ from services.kit.consumer import Consumer, Subscribing
 from services.kit.db import transaction
 from services.kit.handling import Event, Poison
 from services.kit.outbox import first_time
+from services.queue.actions.rescreening import apply_verdict_again
 from services.queue.actions.screening import apply_verdict
 
 VERDICTS = "moderation.verdict.reached.v1"
@@ -39,4 +40,9 @@ async def on_verdict(engine: AsyncEngine, clock: Clock, event: Event) -> None:
     async with transaction(engine) as connection:
         if await first_time(connection, DURABLE, reached.event_id):
             raw = verdict.SerializeToString()
-            await apply_verdict(connection, verdict.message_id, raw, clock(), holds=holds)
+            if reached.rescreening_id:
+                await apply_verdict_again(
+                    connection, reached.rescreening_id, verdict.message_id, raw, clock(), holds=holds
+                )
+            else:
+                await apply_verdict(connection, verdict.message_id, raw, clock(), holds=holds)

@@ -19,6 +19,7 @@ WITHHELD = "queue.message.withheld.v1"
 RELEASED = "queue.message.released.v1"
 CANCELLED = "queue.message.cancelled.v1"
 SCREENING_REQUESTED = "queue.screening.requested.v1"
+RESCREENING_REQUESTED = "queue.rescreening.requested.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 
@@ -41,18 +42,32 @@ async def ask_for_screening(
     connection: AsyncConnection, message: Message, entries: Sequence[Entry], recipients: Sequence[str], now: datetime
 ) -> None:
     """Ask moderation for a verdict. `recipients` are what identifies them; only a digest of it leaves."""
+    event = _question(message, entries, now)
+    event.conversation_key = _pseudonym(message.sender.person_id, *sorted(recipients))
+    await add_event(connection, SCREENING_REQUESTED, event)
+
+
+async def ask_again(
+    connection: AsyncConnection, message: Message, entries: Sequence[Entry], rescreening_id: str, now: datetime
+) -> None:
+    """Ask moderation for another verdict on what was delivered, behind everything that waits for its first."""
+    event = _question(message, entries, now)
+    event.rescreening_id = rescreening_id
+    await add_event(connection, RESCREENING_REQUESTED, event)
+
+
+def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:
     texts = list(dict.fromkeys(text for text in (message.subject, message.body, *(e.text for e in entries)) if text))
     event = events.ScreeningRequested(
         message_id=message.message_id,
         texts=texts,
         author_key=_pseudonym(message.sender.person_id),
-        conversation_key=_pseudonym(message.sender.person_id, *sorted(recipients)),
         school_id=message.sender.school_id,
         grade=message.sender.grade,
         language=message.language,
     )
     event.requested_at.FromDatetime(now)
-    await add_event(connection, SCREENING_REQUESTED, event)
+    return event
 
 
 async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime) -> None:

@@ -236,6 +236,8 @@ class Content:
     kind: int
     recording_id: str | None = None
     """What a recorded call plays."""
+    is_withheld: bool = False
+    """It was pulled back after it had been released: what comes back from a provider does not go out again."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
-from services.queue import metrics, past_words, words
-from services.queue.actions import consenting, control, history, reading, receipts, standing, submit
+from services.queue import metrics, past_words, rescreening_words, words
+from services.queue.actions import consenting, control, history, reading, receipts, rescreening, standing, submit
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
 from services.queue.events_out import summed
@@ -122,6 +122,20 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         return pb.ListDeliveriesResponse(
             deliveries=[words.delivery(row) for row in rows], page=words.page_of(request.page, total)
         )
+
+    async def RescreenMessages(self, request: pb.RescreenMessagesRequest, context: Any) -> pb.RescreenMessagesResponse:
+        """Judge again what was delivered in a period."""
+        caller = current_caller()
+        rescreening.check_may_rescreen(caller)
+        wanted = rescreening_words.rescreening(request.rescreening, caller, self._clock())
+        begun = await rescreening.begin(self._engine, wanted)
+        return pb.RescreenMessagesResponse(rescreening=rescreening_words.rescreening_message(begun))
+
+    async def ListRescreenings(self, request: pb.ListRescreeningsRequest, context: Any) -> pb.ListRescreeningsResponse:
+        """Answer the latest periods that were judged again."""
+        rescreening.check_may_rescreen(current_caller())
+        found = await rescreening.latest(self._engine)
+        return pb.ListRescreeningsResponse(rescreenings=[rescreening_words.rescreening_message(each) for each in found])
 
     async def RecordReceipts(self, request: pb.RecordReceiptsRequest, context: Any) -> pb.RecordReceiptsResponse:
         """Take what providers say."""

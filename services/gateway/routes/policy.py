@@ -1,12 +1,14 @@
 """The screening policy: what is in force, what a change would have done, its versions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from protos.moderation.v1 import moderation_pb2 as pb
+from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import policies
 from services.gateway.access import Permission
@@ -14,12 +16,40 @@ from services.gateway.auth import requires
 from services.gateway.pages import schools, visible_schools
 from services.gateway.policies import Form
 from services.gateway.state import gateway, person
-from services.kit.errors import Aborted, InvalidArgument, ServiceError
+from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
+from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("policy", __name__)
 PATH = "/policy"
 _TRY_SECONDS = 25.0
+
+
+@dataclass
+class Asked:
+    """A period to judge again as it was filled in: ISO days of the district, both included."""
+
+    key: str
+    first: str = ""
+    last: str = ""
+    reason: str = ""
+
+    @classmethod
+    def read(cls, form: Mapping[str, str]) -> "Asked":
+        """Return what the form says."""
+        return cls(*(form.get(name, "")[:1000] for name in ("key", "first", "last", "reason")))
+
+    def message(self) -> queue.Rescreening:
+        """Return the period for queue. InvalidArgument when a day cannot be read."""
+        try:
+            first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)
+            after = last + timedelta(days=1)
+        except (ValueError, OverflowError):
+            raise InvalidArgument("RESCREENING_INVALID", "Name the first and the last day.") from None
+        message = queue.Rescreening(rescreening_id=self.key, reason=self.reason)
+        message.since.FromDatetime(datetime.combine(first, time.min, gateway().zone))
+        message.before.FromDatetime(datetime.combine(after, time.min, gateway().zone))
+        return message
 
 
 @dataclass
@@ -76,6 +106,35 @@ def version(version: int) -> str:
     return render_template(
         "policy_version.html", policy=shown, changes=policies.changes(earlier, shown, _titles()), titles=_titles()
     )
+
+
+@blueprint.post(f"{PATH}/rescreenings")
+@requires(Permission.MANAGE_POLICY)
+def judge_again() -> Response | tuple[str, int]:
+    """Begin to judge again what was delivered on some days."""
+    asked = Asked.read(request.form)
+    try:
+        wanted = asked.message()
+        with translated():
+            gateway().clients.queue.RescreenMessages(queue.RescreenMessagesRequest(rescreening=wanted))
+    except (InvalidArgument, FailedPrecondition, PermissionDenied) as problem:
+        policy = _policy()
+        form = policies.form_of(policy, person().visible_schools)
+        status = 400 if isinstance(problem, InvalidArgument) else 409
+        return _page(form, now=_try(policy), problem=problem, asked=asked), status
+    return redirect(f"{PATH}#again", 303)
+
+
+def _rescreenings() -> list[queue.Rescreening]:
+    """Return the latest periods; none for who does not see the whole district, or when queue does not answer."""
+    if "*" not in person().visible_schools:
+        return []
+    try:
+        with translated():
+            found = gateway().clients.queue.ListRescreenings(queue.ListRescreeningsRequest(), timeout=2)
+    except ServiceError:
+        return []
+    return list(found.rescreenings)
 
 
 def _policy(number: int = 0) -> pb.Policy:
@@ -143,6 +202,7 @@ def _page(
     problem: ServiceError | None = None,
     note: str = "",
     was_changed: bool = False,
+    asked: Asked | None = None,
 ) -> str:
     with translated():
         stub = gateway().clients.moderation
@@ -158,6 +218,8 @@ def _page(
         was_changed=was_changed,
         versions=versions,
         backlog=backlog,
+        rescreenings=_rescreenings(),
+        asked=asked or Asked(new_id()),
         schools=visible_schools(person()),
         is_district="*" in person().visible_schools,
         merged_rules=policies.merged_rules,

@@ -119,8 +119,10 @@ async def send(dispatcher: Dispatcher, work: Work, stopped: set[str]) -> None:
 
 
 def _decided(work: Work, stopped: set[str]) -> list[Outcome]:
-    """Return outcomes that need no provider: wrong contacts, consent withdrawn, the portal inbox alone."""
+    """Return outcomes that need no provider: wrong contacts, no consent, the portal inbox alone, a late verdict."""
     attempt = work.batch.attempt
+    if work.content.is_withheld:
+        return [Outcome(each.number, State.WITHHELD, attempt, "lantern") for each in work.recipients]
     found = []
     for each in work.recipients:
         if each.problem:

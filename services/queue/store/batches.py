@@ -65,6 +65,7 @@ _RECIPIENTS = sa.text(
 # of the entry for every recipient of the batch, as long as the tables had not been analysed: seconds for each batch.
 _CONTENT = sa.text(
     "SELECT m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
+    " m.screening = 'withheld' AS is_withheld,"
     " e.recording_id::text AS recording_id FROM entries e"
     " JOIN messages m ON m.message_id = e.message_id WHERE e.entry_id = :entry_id"
 )
@@ -158,6 +159,15 @@ async def withhold(connection: AsyncConnection, message_id: str, now: datetime) 
     """Stop the held batches of a message for good; return entry, school and how many recipients."""
     statement = sa.text(
         "UPDATE batches SET state = 'withheld', changed_at = :now WHERE message_id = :message_id AND state = 'held'"
+        " RETURNING entry_id::text, school_id, cardinality(numbers)"
+    )
+    return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))
+
+
+async def withhold_pending(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
+    """Stop the waiting batches of a message that was released; return entry, school and how many recipients."""
+    statement = sa.text(
+        "UPDATE batches SET state = 'withheld', changed_at = :now WHERE message_id = :message_id AND state = 'pending'"
         " RETURNING entry_id::text, school_id, cardinality(numbers)"
     )
     return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))

@@ -43,6 +43,11 @@ async def withdraw_unseen(connection: AsyncConnection, message_id: str, now: dat
     await connection.execute(statement, {"message_id": message_id, "now": now})
 
 
+async def withdraw(connection: AsyncConnection, message_id: str) -> None:
+    """Take a message out of every inbox, read or not: it is in no list, count, search or preview any more."""
+    await connection.execute(sa.text("DELETE FROM inbox_items WHERE message_id = :id"), {"id": message_id})
+
+
 async def count(
     connection: AsyncConnection, person_id: str, now: datetime, query: str, *, is_unread: bool
 ) -> tuple[int, int]:

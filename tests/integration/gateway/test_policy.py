@@ -117,3 +117,21 @@ def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_ma
 
     eventually_sync(is_listed, 30)
     assert "Students to keep an eye on" not in stack.browser("tea").get("/reports/history").get_data(as_text=True)
+
+
+def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(stack: Stack) -> None:
+    district = stack.browser("off")
+    page = "/policy"
+    key = re.search(r'name="key" value="([^"]+)"', district.get(page).get_data(as_text=True))
+    assert key
+    today = stack.clock().date().isoformat()
+    wanted = {"key": key[1], "first": today, "last": today, "reason": " "}
+    refused = district.post("/policy/rescreenings", wanted, page=page)
+    assert refused.status_code == 400
+    assert "cannot be judged again" in refused.get_data(as_text=True)
+    assert district.post("/policy/rescreenings", wanted | {"last": "never"}, page=page).status_code == 400
+    for _ in range(2):
+        assert district.post("/policy/rescreenings", wanted | {"reason": "A trial."}, page=page).status_code == 303
+    assert len(re.findall("At work", district.get(page).get_data(as_text=True))) == 1
+    other = district.post("/policy/rescreenings", wanted | {"key": new_id(), "reason": "Again."}, page=page)
+    assert (other.status_code, "Wait until it is through" in other.get_data(as_text=True)) == (409, True)

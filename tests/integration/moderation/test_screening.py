@@ -11,7 +11,9 @@ from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
+from services.kit.errors import ResourceExhausted
 from services.kit.ids import new_id
+from services.moderation import actions
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category
@@ -184,3 +186,28 @@ async def test_a_vendor_that_keeps_failing_is_left_alone_for_a_while(
     with pytest.raises(ProviderUnavailable, match="circuit_open"):
         await judge.judge([text])
     assert not judge.is_available
+
+
+async def test_what_is_judged_again_has_a_verdict_of_its_own_that_names_its_period(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    first = asked(DANGER)
+    again = requests.ScreeningRequested()
+    again.CopyFrom(first)
+    again.event_id, again.rescreening_id = new_id(), new_id()
+    await screening().screen([first])
+    for _ in range(2):
+        await screening().screen_again([again])
+    found = await rows(moderation_engine, verdicts)
+    assert sorted(row["is_rescreening"] for row in found) == [False, True]
+    told = [events.VerdictReached.FromString(row["payload"]) for row in await rows(moderation_engine, outbox)]
+    assert [each.rescreening_id for each in told] == ["", again.rescreening_id]
+
+
+async def test_what_is_judged_again_waits_while_a_students_message_is_judged(
+    screening: Callable[..., Screening], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_LONGEST_TURN_SECONDS", 0.01)
+    worker = screening()
+    with worker.precedence.of_students(), pytest.raises(ResourceExhausted):
+        await worker.screen_again([asked(HARMLESS)])

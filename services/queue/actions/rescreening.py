@@ -1,0 +1,107 @@
+"""Judging again what was delivered, and pulling back what should not have been.
+
+A period is walked a piece at a time; how far it has come commits with the questions, so a crash asks nothing twice and
+leaves nothing out. Verdicts come back as events: one that holds takes the message out of inboxes and stops what has
+not left. What had arrived stays recorded as sent. A message that is withheld is never let go here: people decide that.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.kit.auth import Caller
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue import events_out
+from services.queue.domain import Deltas, Screening, State
+from services.queue.store import batches, counts, inbox, messages, rescreenings
+from services.queue.store.rescreenings import Rescreening
+
+_ASKED_AT_ONCE = 50
+_MOST_UNJUDGED = 500
+"""Questions that wait for their answer: more would only lie in the stream."""
+_NAMES_TOLD = 50
+_SHOWN = 20
+_LONGEST_REASON = 500
+
+
+async def begin(engine: AsyncEngine, wanted: Rescreening) -> Rescreening:
+    """Begin to judge a period again; the same id again is the one that was begun.
+
+    InvalidArgument names what is wrong; FailedPrecondition while another period is not through.
+    """
+    _check(wanted)
+    async with transaction(engine) as connection:
+        if not await rescreenings.add(connection, wanted):
+            raise FailedPrecondition(
+                "RESCREENING_RUNS", "Another period is being judged again. Wait until it is through."
+            )
+        found = await rescreenings.newest(connection, _SHOWN)
+    return next((each for each in found if each.rescreening_id == wanted.rescreening_id), wanted)
+
+
+def _check(wanted: Rescreening) -> None:
+    wrong = []
+    if not wanted.since < wanted.before:
+        wrong.append(("/before", "The period ends after it begins."))
+    if not 0 < len(wanted.reason) <= _LONGEST_REASON:
+        wrong.append(("/reason", f"Say why in 1 to {_LONGEST_REASON} characters."))
+    if wrong:
+        raise InvalidArgument("RESCREENING_INVALID", "The period cannot be judged again.", violations=wrong)
+
+
+def check_may_rescreen(caller: Caller) -> None:
+    """Raise PermissionDenied for a person who does not manage the whole district's policy."""
+    viewer = caller.viewer
+    if viewer and not ("manage_policy" in viewer.permissions and "*" in viewer.schools):
+        raise PermissionDenied("RESCREENING_NOT_ALLOWED", "This is for those who manage the whole district's policy.")
+
+
+async def latest(engine: AsyncEngine) -> list[Rescreening]:
+    """Return the latest periods with how far they have come, newest first."""
+    async with transaction(engine) as connection:
+        return await rescreenings.newest(connection, _SHOWN)
+
+
+async def ask_next(engine: AsyncEngine, clock: Clock) -> int:
+    """Ask about the next messages of the period at work; return how many."""
+    async with transaction(engine) as connection:
+        run = await rescreenings.take_unfinished(connection)
+        if run is None or run.asked - run.judged > _MOST_UNJUDGED:
+            return 0
+        found = await rescreenings.next_messages(connection, run, _ASKED_AT_ONCE)
+        now = clock()
+        for message_id in found:
+            message = await messages.find(connection, message_id)
+            if message is not None:
+                entries = await messages.entries_of(connection, message_id)
+                await events_out.ask_again(connection, message, entries, run.rescreening_id, now)
+        await rescreenings.advance(connection, run, found, None if len(found) == _ASKED_AT_ONCE else now)
+    return len(found)
+
+
+async def apply_verdict_again(
+    connection: AsyncConnection, rescreening_id: str, message_id: str, verdict: bytes, now: datetime, *, holds: bool
+) -> bool:
+    """Take a verdict of a period; True when it pulled the message back."""
+    is_withheld = holds and await _pull_back(connection, message_id, verdict, now)
+    await rescreenings.count_judged(connection, rescreening_id, is_withheld=is_withheld)
+    return is_withheld
+
+
+async def _pull_back(connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime) -> bool:
+    message = await messages.find(connection, message_id, lock=True)
+    if message is None or message.screening is not Screening.RELEASED:
+        return False
+    await messages.decide(connection, message_id, Screening.WITHHELD, verdict, now)
+    message.screening, message.verdict, message.decided_at = Screening.WITHHELD, verdict, now
+    deltas = Deltas()
+    for entry_id, school_id, how_many in await batches.withhold_pending(connection, message_id, now):
+        deltas.move(entry_id, school_id, State.PENDING, State.WITHHELD, how_many)
+    await counts.apply(connection, deltas, now)
+    await inbox.withdraw(connection, message_id)
+    snapshot = await messages.snapshot(connection, message)
+    names = await messages.recipient_names(connection, snapshot.entries[0], _NAMES_TOLD)
+    await events_out.tell_withheld(connection, snapshot, names, now)
+    return True

@@ -1,0 +1,38 @@
+"""Periods that are judged again: proto to our words and back."""
+
+from datetime import datetime
+
+from protos.queue.v1 import queue_pb2 as pb
+from services.kit.auth import Caller
+from services.queue import words
+from services.queue.store.rescreenings import Rescreening
+
+
+def rescreening(message: pb.Rescreening, caller: Caller, now: datetime) -> Rescreening:
+    """Return the period that somebody asks for; a time that is not set means now."""
+    return Rescreening(
+        rescreening_id=words.checked_id("rescreening/rescreening_id", message.rescreening_id),
+        since=words.moment(message.since) or now,
+        before=words.moment(message.before) or now,
+        reason=message.reason.strip(),
+        asked_by=caller.subject,
+        asked_by_name=caller.viewer.name if caller.viewer else caller.subject,
+        requested_at=now,
+    )
+
+
+def rescreening_message(found: Rescreening) -> pb.Rescreening:
+    """Return a period with how far it has come."""
+    return pb.Rescreening(
+        rescreening_id=found.rescreening_id,
+        since=words.stamp(found.since),
+        before=words.stamp(found.before),
+        reason=found.reason,
+        asked_by_name=found.asked_by_name,
+        requested_at=words.stamp(found.requested_at),
+        total=found.total,
+        asked=found.asked,
+        judged=found.judged,
+        withheld=found.withheld,
+        is_done=found.asked_all_at is not None and found.judged >= found.asked,
+    )

@@ -1,0 +1,100 @@
+"""Periods that are judged again: which, how far, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_COLUMNS = (
+    "rescreening_id::text AS rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at, total,"
+    " asked, judged, withheld, asked_all_at"
+)
+_RELEASED = "screening = 'released' AND NOT is_imported AND created_at < :before"
+
+
+@dataclass(frozen=True)
+class Rescreening:
+    """One row: a period [since, before) of sending that is judged again."""
+
+    rescreening_id: str
+    since: datetime
+    before: datetime
+    reason: str
+    asked_by: str
+    asked_by_name: str
+    requested_at: datetime
+    total: int = 0
+    """Messages of the period that were released when it began."""
+    asked: int = 0
+    judged: int = 0
+    withheld: int = 0
+    """Messages that were delivered and are withheld since."""
+    asked_all_at: datetime | None = None
+
+
+async def add(connection: AsyncConnection, new: Rescreening) -> bool:
+    """Begin one; False when another is not through. Nothing when this one was begun before."""
+    known = sa.text("SELECT 1 FROM rescreenings WHERE rescreening_id = :rescreening_id")
+    values = {**vars(new), "reached_at": new.since}
+    if (await connection.execute(known, values)).first():
+        return True
+    statement = sa.text(
+        "INSERT INTO rescreenings (rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at,"
+        " reached_at, total) VALUES (:rescreening_id, :since, :before, :reason, :asked_by, :asked_by_name,"
+        " :requested_at, :reached_at,"
+        f" (SELECT count(*) FROM messages WHERE {_RELEASED} AND created_at >= :since))"
+        " ON CONFLICT DO NOTHING RETURNING 1"
+    )
+    return (await connection.execute(statement, values)).first() is not None
+
+
+async def newest(connection: AsyncConnection, most: int) -> list[Rescreening]:
+    """Return the latest, newest first."""
+    query = sa.text(f"SELECT {_COLUMNS} FROM rescreenings ORDER BY requested_at DESC, rescreening_id LIMIT :most")
+    return [Rescreening(**row) for row in (await connection.execute(query, {"most": most})).mappings()]
+
+
+async def take_unfinished(connection: AsyncConnection) -> Rescreening | None:
+    """Return the one that has more to ask about, for this transaction alone; None when there is none."""
+    query = sa.text(f"SELECT {_COLUMNS} FROM rescreenings WHERE asked_all_at IS NULL FOR UPDATE SKIP LOCKED")
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return Rescreening(**row) if row else None
+
+
+async def next_messages(connection: AsyncConnection, run: Rescreening, limit: int) -> list[str]:
+    """Return the next released messages of a period, in the order of their sending."""
+    query = sa.text(
+        "SELECT message_id::text FROM messages WHERE (created_at, message_id) > (SELECT reached_at, reached_message"
+        " FROM rescreenings WHERE rescreening_id = :rescreening_id)"
+        f" AND {_RELEASED} ORDER BY created_at, message_id LIMIT :limit"
+    )
+    values = {"rescreening_id": run.rescreening_id, "before": run.before, "limit": limit}
+    return list((await connection.execute(query, values)).scalars())
+
+
+async def advance(connection: AsyncConnection, run: Rescreening, asked: Sequence[str], ended_at: Any) -> None:
+    """Record that these messages were asked about, and that they were the last ones when `ended_at` is a time."""
+    values = {"rescreening_id": run.rescreening_id, "asked": len(asked), "ended_at": ended_at}
+    if asked:
+        moved = sa.text(
+            "UPDATE rescreenings r SET reached_at = m.created_at, reached_message = m.message_id,"
+            " asked = r.asked + :asked FROM messages m"
+            " WHERE r.rescreening_id = :rescreening_id AND m.message_id = CAST(:last AS uuid)"
+        )
+        await connection.execute(moved, {**values, "last": asked[-1]})
+    ended = sa.text(
+        "UPDATE rescreenings SET asked_all_at = CAST(:ended_at AS timestamptz) WHERE rescreening_id = :rescreening_id"
+    )
+    await connection.execute(ended, values)
+
+
+async def count_judged(connection: AsyncConnection, rescreening_id: str, *, is_withheld: bool) -> None:
+    """Count a verdict of a period."""
+    statement = sa.text(
+        "UPDATE rescreenings SET judged = judged + 1, withheld = withheld + CAST(:withheld AS integer)"
+        " WHERE rescreening_id = CAST(:rescreening_id AS uuid)"
+    )
+    await connection.execute(statement, {"rescreening_id": rescreening_id, "withheld": int(is_withheld)})
