@@ -70,7 +70,16 @@ class System:
     @property
     def database_url(self) -> str:
         """The queue's database, for its owner: measurements look, and raw limits write, past the service."""
-        return self._environment.database_url("queue", as_owner=True)
+        return self.address_of("queue")
+
+    def address_of(self, service: str) -> str:
+        """Return the address of a service's database, for its owner."""
+        return self._environment.database_url(service, as_owner=True)
+
+    @property
+    def nats_url(self) -> str:
+        """The address of NATS."""
+        return self._environment.nats_url
 
     def start(self, service: str, process: str, name: str = "", **settings: str) -> None:
         """Start a process of a service, and wait until it is ready."""
