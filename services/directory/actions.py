@@ -1,6 +1,8 @@
 """What directory does, one function each."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import time
+from zoneinfo import available_timezones
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -12,7 +14,7 @@ from services.directory.store import audience, people, roster, settings
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
 from services.kit.db import transaction
-from services.kit.errors import Aborted, InvalidArgument, NotFound
+from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 
 _RECIPIENTS_PER_PIECE = 500
 _PROBLEMS_SHOWN = 1000
@@ -86,6 +88,23 @@ async def update_school(engine: AsyncEngine, school_id: str, is_excluded: bool) 
         row = await settings.set_excluded(connection, school_id, is_excluded)
         if row is None:
             raise NotFound("SCHOOL_UNKNOWN", "There is no such school.")
+        school = messages.school_message(row)
+        await events.tell_schools(connection, [school])
+    return school
+
+
+async def set_quiet_hours(
+    engine: AsyncEngine, school_id: str, hours: tuple[time, time] | None, viewer_schools: frozenset[str]
+) -> pb.School:
+    """Set a school's quiet hours and tell the others. NotFound when there is no such school in the viewer's sight."""
+    async with transaction(engine) as connection:
+        is_seen = "*" in viewer_schools or school_id in viewer_schools
+        row = await settings.set_quiet_hours(connection, school_id, hours) if is_seen else None
+        if row is None:
+            raise NotFound("SCHOOL_UNKNOWN", "There is no such school.")
+        if hours and row["time_zone"] not in available_timezones():
+            detail = [("/quiet_from", f"{row['time_zone']} is no time zone: correct the roster's metadata.timeZone.")]
+            raise FailedPrecondition("TIME_ZONE_UNKNOWN", "The school's time zone is not known.", violations=detail)
         school = messages.school_message(row)
         await events.tell_schools(connection, [school])
     return school

@@ -18,9 +18,10 @@ ROLE_NAMES: dict[int, Role] = {number: name for name, number in _ROLES.items()}
 
 
 def school_message(row: Row) -> pb.School:
-    """Return a school."""
+    """Return a school. Without quiet hours both of their fields are empty; midnight is 00:00."""
     fields = ("school_id", "sourced_id", "title", "is_excluded", "grades", "version", "time_zone")
-    return pb.School(**{name: row[name] for name in fields})
+    hours = {name: f"{row[name]:%H:%M}" for name in ("quiet_from", "quiet_until") if row[name] is not None}
+    return pb.School(**{name: row[name] for name in fields} | hours)
 
 
 def person_message(row: Row) -> pb.Person:

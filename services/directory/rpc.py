@@ -1,9 +1,11 @@
 """DirectoryService: proto to action to proto. Checks the form of each request; actions check the rest."""
 
 import io
+import re
 import uuid
 import zipfile
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from datetime import time
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +22,7 @@ from services.kit.errors import InvalidArgument, PermissionDenied
 _ROSTER_BYTES = 200 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _LIST_LIMIT = 5000
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _check_ids(field: str, values: Sequence[str], most: int) -> None:
@@ -75,6 +78,19 @@ def _roles(numbers: Sequence[int]) -> tuple[Role, ...]:
     return tuple(messages.ROLE_NAMES[number] for number in numbers)
 
 
+def _hours(begins: str, ends: str) -> tuple[time, time] | None:
+    """Return the hours, None for none. InvalidArgument with the field at fault."""
+    if not (begins or ends):
+        return None
+    fields = {"/quiet_from": begins, "/quiet_until": ends}
+    wrong = [(field, "Enter a time like 21:00.") for field, text in fields.items() if not _CLOCK.fullmatch(text)]
+    if not wrong and begins == ends:
+        wrong = [("/quiet_until", "Choose another time than the first.")]
+    if wrong:
+        raise InvalidArgument("QUIET_HOURS_INVALID", "The quiet hours are not in order.", violations=wrong)
+    return time.fromisoformat(begins), time.fromisoformat(ends)
+
+
 class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     """Answers DirectoryService from one database."""
 
@@ -100,6 +116,14 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         return pb.UpdateSchoolResponse(
             school=await actions.update_school(self._engine, request.school_id, request.is_excluded)
         )
+
+    async def SetQuietHours(self, request: pb.SetQuietHoursRequest, context: Any) -> pb.SetQuietHoursResponse:
+        """See the proto."""
+        _require("manage_directory")
+        _check_ids("school_id", [request.school_id], 1)
+        hours = _hours(request.quiet_from, request.quiet_until)
+        school = await actions.set_quiet_hours(self._engine, request.school_id, hours, _viewer_schools())
+        return pb.SetQuietHoursResponse(school=school)
 
     async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
         """See the proto."""

@@ -22,6 +22,8 @@ schools = sa.Table(
     sa.Column("time_zone", _text, nullable=False),
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("quiet_from", sa.Time, nullable=True),
+    sa.Column("quiet_until", sa.Time, nullable=True),
 )
 profiles = sa.Table(
     "profiles",

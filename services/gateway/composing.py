@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
@@ -12,7 +13,7 @@ from services.gateway.database import transaction
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.recurring import When
 from services.gateway.state import gateway
-from services.gateway.words import CALL_OUT, CALLS, CHANNELS, WAYS
+from services.gateway.words import CALL_OUT, CALLS, CHANNELS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.rpc_errors import translated
 
@@ -155,12 +156,20 @@ def _preview_list(entries: list[dict[str, str]]) -> directory.PreviewAudienceRes
     return answer
 
 
-def not_reached(draft: Draft, found: directory.PreviewAudienceResponse) -> Iterator[tuple[str, str, int]]:
-    """Yield for each chosen channel that does not reach everybody: its title, what they have not, how many they are."""
-    for channel in draft.channels:
-        way = WAYS[channel]
-        if (number := found.recipients - found.reachable.get(way.reach, 0)) > 0:
-            yield way.title, way.missing, number
+def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> list[queue.ChannelPreview]:
+    """Return what the queue would do with a checked draft by each channel, without doing it."""
+    header = header_of(draft, person)
+    if send_at:
+        header.send_at.FromDatetime(send_at)
+
+    def pieces() -> Iterator[queue.PreviewSubmissionRequest]:
+        yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(header=header))
+        for rows in _recipients(draft, person):
+            yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(recipients=rows))
+
+    with translated():
+        answer = gateway().clients.queue.PreviewSubmission(pieces(), timeout=_SUBMIT_SECONDS)
+    return list(answer.channels)
 
 
 def find_list(draft: Draft, person: Person) -> store.RecipientList:

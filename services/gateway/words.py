@@ -35,23 +35,14 @@ CALL_OUT = frozenset({types.CHANNEL_SMS, *CALLS})
 """Channels of the Call Out module."""
 
 
-class Way(NamedTuple):
-    """A channel as the composer offers it."""
-
-    title: str
-    reach: str
-    """How directory's preview counts whom it reaches."""
-    missing: str
-    """What those have not whom it does not reach."""
-
-
 WAYS = {
-    types.CHANNEL_EMAIL: Way("E-mail", "email", "no usable e-mail address"),
-    types.CHANNEL_SMS: Way("SMS", "sms", "no usable mobile number"),
-    types.CHANNEL_PUSH: Way("Push notifications", "push", "no device with the app"),
-    types.CHANNEL_TTS: Way("Text to speech", "voice", "no usable phone number"),
-    types.CHANNEL_RECORDED: Way("Recorded call", "voice", "no usable phone number"),
+    types.CHANNEL_EMAIL: "E-mail",
+    types.CHANNEL_SMS: "SMS",
+    types.CHANNEL_PUSH: "Push notifications",
+    types.CHANNEL_TTS: "Text to speech",
+    types.CHANNEL_RECORDED: "Recorded call",
 }
+"""Channels as the composer offers them."""
 
 
 class State(NamedTuple):

@@ -28,6 +28,8 @@ from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
+_QUIET_SECONDS = 2.0
+"""How often directory is asked for the schools' quiet hours."""
 
 
 async def serve(config: QueueConfig, life: Lifecycle) -> None:
@@ -44,6 +46,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         directory,
         emergency_ignores_stop=config.emergency_ignores_stop,
         redial_seconds=config.redial_seconds,
+        segment_price=config.sms_segment_price,
         recordings=recordings,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
@@ -52,6 +55,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
     server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
     life.consume(verdict_consumer(bus, engine, utc_now))
+    life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

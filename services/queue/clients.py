@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import time as clock_time
 from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
@@ -12,7 +15,9 @@ from services.kit.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kit.rpc_client import async_channel
 from services.kit.rpc_errors import translated
 from services.queue import words
+from services.queue.actions.quieting import keep_hours
 from services.queue.actions.standing import Known, KnownSchool, KnownSender
+from services.queue.quiet import QuietHours, is_zone
 from services.queue.records import Addressee
 
 ValueT = TypeVar("ValueT")
@@ -85,10 +90,14 @@ class Directory:
                 ]
                 yield [words.addressee(row) for row in rows]
 
+    async def keep_quiet_hours(self, engine: AsyncEngine) -> None:
+        """Keep the schools' quiet hours in the queue's own tables, where submission and dispatch find them."""
+        await keep_hours(engine, await self._schools.get())
+
     async def _ask_schools(self) -> dict[str, KnownSchool]:
         with translated():
             answer = await self._stub.ListSchools(pb.ListSchoolsRequest())
-        return {each.school_id: KnownSchool(each.title, each.is_excluded) for each in answer.schools}
+        return {each.school_id: KnownSchool(each.title, each.is_excluded, _quiet(each)) for each in answer.schools}
 
     async def _ask_modules(self) -> dict[str, bool]:
         with translated():
@@ -98,3 +107,10 @@ class Directory:
     async def close(self) -> None:
         """End the channel."""
         await self._channel.close()
+
+
+def _quiet(school: pb.School) -> QuietHours | None:
+    if not school.quiet_from or not is_zone(school.time_zone):
+        return None
+    begins, ends = (clock_time.fromisoformat(each) for each in (school.quiet_from, school.quiet_until))
+    return QuietHours(school.time_zone, begins, ends)

@@ -17,6 +17,8 @@ class QueueConfig(ServiceSettings):
     """Whether emergency texts reach those who answered STOP, where the district's rules allow it."""
     redial_seconds: float = Field(default=300.0, gt=0, le=3600)
     """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""
+    sms_segment_price: float = Field(default=0.0, ge=0, le=10)
+    """What a segment of a text costs, in dollars, for the composer's preview; 0: no price is shown."""
     progress_pause_seconds: float = Field(default=0.3, ge=0.05, le=60)
     """An entry's progress is told at most once in this time."""
     aws_region: str = "us-east-1"

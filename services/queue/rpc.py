@@ -1,6 +1,6 @@
 """QueueService: proto to action to proto."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,15 +11,25 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
-from services.queue import metrics, past_words, rescreening_words, words
-from services.queue.actions import consenting, control, history, reading, receipts, rescreening, standing, submit
+from services.queue import metrics, past_words, preview_words, rescreening_words, words
+from services.queue.actions import (
+    consenting,
+    control,
+    history,
+    previewing,
+    reading,
+    receipts,
+    rescreening,
+    standing,
+    submit,
+)
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
 from services.queue.events_out import summed
-from services.queue.records import KIND_ALERT, Addressee, Counts
+from services.queue.pieces import header_of, pieces_of, previewed
+from services.queue.records import KIND_ALERT, Counts, Draft
 from services.queue.store.deliveries import SORT_COLUMNS, Seen
 
-_MOST_ROWS = 1_000
 _MOST_RECEIPTS = 1_000
 _LONGEST_QUERY = 200
 
@@ -35,27 +45,19 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         *,
         emergency_ignores_stop: bool,
         redial_seconds: float,
+        segment_price: float = 0.0,
         recordings: Recordings | None = None,
     ) -> None:
         """Take what every call needs; without recordings there are no recorded calls."""
         self._recordings = recordings
-        self._redial_seconds = redial_seconds
+        self._redial_seconds, self._segment_price = redial_seconds, segment_price
         self._engine, self._clock, self._directory = engine, clock, directory
         self._emergency_ignores_stop = emergency_ignores_stop
 
     async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Any) -> pb.SubmitResponse:
         """Take a message and its recipients."""
-        header = await _header(request_iterator)
-        draft = words.draft(header)
-        standing.check_draft(draft)
-        caller = current_caller()
-        # An alert must leave while directory is away; it is a service's, and screens nothing.
-        is_alert = draft.kind == KIND_ALERT and caller.viewer is None
-        known = standing.Known(None, {}, {}) if is_alert else await self._directory.known(draft.sender.person_id)
-        submission = submit.Submission(
-            draft, caller.subject, standing.decide(draft, caller, known), self._emergency_ignores_stop
-        )
-        done = await submit.submit(self._engine, self._clock, submission, _pieces(request_iterator))
+        submission = await self._submission(words.draft(await header_of(request_iterator)))
+        done = await submit.submit(self._engine, self._clock, submission, pieces_of(request_iterator))
         metrics.submitted.add(1, {"is_repeat": done.is_repeat})
         return pb.SubmitResponse(
             message_id=done.snapshot.message.message_id,
@@ -63,6 +65,28 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             is_held=done.snapshot.message.is_held,
             is_repeat=done.is_repeat,
         )
+
+    async def PreviewSubmission(
+        self, request_iterator: AsyncIterator[pb.PreviewSubmissionRequest], context: Any
+    ) -> pb.PreviewSubmissionResponse:
+        """Say what Submit would do."""
+        pieces = previewed(request_iterator)
+        draft = words.draft(await header_of(pieces))
+        submission = await self._submission(draft)
+        found = await previewing.preview(self._engine, self._clock, submission, pieces_of(pieces))
+        return pb.PreviewSubmissionResponse(
+            channels=[preview_words.channel_preview(each, self._segment_price) for each in found]
+        )
+
+    async def _submission(self, draft: Draft) -> submit.Submission:
+        """Return the draft with its sender's standing, or raise what is wrong with either."""
+        standing.check_draft(draft)
+        caller = current_caller()
+        # An alert must leave while directory is away; it is a service's, and screens nothing.
+        is_alert = draft.kind == KIND_ALERT and caller.viewer is None
+        known = standing.Known(None, {}, {}) if is_alert else await self._directory.known(draft.sender.person_id)
+        decided = standing.decide(draft, caller, known)
+        return submit.Submission(draft, caller.subject, decided, self._emergency_ignores_stop)
 
     async def ImportHistory(
         self, request_iterator: AsyncIterator[pb.ImportHistoryRequest], context: Any
@@ -231,24 +255,6 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
                 for entry_id, counters, rows in broken
             ],
         )
-
-
-async def _header(requests: AsyncIterator[pb.SubmitRequest]) -> pb.MessageHeader:
-    async for request in requests:
-        if request.WhichOneof("piece") == "header":
-            return request.header
-        break
-    raise InvalidArgument("HEADER_MISSING", "The first piece carries the header.")
-
-
-async def _pieces(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[Sequence[Addressee]]:
-    async for request in requests:
-        if request.WhichOneof("piece") != "recipients":
-            raise InvalidArgument("PIECE_UNEXPECTED", "After the header come recipients.")
-        if len(request.recipients.rows) > _MOST_ROWS:
-            wrong = [("/recipients/rows", f"At most {_MOST_ROWS:,} a piece.")]
-            raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
-        yield [words.addressee(row) for row in request.recipients.rows]
 
 
 async def _chunks(requests: AsyncIterator[pb.AddRecordingRequest]) -> AsyncIterator[bytes]:

@@ -119,6 +119,11 @@ def channel_name(number: int) -> str:
     return channel.value if channel else f"channel {number}"
 
 
+def channel_number(channel: Channel) -> "types.Channel.ValueType":
+    """Return the number of a channel."""
+    return CHANNELS[channel]
+
+
 def addressee(row: pb.RecipientRow) -> Addressee:
     """Return the addressee of a row. Much of what taking a message costs is spent here: no keywords, nothing empty."""
     person = row.recipient

@@ -1,6 +1,7 @@
 """Edits of schools, profiles and modules. Each counts the version up, so that events can tell old from new."""
 
 from collections.abc import Sequence
+from datetime import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,15 @@ async def _one(connection: AsyncConnection, statement: sa.Executable) -> Row | N
 async def set_excluded(connection: AsyncConnection, school_id: str, is_excluded: bool) -> Row | None:
     """Set section R's field; None when there is no such school."""
     change = {"is_excluded": is_excluded, "version": schools.c.version + 1}
+    return await _one(
+        connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools)
+    )
+
+
+async def set_quiet_hours(connection: AsyncConnection, school_id: str, hours: tuple[time, time] | None) -> Row | None:
+    """Set when texts and calls wait, in the school's zone, or that they never do; None when there is no such school."""
+    begins, ends = hours or (None, None)
+    change = {"quiet_from": begins, "quiet_until": ends, "version": schools.c.version + 1}
     return await _one(
         connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools)
     )

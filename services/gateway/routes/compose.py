@@ -8,6 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway import audio, composing, scheduling, store
 from services.gateway.access import Permission, Person
@@ -74,11 +75,12 @@ def tomorrow() -> str:
 
 def _preview(draft: Draft, someone: Person) -> str:
     """Show whom the draft reaches, and when it goes out."""
-    if not draft.when.is_later:
-        return page(draft, preview=composing.preview(draft, someone))
-    scheduling.check(draft)
-    upcoming = scheduling.upcoming(draft.when)
-    return page(draft, preview=composing.preview(draft, someone), upcoming=upcoming)
+    upcoming: list[datetime] = []
+    if draft.when.is_later:
+        scheduling.check(draft)
+        upcoming = scheduling.upcoming(draft.when)
+    sending = composing.preview_sending(draft, someone, upcoming[0] if upcoming else None)
+    return page(draft, preview=composing.preview(draft, someone), sending=sending, upcoming=upcoming)
 
 
 def read_draft(asked: Request, someone: Person) -> Draft:
@@ -140,6 +142,7 @@ def page(
     draft: Draft,
     *,
     preview: directory.PreviewAudienceResponse | None = None,
+    sending: Sequence[queue.ChannelPreview] = (),
     upcoming: Sequence[datetime] = (),
     problem: ServiceError | None = None,
 ) -> str:
@@ -152,7 +155,7 @@ def page(
         draft=draft,
         preview=preview,
         upcoming=upcoming,
-        not_reached=list(composing.not_reached(draft, preview)) if preview else [],
+        sending=sending,
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,

@@ -11,8 +11,10 @@ from services.kit.db import transaction
 from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
+from services.queue.actions.quieting import quiet_of
 from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
+from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient
 from services.queue.store import batches, consent, copying, counts, deliveries, inbox, messages, recordings
 from services.queue.store.submissions import Writer
@@ -69,7 +71,8 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
         raise InvalidArgument("STATES_INVALID", "Only errors and expired deliveries are sent again.", violations=detail)
     async with transaction(engine) as connection:
         entry, message = await _resendable(connection, caller, wanted.entry_id)
-        fresh = _entry_like(entry, message, wanted.channel or entry.channel, clock)
+        quiet = await quiet_of(connection, message)
+        fresh = _entry_like(entry, message, wanted.channel or entry.channel, quiet, clock)
         earlier = await messages.remember_key(
             connection, caller.subject, wanted.key, wanted.header_hash, fresh.entry_id, fresh.created_at
         )
@@ -96,7 +99,7 @@ async def _resendable(connection: AsyncConnection, caller: Caller, entry_id: str
     return found
 
 
-def _entry_like(entry: Entry, message: Message, channel: Channel, clock: Clock) -> Entry:
+def _entry_like(entry: Entry, message: Message, channel: Channel, quiet: Quiet, clock: Clock) -> Entry:
     now = clock()
     return Entry(
         entry_id=new_id(),
@@ -106,7 +109,7 @@ def _entry_like(entry: Entry, message: Message, channel: Channel, clock: Clock) 
         position=entry.position + 100,
         channel=channel,
         text=entry.text,
-        expires_at=expiry(channel, now, is_emergency=message.is_emergency, asked=None),
+        expires_at=expiry(channel, quiet.last_leaves_at(channel, now), is_emergency=message.is_emergency, asked=None),
         resend_of=entry.entry_id,
     )
 
@@ -136,7 +139,7 @@ async def _write(
     message.send_at = now
     await messages.insert_entries(connection, [entry])
     stopped = await consent.stopped(connection, entry.channel, [each.destination for each in people])
-    async with Writer(connection, message, now) as writer:
+    async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
         writer.add(entry, [(each, _outcome(entry, each, stopped)) for each in people])
         await writer.finish([entry], State.PENDING)
 

@@ -13,6 +13,7 @@ from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.actions.lease import Lease, Terms
+from services.queue.actions.quieting import holds_back
 from services.queue.actions.settle import Pace, Settlement, settle_surely, sort_answers
 from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
@@ -73,7 +74,7 @@ class Dispatcher:
 
 
 async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:
-    """Send the first due batch of these lanes; False when there is none."""
+    """Send the first due batch of these lanes, or put it off in quiet hours; False when there is none."""
     channels = dispatcher.open_channels()
     now = dispatcher.clock()
     lease = timedelta(seconds=dispatcher.lease_seconds)
@@ -81,6 +82,8 @@ async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:
         batch = await batches.claim(connection, lanes, channels, now, lease) if channels else None
         if batch is None:
             return False
+        if await holds_back(connection, batch, now):
+            return True
         work = await batches.load(connection, batch)
         stopped = await _stopped(dispatcher, work, connection)
     reach("after_claim")

@@ -17,6 +17,7 @@ from services.queue.domain import (
     Lane,
     Source,
 )
+from services.queue.quiet import QuietHours
 from services.queue.records import (
     KIND_ALERT,
     ROLE_ADMIN,
@@ -53,6 +54,7 @@ class KnownSchool:
 
     title: str
     is_excluded: bool
+    quiet: QuietHours | None = None
 
 
 @dataclass(frozen=True)

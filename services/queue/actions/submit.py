@@ -13,6 +13,7 @@ from services.kit.errors import AlreadyExists, InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
 from services.queue.actions import recordings
+from services.queue.actions.quieting import quiet_of
 from services.queue.actions.standing import Standing
 from services.queue.domain import (
     MAX_RECIPIENTS,
@@ -24,6 +25,7 @@ from services.queue.domain import (
     lane_of,
     source_of,
 )
+from services.queue.quiet import Quiet
 from services.queue.records import (
     KIND_ALERT,
     REGARDING_SHOWN,
@@ -74,7 +76,6 @@ async def submit(
     """
     now = clock()
     message = _message(submission, now)
-    entries = _entries(submission, message)
     async with transaction(engine) as connection:
         draft = submission.draft
         if submission.beside:
@@ -87,8 +88,10 @@ async def submit(
         await recordings.use(connection, draft, submission.caller, now)
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
+        quiet = await quiet_of(connection, message)
+        entries = _entries(submission, message, quiet)
         await messages.insert_entries(connection, entries)
-        async with Writer(connection, message, now) as writer:
+        async with Writer(connection, message, quiet, now) as writer:
             recipients = _Recipients(connection, submission, message, entries, writer)
             async for piece in pieces:
                 await recipients.add(piece)
@@ -135,7 +138,7 @@ def _message(submission: Submission, now: datetime) -> Message:
     )
 
 
-def _entries(submission: Submission, message: Message) -> list[Entry]:
+def _entries(submission: Submission, message: Message, quiet: Quiet) -> list[Entry]:
     return [
         Entry(
             entry_id=new_id(),
@@ -145,7 +148,10 @@ def _entries(submission: Submission, message: Message) -> list[Entry]:
             channel=Channel(name),
             text=text or message.body,
             expires_at=expiry(
-                Channel(name), message.send_at, is_emergency=message.is_emergency, asked=message.expires_at
+                Channel(name),
+                quiet.last_leaves_at(Channel(name), message.send_at),
+                is_emergency=message.is_emergency,
+                asked=message.expires_at,
             ),
             recording_id=submission.draft.recording_id or None if name == Channel.RECORDED else None,
         )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import COUNTED_AS, Channel, State, batch_size
+from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient
 from services.queue.store import copying, counts
 
@@ -20,9 +21,9 @@ class Writer:
     used for something else only after `idle`.
     """
 
-    def __init__(self, connection: AsyncConnection, message: Message, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, message: Message, quiet: Quiet, now: datetime) -> None:
         """The message and its entries must be in the tables already."""
-        self._connection, self._message, self._now = connection, message, now
+        self._connection, self._message, self._quiet, self._now = connection, message, quiet, now
         self._recipients: list[tuple[str, datetime, Recipient]] = []
         self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
         self._waiting: dict[tuple[str, str], list[int]] = {}
@@ -102,7 +103,7 @@ class Writer:
             state.value,
             numbers,
             1,
-            self._message.send_at,
+            self._quiet.leaves_at(entry.channel, school_id, self._message.send_at),
             entry.expires_at,
             self._now,
         )

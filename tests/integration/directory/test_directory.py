@@ -1,5 +1,7 @@
 """The directory on a real database: import, visibility, audiences, profiles."""
 
+from datetime import time
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -162,3 +164,29 @@ async def test_a_changed_profile_shows_in_the_next_answer(imported: AsyncEngine)
 async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine) -> None:
     await actions.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE)
     assert len(await resolve(imported, audience(roles=(Role.STUDENT,)))) == 3
+
+
+async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncEngine) -> None:
+    school_id = (await ids(imported))["s1"]
+    seen = frozenset({school_id})
+    changed = await actions.set_quiet_hours(imported, school_id, (time(21), time(0)), seen)
+    assert (changed.quiet_from, changed.quiet_until) == ("21:00", "00:00")
+    with pytest.raises(NotFound):
+        await actions.set_quiet_hours(imported, school_id, None, frozenset({"another"}))
+    await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE)
+    async with transaction(imported) as connection:
+        school = next(each for each in await people.all_schools(connection) if each["school_id"] == school_id)
+        events_told = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar_one()
+    assert school["quiet_from"] == time(21)
+    assert events_told > 0
+    ended = await actions.set_quiet_hours(imported, school_id, None, actions.DISTRICT_WIDE)
+    assert (ended.quiet_from, ended.quiet_until) == ("", "")
+
+
+async def test_a_school_of_an_unknown_zone_gets_no_quiet_hours(imported: AsyncEngine) -> None:
+    school_id = (await ids(imported))["s1"]
+    async with transaction(imported) as connection:
+        await connection.execute(sa.text("UPDATE schools SET time_zone = 'Mars/Base'"))
+    with pytest.raises(FailedPrecondition) as caught:
+        await actions.set_quiet_hours(imported, school_id, (time(21), time(7)), actions.DISTRICT_WIDE)
+    assert caught.value.reason == "TIME_ZONE_UNKNOWN"

@@ -1,0 +1,74 @@
+"""Quiet hours: when texts, calls and push of a school wait until the morning (statement 307); pure.
+
+They are times on the wall clock of the school, on every day. Emergencies and alerts do not wait, e-mail lies in a
+mailbox and wakes nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from services.queue.domain import CALLS, Channel, Lane
+from services.queue.timing import in_utc
+
+WAITING_CHANNELS: Final = frozenset({Channel.SMS, Channel.PUSH, *CALLS})
+_PASSING_LANES: Final = frozenset({Lane.ALERT, Lane.EMERGENCY})
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """One school's."""
+
+    time_zone: str
+    """IANA name."""
+    begins: time
+    ends: time
+    """Not the same as `begins`; earlier: on the next day."""
+
+    def end(self, moment: datetime) -> datetime:
+        """Return when the quiet hours end in which the moment lies, or the moment itself when it lies in none."""
+        zone = ZoneInfo(self.time_zone)
+        local = moment.astimezone(zone)
+        clock, day = local.time(), local.date()
+        if self.begins < self.ends:
+            is_quiet = self.begins <= clock < self.ends
+        else:
+            is_quiet = clock >= self.begins or clock < self.ends
+            day += timedelta(days=1 if clock >= self.begins else 0)
+        return max(moment, in_utc(datetime.combine(day, self.ends), zone)) if is_quiet else moment
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether an IANA zone of this name is known here; a roster may name any."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        return False
+    return True
+
+
+def waits(channel: Channel, lane: Lane) -> bool:
+    """Tell whether quiet hours hold back what goes by this channel in this lane."""
+    return channel in WAITING_CHANNELS and lane not in _PASSING_LANES
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """The quiet hours of all schools, as they concern one message."""
+
+    hours: Mapping[str, QuietHours]
+    """By school; schools that have none are missing."""
+    lane: Lane
+    sender_school_id: str
+    """Decides for recipients of no school: rows of an uploaded list."""
+
+    def leaves_at(self, channel: Channel, school_id: str, moment: datetime) -> datetime:
+        """Return when what is due at the moment may leave for recipients of a school."""
+        found = self.hours.get(school_id or self.sender_school_id)
+        return found.end(moment) if found and waits(channel, self.lane) else moment
+
+    def last_leaves_at(self, channel: Channel, moment: datetime) -> datetime:
+        """Return when the last school's part may leave: what is sent must not expire before."""
+        return max([moment, *(self.leaves_at(channel, school_id, moment) for school_id in self.hours)])
