@@ -16,8 +16,8 @@ DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "F
 REPETITIONS = {
     "daily": "Every day",
     "weekdays": "Monday to Friday",
-    "weekly": "On days of the week",
-    "monthly": "Every month, on the day of the first date",
+    "weekly": "Every week",
+    "monthly": "Every month",
 }
 _WEEKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
 _DAY = re.compile(r"FREQ=MONTHLY;BYMONTHDAY=(?:28,)?(?:29,)?(?:30,)?([0-9]{1,2})(?:;BYSETPOS=-1)?")

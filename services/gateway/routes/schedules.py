@@ -9,6 +9,7 @@ from services.gateway.auth import requires
 from services.gateway.pages import safe_return
 from services.gateway.routes.compose import page
 from services.gateway.state import person
+from services.gateway.words import moment
 from services.kit.errors import FailedPrecondition, InvalidArgument, ServiceError
 
 blueprint = Blueprint("schedules", __name__)
@@ -42,10 +43,12 @@ def _page(schedule_id: str, problem: ServiceError | None = None) -> str:
 @requires(Permission.SEND_MESSAGES)
 def edit(schedule_id: str) -> str:
     """Open the composer with what the schedule sends."""
-    schedule = scheduling.get(str(schedule_id)).schedule
+    answer = scheduling.get(str(schedule_id))
+    schedule = answer.schedule
     if not scheduling.may_edit(schedule):
         abort(404)
-    return page(scheduling.draft_of(schedule))
+    draft = scheduling.draft_of(schedule)
+    return page(draft, upcoming=[each for each in map(moment, answer.upcoming) if each])
 
 
 @blueprint.post("/schedules/<uuid:schedule_id>/<any(pause, resume, cancel):verb>")
