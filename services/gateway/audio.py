@@ -14,6 +14,8 @@ PATH = "/recordings"
 _PIECE_BYTES = 256 * 1024
 _SECONDS = 60.0
 _NOT_SATISFIABLE = 416
+_FARTHEST = 2**62
+"""Farther than any recording goes, and still a number that the queue reads: browsers may ask for more."""
 
 
 def add(pieces: Iterator[bytes]) -> queue.Recording:
@@ -81,7 +83,8 @@ def _asked_range() -> tuple[int, int]:
         return 0, 0
     start, stop = asked.ranges[0]
     # "bytes=0-" asks for everything and is answered as a range: players learn from it that they can jump.
-    return (start, 0) if stop is None else (start, stop - start)
+    length = 0 if stop is None else min(stop - start, _FARTHEST)
+    return max(-_FARTHEST, min(start, _FARTHEST)), length
 
 
 def _chunks(call: Iterator[queue.ReadRecordingResponse]) -> Iterator[bytes]:

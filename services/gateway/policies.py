@@ -17,6 +17,7 @@ from services.kit.errors import ServiceError, Violation
 DISTRICT = "district"
 MOST_EXCEPTIONS = 100
 _RULE_FIELDS = (("hold", "hold_threshold"), ("watch", "watch_threshold"))
+_TIERS = {"1": 1, "2": 2, "3": 3}
 
 
 @dataclass
@@ -96,7 +97,7 @@ def _read_exception(form: Form, place: str, base: pb.Policy, values: "MultiDict[
 def _read_rule(form: Form, place: str, rule: pb.CategoryRule, values: Mapping[str, str], at: str = DISTRICT) -> None:
     key = key_of(rule)
     rule.is_on = f"{place}.{key}.on" in values
-    rule.tier = int(values.get(f"{place}.{key}.tier", "")) if values.get(f"{place}.{key}.tier", "") in "123" else 0
+    rule.tier = _TIERS.get(values.get(f"{place}.{key}.tier", ""), 0)
     for name, attribute in _RULE_FIELDS:
         try:
             score = float(values.get(f"{place}.{key}.{name}", ""))

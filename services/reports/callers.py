@@ -77,6 +77,6 @@ def detail_of(wanted: pb.Filter) -> str:
             for name in ("start_date", "end_date", "start_time", "end_time", "message_id")
             if getattr(wanted, name)
         ),
-        *(name for name in ("is_secure", "is_emergency", "view_all_users") if getattr(wanted, name)),
+        *(name for name in ("is_secure", "is_emergency", "is_flagged", "view_all_users") if getattr(wanted, name)),
     ]
     return " ".join(parts)[:1000]

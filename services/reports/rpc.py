@@ -219,6 +219,8 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         sight = sight_of(viewer).for_threats() if is_threats else sight_of(viewer)
         if request.table in _EXPORTS:
             check_all_users(viewer, request.filter)
+            # What the log keeps of a filter is what a search would have taken.
+            requests.read_search(Report.THREATS if is_threats else Report.HISTORY, request.filter, self._zone)
             action, detail = _EXPORTS[request.table], detail_of(request.filter)
             await reading.log(self._engine, self._clock, actor_of(viewer), action, detail)
         else:

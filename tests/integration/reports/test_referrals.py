@@ -186,7 +186,8 @@ async def test_exports_are_logged_with_their_filter(reports: Reports) -> None:
     ida, sent = person("Ida", *PRINCIPAL, "view_audit"), from_student()
     await reports.hear(submitted(sent))
     entry_id = sent.entries[0].entry_id
-    wanted = pb.RecordExportRequest(table=pb.RecordExportRequest.TABLE_HISTORY, filter=pb.Filter(school_ids=[NORTH]))
+    asked = pb.Filter(school_ids=[NORTH], is_flagged=True)
+    wanted = pb.RecordExportRequest(table=pb.RecordExportRequest.TABLE_HISTORY, filter=asked)
     await reports.ask(ida, "RecordExport", wanted)
     recipients = pb.RecordExportRequest(
         table=pb.RecordExportRequest.TABLE_RECIPIENTS, entry_id=entry_id, state="errors"
@@ -197,7 +198,7 @@ async def test_exports_are_logged_with_their_filter(reports: Reports) -> None:
         ("recipients.exported", sent.message_id),
         ("history.exported", ""),
     ]
-    assert log[1].detail == f"school={NORTH}"
+    assert log[1].detail == f"school={NORTH} is_flagged"
     only = await reports.ask(ida, "ListAudit", pb.ListAuditRequest(action="history.exported", actor="ida"))
     assert [each.action for each in only.records] == ["history.exported"]
     foreign = person("Sol", "communication_reports", schools=[SOUTH])
@@ -206,6 +207,23 @@ async def test_exports_are_logged_with_their_filter(reports: Reports) -> None:
     with pytest.raises(PermissionDenied):
         threats = pb.RecordExportRequest(table=pb.RecordExportRequest.TABLE_THREATS)
         await reports.ask(foreign, "RecordExport", threats)
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        (pb.RecordExportRequest.TABLE_HISTORY, pb.Filter(start_date="call me at 212 555 0100")),
+        (pb.RecordExportRequest.TABLE_HISTORY, pb.Filter(school_ids=["North\x00High"])),
+        (pb.RecordExportRequest.TABLE_THREATS, pb.Filter(is_flagged=True)),
+    ],
+)
+async def test_an_export_whose_filter_cannot_be_read_is_not_logged(
+    reports: Reports, table: "pb.RecordExportRequest.Table.ValueType", wrong: pb.Filter
+) -> None:
+    ida = person("Ida", *PRINCIPAL, "view_audit", schools=["*"])
+    with pytest.raises(InvalidArgument):
+        await reports.ask(ida, "RecordExport", pb.RecordExportRequest(table=table, filter=wrong))
+    assert not (await reports.ask(ida, "ListAudit", pb.ListAuditRequest())).records
 
 
 @pytest.mark.accepts(42, 191, 231, 237)

@@ -126,3 +126,10 @@ def test_a_change_is_said_in_sentences() -> None:
     ]
     assert policies.changes(after, policy(), TITLES)[-1] == "The exception for Lincoln High, grades 05, 06 is removed."
     assert policies.changes(policy(), policy(), TITLES) == []
+
+
+@pytest.mark.parametrize("tier", ["", "12", "4", "²"])
+def test_an_urgency_that_there_is_not_is_read_as_none(tier: str) -> None:
+    sent = fields(policy())
+    sent["district.insult.tier"] = tier
+    assert policies.read_form(sent, policy(), ALL).policy.rules[0].tier == 0
