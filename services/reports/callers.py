@@ -72,9 +72,10 @@ def detail_of(wanted: pb.Filter) -> str:
         *(f"sender={each}" for each in wanted.sender_ids),
         *(f"channel={each}" for each in wanted.channels),
         *(f"rule={each.column}" for each in wanted.rules),
+        *(f"message={each}" for each in wanted.message_ids),
         *(
             f"{name}={getattr(wanted, name)}"
-            for name in ("start_date", "end_date", "start_time", "end_time", "message_id")
+            for name in ("start_date", "end_date", "start_time", "end_time")
             if getattr(wanted, name)
         ),
         *(name for name in ("is_secure", "is_emergency", "is_flagged", "view_all_users") if getattr(wanted, name)),

@@ -196,7 +196,7 @@ class Search:
     is_emergency: bool = False
     is_flagged: bool = False
     rules: tuple[Rule, ...] = field(default_factory=tuple)
-    message_id: str = ""
+    message_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
         is_emergency=asked.is_emergency,
         is_flagged=asked.is_flagged,
         rules=tuple(_rules(asked.rules, problems)),
-        message_id=_one_id("message_id", asked.message_id, problems),
+        message_ids=_ids("message_ids", asked.message_ids, problems),
     )
     problems.refuse("FILTER_INVALID")
     return search
@@ -183,12 +183,6 @@ def _ids(field: str, values: Sequence[str], problems: _Problems) -> tuple[str, .
         if not is_id(value):
             problems.add(f"/filter/{field}/{position}", "This is not an id.")
     return tuple(values)
-
-
-def _one_id(field: str, value: str, problems: _Problems) -> str:
-    if value and not is_id(value):
-        problems.add(f"/filter/{field}", "This is not an id.")
-    return value
 
 
 def _channels(numbers: Sequence[int], problems: _Problems) -> Iterator[str]:

@@ -181,7 +181,7 @@ def _examples(preview: pb.PreviewPolicyResponse) -> Iterator[tuple[pb.PolicyExam
 
 
 def _row(message_id: str) -> reports.EntryRow | None:
-    stub, one = gateway().clients.reports, reports.Filter(message_id=message_id)
+    stub, one = gateway().clients.reports, reports.Filter(message_ids=[message_id])
     with translated():
         if person().may(Permission.THREAT_ALERTS):
             threats: reports.SearchThreatsResponse = stub.SearchThreats(reports.SearchThreatsRequest(filter=one))

@@ -108,7 +108,7 @@ def _row(entry_id: str, message_id: str) -> reports.EntryRow:
     """Return the row that a referral is for, as History shows it, or as Threat Messages does."""
     if entry_id and person().may(Permission.COMMUNICATION_REPORTS):
         return get_entry(entry_id).row
-    wanted = reports.SearchThreatsRequest(filter=reports.Filter(message_id=message_id or "-"))
+    wanted = reports.SearchThreatsRequest(filter=reports.Filter(message_ids=[message_id]))
     with translated():
         answer: reports.SearchThreatsResponse = gateway().clients.reports.SearchThreats(wanted)
     if not answer.rows:

@@ -1,7 +1,5 @@
 """Communication Reports › Threat Messages, and the page of one threat."""
 
-from collections.abc import Iterable
-
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
@@ -16,7 +14,7 @@ from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
-from services.gateway.searches import Search, read_search, refuse_problems
+from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
 from services.kit.rpc_errors import translated
@@ -42,7 +40,7 @@ def read_threats(path: str = PATH) -> Search:
         search.filter.view_all_users = False
         del search.filter.sender_ids[:]
         search.filter.sender_ids.extend(each for each in search.chosen("sender") if each)
-    search.filter.message_id = request.args.get("message", "")[:36]
+    search.filter.message_ids.extend(each[:36] for each in [request.args.get("message", "")] if each)
     return search
 
 
@@ -134,20 +132,21 @@ def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
             senders = clients.moderation.ListWatched(wanted, timeout=2, metadata=clients.as_gateway).senders
     except ServiceError:
         return []
-    found = ((each, _delivered(each.message_ids)) for each in senders)
+    rows = _delivered([message_id for each in senders for message_id in each.message_ids])
+    found = ((each, next((rows[one] for one in each.message_ids if one in rows), None)) for each in senders)
     return [(each, row) for each, row in found if row is not None]
 
 
-def _delivered(message_ids: Iterable[str]) -> reports.EntryRow | None:
-    """Return the first of the messages that reports shows this person."""
-    for message_id in message_ids:
-        with translated():
-            one = reports.Filter(message_id=message_id, view_all_users=True)
-            answer = gateway().clients.reports.SearchHistory(reports.SearchHistoryRequest(filter=one))
-        for row in answer.rows:
-            found: reports.EntryRow = row
-            return found
-    return None
+def _delivered(message_ids: list[str]) -> dict[str, reports.EntryRow]:
+    """Return those of the messages that reports shows this person, by their ids."""
+    if not message_ids:
+        return {}
+    wanted = reports.SearchHistoryRequest(
+        filter=reports.Filter(message_ids=message_ids, view_all_users=True), page=types.PageRequest(size=LARGEST_PAGE)
+    )
+    with translated():
+        rows = gateway().clients.reports.SearchHistory(wanted).rows
+    return {row.message_id: row for row in rows}
 
 
 def _told(message_id: str) -> list[notify.Told] | None:

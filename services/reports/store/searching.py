@@ -91,8 +91,8 @@ class Finding:
             found.append(touches(search.school_ids))
         if search.sender_ids:
             found.append(messages.c.sender_id.in_(search.sender_ids))
-        if search.message_id:
-            found.append(entries.c.message_id == search.message_id)
+        if search.message_ids:
+            found.append(entries.c.message_id.in_(search.message_ids))
         if search.is_secure:
             found.append(messages.c.is_secure)
         if search.is_emergency:

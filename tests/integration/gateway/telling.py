@@ -60,6 +60,13 @@ def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.withheld.v1", event)
 
 
+def ask_screening(stack: Stack, text: str, **fields: Any) -> None:
+    """Ask for a verdict on a message that reports never heard of."""
+    event = queue.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=[text], language="en", **fields)
+    event.requested_at.FromDatetime(utc_now())
+    _publish(stack, "queue.screening.requested.v1", event)
+
+
 def _publish(stack: Stack, subject: str, event: Any) -> None:
     async def publish() -> None:
         bus = Bus(stack.nats_url, name="test")

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from protos.moderation.v1 import moderation_pb2 as moderation
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.telling import ask_screening
 from tests.support.eventually import eventually_sync
 
 SERVICES = (*USUAL, "moderation")
@@ -101,7 +103,9 @@ def test_only_who_manages_the_policy_sees_it(stack: Stack) -> None:
     assert stack.browser("off").get("/policy/versions/99").status_code == 404
 
 
-def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_may_read_them(stack: Stack) -> None:
+def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_may_read_them(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     district = stack.browser("off")
     page = district.get("/policy").get_data(as_text=True)
     everything = {"district.insult.hold": "1", "district.insult.watch": "0"}
@@ -116,6 +120,27 @@ def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_ma
         assert "3 noted messages" in found
 
     eventually_sync(is_listed, 30)
+    for _ in range(2):
+        stranger = new_id()
+        for _ in range(3):
+            ask_screening(stack, "See you on Monday.", author_key=stranger)
+
+    def are_noted() -> None:
+        wanted = moderation.ListWatchedRequest()
+        clients = stack.gateway.clients
+        assert len(clients.moderation.ListWatched(wanted, metadata=clients.as_gateway).senders) == 3
+
+    eventually_sync(are_noted, 30)
+    stub = stack.gateway.clients.reports
+    search, searches = stub.SearchHistory, []
+
+    def counted(wanted: Any, **how: Any) -> Any:
+        searches.append(wanted)
+        return search(wanted, **how)
+
+    monkeypatch.setattr(stub, "SearchHistory", counted)
+    assert district.get("/reports/threats").get_data(as_text=True).count("noted messages") == 1
+    assert len(searches) == 1, "one question for everybody, however many are noted"
     assert "Students to keep an eye on" not in stack.browser("tea").get("/reports/history").get_data(as_text=True)
 
 

@@ -37,6 +37,16 @@ async def send(reports: Reports, *snapshots: queue.MessageSnapshot) -> None:
     await reports.hear(*(submitted(each) for each in snapshots))
 
 
+async def test_named_messages_are_found_at_once_and_only_those_in_sight(reports: Reports, officer: Viewer) -> None:
+    mine, other, foreign = (message(subject=each) for each in ("Mine", "Other", "Foreign"))
+    foreign.sender_school_id = foreign.entries[0].counts[0].school_id = SOUTH
+    await send(reports, mine, other, foreign)
+    named = [mine.message_id, foreign.message_id]
+    assert await subjects(reports, officer, message_ids=named) == ["Foreign", "Mine"]
+    of_north = person("Nora", "communication_reports", "view_all_users", schools=[NORTH])
+    assert await subjects(reports, of_north, message_ids=named) == ["Mine"]
+
+
 @pytest.mark.accepts(26, 53, 242)
 async def test_dates_are_days_of_the_district_and_the_end_is_whole(reports: Reports, officer: Viewer) -> None:
     await send(
@@ -220,7 +230,7 @@ async def test_arrows_follow_sort_and_filter(reports: Reports, officer: Viewer) 
         ({"end_date": "0001-01-01"}, "/filter/end_date"),
         ({"start_time": "25:00"}, "/filter/start_time"),
         ({"school_ids": ["north"]}, "/filter/school_ids/0"),
-        ({"message_id": "1"}, "/filter/message_id"),
+        ({"message_ids": ["1"]}, "/filter/message_ids/0"),
         ({"channels": [99]}, "/filter/channels/0"),
         ({"rules": [Rule(column="age", operator=Rule.OPERATOR_CONTAINS, value="1")]}, "/filter/rules/0/column"),
         ({"rules": [Rule(column="sent", operator=Rule.OPERATOR_CONTAINS, value="1")]}, "/filter/rules/0/operator"),
