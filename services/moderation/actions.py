@@ -14,7 +14,7 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.kit.outbox import add_event
 from services.moderation import metrics, store
-from services.moderation.conversing import Conversations, merged
+from services.moderation.conversing import Conversations, Together, merged
 from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
 from services.moderation.judging import Judge, Precedence
 from services.moderation.messages import verdict_message
@@ -125,11 +125,32 @@ class Screening:
         together = None if request.rescreening_id else await self.conversations.together(request, texts)
         alone = await ask(texts)
         row = verdict_row(request, alone, policy, self.clock())
-        if together is None or row["holds"]:
+        if together is None or row["holds"] or row["decision"] == Decision.HOLD:
             return row
-        both = merged(alone, await ask([together.text]), together.others)
-        graver = verdict_row(request, both, policy, self.clock()) | {"context_messages": together.others}
+
+        async def read(among: Together) -> store.Row:
+            others = len(among.others)
+            both = merged(alone, await ask([among.text]), others)
+            return verdict_row(request, both, policy, self.clock()) | {"context_messages": others}
+
+        graver = await read(together)
+        if graver["holds"]:
+            # One that holds by itself, and is being judged at this moment, says nothing about this one.
+            left = together.without(await self._guilty(request, together, policy, ask))
+            if left is None:
+                return row
+            graver = graver if left == together else await read(left)
         return graver if _gravity(graver) > _gravity(row) else row
+
+    async def _guilty(
+        self, request: requests.ScreeningRequested, together: Together, policy: Policy, ask: Ask
+    ) -> set[str]:
+        """Return those of the other messages that would be held for what they say alone."""
+        found = set()
+        for each in together.others:
+            if verdict_row(request, await ask([each]), policy, self.clock())["holds"]:
+                found.add(each.content_id)
+        return found
 
 
 def _gravity(row: store.Row) -> tuple[int, bool]:

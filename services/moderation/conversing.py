@@ -3,7 +3,7 @@
 Texts are kept under pseudonyms, and only as long as messages are read together (CONVERSATION_MINUTES).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,11 +24,29 @@ LONGEST_KEPT = 2_000
 
 @dataclass(frozen=True)
 class Together:
-    """A message among its neighbours, as one text."""
+    """A message among its neighbours."""
 
-    text: Text
-    others: int
-    """How many other messages it holds, at least 1."""
+    own: Text
+    """The message, as it is kept."""
+    parts: tuple[tuple[str, str], ...]
+    """(message, text) of all, itself among them, in the order they were written; at least two."""
+
+    @property
+    def text(self) -> Text:
+        """All of them as one text."""
+        return replace(self.own, text=" ".join(text for _, text in self.parts))
+
+    @property
+    def others(self) -> list[Text]:
+        """The other messages, each by itself."""
+        return [
+            replace(self.own, text=text, content_id=name) for name, text in self.parts if name != self.own.content_id
+        ]
+
+    def without(self, names: Collection[str]) -> "Together | None":
+        """Return the same without some messages; None when nothing is left to read it with."""
+        left = tuple(part for part in self.parts if part[0] not in names)
+        return replace(self, parts=left) if len(left) > 1 else None
 
 
 class Conversations:
@@ -59,7 +77,7 @@ class Conversations:
             around = await store.said_around(connection, kept, self._window, MOST_TOGETHER)
         if len(around) < 2:
             return None
-        return Together(replace(said, text=" ".join(text for _, text in around)), len(around) - 1)
+        return Together(said, tuple(around))
 
     async def forget(self, now: datetime) -> int:
         """Delete the texts whose time is over; return how many."""

@@ -13,7 +13,7 @@ from protos.moderation.v1 import moderation_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
 from services.kit.ids import new_id
-from services.moderation.actions import Screening
+from services.moderation.actions import Screening, texts_of
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Judgement
 from services.moderation.judging import Judge
@@ -112,6 +112,21 @@ async def test_a_withheld_message_does_not_condemn_the_harmless_one_after_it(
     harmless = asked("Can I hand in the map project on Monday?", 2)
     await screening().screen([harmless])
     assert (await decisions(moderation_engine))[harmless.message_id] == ("clean", 0)
+
+
+async def test_nor_does_one_that_is_being_judged_at_the_same_time(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    worker, danger = screening(), asked("the plan is to end it")
+    policy = await worker.policies.in_force()
+    await worker.conversations.together(danger, texts_of(danger, policy))
+    harmless = asked("Can I hand in the map project on Monday?", 0.01)
+    await worker.screen([harmless])
+    assert (await decisions(moderation_engine))[harmless.message_id] == ("clean", 0)
+    split = [asked(text, 0.02 + place / 100) for place, text in enumerate(PARTS)]
+    for each in split:
+        await worker.screen([each])
+    assert (await decisions(moderation_engine))[split[-1].message_id] == ("hold", 3)
 
 
 async def test_texts_are_gone_when_their_time_is_over_and_none_is_kept_when_it_is_switched_off(
