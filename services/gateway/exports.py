@@ -13,7 +13,7 @@ from flask import Response, send_file
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
-from services.gateway import words
+from services.gateway import recurring, words
 from services.gateway.columns import Column
 from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument
@@ -129,6 +129,22 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
         "admin_flagged": _tick(row.is_admin_flagged),
         "referral": _tick(bool(row.referral_id)),
         "acknowledge": row.acknowledged_by,
+    }
+    return values[key]
+
+
+def schedule_value(row: reports.ScheduleRow, key: str) -> str:
+    """Return what a cell of Scheduled Messages says."""
+    next_at = words.moment(row.next_at)
+    values = {
+        "start_date": words.iso_day(row.start_date),
+        "sent_time": words.clock(row.send_time),
+        "recursion": recurring.in_words(row.rule),
+        "next_send_date": words.full_date(next_at, gateway().zone) if next_at else "Paused" if row.is_paused else "",
+        "end_date": words.iso_day(row.end_date),
+        "created_by": row.sender_name,
+        "type": ", ".join(words.CHANNELS[each].label for each in row.channels if each in words.CHANNELS),
+        "emergency": _tick(row.is_emergency),
     }
     return values[key]
 

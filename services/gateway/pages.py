@@ -1,7 +1,7 @@
 """What every page has: the frame's navigation, alerts, filters for dates and numbers, safe return addresses."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -31,7 +31,7 @@ def install(app: Flask) -> None:
         audit_query=_audit_query,
         clock=words.clock,
         date=_date,
-        day=_day,
+        day=words.iso_day,
         sending=_sending,
         full_date=_full_date,
         ago=_ago,
@@ -49,11 +49,6 @@ def _sending(when: datetime | Timestamp) -> str:
     """Return "Monday, 30 November 2026, 8:00 am" in the district's zone."""
     found = words.moment(when) if isinstance(when, Timestamp) else when
     return words.sending(found, gateway().zone) if found else ""
-
-
-def _day(text: str) -> str:
-    """Return "30 Nov 2026" for an ISO date."""
-    return words.day(date.fromisoformat(text)) if text else ""
 
 
 def _zone() -> str:

@@ -112,6 +112,7 @@ ACTIONS = {
     "threats.searched": "Searched Threat Messages",
     "threats.exported": "Exported Threat Messages",
     "history.exported": "Exported Communication History",
+    "scheduled.exported": "Exported Scheduled Messages",
     "recipients.exported": "Exported recipients",
     "flag.set": "Flagged",
     "flag.cleared": "Cleared the flag",
@@ -150,9 +151,10 @@ def sending(when: datetime, zone: ZoneInfo) -> str:
     return f"{local:%A}, {local.day} {local:%B %Y}, {_time(local)}"
 
 
-def day(when: date) -> str:
-    """Return "30 Nov 2026"."""
-    return f"{when.day} {when:%b %Y}"
+def iso_day(text: str) -> str:
+    """Return "30 Nov 2026" for an ISO date; an empty text stays empty."""
+    when = date.fromisoformat(text) if text else None
+    return f"{when.day} {when:%b %Y}" if when else ""
 
 
 def clock(text: str) -> str:

@@ -42,6 +42,7 @@ _LONGEST_QUERY = 100
 _EXPORTS = {
     pb.RecordExportRequest.TABLE_HISTORY: "history.exported",
     pb.RecordExportRequest.TABLE_THREATS: "threats.exported",
+    pb.RecordExportRequest.TABLE_SCHEDULED: "scheduled.exported",
 }
 
 

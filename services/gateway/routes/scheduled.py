@@ -1,13 +1,14 @@
 """Communication Reports › Scheduled Messages: upcoming and recurring messages (section K)."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.routes.history import hidden_columns, senders_for
-from services.gateway.searches import Search, read_search
+from services.gateway.searches import Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
@@ -57,3 +58,21 @@ def show() -> str:
         hidden=hidden,
         senders=senders_for(search),
     )
+
+
+@blueprint.get(f"{PATH}/excel")
+@requires(Permission.COMMUNICATION_REPORTS)
+def excel() -> Response:
+    """Send every row of the search as a workbook (statements 213, 214)."""
+    search = _read()
+    refuse_problems(search)
+    table = reports.RecordExportRequest.TABLE_SCHEDULED
+    exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
+
+    def page(number: int) -> tuple[list[reports.ScheduleRow], int]:
+        search.page.number, search.page.size = number, exports.PAGE
+        answer = _find(search)
+        return list(answer.rows), answer.page.total_pages
+
+    columns = shown("scheduled", hidden_columns("scheduled"))
+    return exports.workbook("scheduled-messages", columns, page, exports.schedule_value)
