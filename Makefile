@@ -60,6 +60,14 @@ docs: setup ## Write the pages that are made from the code: docs/configuration.m
 bench: setup .venv/.bench ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)
 	@exec $(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
 
+.PHONY: train
+train: ## Train the embedded screening model from the public files in DATA, then measure it (about two hours)
+	@[ -n "$(DATA)" ] || { echo "Say where the public files are: make train DATA=folder" >&2; exit 1; }
+	@[ -x .venv-training/bin/python ] || $(PYTHON) -m venv .venv-training
+	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check -r services/moderation/training/requirements.txt
+	.venv-training/bin/python -m services.moderation.training train --data $(DATA)
+	.venv-training/bin/python -m services.moderation.training evaluate --data $(DATA)
+
 .PHONY: lock
 lock: setup ## Resolve the dependencies of pyproject.toml again
 	.venv/bin/uv lock --upgrade

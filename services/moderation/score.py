@@ -1,7 +1,4 @@
-"""The embedded model from the command line: JSON lines in, JSON lines out, in the same order; no server.
-
-No database.
-"""
+"""The embedded model from the command line: JSON lines in, JSON lines out, in the same order; no server needed."""
 
 import json
 import sys
@@ -27,10 +24,7 @@ class DefaultPolicy:
         return [name for name in CATEGORIES if getattr(scores, name) >= self.hold[name]]
 
     def watched(self, scores: Scores) -> bool:
-        """Return whether a person should look, held or not: a score near its threshold, an encoding.
-
-        An unknown language.
-        """
+        """Return whether a person should look: a score near its threshold, an encoding, an unknown language."""
         near = any(getattr(scores, name) >= self.watch[name] for name in CATEGORIES)
         return near or scores.encoded or scores.confidence < 0.5
 
@@ -42,10 +36,7 @@ def load_default_policy(path: Path = DEFAULT_POLICY) -> DefaultPolicy:
 
 
 def main(stdin: TextIO = sys.stdin, stdout: TextIO = sys.stdout) -> int:
-    """Answer each line ``{"text", "lang"?}`` with its scores.
-
-    A line that is no such object is answered with ``error``.
-    """
+    """Answer each line ``{"text", "lang"?}`` with its scores, and a line that is no such object with ``error``."""
     model, policy = load_model(), load_default_policy()
     failed = False
     for line in stdin:

@@ -1,4 +1,1 @@
-"""The embedded model: normaliser, n-gram regression, sentence encoder and heads. No network, no training library.
-
-No clock.
-"""
+"""The embedded model: a normaliser, n-gram regression, two small transformers. No network, no training library."""

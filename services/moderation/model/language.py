@@ -1,14 +1,12 @@
-"""Which language a message is in, as far as the model's own vocabulary can tell.
-
-And how much its scores are worth there.
-"""
+"""Which language a message is in, as far as its words can tell, and how much the scores are worth there."""
 
 import re
 import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
-from services.moderation.model.letters import fold_accents
+from services.moderation.model.letters import fold_accents, read_table
 
 KNOWN = frozenset({"ar", "de", "en", "es", "fr", "ht", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"})
 _SCRIPTS = {
@@ -20,231 +18,8 @@ _SCRIPTS = {
     "THAI": "th",
     "CYRILLIC": "ru",
 }
-_COMMON = {
-    "en": [
-        "the",
-        "i",
-        "you",
-        "to",
-        "and",
-        "is",
-        "it",
-        "my",
-        "me",
-        "in",
-        "of",
-        "that",
-        "we",
-        "for",
-        "are",
-        "on",
-        "not",
-        "have",
-        "this",
-        "what",
-        "im",
-        "be",
-        "so",
-        "do",
-        "just",
-        "can",
-        "was",
-        "but",
-        "at",
-        "with",
-        "your",
-        "will",
-        "going",
-        "want",
-    ],
-    "es": [
-        "que",
-        "de",
-        "la",
-        "el",
-        "no",
-        "en",
-        "y",
-        "los",
-        "es",
-        "un",
-        "por",
-        "con",
-        "una",
-        "para",
-        "mi",
-        "me",
-        "se",
-        "lo",
-        "te",
-        "estoy",
-        "pero",
-        "como",
-        "si",
-        "yo",
-        "esta",
-        "tu",
-        "las",
-        "muy",
-        "hoy",
-        "quiero",
-    ],
-    "fr": [
-        "je",
-        "le",
-        "la",
-        "de",
-        "et",
-        "les",
-        "des",
-        "est",
-        "un",
-        "une",
-        "pas",
-        "que",
-        "pour",
-        "dans",
-        "tu",
-        "il",
-        "en",
-        "mon",
-        "ma",
-        "ce",
-        "qui",
-        "on",
-        "vous",
-        "nous",
-        "suis",
-        "avec",
-        "sur",
-        "au",
-        "moi",
-    ],
-    "pt": [
-        "que",
-        "de",
-        "o",
-        "a",
-        "nao",
-        "eu",
-        "e",
-        "em",
-        "um",
-        "uma",
-        "para",
-        "com",
-        "por",
-        "meu",
-        "minha",
-        "voce",
-        "do",
-        "da",
-        "os",
-        "as",
-        "se",
-        "mas",
-        "no",
-        "na",
-        "isso",
-        "estou",
-        "muito",
-        "hoje",
-        "ele",
-    ],
-    "ht": [
-        "mwen",
-        "m",
-        "w",
-        "li",
-        "nou",
-        "yo",
-        "ki",
-        "nan",
-        "pa",
-        "ak",
-        "pou",
-        "se",
-        "sa",
-        "te",
-        "ap",
-        "ou",
-        "gen",
-        "fe",
-        "la",
-        "a",
-        "ka",
-        "tout",
-        "pral",
-        "kap",
-        "poukisa",
-        "lekol",
-        "moun",
-        "jodi",
-        "an",
-    ],
-    "de": [
-        "ich",
-        "du",
-        "der",
-        "die",
-        "das",
-        "und",
-        "ist",
-        "nicht",
-        "ein",
-        "eine",
-        "zu",
-        "mit",
-        "auf",
-        "wir",
-        "es",
-        "mich",
-        "mir",
-        "hab",
-        "bin",
-    ],
-    "it": [
-        "che",
-        "di",
-        "il",
-        "la",
-        "non",
-        "un",
-        "una",
-        "per",
-        "con",
-        "mi",
-        "sono",
-        "ho",
-        "ma",
-        "ti",
-        "del",
-        "questo",
-        "come",
-        "io",
-        "si",
-    ],
-    "nl": [
-        "ik",
-        "je",
-        "het",
-        "een",
-        "de",
-        "van",
-        "niet",
-        "en",
-        "is",
-        "dat",
-        "ben",
-        "met",
-        "voor",
-        "op",
-        "mijn",
-        "we",
-        "maar",
-    ],
-}
 _WORDS = re.compile(r"[^\W\d_]+")
+_CLEARLY = 3  # common words of another language that outweigh what the caller said
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +31,7 @@ class Language:
 
 
 def identify(text: str, told: str | None, vocabulary: Container[str]) -> Language:
-    """Return the language of normalised ``text``; what the caller ``told`` wins unless the script contradicts it."""
+    """Return the language of normalised ``text``: what the caller ``told``, unless script or words contradict it."""
     words = _WORDS.findall(fold_accents(text))
     if not words:
         return Language(told or "und", 1.0)
@@ -264,7 +39,7 @@ def identify(text: str, told: str | None, vocabulary: Container[str]) -> Languag
     if script not in ("LATIN", ""):
         code = _SCRIPTS.get(script, "und")
         return Language(code, 0.9 if code != "und" else 0.3)
-    code = told.split("-")[0].lower() if told else _likeliest(words)
+    code = _likeliest(words, told.split("-")[0].lower() if told else None)
     seen = sum(word in vocabulary for word in words) / len(words)
     if code in KNOWN:
         return Language(code, 1.0 if seen >= 0.5 or len(words) < 4 else 0.7)
@@ -282,7 +57,14 @@ def _script(text: str) -> str:
     return max(counts, key=lambda name: counts[name]) if counts else ""
 
 
-def _likeliest(words: list[str]) -> str:
-    found = {code: sum(word in common for word in words) for code, common in _COMMON.items()}
+@lru_cache(maxsize=1)
+def _common_words() -> dict[str, frozenset[str]]:
+    return {code: frozenset(words) for code, words in read_table("common_words").items()}
+
+
+def _likeliest(words: list[str], told: str | None) -> str:
+    found = {code: sum(word in common for word in words) for code, common in _common_words().items()}
     code = max(found, key=lambda name: found[name])
+    if told is not None:
+        return code if told in found and found[code] >= max(_CLEARLY, 2 * found[told]) else told
     return code if found[code] else "und"

@@ -1,15 +1,14 @@
-"""The words that the normaliser knows: how common each is, how a run of letters splits into them.
-
-Which one was misspelt.
-"""
+"""The words that the normaliser knows: how common each is, how a run splits into them, which one was misspelt."""
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 _LONGEST = 16
-REPAIR_VOCABULARY = 12_000
+COMMON_WORDS = 12_000
+_EVERYDAY = 2_000
+_MENDED_TO = 4_000
+_ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "ly", "y", "d")
 
 
 class Lexicon:
@@ -65,36 +64,53 @@ class Lexicon:
     def _index(self) -> tuple[dict[str, str], dict[str, str]]:
         skeletons: dict[str, str] = {}
         deletes: dict[str, str] = {}
-        common = sorted((w for w in self.rank if w.isascii() and w.isalpha() and len(w) > 3), key=self._priority)[
-            :REPAIR_VOCABULARY
-        ]
-        for word in common:
-            skeletons.setdefault(skeleton(word), word)
-            deletes.setdefault(word, word)
-            for i in range(len(word)):
-                deletes.setdefault(word[:i] + word[i + 1 :], word)
+        plain = [word for word in self.rank if word.isascii() and word.isalpha() and len(word) > 3]
+        guarded = sorted((word for word in plain if word in self.guarded), key=self.rank.__getitem__)
+        for word in [*guarded, *plain[:_MENDED_TO]]:
+            if len(skeleton(word)) > 2:
+                skeletons.setdefault(skeleton(word), word)
+            if word in self.guarded or len(word) > 4:
+                deletes[word] = word
+                for i in range(len(word)):
+                    deletes.setdefault(word[:i] + word[i + 1 :], word)
         return skeletons, deletes
 
-    def _priority(self, word: str) -> float:
-        return self.rank[word] / (4.0 if word in self.guarded else 1.0)
+    def knows(self, word: str) -> bool:
+        """Return whether ``word`` is known as it stands or as an inflected form of a known word."""
+        if word in self.rank:
+            return True
+        stems = (word[: -len(ending)] for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2)
+        return any(stem in self.rank or stem + "e" in self.rank or stem[:-1] in self.rank for stem in stems)
+
+    def is_everyday(self, word: str) -> bool:
+        """Return whether ``word`` is guarded or among the most frequent words."""
+        return word in self.guarded or self.rank.get(word, _EVERYDAY) < _EVERYDAY
 
     def repair(self, word: str) -> str | None:
-        """Return the commonest known word one slip away (letter dropped, added, changed or swapped.
+        """Return the word that ``word`` is one slip away from, or whose vowels were left out; guarded words first.
 
-        Vowels left out).
+        A slip is a letter dropped, doubled or swapped with its neighbour; in a long guarded word also a wrong one.
+        Other letters are left alone: mending them makes a Spanish word out of a French one.
         """
+        if not set(word[1:]) & set("aeiou") and skeleton(word) in self._skeletons:
+            return self._skeletons[skeleton(word)]
         if len(word) < 4:
-            bare = self._skeletons.get(word) if len(word) == 3 else None
-            return bare if bare in self.guarded else None
+            return None
         found = [self._deletes[word]] if word in self._deletes else []
-        for i in range(len(word)):
-            near = self._deletes.get(word[:i] + word[i + 1 :])
-            if near and one_slip(word, near):
-                found.append(near)
-        if not found and not set(word[1:]) & set("aeiou") and skeleton(word) in self._skeletons:
-            found.append(self._skeletons[skeleton(word)])
-        found = [near for near in found if near[0] == word[0] or near[:2] == word[1::-1]]
-        return min(found, key=self._priority) if found else None
+        shorter = (word[:i] + word[i + 1 :] for i in range(len(word)))
+        found += [near for near in map(self._deletes.get, shorter) if near and one_slip(word, near)]
+        return min(filter(lambda near: self._is_likely(word, near), found), key=self._priority, default=None)
+
+    def _priority(self, word: str) -> int:
+        return self.rank[word] - (len(self.rank) if word in self.guarded else 0)
+
+    def _is_likely(self, word: str, near: str) -> bool:
+        if word[0] != near[0] and word[:2] != near[1::-1]:
+            return False
+        if len(word) > len(near):
+            return any(word[i] == word[i + 1] and word[:i] + word[i + 1 :] == near for i in range(len(near)))
+        is_long = near in self.guarded and len(near) > 5
+        return is_long or len(word) < len(near) or sorted(word) == sorted(near)
 
 
 def skeleton(word: str) -> str:
@@ -116,8 +132,3 @@ def frequent_words(counts: dict[str, int], least: int, limit: int) -> list[str]:
     """Return the words seen at least ``least`` times, most frequent first, at most ``limit`` of them."""
     ranked = sorted((word for word, count in counts.items() if count >= least), key=lambda w: (-counts[w], w))
     return ranked[:limit]
-
-
-def doubled_letters(word: str) -> int:
-    """Return how many letters of ``word`` equal the one before."""
-    return sum(a == b for a, b in pairwise(word))

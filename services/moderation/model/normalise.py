@@ -24,7 +24,9 @@ from services.moderation.model.rearranged import (
 from services.moderation.model.respell import Respeller
 
 LEXICON_FILE = Path(__file__).with_name("artefacts") / "lexicon.txt"
-SEGMENT_WORDS = 40
+SENTENCE_WORDS = 40
+WINDOW_WORDS, RUN_WORDS = 60, 20
+_MOST_WINDOWS = 400
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+|(?<=[。！？])")
@@ -34,10 +36,7 @@ _BARE = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """A message without its disguise: ``text`` in lower case.
-
-    ``encoded`` when part of it needs a person to decode it.
-    """
+    """A message without its disguise, in lower case; ``encoded`` when part of it needs a person to decode it."""
 
     text: str
     encoded: bool
@@ -101,12 +100,42 @@ def _loosely(phrase: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Split normalised text into sentences or lines; a stretch without an end is cut every ``SEGMENT_WORDS`` words."""
+    """Split normalised text into sentences or lines; a stretch without an end is cut every ``SENTENCE_WORDS`` words."""
     found: list[str] = []
     for part in _SENTENCE_END.split(text):
         words = part.split()
-        found += [" ".join(words[i : i + SEGMENT_WORDS]) for i in range(0, len(words), SEGMENT_WORDS)]
+        found += [" ".join(words[i : i + SENTENCE_WORDS]) for i in range(0, len(words), SENTENCE_WORDS)]
     return [part for part in found if any(ch.isalnum() for ch in part)]
+
+
+def windows(text: str) -> list[str]:
+    """Return normalised text as the members read it: whole when short, else in windows that overlap by half.
+
+    A window holds about ``WINDOW_WORDS`` words in whole sentences; one that was there before is left out.
+    """
+    return _overlapping(sentences(text), WINDOW_WORDS)
+
+
+def runs(text: str) -> list[str]:
+    """Return the sentences of a longer text in short runs, so that the talk around a dangerous one cannot drown it."""
+    parts = sentences(text)
+    if len(parts) < 2 or len(text.split()) <= RUN_WORDS:
+        return []
+    return _overlapping(parts, RUN_WORDS)
+
+
+def _overlapping(parts: list[str], most_words: int) -> list[str]:
+    lengths = [len(part.split()) for part in parts]
+    found: list[str] = []
+    start = 0
+    while start < len(parts) and len(found) < _MOST_WINDOWS:
+        end, size = start + 1, lengths[start]
+        while end < len(parts) and size + lengths[end] <= most_words:
+            size += lengths[end]
+            end += 1
+        found.append(" ".join(parts[start:end]))
+        start = end if end == len(parts) else start + max(1, (end - start) // 2)
+    return list(dict.fromkeys(found))
 
 
 def plain_words(text: str) -> list[str]:

@@ -1,7 +1,4 @@
-"""Text whose letters were moved: spaced or dotted out, one to a line, written backwards.
-
-Upside down or in Pig Latin.
-"""
+"""Text whose letters were moved: spaced or dotted out, one to a line, backwards, upside down or in Pig Latin."""
 
 import re
 
@@ -29,7 +26,7 @@ def join_spelt_out(text: str, lexicon: Lexicon) -> str:
         ):
             pieces = run.split()
         else:
-            pieces = re.split(rf"{_GAP}{{{wide},}}", run) if wide > narrow else [run]
+            pieces = re.split(rf"{_GAP}{{{narrow + 1},}}", run) if wide > narrow else [run]
         words: list[str] = []
         for piece in pieces:
             letters = "".join(ch for ch in piece if ch.isalnum())
@@ -48,13 +45,13 @@ def _read(letters: str, lexicon: Lexicon) -> list[str] | None:
 
 
 def split_run_together(word: str, lexicon: Lexicon) -> str:
-    """Split a long unknown string such as ``iwanttodie`` into its words, or return it unchanged."""
-    if not 8 <= len(word) <= 60 or not word.isascii() or not word.isalpha() or word in lexicon:
+    """Split a long unknown string such as ``iwanttodie`` when only common words and a guarded one come out of it."""
+    if not 8 <= len(word) <= 60 or not word.isascii() or not word.isalpha() or lexicon.knows(word):
         return word
-    words = lexicon.split(word)
-    if not words or len(word) / len(words) < 2.4:
+    words = lexicon.split(word) or []
+    if not any(len(part) > 2 and part in lexicon.guarded for part in words) or len(word) < 2.4 * len(words):
         return word
-    return " ".join(words)
+    return " ".join(words) if all(map(lexicon.is_everyday, words)) else word
 
 
 def set_upright(text: str, lexicon: Lexicon) -> str:

@@ -10,26 +10,25 @@ from itertools import product
 from typing import ClassVar
 
 from services.moderation.model.letters import fold_accents, read_table
-from services.moderation.model.lexicon import REPAIR_VOCABULARY, Lexicon
+from services.moderation.model.lexicon import COMMON_WORDS, Lexicon
 
 _QUANTITY = re.compile(
     r"\d+(?:st|nd|rd|th|am|pm|a|p|s|k|m|x|d|v\d+|h|hr|hrs|min|mins|sec|lb|lbs|kg|g|ft|in|mm|cm|km|mg|ml|l|oz|gb|mb|tb|yo|yr|yrs|pt|pts|fps|ish|b)|[a-z]\d+|\d+"
 )
 _STRETCH = re.compile(r"(.)\1{2,}")
 _RUN = re.compile(r"(.)\1+")
-_MASK = "*#•·█■▪_%^~?.-+×✱∗"
+_STARS = frozenset("*#•·█■▪%^~×✱∗")
+_MASK = "".join(sorted(_STARS)) + "_?.+-"
 _MASKED = re.compile(rf"[a-z$@!0-9]+[{re.escape(_MASK)}]+[a-z$@!0-9]*|[{re.escape(_MASK)}]+[a-z]{{2,}}")
 _EDGES = re.compile(r"^([\"'(\[{<.,;:*_~]*)(.*?)([\"')\]}>.,;:!?*_~…]*)$", re.S)
 _WORDLIKE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _LEET_CORE = re.compile(r"[a-z][0-9@$]+[a-z]|[0-9@$]+[a-z]{2}|[a-z]{2}[0-9@$]")
 _MOST_DECODINGS = 24
+_REASON_TO_MASK = 6
 
 
 class Respeller:
-    """Turns one token into the words that were meant. Results are remembered.
-
-    For the same words come again and again.
-    """
+    """Turns one token into the words that were meant, and remembers it: the same words come again and again."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
@@ -96,22 +95,22 @@ class Respeller:
     def _word(self, word: str) -> str:
         if word in self._phonetic:
             return self._phonetic[word]
-        if word in self._lexicon or fold_accents(word) in self._lexicon:
+        if self._lexicon.knows(word) or self._lexicon.knows(fold_accents(word)):
             return word
         if "'" in word:
-            bare = word.replace("'", "")
-            return word if bare in self._lexicon else self._squeeze(bare) or self._lexicon.repair(bare) or word
+            return self._squeeze(word.replace("'", "")) or word if _STRETCH.search(word) else word
         squeezed = self._squeeze(word)
         if squeezed:
             return squeezed
         return (self._lexicon.repair(word) or word) if word.isascii() else word
 
     def _squeeze(self, word: str) -> str | None:
-        """Shorten stretched letters: two of each, then one of each, then any mixture, whichever is a known word."""
+        """Shorten stretched letters to the commonest known word, doubled ones to the longest."""
         if not _RUN.search(word):
             return None
         short = _STRETCH.sub(r"\1\1", word)
         runs = list(_RUN.finditer(short))[:5]
+        known: list[str] = []
         for keep in product((2, 1), repeat=len(runs)):
             parts, at = [], 0
             for run, count in zip(runs, keep, strict=True):
@@ -120,9 +119,11 @@ class Respeller:
             candidate = "".join(parts) + short[at:]
             if candidate in self._phonetic:
                 return self._phonetic[candidate]
-            if candidate in self._lexicon and (candidate != word):
-                return candidate
-        return short if short != word else None
+            if candidate in self._lexicon and candidate != word:
+                known.append(candidate)
+        if known and not _STRETCH.search(word):
+            return known[0]
+        return min(known, key=self._lexicon.rank.__getitem__, default=short if short != word else None)
 
     def _decode(self, body: str) -> str | None:
         """Read digits and signs as letters when a known word comes out; quantities and ordinals are left alone."""
@@ -134,7 +135,7 @@ class Respeller:
             body = body.replace(pair, letter)
         letters = sum(ch.isalpha() for ch in body)
         signs = len(body) - letters
-        if len(body) < 2 or len(body) > 24 or (not letters and signs < 4):
+        if len(body) < 3 or len(body) > 24 or (not letters and signs < 4):
             return None
         options = [self._leet.get(ch, ch if ch.isalpha() else "") or "\0" for ch in body]
         if any(option == "\0" for option in options):
@@ -152,30 +153,26 @@ class Respeller:
         return self._lexicon.repair(plain) if letters >= 2 and len(plain) > 4 else None
 
     def _unmask(self, token: str) -> str | None:
-        """Return the guarded word that fits ``k*ll``, ``su--ide`` or ``f***``.
-
-        Or a known word with separators inside it.
-        """
+        """Return the guarded word that fits ``k*ll`` or ``f***``, or the known word with separators inside it."""
         match = _EDGES.match(token)
         core = match.group(2) if match else token
         tail = token[len(match.group(1)) + len(core) :] if match else ""
         if set(tail) & {"*"}:
             core, tail = core + tail.rstrip("\"').,;:!?…"), ""
-        joined = "".join(ch for ch in core if ch.isalnum())
+        if set(core) & _STARS and _MASKED.fullmatch(core):
+            fitting = self._fit(core, tail)
+            if fitting:
+                return fitting
+        return self._joined(core, tail)
+
+    def _joined(self, core: str, tail: str) -> str | None:
+        """Return the known word that ``core`` is without the signs between its letters."""
         parts = [part for part in re.split(r"[^a-z0-9]+", core) if part]
-        if len(parts) > 1 and not all(part in self._lexicon and len(part) > 1 for part in parts):
-            whole = joined if joined in self._lexicon and len(joined) > 3 else self._decode(joined)
-            if whole and len(whole) > 2:
-                return whole + tail
-        if not _MASKED.fullmatch(core) or (
-            "**" not in core
-            and not any(
-                mark in core
-                for mark in _MASK.replace(".", "").replace("-", "").replace("_", "").replace("?", "").replace("+", "")
-            )
-        ):
+        if len(parts) < 2 or all(part in self._lexicon and len(part) > 1 for part in parts):
             return None
-        return self._fit(core, tail)
+        joined = "".join(ch for ch in core if ch.isalnum())
+        whole = joined if joined in self._lexicon and len(joined) > 3 else self._decode(joined)
+        return whole + tail if whole and len(whole) > 2 else None
 
     def _fit(self, core: str, tail: str) -> str | None:
         shown = sum(ch.isalpha() for ch in core)
@@ -184,13 +181,15 @@ class Respeller:
         pattern = "".join("." if ch in _MASK else self._leet_class(ch) for ch in core)
         exact = re.compile(pattern)
         loose = re.compile(re.sub(r"\.+", ".{1,4}", pattern))
-        for rule in (exact, loose) if shown > 1 and re.search(r"[*#]{2}", core) else (exact,):
-            for word in self._hidden_words:
-                if rule.fullmatch(word):
-                    return word + tail
         same_shape = self._by_shape.get((len(core), core[0]), []) if shown > 2 or shown + 1 == len(core) else []
-        common = next((word for word in same_shape if exact.fullmatch(word)), None)
-        return common + tail if common else None
+        found = [word for word in (*self._hidden_words, *same_shape) if exact.fullmatch(word)]
+        if not found and shown > 1 and re.search(r"[*#]{2}", core):
+            found = [word for word in self._hidden_words if loose.fullmatch(word)]
+        return min(found, key=self._unlikelihood) + tail if found else None
+
+    def _unlikelihood(self, word: str) -> float:
+        """Return how unlikely it is that ``word`` was masked: its rank, far lower for what one has reason to mask."""
+        return self._lexicon.rank[word] / (_REASON_TO_MASK if word in self._lexicon.guarded else 1)
 
     def _leet_class(self, ch: str) -> str:
         return re.escape(ch) if ch.isalpha() else f"[{self._leet[ch]}]" if ch in self._leet else "."
@@ -198,7 +197,7 @@ class Respeller:
     @cached_property
     def _by_shape(self) -> dict[tuple[int, str], list[str]]:
         shapes: dict[tuple[int, str], list[str]] = {}
-        for word in list(self._lexicon.rank)[:REPAIR_VOCABULARY]:
+        for word in list(self._lexicon.rank)[:COMMON_WORDS]:
             if len(word) > 1:
                 shapes.setdefault((len(word), word[0]), []).append(word)
         return shapes

@@ -1,9 +1,5 @@
-"""From text to ten probabilities: the members, how they are weighed together.
+"""From text to ten probabilities, and which part of the message carried each."""
 
-And which part of the message carried it.
-"""
-
-import itertools
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,26 +11,25 @@ from numpy.typing import NDArray
 
 from services.moderation.model import artefact
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.context import ContextReader
-from services.moderation.model.encoder import Encoder
-from services.moderation.model.heads import Heads
 from services.moderation.model.language import Language, identify
 from services.moderation.model.ngrams import NgramModel
-from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, sentences
+from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, runs, sentences, windows
+from services.moderation.model.reader import Reader
+from services.moderation.model.unigram import Unigram
+from services.moderation.model.wordpiece import WordPieces
 
 Floats = NDArray[np.float32]
+MEMBERS = ("linear", "multilingual", "english")
+# What cannot be told apart is mostly very short English.
+READ_AS_ENGLISH = frozenset({"en", "und"})
 _IMPLIES = (("self_harm_intent", "self_harm"), ("self_harm_direction", "self_harm"), ("severe_toxicity", "toxicity"))
-_MOST_SEGMENTS = 600
-# The context member is English, but of its word pieces it learnt more Haitian Creole than the encoder ever saw.
-_READ_IN_CONTEXT = frozenset({"en", "ht", "und"})
+_EXPLAINED_FROM = 0.3
+_MOST_WORDS_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a category scored as it did: the sentence that carried it (normalised) and its weightiest words.
-
-    Heaviest first.
-    """
+    """Why a category scored as it did: the sentence that carried it (normalised), its weightiest words first."""
 
     sentence: str
     words: tuple[str, ...]
@@ -42,10 +37,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Ten probabilities (0..1) for one message.
-
-    ``confidence`` falls when the language is one the model does not know.
-    """
+    """Ten probabilities (0..1) for one message; ``confidence`` falls when the model does not know the language."""
 
     toxicity: float
     severe_toxicity: float
@@ -70,45 +62,36 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How the members are weighed, per category: English (row 0) with the context member.
+    """How the members are weighed, per category: a weight for each member and a bias."""
 
-    Other languages (row 1) without it.
-    """
-
-    linear: Floats
-    heads: Floats
-    context: Floats
+    weights: Floats
     bias: Floats
-    alone: Floats
 
-    def logits(self, linear: Floats, heads: Floats, context: Floats | None) -> Floats:
-        """Return the weighed log-odds; ``context`` is None for a language that the context member does not read."""
-        i = 1 if context is None else 0
-        weighed: Floats = linear * self.linear[i] + heads * self.heads[i] + self.bias[i]
-        return weighed if context is None else weighed + context * self.context[i]
-
-    def chances(self, logits: Floats, alone: Floats) -> NDArray[np.float64]:
-        """Return each segment's probabilities.
-
-        A sentence taken ``alone`` (1) is docked a little for its lost context.
-        """
-        return 1.0 / (1.0 + np.exp(-(logits - np.outer(alone, self.alone)).astype(np.float64)))
+    def chances(self, logits: Floats) -> NDArray[np.float64]:
+        """Return (windows, ten) probabilities of the members' log-odds, shaped (members, windows, ten)."""
+        weighed = np.einsum("mwc,mc->wc", logits, self.weights) + self.bias
+        chances: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-weighed.astype(np.float64)))
+        return chances
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a model is made of."""
+    """What a model is made of; ``abroad`` weighs them where the English network does not read along."""
 
     normaliser: Normaliser
     ngrams: NgramModel
-    encoder: Encoder
-    heads: Heads
-    context: ContextReader
-    mixture: Mixture
+    multilingual: Reader
+    english: Reader
+    at_home: Mixture
+    abroad: Mixture
+
+    def chances(self, whole: Floats, short: Floats) -> NDArray[np.float64]:
+        """Return (windows and runs, ten) probabilities of what ``member_logits`` gave."""
+        return mixed((self.at_home, self.abroad), whole, short)
 
 
 class Model:
-    """The embedded model. Safe to share between threads for reading: its only state is a memory of words."""
+    """The embedded model. Safe to share between threads: its only state is a memory of words."""
 
     def __init__(self, version: str, parts: Parts) -> None:
         """Use ``load_model``; this takes the parts as they are."""
@@ -117,39 +100,38 @@ class Model:
         self._ngrams = parts.ngrams
 
     def score(self, text: str, lang: str | None = None) -> Scores:
-        """Score one message of any length; ``lang`` is an ISO 639-1 code when the caller knows it.
-
-        Never raises on any text.
-        """
+        """Score one message of any length; ``lang`` is an ISO 639-1 code when the caller knows it. Never raises."""
         said = self._parts.normaliser.normalise(text)
         language = identify(said.text, lang, self._ngrams.word_columns)
-        segments, alone = segments_of(said.text)
-        if not segments:
+        whole, short = windows(said.text), runs(said.text)
+        if not whole:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
-        chances = self._parts.mixture.chances(self._logits(segments, language.code in _READ_IN_CONTEXT), alone)
+        chances = self._parts.chances(*member_logits(self._parts, whole, short, reads_as_english(language)))
+        read = whole + short
         final, best = chances.max(axis=0), chances.argmax(axis=0)
         apply_rules(final, best)
-        return self._scores(final, self._explain(segments, best, final), language, said.encoded)
+        return self._scores(final, self._explain(read, best, final), language, said.encoded)
 
     def score_many(self, texts: list[str], langs: list[str | None] | None = None) -> list[Scores]:
         """Score several messages; each gets exactly what ``score`` gives it."""
         return [self.score(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
 
-    def _logits(self, segments: list[str], is_english: bool) -> Floats:
-        parts = self._parts
-        linear = np.stack([self._ngrams.logits(self._ngrams.features(plain_words(part))) for part in segments])
-        context = parts.context.logits(segments) if is_english else None
-        return parts.mixture.logits(linear, parts.heads.logits(parts.encoder.encode(segments)), context)
+    def _explain(self, read: list[str], best: NDArray[np.int64], final: NDArray[np.float64]) -> dict[str, Explanation]:
+        return {
+            name: self._explanation(read[best[i]], i)
+            for i, name in enumerate(CATEGORIES)
+            if final[i] >= _EXPLAINED_FROM
+        }
 
-    def _explain(
-        self, segments: list[str], best: NDArray[np.int64], final: NDArray[np.float64]
-    ) -> dict[str, Explanation]:
-        return {name: self._explanation(segments[best[i]], i) for i, name in enumerate(CATEGORIES) if final[i] >= 0.3}
-
-    def _explanation(self, segment: str, category: int) -> Explanation:
-        carried = sorted(self._ngrams.carried_by(plain_words(segment), category), key=lambda item: -item[1])
+    def _explanation(self, window: str, category: int) -> Explanation:
+        """Name the sentence and the words by the linear member, which alone can say what each word added."""
+        sentence = max(sentences(window), key=lambda part: self._linear(part)[category])
+        carried = sorted(self._ngrams.carried_by(plain_words(sentence), category), key=lambda item: -item[1])
         words = dict.fromkeys(word for word, weight in carried if weight > 0)
-        return Explanation(segment, tuple(words)[:4])
+        return Explanation(sentence, tuple(words)[:_MOST_WORDS_NAMED])
+
+    def _linear(self, text: str) -> Floats:
+        return self._ngrams.logits(self._ngrams.features(plain_words(text)))
 
     def _scores(
         self, final: NDArray[np.float64], why: dict[str, Explanation], language: Language, encoded: bool
@@ -164,52 +146,79 @@ class Model:
         )
 
 
-def apply_rules(final: NDArray[np.float64], best: NDArray[np.int64]) -> None:
-    """Raise, in place, what another category implies: no intent to harm oneself without self-harm.
+def member_logits(parts: Parts, whole: list[str], short: list[str], is_english: bool) -> tuple[Floats, Floats]:
+    """Return (members, windows, ten) log-odds in the order of MEMBERS, and those of the runs.
 
-    None severe that is not toxic.
+    The English network reads only windows, and only where the language is its own.
     """
+    read = whole + short
+    linear = np.stack([parts.ngrams.logits(parts.ngrams.features(plain_words(part))) for part in read])
+    both = np.stack([linear, parts.multilingual.logits(read)])
+    windows_read = both[:, : len(whole)]
+    if is_english:
+        windows_read = np.concatenate([windows_read, parts.english.logits(whole)[None]])
+    return windows_read, both[:, len(whole) :]
+
+
+def mixed(mixtures: tuple[Mixture, Mixture], whole: Floats, short: Floats) -> NDArray[np.float64]:
+    """Return (windows and runs, ten) probabilities under the mixtures for English and for all else."""
+    at_home, abroad = mixtures
+    mixture = at_home if len(whole) == len(MEMBERS) else abroad
+    return np.concatenate([mixture.chances(whole), abroad.chances(short)])
+
+
+def reads_as_english(language: Language) -> bool:
+    """Return whether the English network reads this language too."""
+    return language.code in READ_AS_ENGLISH
+
+
+def apply_rules(final: NDArray[np.float64], best: NDArray[np.int64]) -> None:
+    """Raise, in place, what another category implies: intent implies self-harm, severe implies toxic."""
     for cause, effect in _IMPLIES:
         i, j = CATEGORIES.index(cause), CATEGORIES.index(effect)
         if final[i] > final[j]:
             final[j], best[j] = final[i], best[i]
 
 
-def segments_of(text: str) -> tuple[list[str], Floats]:
-    """Return the whole text when it is short, its neighbouring sentences in pairs, and each alone (marked 1)."""
-    parts = sentences(text)[:_MOST_SEGMENTS]
-    if len(parts) < 2:
-        return (parts, np.zeros(len(parts), np.float32))
-    whole = [" ".join(parts)] if len(parts) == 2 or len(text) <= 400 else []
-    pairs = [f"{a} {b}" for a, b in itertools.pairwise(parts)] if len(parts) > 2 else []
-    alone = np.array([0.0] * (len(whole) + len(pairs)) + [1.0] * len(parts), dtype=np.float32)
-    return whole + pairs + parts, alone
-
-
-def read_mixture(folder: Path) -> Mixture:
-    """Return how the members are weighed, as trained."""
+def read_mixtures(folder: Path) -> tuple[Mixture, Mixture]:
+    """Return how the members are weighed at home (English) and abroad, as trained."""
     stored: dict[str, Any] = json.loads((folder / "mixture.json").read_text(encoding="utf-8"))
-    return Mixture(
-        *(np.array(stored[key], dtype=np.float32) for key in ("linear", "heads", "context", "bias", "alone"))
+    at_home, abroad = (
+        Mixture(np.array(stored[place]["weights"], np.float32), np.array(stored[place]["bias"], np.float32))
+        for place in ("english", "other")
+    )
+    return at_home, abroad
+
+
+def load_parts(folder: Path) -> Parts:
+    """Return the parts in ``folder`` as they were trained."""
+    at_home, abroad = read_mixtures(folder)
+    multilingual = artefact.load_arrays(folder / "multilingual_pieces.npz")
+    pieces = Unigram(artefact.unpack_names(multilingual["pieces"]), multilingual["prices"].tolist())
+    english = WordPieces((folder / "english_pieces.txt").read_text(encoding="utf-8").split("\n"))
+    return Parts(
+        load_normaliser(folder / "lexicon.txt"),
+        load_ngrams(folder),
+        Reader(folder / "multilingual.onnx", pieces),
+        Reader(folder / "english.onnx", english),
+        at_home,
+        abroad,
+    )
+
+
+def load_ngrams(folder: Path) -> NgramModel:
+    """Return the linear member in ``folder``."""
+    stored = artefact.load_arrays(folder / "ngrams.npz")
+    return NgramModel(
+        artefact.unpack_names(stored["words"]),
+        artefact.unpack_names(stored["chars"]),
+        stored["idf"],
+        stored["weights"].astype(np.float32),
+        stored["bias"],
     )
 
 
 @lru_cache(maxsize=2)
 def load_model(folder: Path = artefact.ARTEFACTS) -> Model:
-    """Return the model in ``folder`` once its checksums are verified; raises DamagedArtefact. About two seconds."""
-    version = artefact.verify(folder)
-    grams = artefact.load_arrays(folder / "ngrams.npz")
-    ngrams = NgramModel(
-        artefact.unpack_names(grams["words"]),
-        artefact.unpack_names(grams["chars"]),
-        grams["idf"],
-        grams["weights"].astype(np.float32),
-        grams["bias"],
-    )
-    stored = artefact.load_arrays(folder / "heads.npz")
-    heads = Heads(*(stored[key].astype(np.float32) for key in ("w1", "b1", "w2", "b2")))
-    pieces = (folder / "pieces.txt").read_text(encoding="utf-8").split("\n")
-    context = ContextReader(folder / "context.onnx", pieces)
-    return Model(
-        version, Parts(load_normaliser(folder / "lexicon.txt"), ngrams, Encoder(), heads, context, read_mixture(folder))
-    )
+    """Return the model in ``folder`` once its checksums are verified; raises DamagedArtefact. About a second."""
+    return Model(artefact.verify(folder), load_parts(folder))

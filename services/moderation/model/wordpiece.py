@@ -1,8 +1,6 @@
-"""Cuts words into the pieces that the context member knows, longest piece first."""
+"""Cuts words into the pieces that the English network knows, longest piece first."""
 
 from services.moderation.model.letters import fold_accents
-
-MOST_PIECES = 64
 
 
 class WordPieces:
@@ -14,8 +12,8 @@ class WordPieces:
         self._unknown, self._start, self._end = (self._numbers[name] for name in ("[UNK]", "[CLS]", "[SEP]"))
         self._memory: dict[str, list[int]] = {}
 
-    def numbers(self, text: str) -> list[int]:
-        """Return the piece numbers of lower-case ``text`` between start and end marks, at most ``MOST_PIECES``."""
+    def numbers(self, text: str, most: int) -> list[int]:
+        """Return the piece numbers of lower-case ``text`` between start and end marks, at most ``most`` of them."""
         found = [self._start]
         for word in fold_accents(text).split():
             known = self._memory.get(word)
@@ -25,9 +23,9 @@ class WordPieces:
                     self._memory.clear()
                 self._memory[word] = known
             found += known
-            if len(found) >= MOST_PIECES:
+            if len(found) >= most:
                 break
-        return [*found[: MOST_PIECES - 1], self._end]
+        return [*found[: most - 1], self._end]
 
     def _cut(self, word: str) -> list[int]:
         found, start = [], 0

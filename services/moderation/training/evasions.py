@@ -3,8 +3,11 @@
 import base64
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from services.moderation.model.letters import read_table
+from services.moderation.training.data import Row
+from services.moderation.training.lessons import slip
 
 Transform = Callable[[str, random.Random], str]
 _LEET = {"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"}
@@ -59,17 +62,6 @@ def _each_word(change: Callable[[str, random.Random], str], share: float = 1.0, 
 
 def _mask(word: str, chance: random.Random) -> str:
     return word[0] + "*" + word[2:] if word.isalpha() else word
-
-
-def _slip(word: str, chance: random.Random) -> str:
-    at = chance.randrange(1, len(word) - 1)
-    return chance.choice(
-        [
-            word[:at] + word[at + 1 :],
-            word[:at] + word[at] + word[at:],
-            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-        ]
-    )
 
 
 def _stretch(word: str, chance: random.Random) -> str:
@@ -133,7 +125,7 @@ STRONG: dict[str, Transform] = {
 }
 WEAK: dict[str, Transform] = {
     "masked": _each_word(_mask, shortest=3),
-    "slips": _each_word(_slip, share=0.5, shortest=4),
+    "slips": _each_word(slip, share=0.5),
     "vowels out": _each_word(_vowels_out, share=0.6, shortest=4),
 }
 FLOORS = {**dict.fromkeys(LOSSLESS, 0.98), **dict.fromkeys(STRONG, 0.90), **dict.fromkeys(WEAK, 0.80)}
@@ -146,3 +138,8 @@ ENCODED: dict[str, Callable[[str], str]] = {
 def disguise(name: str, text: str) -> str:
     """Return ``text`` under the transform of that name; the same text always comes out the same."""
     return {**LOSSLESS, **STRONG, **WEAK}[name](text, random.Random(f"{name}:{text}"))
+
+
+def disguised(name: str, rows: list[Row]) -> list[Row]:
+    """Return the rows with their texts under the transform of that name."""
+    return [replace(row, text=disguise(name, row.text)) for row in rows]

@@ -1,4 +1,4 @@
-"""Writes the context member as an eight-bit ONNX network that reads one message: no padding, hence no mask."""
+"""Writes a network as an eight-bit ONNX file that reads one message: no padding, hence no mask."""
 
 import tempfile
 from pathlib import Path
@@ -8,13 +8,13 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from services.moderation.training.finetune import Context
+from services.moderation.training.networks import Network
 
 
 class _OneMessage(nn.Module):  # type: ignore[misc]  # torch is there only where one trains
     """The network for a single message, where every piece is real."""
 
-    def __init__(self, inner: Context) -> None:
+    def __init__(self, inner: Network) -> None:
         super().__init__()
         self.inner = inner
 
@@ -23,8 +23,8 @@ class _OneMessage(nn.Module):  # type: ignore[misc]  # torch is there only where
         return self.inner(numbers, torch.ones_like(numbers, dtype=torch.float32))
 
 
-def export(model: Context, path: Path) -> None:
-    """Write ``model`` to ``path``: about 22 MB, log-odds within a few hundredths of the exact network's."""
+def export(model: Network, path: Path) -> None:
+    """Write ``model`` to ``path``; its log-odds are within a few hundredths of the exact network's."""
     with tempfile.TemporaryDirectory() as folder:
         exact = Path(folder) / "exact.onnx"
         torch.onnx.export(

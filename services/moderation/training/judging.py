@@ -1,56 +1,89 @@
-"""Scores our own messages fairly: rows that the model learnt from are scored by a twin that had not.
+"""Scores rows as the model does, from the members' log-odds under a mixture."""
 
-Dev rows by the model itself.
-"""
-
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.scoring import Model, apply_rules, load_model, read_mixture
-from services.moderation.training.data import Row, read_corpus
-from services.moderation.training.thresholds import Judged
+from services.moderation.model.language import identify
+from services.moderation.model.normalise import runs, windows
+from services.moderation.model.scoring import (
+    MEMBERS,
+    Mixture,
+    Parts,
+    apply_rules,
+    member_logits,
+    mixed,
+    reads_as_english,
+)
+from services.moderation.training.data import Row, label_matrix
+
+Floats = NDArray[np.float64]
+Mixtures = tuple[Mixture, Mixture]
 
 
-def judge_unseen(artefacts: Path, cache: Path) -> Judged:
-    """Return the cross-validated scores of the corpus's train part, as the training run left them in ``cache``."""
-    mixture = read_mixture(artefacts)
-    with np.load(cache / "unseen.npz") as file:
-        stored = {key: file[key] for key in file.files}
-    rows = {row.text: row for row in read_corpus()}
-    texts = [rows.get(str(text)) for text in stored["texts"]]
-    english = np.array([row is not None and row.lang in ("en", "ht") for row in texts])[stored["row"]]
-    full = mixture.logits(stored["linear"], stored["heads"], stored["context"])
-    logits = np.where(english[:, None], full, mixture.logits(stored["linear"], stored["heads"], None))
-    chances = mixture.chances(logits, stored["alone"])
-    found, scores = [], []
-    for place in np.unique(stored["row"]).tolist():
-        row, mine = texts[place], chances[stored["row"] == place]
-        if row is not None and not np.isnan(mine).any():
-            final = mine.max(axis=0)
-            apply_rules(final, np.zeros(len(CATEGORIES), np.int64))
-            found.append(row)
-            scores.append(final)
-    return Judged(found, np.array(scores))
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One row with its members' log-odds, shaped (members, windows, ten); three members when it reads as English.
+
+    ``short`` has those of its runs, of two members.
+    """
+
+    row: Row
+    logits: NDArray[np.float32]
+    short: NDArray[np.float32]
+
+    @property
+    def is_english(self) -> bool:
+        """Return whether the English network read it too."""
+        return len(self.logits) == len(MEMBERS)
+
+    def scores(self, mixtures: Mixtures) -> Floats:
+        """Return the ten probabilities that the model gives under these mixtures (English, other)."""
+        final: Floats = mixed(mixtures, self.logits, self.short).max(axis=0)
+        apply_rules(final, np.zeros(len(CATEGORIES), np.int64))
+        return final
 
 
-def judge(model: Model, rows: list[Row]) -> Judged:
-    """Return the model's own scores of ``rows``."""
-    return Judged(rows, score_matrix(model, [row.text for row in rows]))
+def hear(parts: Parts, rows: list[Row]) -> list[Heard]:
+    """Return the rows with their members' log-odds; rows without a word are left out."""
+    found = []
+    for row in rows:
+        said = parts.normaliser.normalise(row.text).text
+        whole = windows(said)
+        if whole:
+            english = reads_as_english(identify(said, row.lang, parts.ngrams.word_columns))
+            found.append(Heard(row, *member_logits(parts, whole, runs(said), english)))
+    return found
 
 
-def score_matrix(model: Model, texts: list[str]) -> NDArray[np.float64]:
-    """Return (texts, ten) scores."""
-    return np.array([list(model.score(text).as_dict().values()) for text in texts]).reshape(len(texts), len(CATEGORIES))
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows with the scores (0..1) that the model gives them, and what it holds (rows, ten)."""
+
+    rows: list[Row]
+    scores: Floats
+    held: NDArray[np.bool_]
+
+    @property
+    def labels(self) -> Floats:
+        """Return the (rows, ten) labels, nan where not known."""
+        return label_matrix(self.rows).astype(np.float64)
+
+    def where(self, mask: NDArray[np.bool_]) -> "Judged":
+        """Return the rows where ``mask`` holds."""
+        return Judged(
+            [row for row, kept in zip(self.rows, mask.tolist(), strict=True) if kept],
+            self.scores[mask],
+            self.held[mask],
+        )
+
+    def of(self, *kinds: str) -> "Judged":
+        """Return the rows of these kinds."""
+        return self.where(np.array([row.kind in kinds for row in self.rows], dtype=bool))
 
 
-def judge_own(artefacts: Path, cache: Path) -> Judged:
-    """Return both parts of the corpus judged fairly, dev rows last."""
-    unseen = judge_unseen(artefacts, cache)
-    dev = [row for row in read_corpus() if row.split == "dev"]
-    if not dev:
-        return unseen
-    own = judge(load_model(artefacts), dev)
-    return Judged(unseen.rows + own.rows, np.concatenate([unseen.scores, own.scores]))
+def score_rows(heard: list[Heard], mixtures: Mixtures) -> Floats:
+    """Return (rows, ten) scores under these mixtures."""
+    return np.array([each.scores(mixtures) for each in heard]).reshape(len(heard), len(CATEGORIES))

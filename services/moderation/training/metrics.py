@@ -57,3 +57,8 @@ def recall_at_alarm_rate(danger: Floats, harmless: Floats, rate: float) -> float
 def share(mask: NDArray[np.bool_]) -> float:
     """Return the share of true values."""
     return float(mask.mean()) if len(mask) else float("nan")
+
+
+def any_of(matrix: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return for each row whether anything in it is true."""
+    return np.asarray(matrix.any(axis=1), dtype=np.bool_)

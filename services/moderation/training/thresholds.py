@@ -1,7 +1,10 @@
-"""Chooses the default policy's thresholds on scores of messages that the model had not learnt from."""
+"""Chooses the default policy on scores of messages that the model had not learnt from.
+
+The scores are probabilities, so one threshold treats all danger categories alike; the others each get their own. Every
+threshold is as low as the allowed false alarms let it be.
+"""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.moderation.model.categories import CATEGORIES, DANGER
-from services.moderation.training.data import Row
+from services.moderation.score import DefaultPolicy
+from services.moderation.training.data import Row, label_matrix
 
 POLICY = Path(__file__).parents[1] / "model" / "default_policy.json"
-Floats = NDArray[np.float64]
-_DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]
-_TOXIC_COLUMNS = [i for i, name in enumerate(CATEGORIES) if name not in DANGER]
-BENIGN_DANGER_ALARMS, HARD_NEGATIVE_FLAGS, BENIGN_FLAGS = 0.018, 0.14, 0.02
-WATCH_BENIGN_ALARMS = 0.05
+DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]
+TOXIC_COLUMNS = [i for i, name in enumerate(CATEGORIES) if name not in DANGER]
+EVERYDAY_SOURCES = ("uci_sms", "clinc150", "banking77", "goemotions")
+_STEPS = np.round(np.arange(0.98, 0.249, -0.005), 4)
 _TIERS = {
     "threat": "critical",
     "self_harm_intent": "critical",
@@ -26,73 +29,61 @@ _TIERS = {
     "severe_toxicity": "high",
     "discrimination": "medium",
 }
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Rows of our own corpus with the scores (0..1) that an unseeing model gave them."""
+class Budget:
+    """The most false alarms that are allowed, as shares: on benign, hard-negative and everyday public messages."""
 
-    rows: list[Row]
-    scores: Floats
-
-    def of(self, *kinds: str) -> Floats:
-        """Return the scores of the rows of these kinds."""
-        return self.scores[[row.kind in kinds for row in self.rows]]
-
-    def labels(self) -> Floats:
-        """Return the (rows, ten) labels."""
-        return np.array([row.labels for row in self.rows])
+    benign: float
+    hard_negative: float
+    everyday: float
 
 
-def choose(judged: Judged) -> None:
-    """Write hold and watch thresholds: as low as the budgets of false alarms allow, danger first."""
-    danger = _lowest(
-        judged,
-        _DANGER_COLUMNS,
-        lambda limits: (
-            _rate(judged.of("benign"), limits) <= BENIGN_DANGER_ALARMS
-            and _rate(judged.of("hard_negative"), limits) <= HARD_NEGATIVE_FLAGS * 0.8
-        ),
-    )
-    both = _lowest(
-        judged,
-        _TOXIC_COLUMNS,
-        lambda limits: (
-            _rate(judged.of("benign"), np.minimum(limits, danger)) <= BENIGN_FLAGS
-            and _rate(judged.of("hard_negative"), np.minimum(limits, danger)) <= HARD_NEGATIVE_FLAGS
-        ),
-    )
-    watch = _lowest(
-        judged, list(range(len(CATEGORIES))), lambda limits: _rate(judged.of("benign"), limits) <= WATCH_BENIGN_ALARMS
-    )
-    hold = np.minimum(danger, both)
-    watch = np.minimum(watch, hold * 0.8)
+# A missed danger weighs more than a harmless message that is read, so hard negatives get more than their goal.
+DANGER_BUDGET = Budget(0.015, 0.12, 0.02)
+CATEGORY_BUDGET = Budget(0.004, 0.01, 0.006)
+WATCH_BUDGET = Budget(0.05, 0.25, 0.05)
+
+
+def choose(rows: list[Row], scores: Floats) -> DefaultPolicy:
+    """Return hold and watch thresholds per category."""
+    labels = label_matrix(rows)
+    hold = np.full(len(CATEGORIES), 2.0)
+    hold[DANGER_COLUMNS] = _lowest(rows, scores[:, DANGER_COLUMNS].max(axis=1), DANGER_BUDGET)
+    for column in TOXIC_COLUMNS:
+        harmless = labels[:, column] != 1
+        kept = [row for row, mine in zip(rows, harmless.tolist(), strict=True) if mine]
+        hold[column] = _lowest(kept, scores[harmless, column], CATEGORY_BUDGET)
+    watch = np.minimum(_lowest(rows, scores.max(axis=1), WATCH_BUDGET), hold * 0.8)
+    return DefaultPolicy(*(dict(zip(CATEGORIES, limits.round(4).tolist(), strict=True)) for limits in (hold, watch)))
+
+
+def _lowest(rows: list[Row], scores: Floats, budget: Budget) -> float:
+    """Return the lowest threshold at which no group of harmless rows has more alarms than its budget."""
+    groups = [
+        (scores[[row.kind == "benign" for row in rows]], budget.benign),
+        (scores[[row.kind == "hard_negative" for row in rows]], budget.hard_negative),
+        (scores[[row.kind == "public" and row.source in EVERYDAY_SOURCES for row in rows]], budget.everyday),
+    ]
+    lowest = float(_STEPS[0])
+    for step in _STEPS.tolist():
+        if any(len(group) and (group >= step).mean() > allowed for group, allowed in groups):
+            break
+        lowest = step
+    return lowest
+
+
+def limits_of(policy: DefaultPolicy) -> Floats:
+    """Return the hold thresholds in the order of CATEGORIES."""
+    return np.array([policy.hold[name] for name in CATEGORIES])
+
+
+def write_policy(policy: DefaultPolicy) -> None:
+    """Store the policy beside the model."""
     table = {
-        name: {
-            "hold": round(float(hold[i]), 4),
-            "watch": round(float(watch[i]), 4),
-            "tier": _TIERS.get(name, "low"),
-            "on": True,
-        }
-        for i, name in enumerate(CATEGORIES)
+        name: {"hold": policy.hold[name], "watch": policy.watch[name], "tier": _TIERS.get(name, "low"), "on": True}
+        for name in CATEGORIES
     }
     POLICY.write_text(json.dumps({"version": 1, "categories": table}, indent=1) + "\n", encoding="utf-8")
-
-
-def _rate(scores: Floats, limits: Floats) -> float:
-    return float((scores >= limits).any(axis=1).mean()) if len(scores) else 0.0
-
-
-def _lowest(judged: Judged, columns: list[int], allowed: Callable[[Floats], bool]) -> Floats:
-    """Lower a family's thresholds together, by the share of harmless rows that each lets through, while ``allowed``."""
-    best = np.full(len(CATEGORIES), 2.0)
-    labels = judged.labels()
-    for share in np.geomspace(0.0005, 0.2, 60):
-        limits = np.full(len(CATEGORIES), 2.0)
-        for column in columns:
-            harmless = judged.scores[labels[:, column] == 0, column]
-            limits[column] = max(float(np.quantile(harmless, 1 - share)), 0.12)
-        if not allowed(limits):
-            break
-        best = limits
-    return best

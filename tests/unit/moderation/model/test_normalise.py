@@ -1,8 +1,10 @@
 """The normaliser reads through every disguise of the specification and leaves ordinary school language alone."""
 
+import itertools
+
 import pytest
 
-from services.moderation.model.normalise import load_normaliser, sentences
+from services.moderation.model.normalise import load_normaliser, runs, sentences, windows
 from services.moderation.training import evasions
 
 _SAID = "i want to kill myself at school tomorrow"
@@ -56,6 +58,10 @@ def test_strong_disguises_are_undone(name: str) -> None:
         ("quiero m0rir", "quiero morir"),
         ("🇰🇮🇱🇱", "kill"),
         ("кіll", "kill"),
+        ("iwanttodie", "i want to die"),
+        ("i wanna dai", "i want to die"),
+        ("suicdie", "suicide"),
+        ("shoott", "shoot"),
     ],
 )
 def test_evasion_is_read(disguised: str, meant: str) -> None:
@@ -73,6 +79,13 @@ def test_evasion_is_read(disguised: str, meant: str) -> None:
         "привет как дела",
         "xin chào các bạn",
         "self-harm",
+        "that test",
+        "puse el libro en el segundo piso",
+        "me pregunto si necesito la maqueta",
+        "demain on a la chorale au premier",
+        "the orthodontist moved my auditorium slideshow",
+        "we dye wool and row past the keel",
+        "i got an a+ on it",
     ],
 )
 def test_ordinary_text_stays(text: str) -> None:
@@ -116,3 +129,22 @@ def test_long_text_is_cut_into_parts_and_none_is_lost() -> None:
     parts = sentences(" ".join(words))
     assert " ".join(parts).split() == words
     assert max(len(part.split()) for part in parts) <= 40
+
+
+def test_a_short_message_is_read_whole() -> None:
+    assert windows("i am done. take my cat! thanks") == ["i am done. take my cat! thanks"]
+    assert windows("😂") == []
+
+
+def test_windows_of_a_long_message_overlap_and_lose_nothing() -> None:
+    parts = [f"this is sentence number {i} of a long letter." for i in range(40)]
+    read = windows(" ".join(parts))
+    assert all(any(f"{a} {b}" in window for window in read) for a, b in itertools.pairwise(parts))
+    assert max(len(window.split()) for window in read) <= 60
+    assert len(read) < 20
+
+
+def test_sentences_of_a_longer_message_are_also_read_in_short_runs() -> None:
+    talk = "thank you for the homework notes from tuesday. see you in band practice tomorrow after lunch. "
+    assert runs("i am done. take my cat! thanks") == []
+    assert any("i want to die." in run and len(run.split()) <= 20 for run in runs(talk + "i want to die. " + talk))

@@ -1,24 +1,25 @@
-"""The context member: a small transformer that reads words in their order.
-
-So that "kill this test" and "kill this kid" part.
-"""
+"""Small transformers that read words in their order, so that "kill this test" and "kill this kid" part."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.model.wordpiece import WordPieces
+MOST_PIECES = 128
 
 
-class ContextReader:
-    """Runs the fine-tuned network (ONNX, eight-bit) on one core. English.
+class Pieces(Protocol):
+    """What cuts a text into numbered pieces: ``WordPieces`` or ``Unigram``."""
 
-    Other languages are weighed to the other members.
-    """
+    def numbers(self, text: str, most: int) -> list[int]:
+        """Return at most ``most`` piece numbers, start and end marks included."""
 
-    def __init__(self, network: Path, pieces: list[str]) -> None:
+
+class Reader:
+    """One fine-tuned network (ONNX, eight-bit) with its pieces, on one core."""
+
+    def __init__(self, network: Path, pieces: Pieces) -> None:
         """Load the network; raises what onnxruntime raises when the file is no network."""
         # Half a second that only whoever scores should pay.
         import onnxruntime  # noqa: PLC0415
@@ -30,16 +31,13 @@ class ContextReader:
         self._session: Any = onnxruntime.InferenceSession(
             network.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-        self._pieces = WordPieces(pieces)
+        self._pieces = pieces
 
     def logits(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return (texts, ten) log-odds of normalised texts; each is run alone.
-
-        So that its scores depend on nothing else.
-        """
+        """Return (texts, ten) log-odds; each text is run alone, so that its scores depend on nothing else."""
         return np.concatenate([self._one(text) for text in texts])
 
     def _one(self, text: str) -> NDArray[np.float32]:
-        numbers = np.array([self._pieces.numbers(text)], dtype=np.int64)
+        numbers = np.array([self._pieces.numbers(text, MOST_PIECES)], dtype=np.int64)
         found: NDArray[np.float32] = self._session.run(None, {"numbers": numbers})[0]
         return found

@@ -1,0 +1,137 @@
+"""What a network learns from: rows cut into pieces, disguised a little, in batches of like length."""
+
+import random
+from dataclasses import dataclass
+
+from services.moderation.model.reader import Pieces
+from services.moderation.training.data import Row
+
+BATCH = 32
+_UNSEEN_PIECES, _SLIPS = 0.06, 0.12
+_EVERYDAY = ("uci_sms", "clinc150", "banking77", "goemotions", "positive_frames")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row as the network reads it: piece numbers, labels (nan where not known), weight."""
+
+    numbers: list[int]
+    labels: tuple[float, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the stages of fine-tuning.
+
+    ``passes`` over its rows at the highest learning rate ``rate``; ``public_rows`` of any kind and ``everyday_rows`` of
+    ordinary talk sampled anew for each pass beside all our own, or None for all public rows and none of our own;
+    texts cut at ``most_pieces``; the share ``padded``
+    of rows gets ordinary talk around it. ``frozen_layers`` stay as they are, and so do the word embeddings unless
+    ``moves_words``.
+    """
+
+    name: str
+    passes: float
+    rate: float
+    public_rows: int | None
+    everyday_rows: int
+    most_pieces: int
+    padded: float
+    public_weight: float
+    frozen_layers: int
+    moves_words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Rows with their normalised texts, and what cuts those into pieces; ``unknown`` is the mark of an unseen piece."""
+
+    rows: list[Row]
+    said: dict[str, str]
+    pieces: Pieces
+    unknown: int
+
+    def of(self, langs: frozenset[str]) -> "Lesson":
+        """Return the rows in these languages."""
+        return Lesson([row for row in self.rows if row.lang in langs], self.said, self.pieces, self.unknown)
+
+    def batches(self, stage: Stage, chance: random.Random) -> list[list[Example]]:
+        """Return one pass over the stage's rows in batches; the members of a pair are side by side."""
+        public = [row for row in self.rows if row.kind == "public"]
+        if stage.public_rows is None:
+            groups = [[row] for row in public]
+        else:
+            own: dict[str, list[Row]] = {}
+            for row in self.rows:
+                if row.kind != "public":
+                    own.setdefault(row.group, []).append(row)
+            ordinary = [row for row in public if row.source in _EVERYDAY]
+            sample = _sample(public, stage.public_rows, chance) + _sample(ordinary, stage.everyday_rows, chance)
+            groups = [*own.values(), *([row] for row in dict.fromkeys(sample))]
+        benign = [self.said[row.text] for row in self.rows if _is_small_talk(row)]
+        return _in_batches([[self._example(row, stage, benign, chance) for row in group] for group in groups], chance)
+
+    def _example(self, row: Row, stage: Stage, benign: list[str], chance: random.Random) -> Example:
+        text = self.said[row.text]
+        if row.kind != "public" or chance.random() < 0.5:
+            if chance.random() < stage.padded and len(text) < 300:
+                text = _padded(text, benign, chance)
+            if chance.random() < _SLIPS:
+                text = _slipped(text, chance)
+        start, *inside, end = self.pieces.numbers(text, stage.most_pieces)
+        if chance.random() < 0.5:
+            inside = [self.unknown if chance.random() < _UNSEEN_PIECES else number for number in inside]
+        weight = row.weight * (stage.public_weight if row.kind == "public" else 1.0)
+        return Example([start, *inside, end], row.labels, weight)
+
+
+def _sample(rows: list[Row], most: int, chance: random.Random) -> list[Row]:
+    return chance.sample(rows, min(most, len(rows)))
+
+
+def _is_small_talk(row: Row) -> bool:
+    if row.kind == "public":
+        return row.source in ("goemotions", "uci_sms", "clinc150") and len(row.text) < 120
+    return row.kind == "benign" and len(row.text) < 160
+
+
+def _padded(text: str, benign: list[str], chance: random.Random) -> str:
+    """Put ordinary talk before or after the text, or both: what it says stays what it says."""
+    before, after = chance.choice(benign), chance.choice(benign)
+    return chance.choice(
+        (f"{before} {text}", f"{before} {text}", f"{text} {after}", f"{text} {after}", f"{before} {text} {after}")
+    )
+
+
+def _slipped(text: str, chance: random.Random) -> str:
+    words = text.split()
+    for i in chance.sample(range(len(words)), (len(words) + 11) // 12):
+        words[i] = slip(words[i], chance)
+    return " ".join(words)
+
+
+def slip(word: str, chance: random.Random) -> str:
+    """Return ``word`` with a letter dropped, doubled or swapped with its neighbour; short words and signs stay."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    at = chance.randrange(1, len(word) - 1)
+    return chance.choice(
+        (
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at] + word[at:],
+            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        )
+    )
+
+
+def _in_batches(groups: list[list[Example]], chance: random.Random) -> list[list[Example]]:
+    """Put groups of like length together, so that little of a batch is padding; the batches come in random order."""
+    groups.sort(key=lambda group: max(len(example.numbers) for example in group) + chance.random() * 6)
+    batches: list[list[Example]] = [[]]
+    for group in groups:
+        if len(batches[-1]) >= BATCH:
+            batches.append([])
+        batches[-1] += group
+    chance.shuffle(batches)
+    return batches
