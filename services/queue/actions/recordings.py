@@ -106,13 +106,16 @@ def owner_of(caller: Caller) -> str:
     return caller.viewer.person_id if caller.viewer else caller.subject
 
 
-async def use(connection: AsyncConnection, draft: Draft, caller: str, now: datetime) -> None:
-    """Note that a draft's recording is sent, in the transaction that takes the message. InvalidArgument without one."""
+async def use(connection: AsyncConnection, draft: Draft, caller: str, sent_at: datetime) -> None:
+    """Note that a draft's recording is sent then, in the transaction that takes the message.
+
+    Retention counts from there. InvalidArgument without a recording.
+    """
     position = next((n for n, (name, _) in enumerate(draft.channels) if name == Channel.RECORDED), None)
     if position is None:
         return
     owners = [draft.sender.person_id, caller]
-    if not (draft.recording_id and await recordings.use(connection, draft.recording_id, owners, now)):
+    if not (draft.recording_id and await recordings.use(connection, draft.recording_id, owners, sent_at)):
         wrong = [(f"/channels/{position}/recording_id", "Upload a recording.")]
         raise InvalidArgument("RECORDING_MISSING", "A recorded call needs a recording of its sender.", violations=wrong)
 

@@ -85,7 +85,7 @@ async def submit(
         )
         if earlier is not None:
             return await _repeated(connection, draft, earlier)
-        await recordings.use(connection, draft, submission.caller, now)
+        await recordings.use(connection, draft, submission.caller, message.send_at)
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
         quiet = await quiet_of(connection, message)

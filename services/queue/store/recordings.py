@@ -11,7 +11,8 @@ from services.queue.tables import recordings
 
 _COLUMNS = "recording_id::text, owner_id, content_type, size_bytes, duration_seconds, created_at"
 _USE = sa.text(
-    "UPDATE recordings SET used_at = :now WHERE recording_id = :recording_id AND owner_id = ANY(:owners)"
+    # A use that is planned for later is not taken back by one before it.
+    "UPDATE recordings SET used_at = greatest(used_at, :sent_at) WHERE recording_id = :recording_id AND owner_id = ANY(:owners)"
     " AND stored_at IS NOT NULL AND removing_at IS NULL RETURNING recording_id"
 )
 _TAKE_OLD = sa.text(
@@ -62,16 +63,16 @@ async def find(connection: AsyncConnection, recording_id: str) -> Recording | No
     return Recording(*row) if row else None
 
 
-async def use(connection: AsyncConnection, recording_id: str, owners: list[str], now: datetime) -> bool:
-    """Note that one of the owner's recordings is sent; False when there is none that is kept."""
-    values: dict[str, Any] = {"recording_id": recording_id, "owners": owners, "now": now}
+async def use(connection: AsyncConnection, recording_id: str, owners: list[str], sent_at: datetime) -> bool:
+    """Note that one of the owner's recordings is sent then; False when there is none that is kept."""
+    values: dict[str, Any] = {"recording_id": recording_id, "owners": owners, "sent_at": sent_at}
     return (await connection.execute(_USE, values)).scalar_one_or_none() is not None
 
 
 async def use_again(connection: AsyncConnection, recording_id: str, now: datetime) -> bool:
     """Note that a recording is sent again, by whoever may resend its message; False when it is no longer kept."""
     statement = sa.text(
-        "UPDATE recordings SET used_at = :now WHERE recording_id = :recording_id AND removing_at IS NULL"
+        "UPDATE recordings SET used_at = greatest(used_at, :now) WHERE recording_id = :recording_id AND removing_at IS NULL"
         " RETURNING recording_id"
     )
     values = {"recording_id": recording_id, "now": now}

@@ -249,6 +249,15 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
     assert caught.value.reason == "RECORDING_GONE"
 
 
+async def test_the_time_of_a_recording_that_is_sent_later_counts_from_then(queue: Queue, tmp_path: Path) -> None:
+    recordings = over(queue, FolderRecordings(tmp_path / "kept"))
+    made = await upload(recordings)
+    send_at = queue.clock() + timedelta(days=400)
+    await queue.submit(draft(channels=RECORDED, recording_id=made.recording_id, send_at=send_at), [person(1)])
+    queue.clock.ahead = timedelta(days=399)
+    assert await recordings.sweep(KEPT) == 0
+
+
 async def test_a_sweep_that_broke_off_is_finished_by_the_next(queue: Queue, tmp_path: Path) -> None:
     gone = over(queue, S3Recordings(_settings("http://127.0.0.1:9"), BUCKET))
     recordings = over(queue, FolderRecordings(tmp_path / "kept"))
