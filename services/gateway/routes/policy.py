@@ -16,12 +16,13 @@ from services.gateway.auth import requires
 from services.gateway.pages import schools, visible_schools
 from services.gateway.policies import Form
 from services.gateway.state import gateway, person
-from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
+from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
 from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("policy", __name__)
 PATH = "/policy"
+_LARGEST_VERSION = 2**31 - 1
 _TRY_SECONDS = 25.0
 
 
@@ -138,6 +139,8 @@ def _rescreenings() -> list[queue.Rescreening]:
 
 
 def _policy(number: int = 0) -> pb.Policy:
+    if number > _LARGEST_VERSION:
+        raise NotFound("POLICY_UNKNOWN", "There is no such version of the policy.")
     with translated():
         answer = gateway().clients.moderation.GetPolicy(pb.GetPolicyRequest(version=number))
     policy: pb.Policy = answer.policy

@@ -34,6 +34,7 @@ async def add(
         now = clock()
         if referring.is_district and not any(standing.set_at.values()):
             await review.write_flag(connection, wanted.message_id, Origin.ADMIN, now)
+            await auditing.record(connection, now, actor, "flag.set", wanted.message_id, f"origin={Origin.ADMIN}")
             standing.set_at[Origin.ADMIN] = now
         check_referral(standing.sender.role, is_flagged=any(standing.set_at.values()))
         referral_id = new_id()

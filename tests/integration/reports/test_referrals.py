@@ -127,9 +127,11 @@ async def test_a_deleted_referral_gives_the_flag_back_and_both_are_logged(report
 
 @pytest.mark.accepts(49, 108)
 async def test_a_referral_of_the_district_system_comes_with_an_admins_flag(reports: Reports) -> None:
-    ida, sent = person("Ida", *PRINCIPAL), from_student()
+    ida, sent = person("Ida", *PRINCIPAL, "view_audit"), from_student()
     await reports.hear(submitted(sent))
     await refer(reports, None, sent)
+    log = (await reports.ask(ida, "ListAudit", pb.ListAuditRequest())).records
+    assert {each.action for each in log} == {"flag.set", "referral.added"}
     rows = (await reports.history(ida)).rows
     assert [(row.is_admin_flagged, row.flag_control) for row in rows] == [(True, pb.FLAG_CONTROL_LOCKED)] * 2
 
