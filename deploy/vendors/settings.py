@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sns-signature-version", choices=("1", "2"), default="1")
     parser.add_argument("--receipt-seconds", type=float, default=0.2, help="from acceptance to the last receipt")
     parser.add_argument("--slow-seconds", type=float, default=10.0, help="the same for destinations that are slow")
-    parser.add_argument("--retry-scale", type=float, default=1.0, help="factor on the pauses between webhook attempts")
+    parser.add_argument("--retry-scale", type=float, help="factor on the pauses between webhook attempts")
     parser.add_argument("--max-arrivals", type=int, default=500_000, help="older arrivals are dropped beyond this")
     return parser
 
@@ -90,6 +90,8 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     values |= {name: value for name, value in flags.items() if value is not None}
     if retries := environment.get("VENDORS_SNS_RETRIES"):
         values["sns_retries"] = int(retries)
+    if scale := environment.get("VENDORS_RETRY_SCALE"):
+        values.setdefault("retry_scale", float(scale))
     if sender := environment.get("SES_FROM_ADDRESS"):
         values["ses_verified_domain"] = sender.rpartition("@")[2].strip("> ").lower()
     return Settings(host=host, port=int(port), **values)

@@ -93,7 +93,7 @@ class ProviderConfig(QueueConfig):
     """First pause after a temporary failure; each further one is three times as long."""
     unsure_ask_seconds: float = Field(default=5.0, gt=0, le=600)
     """When a provider is asked about what it may have taken."""
-    receipt_wait_seconds: float = Field(default=60.0, ge=0, le=3600)
+    receipt_wait_seconds: float = Field(default=90.0, ge=0, le=3600)
     """How long receipts may take that prove what a provider without a search took."""
     silent_ask_seconds: float = Field(default=60.0, ge=1, le=86_400)
     """When a provider is asked about a delivery that it took and never spoke of again; then each time that its age has

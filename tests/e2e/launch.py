@@ -19,9 +19,10 @@ _SHORTER = {
     "LEASE_SECONDS": "4",
     "RETRY_SECONDS": "1",
     "UNSURE_ASK_SECONDS": "1",
-    # SNS tells again after 20 seconds what the gateway could not take, as often as its subscription asks for.
-    "VENDORS_SNS_RETRIES": "12",
-    "RECEIPT_WAIT_SECONDS": "30",
+    # SNS tells again what the gateway could not take, after 2 seconds in place of 20, and for longer than we wait.
+    "VENDORS_RETRY_SCALE": "0.1",
+    "VENDORS_SNS_RETRIES": "60",
+    "RECEIPT_WAIT_SECONDS": "40",
     # What Twilio could not tell the gateway within its own tries the queue asks for.
     "SILENT_ASK_SECONDS": "5",
 }

@@ -1,4 +1,4 @@
-"""Every process in turn is killed while families are written to and a student threatens somebody.
+"""Every process in turn is killed while a thousand families are written to and a student threatens somebody.
 
 Afterwards nothing is lost, doubled or unscreened, and the numbers are exact. What was at the provider in the moment in
 which its dispatcher died may end as an error that says so: the report then tells of the family, who never got it twice.
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.kit.ids import new_id
-from tests.e2e.roster import HOLDERS, SENIORS, STAFF
+from tests.e2e.roster import EMAIL_ERRORS, FAMILIES, HOLDERS, SENIORS, SMS_ERRORS, STAFF
 from tests.e2e.system import System
 from tests.faults.sending import ANSWERED_SECONDS, SETTLED_SECONDS, Families, Sender, check_families
 from tests.support.eventually import eventually_sync
@@ -36,6 +36,12 @@ _UNDER_WAY = 50
 @pytest.mark.parametrize("part", PARTS)
 def test_nothing_is_lost_doubled_or_unscreened_when_it_dies(system: System, part: str) -> None:
     _send_and_kill(system, [part], Families(SENIORS, {"CHANNEL_EMAIL": 0, "CHANNEL_SMS": 0}), ["12"])
+
+
+@pytest.mark.accepts(62, 65, 161, 168, 172, 181, 239, 240)
+def test_nothing_is_lost_doubled_or_unscreened_when_all_die_one_after_the_other(system: System) -> None:
+    families = Families(FAMILIES, {"CHANNEL_EMAIL": EMAIL_ERRORS, "CHANNEL_SMS": SMS_ERRORS})
+    _send_and_kill(system, PARTS, families, [])
 
 
 def _send_and_kill(system: System, parts: Sequence[str], families: Families, grades: list[str]) -> None:

@@ -41,7 +41,7 @@ class Pace:
     """First pause after a temporary failure."""
     ask_after_seconds: float = 5.0
     """When the provider is asked about what it may have taken."""
-    receipt_wait_seconds: float = 60.0
+    receipt_wait_seconds: float = 90.0
     """How long receipts may take that prove what a provider without a search took."""
     redial_seconds: float = REDIAL_SECONDS
     """First pause before a call that nobody took is made again."""
