@@ -163,7 +163,7 @@ class Control:
         )
 
     async def _arrived(self, request: web.Request) -> web.Response:
-        """Arrivals, newest first: ?channel=&to=&tag=NAME=VALUE&after=SEQ&limit=; VALUE* matches what begins so."""
+        """Arrivals, newest first: ?channel=&to=&words=&tag=NAME=VALUE&after=SEQ&limit=; VALUE* is a beginning."""
         limit = request.query.get("limit", "100")
         after = request.query.get("after", "0")
         if not limit.isdecimal() or not after.isdecimal():
@@ -173,13 +173,15 @@ class Control:
         return web.json_response({**self._core.arrivals.counts(), "matching": len(matching), "arrivals": shown})
 
     def _matching(self, request: web.Request) -> list[Arrival]:
-        channel = request.query.get("channel", "")
+        channel, words = request.query.get("channel", ""), request.query.get("words", "")
         tags = [tag.partition("=")[::2] for tag in request.query.getall("tag", [])]
         found = self._core.arrivals.newest_first(request.query.get("to", ""))
         return [
             arrival
             for arrival in found
-            if channel in ("", arrival.channel) and all(_tagged(arrival, name, value) for name, value in tags)
+            if channel in ("", arrival.channel)
+            and words in f"{arrival.subject} {arrival.text}"
+            and all(_tagged(arrival, name, value) for name, value in tags)
         ]
 
 

@@ -77,9 +77,11 @@ class System:
 
     def arrivals(self, channel: str, token: str) -> list[dict[str, Any]]:
         """Return what arrived at the simulator on a channel with these words in it."""
-        answer = requests.get(f"{self.run['vendors']}/arrived.json", {"channel": channel, "limit": "10000"}, timeout=20)
-        assert answer.json()["matching"] <= 10_000
-        return [each for each in answer.json()["arrivals"] if token in f"{each['subject']} {each['text']}"]
+        query = {"channel": channel, "words": token, "limit": "10000"}
+        answer = requests.get(f"{self.run['vendors']}/arrived.json", query, timeout=20).json()
+        arrivals: list[dict[str, Any]] = answer["arrivals"]
+        assert answer["matching"] == len(arrivals)
+        return arrivals
 
     def reached(self, channel: str, token: str) -> Counter[str]:
         """Return how often a message with these words reached each destination."""

@@ -71,6 +71,8 @@ def test_arrivals_can_be_filtered(twilio: Client, vendors: VendorSimulator) -> N
     assert [each["tags"]["recipient"] for each in vendors.arrivals(to=TO)] == ["3", "1"]
     assert [each["tags"]["recipient"] for each in vendors.arrivals(tag="message=m")] == ["2", "1"]
     assert [each["tags"]["recipient"] for each in vendors.arrivals(tag=["message=m", "recipient=1"])] == ["1"]
+    assert vendors.arrivals(words="no such words") == []
+    assert len(vendors.arrivals(words=vendors.arrivals(limit=1)[0]["text"])) == 3
     assert vendors.arrivals(channel="email") == []
     newest = vendors.arrivals(limit=1)[0]["seq"]
     assert vendors.arrivals(after=newest) == []
