@@ -12,7 +12,8 @@ from services.queue.tables import recordings
 _COLUMNS = "recording_id::text, owner_id, content_type, size_bytes, duration_seconds, created_at"
 _USE = sa.text(
     # A use that is planned for later is not taken back by one before it.
-    "UPDATE recordings SET used_at = greatest(used_at, :sent_at) WHERE recording_id = :recording_id AND owner_id = ANY(:owners)"
+    "UPDATE recordings SET used_at = greatest(used_at, :sent_at)"
+    " WHERE recording_id = :recording_id AND owner_id = ANY(:owners)"
     " AND stored_at IS NOT NULL AND removing_at IS NULL RETURNING recording_id"
 )
 _TAKE_OLD = sa.text(
@@ -72,8 +73,8 @@ async def use(connection: AsyncConnection, recording_id: str, owners: list[str],
 async def use_again(connection: AsyncConnection, recording_id: str, now: datetime) -> bool:
     """Note that a recording is sent again, by whoever may resend its message; False when it is no longer kept."""
     statement = sa.text(
-        "UPDATE recordings SET used_at = greatest(used_at, :now) WHERE recording_id = :recording_id AND removing_at IS NULL"
-        " RETURNING recording_id"
+        "UPDATE recordings SET used_at = greatest(used_at, :now)"
+        " WHERE recording_id = :recording_id AND removing_at IS NULL RETURNING recording_id"
     )
     values = {"recording_id": recording_id, "now": now}
     return (await connection.execute(statement, values)).scalar_one_or_none() is not None
