@@ -39,7 +39,7 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.SEND_EMERGENCY: frozenset(),
     Permission.SEND_AS_DISTRICT: frozenset(),
     Permission.MANAGE_PROFILES: frozenset({"directory.write"}),
-    Permission.MANAGE_DIRECTORY: frozenset({"directory.write"}),
+    Permission.MANAGE_DIRECTORY: frozenset({"directory.write", "queue.contacts"}),
     Permission.VIEW_AUDIT: frozenset({"reports.audit"}),
     Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write", "queue.rescreen"}),
 }

@@ -100,6 +100,7 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "policy", "href": "/policy", "label": "Policy", "icon": "policy"}
     if someone.may(Permission.MANAGE_DIRECTORY):
         yield {"key": "quiet", "href": "/quiet-hours", "label": "Quiet hours", "icon": "quiet"}
+        yield {"key": "contacts", "href": "/contact-standing", "label": "Contact standing", "icon": "contacts"}
 
 
 def reports_home(someone: Person) -> str:

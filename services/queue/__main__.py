@@ -5,7 +5,14 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from protos.queue.v1 import queue_pb2, queue_pb2_grpc, schedules_pb2, schedules_pb2_grpc
+from protos.queue.v1 import (
+    contacts_pb2,
+    contacts_pb2_grpc,
+    queue_pb2,
+    queue_pb2_grpc,
+    schedules_pb2,
+    schedules_pb2_grpc,
+)
 from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
@@ -19,6 +26,7 @@ from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
+from services.queue.contact_rpc import ContactServicer
 from services.queue.events import verdict_consumer
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
@@ -54,6 +62,8 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     schedules = ScheduleServicer(engine, utc_now, directory, config.district_time_zone)
     service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
     server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
+    service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
+    server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, ContactServicer(engine, utc_now), service)
     life.consume(verdict_consumer(bus, engine, utc_now))
     life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
     await server.start()

@@ -1,6 +1,6 @@
 """Cancelling what has not left, and sending again to those who did not get it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -12,11 +12,12 @@ from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgume
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
 from services.queue.actions.quieting import quiet_of
+from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient
-from services.queue.store import batches, consent, copying, counts, deliveries, inbox, messages, recordings
+from services.queue.store import batches, copying, counts, deliveries, inbox, messages, recordings
 from services.queue.store.submissions import Writer
 
 RESENDABLE = frozenset({State.ERROR, State.EXPIRED})
@@ -138,20 +139,19 @@ async def _write(
     now = clock()
     message.send_at = now
     await messages.insert_entries(connection, [entry])
-    stopped = await consent.stopped(connection, entry.channel, [each.destination for each in people])
+    destinations = [each.destination for each in people if each.destination]
+    refusals = await refused(connection, entry.channel, destinations, ignores_stop=False)
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
-        writer.add(entry, [(each, _outcome(entry, each, stopped)) for each in people])
+        writer.add(entry, [(each, _outcome(entry, each, refusals)) for each in people])
         await writer.finish([entry], State.PENDING)
 
 
-def _outcome(entry: Entry, recipient: Recipient, stopped: set[str]) -> Outcome | None:
+def _outcome(entry: Entry, recipient: Recipient, refusals: Mapping[str, str]) -> Outcome | None:
     """Return what is known of a delivery before it is tried."""
     if recipient.problem or not recipient.destination:
         problem = recipient.problem or contacts.MISSING.get(entry.channel, "NO_EMAIL")
         return Outcome(recipient.number, State.ERROR, provider="lantern", error_code=problem)
-    if recipient.destination in stopped:
-        return Outcome(recipient.number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
-    return None
+    return outcome_of(recipient.number, 1, recipient.destination, refusals)
 
 
 def check_manager(caller: Caller) -> None:

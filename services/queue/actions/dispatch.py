@@ -14,12 +14,13 @@ from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.quieting import holds_back
+from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.settle import Pace, Settlement, settle_surely, sort_answers
 from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
 from services.queue.records import Batch, Outcome, Recipient, Work
 from services.queue.stop_points import reach
-from services.queue.store import batches, consent
+from services.queue.store import batches
 
 _log = get_logger(__name__)
 
@@ -85,23 +86,22 @@ async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:
         if await holds_back(connection, batch, now):
             return True
         work = await batches.load(connection, batch)
-        stopped = await _stopped(dispatcher, work, connection)
+        refusals = await _refused(dispatcher, work, connection)
     reach("after_claim")
-    await send(dispatcher, work, stopped)
+    await send(dispatcher, work, refusals)
     return True
 
 
-async def _stopped(dispatcher: Dispatcher, work: Work, connection: AsyncConnection) -> set[str]:
-    if work.content.is_emergency and dispatcher.emergency_ignores_stop:
-        return set()
+async def _refused(dispatcher: Dispatcher, work: Work, connection: AsyncConnection) -> dict[str, str]:
+    is_exempt = work.content.is_emergency and dispatcher.emergency_ignores_stop
     destinations = [each.destination for each in work.recipients if each.destination]
-    return await consent.stopped(connection, work.batch.channel, destinations)
+    return await refused(connection, work.batch.channel, destinations, ignores_stop=is_exempt)
 
 
-async def send(dispatcher: Dispatcher, work: Work, stopped: set[str]) -> None:
+async def send(dispatcher: Dispatcher, work: Work, refusals: Mapping[str, str]) -> None:
     """Hand a claimed batch over and settle it."""
     batch = work.batch
-    at_once = _decided(work, stopped)
+    at_once = _decided(work, refusals)
     known = {each.number for each in at_once}
     ready = [each for each in work.recipients if each.number not in known]
     answers: list[Handed] = []
@@ -121,7 +121,7 @@ async def send(dispatcher: Dispatcher, work: Work, stopped: set[str]) -> None:
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)
 
 
-def _decided(work: Work, stopped: set[str]) -> list[Outcome]:
+def _decided(work: Work, refusals: Mapping[str, str]) -> list[Outcome]:
     """Return outcomes that need no provider: wrong contacts, no consent, the portal inbox alone, a late verdict."""
     attempt = work.batch.attempt
     if work.content.is_withheld:
@@ -130,8 +130,8 @@ def _decided(work: Work, stopped: set[str]) -> list[Outcome]:
     for each in work.recipients:
         if each.problem:
             found.append(Outcome(each.number, State.ERROR, attempt, "lantern", "", each.problem))
-        elif each.destination in stopped:
-            found.append(Outcome(each.number, State.OPTED_OUT, attempt, "lantern", "", "STOPPED"))
+        elif outcome := outcome_of(each.number, attempt, each.destination, refusals):
+            found.append(outcome)
         elif not each.destination:
             found.append(Outcome(each.number, State.SENT, attempt, "inbox"))
     return found

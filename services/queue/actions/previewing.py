@@ -1,7 +1,7 @@
 """What a submission would do, without doing it: who gets it, who is left out and why, when it leaves, what it takes."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,11 +11,12 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue import contacts
+from services.queue.actions.refusing import refused
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
 from services.queue.quiet import Quiet
 from services.queue.records import Addressee
-from services.queue.store import consent, quiet
+from services.queue.store import quiet
 
 DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
 
@@ -35,7 +36,7 @@ class ChannelPreview:
     waits_until: datetime | None = None
     """When the last of those leave."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """By reason: DUPLICATE, NO_DEVICE, STOPPED, or a problem of contacts."""
+    """By reason: DUPLICATE, NO_DEVICE, STOPPED, SUPPRESSED_…, or a problem of contacts."""
 
 
 async def preview(
@@ -76,12 +77,11 @@ class _Look:
         channel = self._into.channel
         found = [contacts.destination(channel, each, has_inbox=True) for each in people]
         destinations = [each[0] for each in found if each and each[0]]
-        is_asked = destinations and not self._is_exempt
-        stopped = await consent.stopped(connection, channel, destinations) if is_asked else set()
+        refusals = await refused(connection, channel, destinations, ignores_stop=self._is_exempt)
         for person, where in zip(people, found, strict=True):
-            self._count(person, where, stopped)
+            self._count(person, where, refusals)
 
-    def _count(self, person: Addressee, where: tuple[str, str] | None, stopped: set[str]) -> None:
+    def _count(self, person: Addressee, where: tuple[str, str] | None, refusals: Mapping[str, str]) -> None:
         into = self._into
         if where is None:
             into.left_out[NO_DEVICE] += 1
@@ -92,8 +92,8 @@ class _Look:
             into.left_out[DUPLICATE] += 1
         elif problem:
             into.left_out[problem] += 1
-        elif destination in stopped:
-            into.left_out["STOPPED"] += 1
+        elif destination in refusals:
+            into.left_out[refusals[destination]] += 1
         elif not destination:
             into.inbox_only += 1
         else:

@@ -13,8 +13,9 @@ from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
 from services.queue.failures import Meaning, meaning
 from services.queue.records import Receipt
-from services.queue.store import counts, outcomes
+from services.queue.store import counts, outcomes, suppressions
 from services.queue.store.outcomes import Standing
+from services.queue.suppressing import reason_of
 
 _KEEP_UNMATCHED = timedelta(days=7)
 _MATCH_AT_ONCE = 1_000
@@ -70,12 +71,17 @@ async def _apply(
     changed: dict[tuple[str, int], tuple[Standing, datetime]] = {}
     nobody_took: dict[tuple[str, int], Standing] = {}
     deltas, applied, late = Deltas(), 0, []
+    findings: list[suppressions.Finding] = []
     for receipt, said in sorted(receipts, key=lambda pair: pair[0].occurred_at):
         key = DeliveryKey.parse(receipt.delivery_key)
         standing = by_key.get((key.entry_id, key.number)) if key else by_id.get(receipt.provider_message_id)
         if standing is None:
             late.append(receipt)
-        elif _move(standing, receipt, said, deltas):
+            continue
+        if reason := reason_of(receipt.provider, receipt.status, said.error_code):
+            code = said.error_code or receipt.status
+            findings.append(suppressions.Finding(standing.entry_id, standing.number, reason, code))
+        if _move(standing, receipt, said, deltas):
             applied += 1
             changed[standing.entry_id, standing.number] = (standing, now)
             if said.may_redial:
@@ -84,6 +90,8 @@ async def _apply(
         deltas.move(standing.entry_id, standing.school_id, State.ERROR, State.PENDING)
         del changed[standing.entry_id, standing.number]
         metrics.redialled.add(1)
+    if findings:
+        await suppressions.suppress(connection, findings, now)
     if changed:
         await outcomes.update(connection, list(changed.values()))
         await counts.apply(connection, deltas, now)

@@ -27,7 +27,8 @@ from services.queue.failures import explain, meaning
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import Batch, Outcome, Receipt
 from services.queue.stop_points import reach
-from services.queue.store import batches, consent, copying, counts, outcomes
+from services.queue.store import batches, consent, copying, counts, outcomes, suppressions
+from services.queue.suppressing import reason_of
 
 _INSIST_SECONDS = 30.0
 _INSIST_PAUSE_SECONDS = 0.5
@@ -131,6 +132,17 @@ async def settle(
     return True
 
 
+async def _suppress(connection: AsyncConnection, batch: Batch, decided: Sequence[Outcome], now: datetime) -> None:
+    """Write no more to destinations that the provider refused for good."""
+    findings = [
+        suppressions.Finding(batch.entry_id, each.number, reason, each.error_code)
+        for each in decided
+        if each.state is State.ERROR and (reason := reason_of(each.provider, "", each.error_code))
+    ]
+    if findings:
+        await suppressions.suppress(connection, findings, now)
+
+
 async def settle_surely(
     engine: AsyncEngine, clock: Clock, batch: Batch, settlement: Settlement, destinations: dict[int, str], pace: Pace
 ) -> bool:
@@ -157,6 +169,7 @@ async def _write(
     if decided:
         rows = ((batch.entry_id, batch.created_at, batch.school_id, now, each) for each in decided)
         await copying.copy_outcomes(connection, rows)
+    await _suppress(connection, batch, decided, now)
     await counts.apply(connection, deltas, now)
     asked = timedelta(seconds=settlement.retry_after_seconds)
     later = now + max(asked, backoff(batch.attempt, batch.lane, pace.retry_seconds))

@@ -1,6 +1,6 @@
 """Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -14,6 +14,7 @@ from services.kit.ids import new_id
 from services.queue import contacts, events_out
 from services.queue.actions import recordings
 from services.queue.actions.quieting import quiet_of
+from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.standing import Standing
 from services.queue.domain import (
     MAX_RECIPIENTS,
@@ -38,7 +39,7 @@ from services.queue.records import (
     Recipient,
     Snapshot,
 )
-from services.queue.store import consent, inbox, messages
+from services.queue.store import inbox, messages
 from services.queue.store.submissions import Writer
 
 _KEYS_HASHED = 50
@@ -204,26 +205,26 @@ class _Recipients:
         await self._writer.idle()
         for entry in self._entries:
             found = [contacts.destination(entry.channel, each, has_inbox=self._has_inbox) for each in people]
-            stopped = await self._stopped(entry, [each[0] for each in found if each and each[0]])
-            self._writer.add(entry, self._decided(entry, zip(count(first), people, found), stopped))
+            refusals = await self._refused(entry, [each[0] for each in found if each and each[0]])
+            self._writer.add(entry, self._decided(entry, zip(count(first), people, found), refusals))
         await self._writer.flush()
 
     @property
     def _has_inbox(self) -> bool:
         return self._message.kind != KIND_ALERT
 
-    async def _stopped(self, entry: Entry, destinations: list[str]) -> set[str]:
-        is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
+    async def _refused(self, entry: Entry, destinations: list[str]) -> dict[str, str]:
         # A held message may wait: its recipients' wishes are asked for when it leaves.
-        if is_exempt or self._message.is_held or not destinations:
-            return set()
-        return await consent.stopped(self._connection, entry.channel, destinations)
+        if self._message.is_held:
+            return {}
+        is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
+        return await refused(self._connection, entry.channel, destinations, ignores_stop=is_exempt)
 
     def _decided(
         self,
         entry: Entry,
         reached: Iterable[tuple[int, Addressee, tuple[str, str] | None]],
-        stopped: set[str],
+        refusals: Mapping[str, str],
     ) -> Iterator[tuple[Recipient, Outcome | None]]:
         """Yield the deliveries to these people, with the outcome of those that need no provider."""
         is_duplicate = self._families[entry.entry_id].is_duplicate
@@ -239,8 +240,8 @@ class _Recipients:
                 outcome = Outcome(number, State.DUPLICATE)
             elif problem and not is_held:
                 outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
-            elif destination in stopped:
-                outcome = Outcome(number, State.OPTED_OUT, provider="lantern", error_code="STOPPED")
+            elif destination in refusals:
+                outcome = outcome_of(number, 1, destination, refusals)
             yield Recipient(number, *person[:9], destination, problem, person.has_account, person.type), outcome
 
 

@@ -1,0 +1,55 @@
+"""ContactService: proto to action to proto."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.queue.v1 import contacts_pb2 as pb
+from protos.queue.v1 import contacts_pb2_grpc
+from services.kit.auth import current_caller
+from services.kit.clock import Clock
+from services.kit.errors import InvalidArgument
+from services.queue import words
+from services.queue.actions import contacting
+from services.queue.domain import Channel
+from services.queue.failures import explain
+from services.queue.suppressing import ERROR_CODES
+
+
+class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
+    """Answers ContactService."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        """Take what every call needs."""
+        self._engine, self._clock = engine, clock
+
+    async def GetContactStanding(
+        self, request: pb.GetContactStandingRequest, context: Any
+    ) -> pb.GetContactStandingResponse:
+        """Say how an address or number stands."""
+        found = await contacting.standing(self._engine, current_caller(), request.destination)
+        answer = pb.GetContactStandingResponse(destination=contacting.normal(request.destination))
+        for channel, _, reason, code, at in found.suppressed:
+            sentence = explain("lantern", ERROR_CODES[reason]).sentence
+            number = words.channel_number(Channel(channel))
+            answer.suppressions.add(channel=number, reason=reason, sentence=sentence, code=code, at=words.stamp(at))
+        for channel, at in found.stopped:
+            answer.stops.add(channel=words.channel_number(Channel(channel)), at=words.stamp(at))
+        for each in found.changes:
+            answer.changes.add(
+                channel=words.channel_number(Channel(each.channel)),
+                action=each.action,
+                reason=each.reason,
+                person_name=each.person_name,
+                at=words.stamp(each.changed_at),
+            )
+        return answer
+
+    async def LiftSuppression(self, request: pb.LiftSuppressionRequest, context: Any) -> pb.LiftSuppressionResponse:
+        """Write to it again."""
+        channel = words.channel(request.channel)
+        if channel is None:
+            wrong = [("/channel", "EMAIL or SMS is needed.")]
+            raise InvalidArgument("CHANNEL_UNKNOWN", "The channel is not known.", violations=wrong)
+        await contacting.lift(self._engine, self._clock, current_caller(), channel, request.destination)
+        return pb.LiftSuppressionResponse()

@@ -1,0 +1,114 @@
+"""Destinations that are not written to any more, why, and who changed that; the changes are only added to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.domain import Channel
+
+_AMONG = sa.text(
+    "SELECT destination, reason FROM suppressions WHERE channel = :channel AND destination = ANY(:destinations)"
+)
+_SUPPRESS = sa.text(
+    "WITH fresh AS (INSERT INTO suppressions (channel, destination, reason, code, suppressed_at)"
+    " SELECT DISTINCT ON (e.channel, r.destination) e.channel, r.destination, k.reason, k.code,"
+    " CAST(:now AS timestamptz)"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:reasons AS text[]),"
+    " CAST(:codes AS text[])) AS k (entry_id, number, reason, code) JOIN entries e ON e.entry_id = k.entry_id"
+    " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
+    " WHERE e.channel IN ('email', 'sms') AND r.destination <> '' ORDER BY e.channel, r.destination"
+    " ON CONFLICT DO NOTHING RETURNING channel, destination, reason, code)"
+    " INSERT INTO suppression_changes (channel, destination, action, reason, code, person_id, person_name, changed_at)"
+    " SELECT channel, destination, 'suppressed', reason, code, '', '', :now FROM fresh"
+)
+_LIFT = sa.text(
+    "WITH gone AS (DELETE FROM suppressions WHERE channel = :channel AND destination = :destination"
+    " RETURNING channel, destination, reason, code)"
+    " INSERT INTO suppression_changes (channel, destination, action, reason, code, person_id, person_name, changed_at)"
+    " SELECT channel, destination, 'lifted', reason, code, :person_id, :person_name, :now FROM gone"
+    " RETURNING change_id"
+)
+_STANDING = sa.text(
+    "SELECT channel, destination, reason, code, suppressed_at FROM suppressions WHERE destination = :destination"
+)
+_CHANGES = sa.text(
+    "SELECT channel, action, reason, person_name, changed_at FROM ("
+    " SELECT channel, action, reason, person_name, changed_at FROM suppression_changes WHERE destination = :destination"
+    " UNION ALL SELECT channel, action, origin, '', changed_at FROM consent_changes WHERE destination = :destination"
+    ") c ORDER BY changed_at DESC LIMIT :limit"
+)
+_STOPPED = sa.text("SELECT channel, changed_at FROM consent WHERE destination = :destination AND is_stopped")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A delivery after which its destination is suppressed."""
+
+    entry_id: str
+    number: int
+    reason: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of a destination's history."""
+
+    channel: str
+    action: str
+    """suppressed, lifted; or of consent: stopped, started, help, ignored."""
+    reason: str
+    person_name: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class ContactStanding:
+    """How a destination stands."""
+
+    suppressed: Sequence[tuple[str, str, str, str, datetime]]
+    """Channel, destination, reason, the provider's code, since when."""
+    stopped: Sequence[tuple[str, datetime]]
+    """Channel, since when."""
+    changes: Sequence[Change]
+    """Newest first."""
+
+
+async def among(connection: AsyncConnection, channel: Channel, destinations: Iterable[str]) -> dict[str, str]:
+    """Return those of the destinations that are suppressed, with the reason."""
+    values = {"channel": channel.value, "destinations": list(destinations)}
+    rows = await connection.execute(_AMONG, values)
+    return {row[0]: row[1] for row in rows}
+
+
+async def suppress(connection: AsyncConnection, findings: Sequence[Finding], now: datetime) -> None:
+    """Suppress the destinations of these deliveries; what is suppressed already keeps its first reason."""
+    values = {
+        "entry_ids": [each.entry_id for each in findings],
+        "numbers": [each.number for each in findings],
+        "reasons": [each.reason for each in findings],
+        "codes": [each.code for each in findings],
+        "now": now,
+    }
+    await connection.execute(_SUPPRESS, values)
+
+
+async def lift(
+    connection: AsyncConnection, channel: Channel, destination: str, by: tuple[str, str], now: datetime
+) -> bool:
+    """Write to a destination again; `by` is the id and name of who says so. False when it is not suppressed."""
+    values = {"channel": channel.value, "destination": destination, "now": now}
+    values |= {"person_id": by[0], "person_name": by[1]}
+    return (await connection.execute(_LIFT, values)).scalar_one_or_none() is not None
+
+
+async def standing(connection: AsyncConnection, destination: str, limit: int) -> ContactStanding:
+    """Return how a destination stands, with its latest changes."""
+    values = {"destination": destination}
+    suppressed = [tuple(row) for row in await connection.execute(_STANDING, values)]
+    stopped = [tuple(row) for row in await connection.execute(_STOPPED, values)]
+    changes = [Change(*row) for row in await connection.execute(_CHANGES, {**values, "limit": limit})]
+    return ContactStanding(suppressed, stopped, changes)
