@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import fsyncs_per_second
+
 _FOLDER = Path(__file__).parent
 RESULTS = _FOLDER / "results.json"
 
@@ -20,6 +22,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no measurement of goal {', '.join(map(str, unknown))}")
     results: list[dict[str, Any]] = []
+    print(f"This disk makes {fsyncs_per_second():,.0f} small writes durable in a second.")
     print(f"{'goal':>4}  {'what':<58} {'ratio':>8} {'target':>7} {'floor':>6}  spread")
     for number in wanted:
         for result in importlib.import_module(f"benchmarks.{files[number]}").run():
