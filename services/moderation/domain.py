@@ -154,12 +154,15 @@ def check_policy(policy: Policy) -> Policy:
             len(override.school_id) > 100
             or len(override.grades) > 20
             or any(len(each) > 20 for each in override.grades)
+            or "\x00" in override.school_id + "".join(override.grades)
         ):
             wrong.append((f"/overrides/{place}", "A school and at most 20 grades are named."))
         wrong += _check_rules(f"/overrides/{place}/rules", override.rules)
     for name in ("blocked_phrases", "allowed_phrases"):
         phrases = getattr(policy, name)
-        if len(phrases) > MOST_PHRASES or any(not 0 < len(phrase) <= LONGEST_PHRASE for phrase in phrases):
+        if len(phrases) > MOST_PHRASES or any(
+            not 0 < len(phrase) <= LONGEST_PHRASE or "\x00" in phrase for phrase in phrases
+        ):
             wrong.append(
                 (f"/{name}", f"At most {MOST_PHRASES} phrases of 1 to {LONGEST_PHRASE} characters are allowed.")
             )
@@ -172,7 +175,7 @@ def check_policy(policy: Policy) -> Policy:
 def check_note(note: str) -> str:
     """Return why a policy was changed, without space around it. InvalidArgument when it says nothing or too much."""
     said = note.strip()
-    if not 0 < len(said) <= LONGEST_NOTE:
+    if not 0 < len(said) <= LONGEST_NOTE or "\x00" in said:
         wrong = [("/note", f"Say why in 1 to {LONGEST_NOTE} characters.")]
         raise InvalidArgument("POLICY_NOTE_NEEDED", "Say why the policy is changed.", violations=wrong)
     return said

@@ -43,7 +43,7 @@ class Sandbox:
                 yield Handed(number, Answer.NOT_TRIED)
             elif refused and number % refused == 0:
                 yield Handed(number, Answer.REFUSED, code="REFUSED")
-            elif busy and number % busy == 1:
+            elif busy and number % busy == 1 % busy:
                 yield Handed(number, Answer.REFUSED, code="BUSY")
             else:
                 yield Handed(number, Answer.TAKEN, f"{batch.entry_id}.{number}.{batch.attempt}")

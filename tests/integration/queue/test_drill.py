@@ -14,6 +14,16 @@ from services.queue.providers.choose import make_providers
 from tests.integration.queue.conftest import Queue, draft, person
 
 
+async def test_every_recipient_may_be_asked_to_come_again(queue: Queue) -> None:
+    await queue.submit(draft(channels=[("sms", "")]), [person(1), person(2)])
+    busy = queue.dispatcher(
+        twilio_account_sid="", aws_access_key_id="", sandbox_channels="sms", sandbox_is_busy_every=1, retry_seconds=60.0
+    )
+    await queue.drain(busy)
+    waiting = await queue.rows("SELECT attempt, numbers FROM batches")
+    assert sorted((row[0], number) for row in waiting for number in row[1]) == [(2, 1), (2, 2)]
+
+
 async def test_a_drill_has_the_outcomes_that_were_asked_for(queue: Queue) -> None:
     done = await queue.submit(draft(channels=[("sms", "")]), [person(number) for number in range(1, 101)])
     dispatcher = queue.dispatcher(

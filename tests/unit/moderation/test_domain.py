@@ -104,6 +104,20 @@ def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:
     assert [each.pointer for each in refusal.value.violations] == ["/rules/9", "/rules/9/tier"]
 
 
+def test_texts_that_the_database_cannot_keep_are_refused() -> None:
+    override = Override("north\x00", (), POLICY.rules[:1])
+    broken = replace(POLICY, overrides=(override,), blocked_phrases=("old\x00mill",), allowed_phrases=("\x00",))
+    with pytest.raises(InvalidArgument) as refusal:
+        check_policy(broken)
+    assert [each.pointer for each in refusal.value.violations] == [
+        "/overrides/0",
+        "/blocked_phrases",
+        "/allowed_phrases",
+    ]
+    with pytest.raises(InvalidArgument):
+        check_note("A\x00trial.")
+
+
 def test_the_default_policy_is_valid() -> None:
     assert len(read_default().rules) == 10
 
