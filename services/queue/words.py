@@ -35,6 +35,7 @@ STATES = {
 STATE_NAMES = {number: state for state, number in STATES.items()}
 _LANES, _KINDS, _ROLES = set(types.Lane.values()), set(types.MessageKind.values()), set(types.Role.values())
 _LONGEST_NAME = 200
+_LAST_TIME = datetime(2999, 12, 31, tzinfo=UTC)  # There must be time left to expire in.
 
 
 def moment(stamp: Timestamp) -> datetime | None:
@@ -42,9 +43,12 @@ def moment(stamp: Timestamp) -> datetime | None:
     if not (stamp.seconds or stamp.nanos):
         return None
     try:
-        return stamp.ToDatetime(tzinfo=UTC)
+        found = stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as problem:
         raise InvalidArgument("TIME_INVALID", "A time is out of range.") from problem
+    if found > _LAST_TIME:
+        raise InvalidArgument("TIME_INVALID", "A time is out of range.")
+    return found
 
 
 def stamp(when: datetime | None) -> Timestamp | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
@@ -13,6 +14,7 @@ from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Lane, Source, State
 from services.queue.failures import _failures, explain, meaning
 from services.queue.records import ROLE_PARENT, ROLE_STUDENT, ROLE_TEACHER, Addressee, Draft, Receipt, Sender
+from services.queue.words import moment
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DRAFT = Draft("key", Sender("p1", "Forged Name", ROLE_TEACHER, "s1"), "Hello", "Text", [("email", "")])
@@ -184,3 +186,10 @@ def test_excluded_schools_and_the_call_out_system() -> None:
     standing.check_recipients([_addressee(ROLE_PARENT, "s2")], 0)
     with pytest.raises(PermissionDenied):
         standing.check_recipients([_addressee(ROLE_PARENT, "s1")], 0)
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_799, -(10**17), 10**17])
+def test_a_time_after_which_nothing_could_expire_is_refused(seconds: int) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        moment(Timestamp(seconds=seconds))
+    assert refusal.value.reason == "TIME_INVALID"
