@@ -103,6 +103,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         ),
         "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now)),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
+        "check counters": (3600.0, lambda: upkeep.check_counters(engine, utc_now)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }
     recordings = _recordings(config, engine)

@@ -19,6 +19,7 @@ redialled = _meter.create_counter("lantern.queue.calls.redialled", "{delivery}",
 expired = _meter.create_counter("lantern.queue.deliveries.expired", "{delivery}", "Deliveries whose time ended.")
 submitted = _meter.create_counter("lantern.queue.messages.submitted", "{message}", "Messages that were taken.")
 unmatched = _meter.create_gauge("lantern.queue.receipts.unmatched", "{receipt}", "Receipts kept without a delivery.")
+broken = _meter.create_gauge("lantern.queue.counters.broken", "{entry}", "Entries whose counters are not their rows.")
 occurrences = _meter.create_counter(
     "lantern.queue.occurrences", "{occurrence}", "Due sendings of schedules, by result."
 )

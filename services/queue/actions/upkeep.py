@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
+from services.kit.logs import get_logger
 from services.queue import events_out, metrics
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.receipts import record_receipts
@@ -16,6 +17,9 @@ from services.queue.store import batches, copying, counts, messages, outcomes
 _BATCHES_AT_ONCE = 50
 _OUTCOMES_AT_ONCE = 5_000
 _ASKED_AT_ONCE = 100
+_BROKEN_COUNTED = 100
+_COMPARED_DAYS = timedelta(days=2)
+_log = get_logger(__name__)
 
 
 async def expire(engine: AsyncEngine, clock: Clock) -> int:
@@ -89,3 +93,12 @@ async def prepare_months(engine: AsyncEngine, clock: Clock) -> None:
     now = clock()
     async with transaction(engine) as connection:
         await messages.ensure_months(connection, [now, now.replace(day=1) + timedelta(days=40)])
+
+
+async def check_counters(engine: AsyncEngine, clock: Clock) -> None:
+    """Compare the counters of the last days with their rows, and set the gauge of the entries that differ."""
+    async with transaction(engine) as connection:
+        _, broken = await counts.broken(connection, _BROKEN_COUNTED, clock() - _COMPARED_DAYS)
+    metrics.broken.set(len(broken))
+    if broken:
+        _log.error("counters_broken", entries=[entry_id for entry_id, _, _ in broken])

@@ -1,7 +1,7 @@
 """Counters by entry and school, the progress that is told from them, and the check that they are right."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,16 +102,17 @@ async def take_due(
 
 
 async def broken(
-    connection: AsyncConnection, limit: int
+    connection: AsyncConnection, limit: int, since: datetime = datetime.min.replace(tzinfo=UTC)
 ) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
     """Compare every counter with the rows behind it, at one moment.
 
-    Return how many entries were compared, and for the first `limit` that differ: the entry, what the counters say
-    and what the rows say, by school. Reads every row: for operators, not for each minute.
+    `since` leaves out the entries of earlier messages. Return how many entries were compared, and for the first
+    `limit` that differ: the entry, what the counters say and what the rows say, by school. Reads every row since then:
+    for operators, not for each minute.
     """
-    checked = (await connection.execute(sa.text("SELECT count(*) FROM entries"))).scalar_one()
+    checked = (await connection.execute(_COMPARED, {"since": since})).scalar_one()
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for row in (await connection.execute(_COMPARE)).mappings():
+    for row in (await connection.execute(_COMPARE, {"since": since})).mappings():
         if row["entry_id"] not in found and len(found) == limit:
             break
         counters, rows = found.setdefault(row["entry_id"], ({}, {}))
@@ -129,13 +130,15 @@ _SUMS = ", ".join(
 )
 _PAIRS = ", ".join(f"c.{name} AS c_{name}, r.{name} AS r_{name}" for name in ("total", *COUNTERS))
 _DIFFER = " OR ".join(f"c.{name} IS DISTINCT FROM r.{name}" for name in ("total", *COUNTERS))
+_COMPARED = sa.text("SELECT count(*) FROM entries WHERE created_at >= :since")
 _COMPARE = sa.text(
     "WITH r AS (SELECT r.entry_id, r.school_id, count(*) AS total, " + _SUMS + " FROM recipients r"
     " LEFT JOIN outcomes o USING (entry_id, number, created_at)"
     " LEFT JOIN (SELECT entry_id, unnest(numbers) AS number, state FROM batches) b USING (entry_id, number)"
-    " GROUP BY r.entry_id, r.school_id)"
+    " WHERE r.created_at >= :since GROUP BY r.entry_id, r.school_id)"
     " SELECT coalesce(c.entry_id, r.entry_id)::text AS entry_id, coalesce(c.school_id, r.school_id) AS"
     f" school_id, {_PAIRS}"
-    " FROM entry_counts c FULL JOIN r ON c.entry_id = r.entry_id AND c.school_id = r.school_id"
+    " FROM (SELECT c.* FROM entry_counts c JOIN entries e ON e.entry_id = c.entry_id WHERE e.created_at >= :since) c"
+    " FULL JOIN r ON c.entry_id = r.entry_id AND c.school_id = r.school_id"
     f" WHERE {_DIFFER} ORDER BY 1, 2"
 )
