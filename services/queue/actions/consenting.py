@@ -1,5 +1,7 @@
 """Inbound texts: STOP, START and HELP change the consent ledger (statement 306)."""
 
+import unicodedata
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
@@ -9,15 +11,24 @@ from services.queue import contacts
 from services.queue.domain import Channel
 from services.queue.store import consent
 
-# Twilio's own lists: its platform acts on the same words.
-_STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
-_START = frozenset({"start", "yes", "unstop"})
-_HELP = frozenset({"help", "info"})
+# Twilio's own lists, on which its platform acts too, and then the words of Spanish, Haitian Creole, Portuguese and
+# French, on which the queue alone acts; all without accents.
+_STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"}) | {
+    *("alto", "parar", "pare", "cancelar", "baja", "detener"),
+    *("sispann", "kanpe", "rete"),
+    "sair",
+    *("arret", "arreter", "desabonner"),
+}
+_START = frozenset({"start", "yes", "unstop"}) | {
+    *("iniciar", "empezar", "komanse", "comecar", "commencer", "demarrer")
+}
+_HELP = frozenset({"help", "info"}) | {"ayuda", "ed", "ajuda", "aide"}
 
 
 def action_for(body: str) -> str:
     """Return what the text asks for: stopped, started, help or ignored."""
-    word = body.strip().casefold()
+    plain = unicodedata.normalize("NFKD", body.strip(" \t\r\n.!¡").casefold())
+    word = "".join(each for each in plain if not unicodedata.combining(each))
     for words, action in ((_STOP, "stopped"), (_START, "started"), (_HELP, "help")):
         if word in words:
             return action

@@ -193,3 +193,29 @@ def test_a_time_after_which_nothing_could_expire_is_refused(seconds: int) -> Non
     with pytest.raises(InvalidArgument) as refusal:
         moment(Timestamp(seconds=seconds))
     assert refusal.value.reason == "TIME_INVALID"
+
+
+@pytest.mark.accepts(306)
+@pytest.mark.parametrize(
+    ("body", "action"),
+    [
+        ("¡Alto!", "stopped"),
+        ("CANCELAR", "stopped"),
+        ("Sispann", "stopped"),
+        ("sair.", "stopped"),
+        ("Arrêt", "stopped"),
+        ("Empezar", "started"),
+        ("Kòmanse", "started"),
+        ("COMEÇAR", "started"),
+        ("démarrer", "started"),
+        ("ayuda", "help"),
+        ("èd", "help"),
+        ("Ajuda", "help"),
+        ("aide", "help"),
+        ("stop the bus", "ignored"),
+        ("pare de ligar", "ignored"),
+        ("...", "ignored"),
+    ],
+)
+def test_families_stop_start_and_ask_in_their_language(body: str, action: str) -> None:
+    assert action_for(body) == action
