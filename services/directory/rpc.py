@@ -128,7 +128,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
         """See the proto."""
         _check_ids("school_ids", list(request.school_ids), 1000)
-        if len(request.query) > 100 or not 0 <= request.limit <= 50:
+        if len(request.query) > 100 or "\x00" in request.query or not 0 <= request.limit <= 50:
             raise InvalidArgument(
                 "SEARCH_MALFORMED", violations=[("/query", "At most 100 characters, and at most 50 people.")]
             )

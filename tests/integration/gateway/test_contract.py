@@ -31,6 +31,7 @@ QUERIES = (
     "rule_column=nothing&rule_operator=nothing&rule_value=" + "x" * 5000,
     "sort=nothing&order=up&state=nothing&dsort=nothing&dpage=-1&dsize=x",
     "q=" + "%F0%9F%94%A5" * 2000,
+    "q=%00",
     "actor=%00&action=nothing&mine=2",
 )
 
