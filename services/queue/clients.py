@@ -35,9 +35,10 @@ class _Cached(Generic[ValueT]):
         self._ask = ask
         self._known: tuple[float, ValueT] | None = None
 
-    async def get(self) -> ValueT:
+    async def get(self, is_enough: Callable[[ValueT], bool] = lambda _: True) -> ValueT:
+        """Return the answer; a young one that is not enough is asked for again too."""
         now = time.monotonic()
-        if self._known and now - self._known[0] < FRESH_SECONDS:
+        if self._known and now - self._known[0] < FRESH_SECONDS and is_enough(self._known[1]):
             return self._known[1]
         try:
             self._known = (now, await self._ask())
@@ -61,7 +62,10 @@ class Directory:
     async def known(self, sender_id: str) -> Known:
         """Return what directory knows of a sender, and its schools and modules. An empty id is a system's."""
         sender = await self._sender(sender_id) if sender_id else None
-        return Known(sender, await self._schools.get(), await self._modules.get())
+        # A person of a school that came a moment ago may write at once.
+        wanted = set(sender.school_ids) if sender else set()
+        schools = await self._schools.get(lambda found: wanted <= found.keys())
+        return Known(sender, schools, await self._modules.get())
 
     async def _sender(self, person_id: str) -> KnownSender | None:
         try:

@@ -43,7 +43,7 @@ async def test_a_message_of_another_school_comes_by_no_way(reports: Reports) -> 
     assert [row.message_id for row in found.rows] == [here.message_id]
     assert found.page.total_rows == 1
     assert not (await reports.history(secretary, school_ids=[SOUTH])).rows
-    assert not (await reports.history(secretary, message_id=there.message_id)).rows
+    assert not (await reports.history(secretary, message_ids=[there.message_id])).rows
     assert not (await reports.threats(secretary)).rows
     entry_id = there.entries[0].entry_id
     for method, request in (

@@ -5,7 +5,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.kit.errors import InvalidArgument, NotFound
@@ -67,12 +67,12 @@ def test_a_ticket_is_read_as_it_was_signed_until_its_time() -> None:
 
 @pytest.mark.accepts(89)
 @given(st.integers(0, 200), st.characters(codec="ascii"))
+@example(-1, "A")
 def test_a_changed_ticket_is_none(place: int, letter: str) -> None:
     text = TICKETS.sign(TICKET)
     place %= len(text)
     changed = text[:place] + letter + text[place + 1 :]
-    # The last letter of base64 has bits that mean nothing.
-    if changed == text or place == len(text) - 1:
+    if changed == text:
         return
     with pytest.raises(NotFound):
         TICKETS.read(changed, NOW)
