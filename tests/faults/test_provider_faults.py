@@ -10,17 +10,17 @@ import pytest
 import requests
 
 from services.kit.ids import new_id
-from tests.e2e.roster import EMAIL_ERRORS, FAMILIES, SMS_ERRORS
+from tests.e2e.roster import SENIORS
 from tests.e2e.system import System
 from tests.faults.sending import SETTLED_SECONDS, Families, Sender, check_families
 from tests.support.eventually import eventually_sync
 
-RECIPIENTS = FAMILIES
+RECIPIENTS = SENIORS
 """How many families each fault meets."""
 _SOME = 30
 """Requests that go wrong where each of them may cost a family its e-mail: no more than are in question at once."""
 _MANY = RECIPIENTS // 4
-_BOTH = {"CHANNEL_EMAIL": EMAIL_ERRORS, "CHANNEL_SMS": SMS_ERRORS}
+_BOTH = {"CHANNEL_EMAIL": 0, "CHANNEL_SMS": 0}
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def test_a_fault_of_the_providers_costs_nobody_a_message_and_nobody_gets_two(
 @pytest.mark.accepts(58, 66)
 def test_texts_whose_receipts_never_come_are_asked_about(providers: System) -> None:
     _set(providers, {"mode": "drop_receipts"})
-    _send_and_check(providers, {"CHANNEL_SMS": SMS_ERRORS})
+    _send_and_check(providers, {"CHANNEL_SMS": 0})
 
 
 def _send_and_check(system: System, errors: dict[str, int]) -> None:
     principal, mark = Sender(system, "principal"), new_id()[-10:]
-    audience = {"school_ids": [system.schools["s1"]], "roles": ["parent"]}
+    audience = {"school_ids": [system.schools["s1"]], "roles": ["parent"], "grades": ["12"]}
     channels = [each.removeprefix("CHANNEL_").lower() for each in errors]
     sent = principal.send(f"Closed {mark}", f"Closed {mark}.", channels, audience)
     families = Families(RECIPIENTS, errors)
