@@ -2,6 +2,7 @@
 
 The occurrence, the schedule's next time and the message are written in one transaction, under the schedule's lock and
 the key (schedule, occurrence). Sender, permissions, modules, exclusions and audience are those of that moment.
+A schedule that fails waits alone, longer each time; the others go on.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,14 +18,16 @@ from services.kit.auth import Caller, Viewer
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
+from services.kit.logs import get_logger
 from services.queue import metrics, schedule_words, scheduling, stop_points
 from services.queue.actions import schedules, standing
 from services.queue.actions.standing import KnownSender
 from services.queue.actions.submit import Submission, submit
 from services.queue.clients import Directory
 from services.queue.records import Addressee
-from services.queue.scheduling import MISSED, Occurrence, Schedule
+from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule
 
+_log = get_logger(__name__)
 _SUBJECT = "queue.tick"
 """Owner of the idempotency keys of occurrences; no person and no service has this name."""
 _NOBODY = "Nobody is in its audience now."
@@ -42,24 +45,33 @@ class Occurring:
     emergency_ignores_stop: bool
 
     async def step(self) -> int:
-        """Settle one schedule that is due; return how many were. Raises what a later try may mend."""
+        """Settle one schedule that is due, or put it back; return how many were. Unavailable without the database."""
         now = self.clock()
         schedule = await schedules.next_due(self.engine, now)
         if schedule is None:
             return 0
+        try:
+            await self._settle_due(schedule, now)
+        except Exception as problem:  # noqa: BLE001  one schedule's failure must not stop its neighbours
+            failure = problem.reason if isinstance(problem, ServiceError) else type(problem).__name__
+            trace = None if isinstance(problem, ServiceError) else problem
+            _log.warning("schedule_failed", exc_info=trace, schedule_id=schedule.schedule_id, failure=failure)
+            await schedules.put_back(self.engine, schedule, now, failure)
+        return 1
+
+    async def _settle_due(self, schedule: Schedule, now: datetime) -> None:
         owed = scheduling.due(schedule, now)
-        past = [Occurrence(each, None, MISSED) for each in owed.missed]
+        past = [Occurrence(each, None, FAILED if schedule.failures else MISSED) for each in owed.missed]
         if owed.send is None:
             await self._settle(schedule, scheduling.moved_on(schedule, now), past)
             metrics.occurrences.add(len(past), {"result": "missed"})
-            return 1
+            return
         try:
             await self._send(schedule, owed.send, past)
             result = "sent"
         except _REFUSALS as problem:
             result = await self._refused(schedule, owed.send, past, problem)
         metrics.occurrences.add(1, {"result": result})
-        return 1
 
     async def _send(self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence]) -> None:
         header = queue_pb2.MessageHeader.FromString(schedule.header)

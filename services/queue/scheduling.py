@@ -21,7 +21,10 @@ GRACE: Final = timedelta(hours=1)
 MAX_PER_SENDER: Final = 100
 """Active and paused schedules of one sender."""
 MISSED: Final = "The system did not run when this was due."
+FAILED: Final = "It could not be sent within an hour of its time."
 _MOST_MISSED: Final = 1_000
+_FIRST_RETRY: Final = timedelta(seconds=1)
+_LONGEST_RETRY: Final = timedelta(minutes=1)
 
 
 class ScheduleState(StrEnum):
@@ -61,6 +64,12 @@ class Schedule:
     next_at: datetime | None = None
     recording_id: str | None = None
     """What a recorded call plays: kept while the schedule is open. Empty when the call lacks one."""
+    failures: int = 0
+    """How often what is due could not be sent, since the schedule last moved."""
+    failure: str = ""
+    """The last one's reason or kind of error."""
+    retry_at: datetime | None = None
+    """When it is tried again after a failure."""
 
     def shown_next(self, now: datetime) -> datetime | None:
         """Return the next sending as people see it: never in the past (statement 138)."""
@@ -105,6 +114,13 @@ def moved_on(schedule: Schedule, now: datetime) -> Schedule:
     following = schedule.timing.after(now)
     state = ScheduleState.ACTIVE if following else ScheduleState.FINISHED
     return _changed(schedule, now, state=state, next_at=following)
+
+
+def put_back(schedule: Schedule, now: datetime, failure: str) -> Schedule:
+    """Return the schedule to be tried again: after a second, then after twice as long each time, at most a minute."""
+    # Ten doublings are past the longest pause; more would only make large numbers.
+    pause = min(_FIRST_RETRY * 2 ** min(schedule.failures, 10), _LONGEST_RETRY)
+    return replace(schedule, failures=schedule.failures + 1, failure=failure, retry_at=now + pause)
 
 
 def started(schedule: Schedule, now: datetime) -> Schedule:
@@ -157,4 +173,5 @@ def _check_open(schedule: Schedule) -> None:
 
 
 def _changed(schedule: Schedule, now: datetime, **fields: object) -> Schedule:
-    return replace(schedule, version=schedule.version + 1, changed_at=now, **fields)  # type: ignore[arg-type]
+    fields |= {"version": schedule.version + 1, "changed_at": now, "failures": 0, "failure": "", "retry_at": None}
+    return replace(schedule, **fields)  # type: ignore[arg-type]

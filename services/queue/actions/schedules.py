@@ -145,6 +145,12 @@ async def settle(
     await _keep(connection, after)
 
 
+async def put_back(engine: AsyncEngine, schedule: Schedule, now: datetime, failure: str) -> None:
+    """Let a schedule wait, alone, after a failure; one that changed since it was read stays as it is."""
+    async with transaction(engine) as connection:
+        await schedules.note_failure(connection, scheduling.put_back(schedule, now, failure))
+
+
 def is_own(caller: Caller, schedule: Schedule) -> bool:
     """Tell whether the caller made the schedule, or is a service."""
     return caller.viewer is None or caller.viewer.person_id == schedule.sender_id

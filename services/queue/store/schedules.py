@@ -13,11 +13,11 @@ from services.queue.timing import Timing
 _COLUMNS = (
     "schedule_id", "version", "state", "pause_reason", "caller", "sender_id", "sender_school_id", "school_ids",
     "header", "audience", "start_date", "send_time", "rule", "end_date", "time_zone", "next_at", "created_at",
-    "changed_at", "recording_id",
+    "changed_at", "recording_id", "failures", "failure", "retry_at",
 )  # fmt: skip
 _SAME = (
     "schedule_id", "version", "pause_reason", "caller", "sender_id", "sender_school_id", "header", "audience",
-    "next_at", "created_at", "changed_at",
+    "next_at", "created_at", "changed_at", "failures", "failure", "retry_at",
 )  # fmt: skip
 _NAMES = ", ".join(_COLUMNS)
 
@@ -49,10 +49,22 @@ async def find(connection: AsyncConnection, schedule_id: str, *, lock: bool = Fa
 
 
 async def first_due(connection: AsyncConnection, now: datetime) -> Schedule | None:
-    """Return the schedule that has been due for longest."""
-    query = f"SELECT {_NAMES} FROM schedules WHERE state = 'active' AND next_at <= :now ORDER BY next_at LIMIT 1"
+    """Return the schedule that has been due for longest; one that failed is due again at its next try."""
+    query = (
+        f"SELECT {_NAMES} FROM schedules WHERE state = 'active' AND next_at <= :now"
+        " AND (retry_at IS NULL OR retry_at <= :now) ORDER BY coalesce(retry_at, next_at), schedule_id LIMIT 1"
+    )
     row = (await connection.execute(sa.text(query), {"now": now})).mappings().one_or_none()
     return _schedule(row) if row else None
+
+
+async def note_failure(connection: AsyncConnection, schedule: Schedule) -> None:
+    """Write when a schedule is tried again; nothing when it changed since it was read."""
+    statement = sa.text(
+        "UPDATE schedules SET failures = :failures, failure = :failure, retry_at = :retry_at"
+        " WHERE schedule_id = :schedule_id AND version = :version"
+    )
+    await connection.execute(statement, _row(schedule))
 
 
 async def is_unchanged(connection: AsyncConnection, schedule: Schedule) -> bool:

@@ -24,11 +24,10 @@ from services.kit.errors import (
     PermissionDenied,
     ResourceExhausted,
     ServiceError,
-    Unavailable,
 )
 from services.queue.clients import Directory
 from services.queue.occurring import Occurring
-from services.queue.scheduling import MAX_PER_SENDER, MISSED
+from services.queue.scheduling import FAILED, MAX_PER_SENDER, MISSED
 from services.queue.store import recordings
 from tests.integration.queue.scheduled import NOON, Scheduled, scheduled_queue
 from tests.support.postgres import Databases
@@ -323,13 +322,36 @@ async def test_without_directory_the_schedule_waits(scheduled: Scheduled) -> Non
     nobody = Directory("127.0.0.1:1", scheduled.tokens.service("directory.read"))
     scheduled.clock.now = EIGHT
     away = Occurring(scheduled.engine, scheduled.clock, nobody, emergency_ignores_stop=False)
-    with pytest.raises(Unavailable):
-        await away.step()
+    assert await away.step() == 1
+    assert await away.step() == 0, "it is not tried again at once"
     await nobody.close()
     # While it is due the next sending that people see is the one after it.
     assert at((await scheduled.get("tea", made.schedule_id)).schedule.next_at) == EIGHT + timedelta(hours=25)
     assert await scheduled.tick(minutes=5) == 1
     assert len(await scheduled.messages()) == 1
+
+
+async def test_a_schedule_that_cannot_be_sent_waits_alone_and_longer_each_time(scheduled: Scheduled) -> None:
+    broken, sound = await scheduled.create(), await scheduled.create(timing={"send_time": "08:01"})
+    await scheduled.rows(
+        "UPDATE schedules SET audience = '\\xff' WHERE schedule_id = :id RETURNING 1", id=broken.schedule_id
+    )
+    scheduled.clock.now = EIGHT + timedelta(minutes=1)
+    assert await scheduled.tick() == 2
+    noted = "SELECT failures, failure, retry_at FROM schedules WHERE schedule_id = :id"
+    (row,) = await scheduled.rows(noted, id=broken.schedule_id)
+    assert tuple(row) == (1, "DecodeError", scheduled.clock.now + timedelta(seconds=1))
+    (message,) = await scheduled.messages()
+    (sent,) = (await scheduled.get("tea", sound.schedule_id)).occurrences
+    assert sent.message_id == str(message.message_id)
+    assert [await scheduled.tick(seconds=each) for each in (0.9, 0.1, 1.9, 0.1)] == [0, 1, 0, 1]
+    await scheduled.tick(hours=2)
+    (row,) = await scheduled.rows(noted, id=broken.schedule_id)
+    assert tuple(row) == (0, "", None)
+    rows = await scheduled.rows(
+        "SELECT reason FROM schedule_occurrences WHERE schedule_id = :id", id=broken.schedule_id
+    )
+    assert [row[0] for row in rows] == [FAILED]
 
 
 async def test_a_timing_is_shown_before_anything_is_kept(scheduled: Scheduled) -> None:
