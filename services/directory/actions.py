@@ -1,6 +1,6 @@
 """What directory does, one function each."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import time
 from zoneinfo import available_timezones
 
@@ -68,11 +68,16 @@ async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozen
 
 
 async def list_permission_holders(
-    engine: AsyncEngine, permission: str, school_ids: Sequence[str]
+    engine: AsyncEngine, permission: str, school_ids: Collection[str] | None
 ) -> list[pb.Recipient]:
-    """Return the holders with their destinations. InvalidArgument for an unknown permission."""
+    """Return the holders in reach of one of the schools, None for any, with their destinations.
+
+    Nobody is in reach of no school. InvalidArgument for an unknown permission.
+    """
     if permission not in set(Permission):
         raise InvalidArgument("UNKNOWN_PERMISSION", violations=[("/permission", "There is no such permission.")])
+    if school_ids is not None and not school_ids:
+        return []
     async with transaction(engine) as connection:
         rows = await people.permission_holders(connection, permission, school_ids)
         contacts = await people.contacts_of(connection, [row["person_id"] for row in rows])

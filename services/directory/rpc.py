@@ -158,7 +158,9 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     ) -> pb.ListPermissionHoldersResponse:
         """See the proto."""
         _check_ids("school_ids", list(request.school_ids), 1000)
-        holders = await actions.list_permission_holders(self._engine, request.permission, list(request.school_ids))
+        seen, asked = _viewer_schools(), frozenset(request.school_ids)
+        within = (asked or None) if "*" in seen else (asked or seen) & seen
+        holders = await actions.list_permission_holders(self._engine, request.permission, within)
         return pb.ListPermissionHoldersResponse(holders=holders)
 
     async def ListProfiles(self, request: pb.ListProfilesRequest, context: Any) -> pb.ListProfilesResponse:

@@ -1,6 +1,6 @@
 """Look-ups of schools, people, contacts, relations, profiles and permission holders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,15 +108,17 @@ async def relations_of(connection: AsyncConnection, person_id: str) -> list[tupl
     return [(row[0], row[1]) for row in rows]
 
 
-async def permission_holders(connection: AsyncConnection, permission: str, school_ids: Sequence[str]) -> list[Row]:
-    """Return active people whose profile holds the permission, in reach of one of the schools; empty means of any."""
+async def permission_holders(
+    connection: AsyncConnection, permission: str, school_ids: Collection[str] | None
+) -> list[Row]:
+    """Return active people whose profile holds the permission, in reach of one of the schools; None means of any."""
     query = (
         sa.select(*_person_columns, _schools_of_person)
         .join(profiles, profiles.c.profile_id == people.c.profile_id)
         .where(people.c.is_active, profiles.c.permissions.contains([permission]))
         .order_by(people.c.name, people.c.person_id)
     )
-    if school_ids:
+    if school_ids is not None:
         inside = sa.exists().where(
             memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids)
         )

@@ -64,6 +64,8 @@ def delete(referral_id: str) -> None:
 
 def _followers() -> list[directory.Recipient]:
     """Return who may follow up: whoever may open referrals in the viewer's schools, by name."""
+    if not person().visible_schools:
+        return []
     seen = [] if "*" in person().visible_schools else sorted(person().visible_schools)
     found: dict[str, directory.Recipient] = {}
     for permission in _REFERRERS:

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.directory.v1 import directory_pb2 as pb
 from services.directory import actions
 from services.directory.domain import AudienceQuery, Role
+from services.directory.rpc import DirectoryServicer
 from services.directory.store import people, settings
 from services.directory.tables import outbox
+from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from tests.integration.directory.roster_files import ORGS, USERS, roster
@@ -132,6 +134,28 @@ async def test_threat_alerts_go_to_the_school_and_the_district(imported: AsyncEn
     known = await ids(imported)
     holders = await actions.list_permission_holders(imported, "threat_alerts", [known["s1"]])
     assert [each.name for each in holders] == ["Ada North", "Ida Cole"]
+
+
+@pytest.mark.accepts(7)
+@pytest.mark.parametrize(
+    ("seen", "asked", "found"),
+    [
+        (["s1"], [], ["Ada North", "Ida Cole"]),
+        (["s2"], [], ["Ada North", "Lee Marsh"]),
+        (["s2"], ["s1"], []),
+        ([], [], []),
+        (["*"], [], ["Ada North", "Ida Cole", "Lee Marsh"]),
+    ],
+)
+async def test_a_viewer_finds_only_holders_in_reach_of_their_schools(
+    imported: AsyncEngine, seen: list[str], asked: list[str], found: list[str]
+) -> None:
+    known = await ids(imported)
+    schools = frozenset(known.get(each, each) for each in seen)
+    set_caller(Caller("v", frozenset(), Viewer("v", "Vera", "admin", frozenset(), schools, all_users=False)))
+    wanted = pb.ListPermissionHoldersRequest(permission="threat_alerts", school_ids=[known[each] for each in asked])
+    answer = await DirectoryServicer(imported, "America/New_York").ListPermissionHolders(wanted, None)
+    assert [each.name for each in answer.holders] == found
 
 
 @pytest.mark.accepts(3)
