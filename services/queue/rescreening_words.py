@@ -34,5 +34,6 @@ def rescreening_message(found: Rescreening) -> pb.Rescreening:
         asked=found.asked,
         judged=found.judged,
         withheld=found.withheld,
-        is_done=found.asked_all_at is not None and found.judged >= found.asked,
+        given_up=found.given_up,
+        is_done=found.asked_all_at is not None and found.awaited <= 0,
     )

@@ -44,9 +44,12 @@ class Asked:
         """Return the period for queue. InvalidArgument when a day cannot be read."""
         try:
             first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)
-            after = last + timedelta(days=1)
-        except (ValueError, OverflowError):
-            raise InvalidArgument("RESCREENING_INVALID", "Name the first and the last day.") from None
+        except ValueError:
+            first = last = date.min
+        # Outside of these years a day begins or ends beyond what a time can be, in some zone.
+        if not (1900 <= first.year <= 9998 and 1900 <= last.year <= 9997):
+            raise InvalidArgument("RESCREENING_INVALID", "Name the first and the last day.")
+        after = last + timedelta(days=1)
         message = queue.Rescreening(rescreening_id=self.key, reason=self.reason)
         message.since.FromDatetime(datetime.combine(first, time.min, gateway().zone))
         message.before.FromDatetime(datetime.combine(after, time.min, gateway().zone))

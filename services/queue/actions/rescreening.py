@@ -3,9 +3,10 @@
 A period is walked a piece at a time; how far it has come commits with the questions, so a crash asks nothing twice and
 leaves nothing out. Verdicts come back as events: one that holds takes the message out of inboxes and stops what has
 not left. What had arrived stays recorded as sent. A message that is withheld is never let go here: people decide that.
+Questions that never get a verdict, since they ended as dead letters, are given up after a time and counted.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,11 +14,17 @@ from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.kit.logs import get_logger
 from services.queue import events_out
 from services.queue.domain import Deltas, Screening, State
 from services.queue.store import batches, counts, inbox, messages, rescreenings
 from services.queue.store.rescreenings import Rescreening
 
+_log = get_logger(__name__)
+GIVEN_UP_AFTER = timedelta(hours=1)
+"""How long a period may see neither a question nor a verdict before those it waits for are given up."""
+_FIRST_YEAR, _LAST_YEAR = 1900, 9998
+"""What every time zone can show."""
 _ASKED_AT_ONCE = 50
 _MOST_UNJUDGED = 500
 """Questions that wait for their answer: more would only lie in the stream."""
@@ -43,6 +50,9 @@ async def begin(engine: AsyncEngine, wanted: Rescreening) -> Rescreening:
 
 def _check(wanted: Rescreening) -> None:
     wrong = []
+    for name, moment in (("/since", wanted.since), ("/before", wanted.before)):
+        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            wrong.append((name, f"Name a year from {_FIRST_YEAR} to {_LAST_YEAR}."))
     if not wanted.since < wanted.before:
         wrong.append(("/before", "The period ends after it begins."))
     if not 0 < len(wanted.reason) <= _LONGEST_REASON:
@@ -66,19 +76,27 @@ async def latest(engine: AsyncEngine) -> list[Rescreening]:
 
 async def ask_next(engine: AsyncEngine, clock: Clock) -> int:
     """Ask about the next messages of the period at work; return how many."""
+    now = clock()
+    await _give_up(engine, now)
     async with transaction(engine) as connection:
         run = await rescreenings.take_unfinished(connection)
-        if run is None or run.asked - run.judged > _MOST_UNJUDGED:
+        if run is None or run.awaited > _MOST_UNJUDGED:
             return 0
         found = await rescreenings.next_messages(connection, run, _ASKED_AT_ONCE)
-        now = clock()
         for message_id in found:
             message = await messages.find(connection, message_id)
             if message is not None:
                 entries = await messages.entries_of(connection, message_id)
                 await events_out.ask_again(connection, message, entries, run.rescreening_id, now)
-        await rescreenings.advance(connection, run, found, None if len(found) == _ASKED_AT_ONCE else now)
+        await rescreenings.advance(connection, run, found, now, is_end=len(found) < _ASKED_AT_ONCE)
     return len(found)
+
+
+async def _give_up(engine: AsyncEngine, now: datetime) -> None:
+    async with transaction(engine) as connection:
+        given_up = await rescreenings.give_up(connection, now - GIVEN_UP_AFTER)
+    for rescreening_id, how_many in given_up:
+        _log.warning("rescreening_gave_up", rescreening_id=rescreening_id, messages=how_many)
 
 
 async def apply_verdict_again(
@@ -86,7 +104,7 @@ async def apply_verdict_again(
 ) -> bool:
     """Take a verdict of a period; True when it pulled the message back."""
     is_withheld = holds and await _pull_back(connection, message_id, verdict, now)
-    await rescreenings.count_judged(connection, rescreening_id, is_withheld=is_withheld)
+    await rescreenings.count_judged(connection, rescreening_id, now, is_withheld=is_withheld)
     return is_withheld
 
 

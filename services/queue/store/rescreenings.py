@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _COLUMNS = (
     "rescreening_id::text AS rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at, total,"
-    " asked, judged, withheld, asked_all_at"
+    " asked, judged, withheld, given_up, asked_all_at"
 )
 _RELEASED = "screening = 'released' AND NOT is_imported AND created_at < :before"
 
@@ -32,7 +32,14 @@ class Rescreening:
     judged: int = 0
     withheld: int = 0
     """Messages that were delivered and are withheld since."""
+    given_up: int = 0
+    """Messages whose verdict is no longer waited for."""
     asked_all_at: datetime | None = None
+
+    @property
+    def awaited(self) -> int:
+        """How many questions wait for their verdict."""
+        return self.asked - self.judged - self.given_up
 
 
 async def add(connection: AsyncConnection, new: Rescreening) -> bool:
@@ -43,8 +50,8 @@ async def add(connection: AsyncConnection, new: Rescreening) -> bool:
         return True
     statement = sa.text(
         "INSERT INTO rescreenings (rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at,"
-        " reached_at, total) VALUES (:rescreening_id, :since, :before, :reason, :asked_by, :asked_by_name,"
-        " :requested_at, :reached_at,"
+        " reached_at, moved_at, total) VALUES (:rescreening_id, :since, :before, :reason, :asked_by, :asked_by_name,"
+        " :requested_at, :reached_at, :requested_at,"
         f" (SELECT count(*) FROM messages WHERE {_RELEASED} AND created_at >= :since))"
         " ON CONFLICT DO NOTHING RETURNING 1"
     )
@@ -75,26 +82,42 @@ async def next_messages(connection: AsyncConnection, run: Rescreening, limit: in
     return list((await connection.execute(query, values)).scalars())
 
 
-async def advance(connection: AsyncConnection, run: Rescreening, asked: Sequence[str], ended_at: Any) -> None:
-    """Record that these messages were asked about, and that they were the last ones when `ended_at` is a time."""
-    values = {"rescreening_id": run.rescreening_id, "asked": len(asked), "ended_at": ended_at}
+async def advance(
+    connection: AsyncConnection, run: Rescreening, asked: Sequence[str], now: datetime, *, is_end: bool
+) -> None:
+    """Record that these messages were asked about now, and whether they were the last ones."""
+    values: dict[str, Any] = {"rescreening_id": run.rescreening_id, "asked": len(asked), "now": now, "is_end": is_end}
     if asked:
         moved = sa.text(
             "UPDATE rescreenings r SET reached_at = m.created_at, reached_message = m.message_id,"
-            " asked = r.asked + :asked FROM messages m"
+            " asked = r.asked + :asked, moved_at = :now FROM messages m"
             " WHERE r.rescreening_id = :rescreening_id AND m.message_id = CAST(:last AS uuid)"
         )
         await connection.execute(moved, {**values, "last": asked[-1]})
     ended = sa.text(
-        "UPDATE rescreenings SET asked_all_at = CAST(:ended_at AS timestamptz) WHERE rescreening_id = :rescreening_id"
+        "UPDATE rescreenings SET asked_all_at = CASE WHEN :is_end THEN CAST(:now AS timestamptz) END"
+        " WHERE rescreening_id = :rescreening_id"
     )
     await connection.execute(ended, values)
 
 
-async def count_judged(connection: AsyncConnection, rescreening_id: str, *, is_withheld: bool) -> None:
-    """Count a verdict of a period."""
+async def give_up(connection: AsyncConnection, silent_since: datetime) -> list[tuple[str, int]]:
+    """Stop waiting for the verdicts of periods that saw neither question nor verdict since; return id and how many."""
     statement = sa.text(
-        "UPDATE rescreenings SET judged = judged + 1, withheld = withheld + CAST(:withheld AS integer)"
+        "UPDATE rescreenings r SET given_up = r.asked - r.judged"
+        " FROM (SELECT rescreening_id, asked - judged - given_up AS awaited FROM rescreenings"
+        " WHERE moved_at < :silent_since AND judged + given_up < asked FOR UPDATE SKIP LOCKED) silent"
+        " WHERE r.rescreening_id = silent.rescreening_id RETURNING r.rescreening_id::text, silent.awaited"
+    )
+    rows = await connection.execute(statement, {"silent_since": silent_since})
+    return [(row[0], int(row[1])) for row in rows]
+
+
+async def count_judged(connection: AsyncConnection, rescreening_id: str, now: datetime, *, is_withheld: bool) -> None:
+    """Count a verdict of a period; one that comes after its question was given up counts as judged all the same."""
+    statement = sa.text(
+        "UPDATE rescreenings SET judged = judged + 1, withheld = withheld + CAST(:withheld AS integer),"
+        " given_up = least(given_up, asked - judged - 1), moved_at = :now"
         " WHERE rescreening_id = CAST(:rescreening_id AS uuid)"
     )
-    await connection.execute(statement, {"rescreening_id": rescreening_id, "withheld": int(is_withheld)})
+    await connection.execute(statement, {"rescreening_id": rescreening_id, "withheld": int(is_withheld), "now": now})

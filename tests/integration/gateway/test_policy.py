@@ -156,6 +156,8 @@ def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(sta
     assert refused.status_code == 400
     assert "cannot be judged again" in refused.get_data(as_text=True)
     assert district.post("/policy/rescreenings", wanted | {"last": "never"}, page=page).status_code == 400
+    eternal = wanted | {"reason": "All.", "first": "0001-01-01"}
+    assert district.post("/policy/rescreenings", eternal, page=page).status_code == 400
     for _ in range(2):
         assert district.post("/policy/rescreenings", wanted | {"reason": "A trial."}, page=page).status_code == 303
     assert len(re.findall("At work", district.get(page).get_data(as_text=True))) == 1

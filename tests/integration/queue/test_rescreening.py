@@ -1,6 +1,6 @@
 """A period that is judged again: asked once, resumed after a crash, and what is held then is pulled back."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from services.queue import events_out
 from services.queue.actions import rescreening
 from services.queue.actions.submit import Submitted
 from services.queue.events import on_verdict
+from services.queue.rescreening_words import rescreening_message
 from services.queue.store.rescreenings import Rescreening
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
 from tests.support.vendors import VendorSimulator
@@ -135,3 +136,31 @@ async def test_one_period_at_a_time_with_a_reason_and_only_for_who_manages_the_d
     viewer = Viewer("p", "Pat", "admin", frozenset({"manage_policy"}), frozenset({"s1"}), all_users=True)
     with pytest.raises(PermissionDenied):
         rescreening.check_may_rescreen(Caller("p", frozenset(), viewer))
+
+
+async def test_what_never_gets_a_verdict_is_given_up_after_a_time_and_a_late_one_counts(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescreening, "_ASKED_AT_ONCE", 1)
+    monkeypatch.setattr(rescreening, "_MOST_UNJUDGED", 0)
+    sent = [(await released(queue)).snapshot.message.message_id for _ in range(2)]
+    run = period(queue)
+    await rescreening.begin(queue.engine, run)
+    assert [await rescreening.ask_next(queue.engine, queue.clock) for _ in range(2)] == [1, 0]
+    queue.clock.ahead = rescreening.GIVEN_UP_AFTER + timedelta(seconds=1)
+    assert [await rescreening.ask_next(queue.engine, queue.clock) for _ in range(2)] == [1, 0]
+    await verdict(queue, sent[1], types.Verdict.DECISION_CLEAN, run.rescreening_id)
+    assert await rescreening.ask_next(queue.engine, queue.clock) == 0
+    (found,) = await rescreening.latest(queue.engine)
+    assert (found.asked, found.judged, found.given_up) == (2, 1, 1)
+    assert rescreening_message(found).is_done
+    await verdict(queue, sent[0], types.Verdict.DECISION_HOLD, run.rescreening_id)
+    (found,) = await rescreening.latest(queue.engine)
+    assert (found.judged, found.given_up, found.withheld) == (2, 0, 1)
+
+
+async def test_a_period_is_of_years_that_every_zone_can_show(queue: Queue) -> None:
+    wrong = period(queue, since=datetime(1, 1, 1, tzinfo=UTC), before=datetime(9999, 12, 31, tzinfo=UTC))
+    with pytest.raises(InvalidArgument) as refusal:
+        await rescreening.begin(queue.engine, wrong)
+    assert [each.pointer for each in refusal.value.violations] == ["/since", "/before"]
