@@ -126,19 +126,14 @@ def read_page(request: types.PageRequest) -> tuple[int, int]:
 def read_schedules(asked: pb.SearchSchedulesRequest, sight: Sight, zone: str) -> Wanted:
     """Return a search of schedules; InvalidArgument names every mistake."""
     problems = _Problems()
-    days: list[date | None] = []
-    for name, text in (("start_date", asked.start_date), ("end_date", asked.end_date)):
-        try:
-            days.append(date.fromisoformat(text) if text else None)
-        except ValueError:
-            days.append(None)
-            problems.add(f"/{name}", "Enter a date like 2026-11-14.")
+    start = _day("/start_date", asked.start_date, problems)
+    end = _day("/end_date", asked.end_date, problems)
     senders = _ids("sender_ids", asked.sender_ids, problems)
     sort = asked.sort.column or "next_send_date"
     if sort not in SORTS:
         problems.add("/sort/column", f"One of {', '.join(SORTS)}.")
     problems.refuse("SEARCH_MALFORMED")
-    return Wanted(sight, zone, days[0], days[1], senders, sort, asked.sort.descending)
+    return Wanted(sight, zone, start, end, senders, sort, asked.sort.descending)
 
 
 def read_order(sort: types.Sort) -> Order:

@@ -94,6 +94,12 @@ async def test_the_dates_are_those_of_the_sendings_and_each_side_stands_alone(re
     assert once.schedule_id not in await found(reports, me, start_date=day[11])
     rows = (await reports.ask(me, "SearchSchedules", pb.SearchSchedulesRequest())).rows
     assert [each.HasField("next_at") for each in rows if each.schedule_id == passed.schedule_id] == [False]
-    for wrong in ({"start_date": "soon"}, {"sort": types.Sort(column="secret")}, {"sender_ids": ["me"]}):
+    for wrong in (
+        {"start_date": "soon"},
+        {"end_date": "9999-12-31"},
+        {"start_date": "0001-01-01"},
+        {"sort": types.Sort(column="secret")},
+        {"sender_ids": ["me"]},
+    ):
         with pytest.raises(InvalidArgument):
             await found(reports, me, **wrong)
