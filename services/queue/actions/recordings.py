@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from services.kit.errors import InvalidArgument, NotFound, PermissionDenied, ResourceExhausted, ServiceError
 from services.kit.ids import new_id
+from services.kit.logs import get_logger
 from services.queue.actions.seeing import visible_schools
 from services.queue.audio import MOST_BYTES, inspect
 from services.queue.domain import Channel
@@ -22,6 +23,7 @@ from services.queue.store.deliveries import Seen
 from services.queue.store.recordings import Recording
 from services.queue.tickets import Purpose, Ticket, Tickets
 
+_log = get_logger(__name__)
 LISTENING = timedelta(minutes=15)
 """How long an address to listen at is good for."""
 UNUSED_KEPT = timedelta(days=1)
@@ -90,15 +92,24 @@ class Recordings:
             yield await self.store.read(recording.recording_id, at, min(_PIECE_BYTES, end - at))
 
     async def sweep(self, kept: timedelta) -> int:
-        """Remove audio that was never sent, or not for so long; return how many recordings went."""
+        """Remove audio that was never sent, or not for so long; return how many recordings went.
+
+        One that cannot be removed is logged and tried again at a later sweep, behind the others.
+        """
         now = self.clock()
         async with transaction(self.engine) as connection:
             old = await recordings.take_old(connection, now, now - UNUSED_KEPT, now - kept, _REMOVED_AT_ONCE)
-        for recording_id in old:
+        return sum([await self._remove(recording_id, now) for recording_id in old])
+
+    async def _remove(self, recording_id: str, now: datetime) -> bool:
+        try:
             await self.store.remove(recording_id)
-            async with transaction(self.engine) as connection:
-                await recordings.mark_removed(connection, recording_id, now)
-        return len(old)
+        except ServiceError as problem:
+            _log.warning("recording_not_removed", recording_id=recording_id, reason=problem.reason)
+            return False
+        async with transaction(self.engine) as connection:
+            await recordings.mark_removed(connection, recording_id, now)
+        return True
 
 
 def owner_of(caller: Caller) -> str:

@@ -17,13 +17,16 @@ _USE = sa.text(
     " AND stored_at IS NOT NULL AND removing_at IS NULL RETURNING recording_id"
 )
 _TAKE_OLD = sa.text(
-    "UPDATE recordings SET removing_at = coalesce(removing_at, :now) WHERE recording_id IN ("
+    "UPDATE recordings SET removing_at = :now WHERE recording_id IN ("
     " SELECT recording_id FROM recordings WHERE removed_at IS NULL AND (removing_at IS NOT NULL"
     # Each use changes the row, so that a use that commits meanwhile is seen here.
     " OR (used_at IS NULL AND created_at < :unused_before) OR used_at < :used_before)"
     " AND (removing_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM schedules WHERE state IN ('active', 'paused')"
     " AND schedules.recording_id = recordings.recording_id))"
-    " ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING recording_id::text"
+    " AND (removing_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM batches b JOIN entries e ON e.entry_id = b.entry_id"
+    " WHERE b.channel = 'recorded' AND b.expires_at > :now AND e.recording_id = recordings.recording_id))"
+    # What could not be removed goes behind what was not tried yet.
+    " ORDER BY removing_at NULLS FIRST, created_at LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING recording_id::text"
 )
 
 
@@ -91,7 +94,10 @@ async def count_unused(connection: AsyncConnection, owner_id: str) -> int:
 async def take_old(
     connection: AsyncConnection, now: datetime, unused_before: datetime, used_before: datetime, limit: int
 ) -> list[str]:
-    """Mark recordings whose audio goes: never sent since, or last sent before; those begun earlier are among them."""
+    """Mark recordings whose audio goes: never sent since, or last sent before; those begun earlier are among them.
+
+    What a schedule or a call that waits still plays is kept.
+    """
     values = {"now": now, "unused_before": unused_before, "used_before": used_before, "limit": limit}
     return list((await connection.execute(_TAKE_OLD, values)).scalars())
 

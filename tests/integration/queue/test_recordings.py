@@ -17,10 +17,10 @@ from services.kit.errors import (
     InvalidArgument,
     NotFound,
     ResourceExhausted,
-    ServiceError,
     Unavailable,
 )
 from services.queue.actions import control
+from services.queue.actions import recordings as actions
 from services.queue.actions.recordings import LISTENING, Recordings
 from services.queue.config import QueueConfig
 from services.queue.domain import Channel, State
@@ -263,8 +263,7 @@ async def test_a_sweep_that_broke_off_is_finished_by_the_next(queue: Queue, tmp_
     recordings = over(queue, FolderRecordings(tmp_path / "kept"))
     made = await upload(recordings)
     queue.clock.ahead = timedelta(days=2)
-    with pytest.raises(ServiceError):
-        await gone.sweep(KEPT)
+    assert await gone.sweep(KEPT) == 0
     assert list((tmp_path / "kept").iterdir()) != []
     assert await recordings.sweep(KEPT) == 1
     assert list((tmp_path / "kept").iterdir()) == []
@@ -273,6 +272,39 @@ async def test_a_sweep_that_broke_off_is_finished_by_the_next(queue: Queue, tmp_
     )
     assert row[0]
     await gone.store.close()
+
+
+async def test_one_that_cannot_be_removed_keeps_no_other(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_REMOVED_AT_ONCE", 1)
+    folder = tmp_path / "kept"
+    recordings = over(queue, FolderRecordings(folder))
+    stuck = await upload(recordings)
+    (audio,) = folder.iterdir()
+    # A folder in the place of the file: no file system lets it be unlinked.
+    audio.unlink()
+    audio.mkdir()
+    queue.clock.ahead = timedelta(minutes=1)
+    behind = await upload(recordings)
+    queue.clock.ahead = timedelta(days=2)
+    assert [await recordings.sweep(KEPT) for _ in range(3)] == [0, 1, 0]
+    rows = await queue.rows("SELECT recording_id::text, removed_at IS NOT NULL FROM recordings ORDER BY created_at")
+    assert [tuple(row) for row in rows] == [(stuck.recording_id, False), (behind.recording_id, True)]
+    audio.rmdir()
+    audio.touch()
+    assert await recordings.sweep(KEPT) == 1
+
+
+async def test_what_a_waiting_call_plays_is_kept_however_late_it_expires(queue: Queue, tmp_path: Path) -> None:
+    recordings = over(queue, FolderRecordings(tmp_path / "kept"))
+    made = await upload(recordings)
+    expires_at = queue.clock() + timedelta(days=400)
+    await queue.submit(draft(channels=RECORDED, recording_id=made.recording_id, expires_at=expires_at), [person(1)])
+    queue.clock.ahead = timedelta(days=399)
+    assert await recordings.sweep(KEPT) == 0
+    queue.clock.ahead = timedelta(days=401)
+    assert await recordings.sweep(KEPT) == 1
 
 
 def test_settings_of_recordings_are_checked(tmp_path: Path) -> None:
