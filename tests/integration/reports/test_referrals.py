@@ -183,7 +183,7 @@ async def test_a_referral_that_cannot_be_read_names_every_field(reports: Reports
     assert [each.pointer for each in refusal.value.violations] == ["/reason", "/notes", "/told/0"]
 
 
-@pytest.mark.accepts(244, 309)
+@pytest.mark.accepts(244)
 async def test_exports_are_logged_with_their_filter(reports: Reports) -> None:
     ida, sent = person("Ida", *PRINCIPAL, "view_audit"), from_student()
     await reports.hear(submitted(sent))
