@@ -45,6 +45,8 @@ class Databases:
         database = address_of(self.server, service, f"test_{service}_{secrets.token_hex(6)}")
         with _connected(self.server) as connection:
             names = (sql.Identifier(database.name), sql.Identifier(template), sql.Identifier(f"{service}_owner"))
+            # Two workers that make databases at once have been seen to break a unique index of the catalogue.
+            connection.execute("SELECT pg_advisory_lock(%s)", (_ROLE_LOCK,))
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY file_copy").format(*names))
             # Rights to enter a database are not copied from its template.
             grant_rows(connection, database.name, f"{service}_owner", service)
