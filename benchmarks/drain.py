@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks import messages
+from benchmarks.measure import wait_until
 from benchmarks.system import System
 from protos.queue.v1 import queue_pb2 as pb
 
 RECIPIENTS = 100_000
-_POLL_SECONDS = 0.01
-_LONGEST_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,9 @@ def submitted_exactly(answer: pb.SubmitResponse, recipients: int) -> bool:
 
 def wait_until_empty(system: System, entry_id: str) -> None:
     """Wait until no batch of the entry is left."""
-    deadline = time.monotonic() + _LONGEST_SECONDS
     with system.connect() as connection:
-        query = "SELECT EXISTS (SELECT 1 FROM batches WHERE entry_id = %s)"
-        while (row := connection.execute(query, (entry_id,)).fetchone()) and row[0]:
-            if time.monotonic() > deadline:
-                raise RuntimeError("the queue did not drain")
-            time.sleep(_POLL_SECONDS)
+        query = "SELECT NOT EXISTS (SELECT 1 FROM batches WHERE entry_id = %s)"
+        wait_until("the queue drains", lambda: connection.execute(query, (entry_id,)).fetchone() == (True,))
 
 
 def is_exact(system: System, entry_id: str, recipients: int) -> bool:
@@ -65,9 +60,8 @@ def is_exact(system: System, entry_id: str, recipients: int) -> bool:
     taken = recipients - len(duplicates) - len(errors)
     wanted = {"duplicate": len(duplicates), "error": len(errors), "handed_off": taken}
     with system.connect() as connection:
-        found = dict(
-            connection.execute("SELECT state, count(*) FROM outcomes WHERE entry_id = %s GROUP BY 1", (entry_id,))
-        )
+        rows = connection.execute("SELECT state, count(*) FROM outcomes WHERE entry_id = %s GROUP BY 1", (entry_id,))
+        found = {row[0]: row[1] for row in rows}
         tried_twice = connection.execute(
             "SELECT count(*) FROM outcomes WHERE entry_id = %s AND attempt = 2", (entry_id,)
         ).fetchone()

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import messages
 from benchmarks.drain import RECIPIENTS, wait_until_empty
-from benchmarks.measure import REPETITIONS, Pairs, rate
+from benchmarks.measure import REPETITIONS, Pairs, rate, wait_until
 from benchmarks.system import System, running
 
 _EMERGENCY = 10_000
@@ -53,8 +53,7 @@ def _queue(system: System, bulk: list[bytes]) -> list[str]:
         ]
     with system.connect() as connection:
         connection.execute("UPDATE batches SET due_at = now() WHERE entry_id = ANY(%s::uuid[])", (entries,))
-        while not _are_leaving(connection, entries):
-            time.sleep(_CLOCK_TICK_SECONDS)
+        wait_until("bulk messages leave", lambda: _are_leaving(connection, entries))
     return entries
 
 
@@ -81,5 +80,5 @@ def _call(system: System, pieces: list[bytes]) -> _Call:
         )
         start, end, count = connection.execute(query, (entry_id,)).fetchone() or (0, 0, 0)
     wanted = _EMERGENCY - _EMERGENCY // messages.DUPLICATES
-    first = max(float(start) - answered, _CLOCK_TICK_SECONDS)
-    return _Call(first, max(float(end) - answered, first), is_exact=count == wanted)
+    first = max(float(str(start)) - answered, _CLOCK_TICK_SECONDS)
+    return _Call(first, max(float(str(end)) - answered, first), is_exact=count == wanted)

@@ -1,15 +1,17 @@
-"""What the goals share: ratios of pairs, their spread, and what a table row is made of."""
+"""What the goals share: ratios of pairs, their spread, what a table row is made of, and waiting for an end."""
 
 import os
 import statistics
+import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 REPETITIONS = 3
 _SYNCS = 200
+_POLL_SECONDS = 0.005
 
 
 @dataclass
@@ -57,3 +59,16 @@ def fsyncs_per_second() -> float:
             file.flush()
             os.fdatasync(file.fileno())
         return _SYNCS / (time.perf_counter() - started)
+
+
+def wait_until(
+    what: str, is_so: Callable[[], bool], *, seconds: float = 300.0, processes: Sequence["subprocess.Popen[bytes]"] = ()
+) -> None:
+    """Look until it is so. RuntimeError, naming it, after `seconds` or when one of the processes has ended."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if ended := next((each for each in processes if each.poll() is not None), None):
+            raise RuntimeError(f"{what}: a process ended with {ended.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what}: not within {seconds:.0f} seconds")
+        time.sleep(_POLL_SECONDS)

@@ -89,5 +89,5 @@ def submit(
         request_serializer=lambda piece: piece,
         response_deserializer=pb.SubmitResponse.FromString,
     )
-    answer: pb.SubmitResponse = call(requests(), metadata=authorization, timeout=300)
+    answer: pb.SubmitResponse = call(requests(), metadata=tuple(authorization), timeout=300)
     return answer

@@ -9,12 +9,12 @@ import itertools
 import json
 import subprocess
 import sys
-import time
 import urllib.request
 from types import TracebackType
 
 from aiohttp import web
 
+from benchmarks.measure import wait_until
 from deploy.local.nats import listens
 from deploy.local.ports import free_port
 
@@ -54,8 +54,7 @@ class Provider:
         """Start it."""
         command = [sys.executable, "-m", "benchmarks.provider", str(self._port), str(self._seconds)]
         self._process = subprocess.Popen(command)
-        while not listens(self._port):
-            time.sleep(0.02)
+        wait_until("the provider listens", lambda: listens(self._port), seconds=20, processes=[self._process])
         return self
 
     def __exit__(

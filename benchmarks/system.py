@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import grpc
 import psycopg
 from psycopg import sql
 
+from benchmarks.measure import wait_until
 from deploy.local.backing import nats_child, postgres_child, prepare_databases
 from deploy.local.children import last_lines, spawn
 from deploy.local.environment import Environment
@@ -60,7 +60,7 @@ class System:
         self._server.initialise()
         for child in (database, nats_child(self._places, self._environment)):
             self._processes[child.name] = child.start()
-            _wait(child.name, child.is_ready)
+            wait_until(f"{child.name} is ready", child.is_ready, seconds=_READY_SECONDS)
         prepare_databases(self._server, self._environment)
         self.start("directory", "serve")
         token = self._keys.service_token("operator", every_scope())
@@ -93,7 +93,7 @@ class System:
             folder=self._places.root,
         )
         address = self._environment.metrics(name)
-        _wait(f"{name} ({log})", lambda: self._is_ready(name, address))
+        wait_until(f"{name} is ready ({log})", lambda: self._is_ready(name, address), seconds=_READY_SECONDS)
 
     def peer_database(self, name: str) -> str:
         """Make an empty database on the same server and return its address."""
@@ -154,14 +154,6 @@ class System:
             return False
         finally:
             connection.close()
-
-
-def _wait(name: str, is_ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while not is_ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{name} did not become ready")
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from benchmarks.measure import wait_until
 from deploy.local.nats import listens
 from deploy.local.ports import free_port
-
-_LONGEST_SECONDS = 300.0
-_POLL_SECONDS = 0.01
 
 
 class Peer:
@@ -63,11 +61,7 @@ class Peer:
         )
 
     def _wait(self, workers: Sequence["subprocess.Popen[bytes]"]) -> None:
-        deadline = time.monotonic() + _LONGEST_SECONDS
-        while self._module.left(self._url):
-            if time.monotonic() > deadline or any(each.poll() is not None for each in workers):
-                raise RuntimeError(f"{self._module.__name__} did not finish")
-            time.sleep(_POLL_SECONDS)
+        wait_until(f"{self._module.__name__} finishes", lambda: not self._module.left(self._url), processes=workers)
 
 
 class Redis:
@@ -90,8 +84,7 @@ class Redis:
         self._process = subprocess.Popen(
             [str(program), *options], cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        while not listens(self._port):
-            time.sleep(0.02)
+        wait_until("Redis listens", lambda: listens(self._port), seconds=20, processes=[self._process])
         return self
 
     def __exit__(
