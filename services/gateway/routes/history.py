@@ -6,6 +6,7 @@ from flask import Blueprint, Response, json, redirect, render_template, request,
 from werkzeug.wrappers import Response as BaseResponse
 
 from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
 from services.gateway import exports, store
 from services.gateway.access import Permission
 from services.gateway.auth import requires
@@ -14,7 +15,7 @@ from services.gateway.database import transaction
 from services.gateway.linking import counts_of
 from services.gateway.live import event_stream
 from services.gateway.pages import safe_return, visible_schools
-from services.gateway.searches import Search, read_search, refuse_problems
+from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
@@ -38,6 +39,17 @@ def find(search: Search) -> reports.SearchHistoryResponse:
     with translated():
         answer: reports.SearchHistoryResponse = gateway().clients.reports.SearchHistory(request_)
     return answer
+
+
+def by_message(message_ids: list[str]) -> dict[str, reports.EntryRow]:
+    """Return those of anybody's messages that this person sees, by their ids; needs View All Users."""
+    if not message_ids:
+        return {}
+    page = types.PageRequest(size=LARGEST_PAGE)
+    filter_ = reports.Filter(message_ids=message_ids, view_all_users=True)
+    with translated():
+        rows = gateway().clients.reports.SearchHistory(reports.SearchHistoryRequest(filter=filter_, page=page)).rows
+    return {row.message_id: row for row in rows}
 
 
 def senders_for(search: Search) -> list[reports.SenderName]:

@@ -15,6 +15,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import schools, visible_schools
 from services.gateway.policies import Form
+from services.gateway.routes import history, threats
 from services.gateway.state import gateway, person
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
 from services.kit.ids import new_id
@@ -179,25 +180,14 @@ def _tried(form: Form, base: pb.Policy) -> Tried:
 
 
 def _examples(preview: pb.PreviewPolicyResponse) -> Iterator[tuple[pb.PolicyExample, reports.EntryRow]]:
-    """Yield those examples that reports shows this person; the reading of a threat is logged there."""
-    for each in preview.examples:
-        row = _row(each.message_id)
-        if row is not None:
-            yield each, row
-
-
-def _row(message_id: str) -> reports.EntryRow | None:
-    stub, one = gateway().clients.reports, reports.Filter(message_ids=[message_id])
-    with translated():
-        if person().may(Permission.THREAT_ALERTS):
-            threats: reports.SearchThreatsResponse = stub.SearchThreats(reports.SearchThreatsRequest(filter=one))
-            if threats.rows:
-                return threats.rows[0]
-        if person().may(Permission.VIEW_ALL_USERS) and person().may(Permission.COMMUNICATION_REPORTS):
-            one.view_all_users = True
-            history: reports.SearchHistoryResponse = stub.SearchHistory(reports.SearchHistoryRequest(filter=one))
-            return next((row for row in history.rows if not row.is_withheld), None)
-    return None
+    """Yield those examples that reports shows this person; the reading of threats is logged there."""
+    message_ids = [each.message_id for each in preview.examples]
+    rows: dict[str, reports.EntryRow] = {}
+    if person().may(Permission.VIEW_ALL_USERS) and person().may(Permission.COMMUNICATION_REPORTS):
+        rows |= {key: row for key, row in history.by_message(message_ids).items() if not row.is_withheld}
+    if person().may(Permission.THREAT_ALERTS):
+        rows |= threats.by_message(message_ids)
+    return ((each, rows[each.message_id]) for each in preview.examples if each.message_id in rows)
 
 
 def _page(

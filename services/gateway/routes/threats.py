@@ -12,6 +12,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
+from services.gateway.routes import history
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
@@ -118,6 +119,17 @@ def _verdicts(message_id: str) -> list[types.Verdict] | None:
         return None
 
 
+def by_message(message_ids: list[str]) -> dict[str, reports.EntryRow]:
+    """Return those of the messages that this person sees as threats, by their ids; reports logs it as one reading."""
+    if not message_ids:
+        return {}
+    page = types.PageRequest(size=LARGEST_PAGE)
+    with translated():
+        wanted = reports.SearchThreatsRequest(filter=reports.Filter(message_ids=message_ids), page=page)
+        rows = gateway().clients.reports.SearchThreats(wanted).rows
+    return {row.message_id: row for row in rows}
+
+
 def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
     """Return the students of whom several messages were noted, each with a message that shows this person who it is.
 
@@ -132,21 +144,9 @@ def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
             senders = clients.moderation.ListWatched(wanted, timeout=2, metadata=clients.as_gateway).senders
     except ServiceError:
         return []
-    rows = _delivered([message_id for each in senders for message_id in each.message_ids])
+    rows = history.by_message([message_id for each in senders for message_id in each.message_ids])
     found = ((each, next((rows[one] for one in each.message_ids if one in rows), None)) for each in senders)
     return [(each, row) for each, row in found if row is not None]
-
-
-def _delivered(message_ids: list[str]) -> dict[str, reports.EntryRow]:
-    """Return those of the messages that reports shows this person, by their ids."""
-    if not message_ids:
-        return {}
-    wanted = reports.SearchHistoryRequest(
-        filter=reports.Filter(message_ids=message_ids, view_all_users=True), page=types.PageRequest(size=LARGEST_PAGE)
-    )
-    with translated():
-        rows = gateway().clients.reports.SearchHistory(wanted).rows
-    return {row.message_id: row for row in rows}
 
 
 def _told(message_id: str) -> list[notify.Told] | None:
