@@ -1,6 +1,6 @@
 """Reports: what was sent and what became of it, for the people whose profile allows them to see it.
 
-Owns the report read model (messages, entries, counts, threats), flags, acknowledgements and the audit log.
-Answers `comms.reports.v1.ReportsService`. Consumes queue.message.*.v1 and queue.entry.progressed.v1. Tells
-reports.review.changed.v1.
+Owns the report read model (messages, entries, counts, threats, schedules), flags, referrals, acknowledgements and the
+audit log. Answers `comms.reports.v1.ReportsService`. Consumes queue.message.*.v1, queue.entry.progressed.v1 and
+queue.schedule.changed.v1. Tells reports.review.changed.v1.
 """
