@@ -3,5 +3,5 @@
 Owns messages, schedules, recordings, entries, recipients, outcomes, the consent ledger, suppressions and the portal
 inbox, and the adapters to Twilio, SES and SNS. Answers QueueService and ScheduleService. Tells of messages submitted,
 withheld, released and cancelled, asks for screening, tells progress and changed schedules; acts on moderation's
-verdicts. docs/delivery.md explains the guarantees, docs/schedules.md what is sent later.
+verdicts and on what reviewers release. docs/delivery.md explains the guarantees, docs/schedules.md what is sent later.
 """

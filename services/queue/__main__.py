@@ -27,7 +27,7 @@ from services.queue.actions.recover import recover_one
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.contact_rpc import ContactServicer
-from services.queue.events import verdict_consumer
+from services.queue.events import review_consumer, verdict_consumer
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
 from services.queue.providers.choose import make_dispatcher, make_store
@@ -65,6 +65,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
     server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, ContactServicer(engine, utc_now), service)
     life.consume(verdict_consumer(bus, engine, utc_now))
+    life.consume(review_consumer(bus, engine, utc_now, lambda: directory.known("")))
     life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))

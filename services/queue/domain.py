@@ -17,6 +17,9 @@ The one exception is a hard bounce after delivery: the recipient did not receive
 A message that is judged again after its release may be pulled back: what is pending, or comes back from a dispatcher,
 becomes withheld; what was handed over keeps its state.
 
+A reviewer may release what is withheld: it becomes pending, once; or cancelled when staff had stopped the message, or
+an error when the district's rules of that moment do not let it out.
+
 A delivery without an outcome row stands where its batch stands: batches are held, pending, claimed or withheld.
 """
 
@@ -90,7 +93,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.ERROR: frozenset(),
     State.EXPIRED: frozenset(),
     State.DUPLICATE: frozenset(),
-    State.WITHHELD: frozenset(),
+    State.WITHHELD: frozenset({State.PENDING, State.CANCELLED, State.ERROR}),
     State.CANCELLED: frozenset(),
     State.OPTED_OUT: frozenset(),
 }
@@ -99,7 +102,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
 INITIAL: Final = frozenset({State.HELD, State.PENDING, State.DUPLICATE, State.ERROR, State.OPTED_OUT})
 """States in which a delivery may begin."""
 FINAL: Final = frozenset(state for state in State if not MOVES[state] - {State.ERROR})
-"""States that a delivery leaves only for a hard bounce (SENT), or never."""
+"""States that a delivery leaves only for a hard bounce (SENT), or never. A reviewer may release what is WITHHELD."""
 COUNTED_AS: Final[Mapping[State, str]] = {
     **{state: state.value for state in State},
     State.CLAIMED: "pending",
@@ -185,6 +188,11 @@ def expiry(channel: Channel, start: datetime, *, is_emergency: bool, asked: date
     if asked is not None:
         return asked
     return start + (EMERGENCY_EXPIRY if is_emergency else DEFAULT_EXPIRY[channel])
+
+
+def renewed_expiry(channel: Channel, start: datetime, *, sent_at: datetime, asked: datetime | None) -> datetime:
+    """Return when what is released after all expires: as long after `start` as it would have been after sending."""
+    return expiry(channel, start, is_emergency=False, asked=asked and start + (asked - sent_at))
 
 
 def source_of(asked: Source, *, is_excluded: bool) -> Source:

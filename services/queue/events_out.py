@@ -81,8 +81,8 @@ async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: 
 
 
 async def tell_released(connection: AsyncConnection, message: Message, now: datetime) -> None:
-    """Tell that screening let a message go."""
-    event = events.MessageReleased(message_id=message.message_id)
+    """Tell that screening, or a reviewer after it, let a message go."""
+    event = events.MessageReleased(message_id=message.message_id, is_by_review=message.review_released_at is not None)
     event.verdict.ParseFromString(message.verdict or b"")
     event.released_at.FromDatetime(now)
     await add_event(connection, RELEASED, event)

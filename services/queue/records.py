@@ -138,6 +138,13 @@ class Message:
     verdict: bytes | None = None
     decided_at: datetime | None = None
     cancelled_at: datetime | None = None
+    review_released_at: datetime | None = None
+    """When a reviewer let it go after screening had withheld it."""
+
+    @property
+    def is_threat(self) -> bool:
+        """Whether screening withheld it, released by a reviewer since or not."""
+        return self.screening is Screening.WITHHELD or self.review_released_at is not None
 
     @property
     def is_held(self) -> bool:

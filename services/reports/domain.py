@@ -1,9 +1,11 @@
 """Pure rules of the reports: what a viewer sees, what a search asks for, how the admin flag behaves.
 
-A message is `none` (not screened), `held` (shown to nobody), `released` or `withheld`; withheld is for ever:
+A message is `none` (not screened), `held` (shown to nobody), `released` or `withheld`:
 
-    none        held ──► released ──► withheld
+    none        held ──► released ──► withheld ──(a reviewer)──► released, for ever
                   └───────────────────►┘
+
+A threat is what was withheld once: undecided, then kept, then perhaps released; a release is the last word (303).
 
 The admin flag's cell, by the first rule that fits: a referral locks it (106); without the Flag Messages permission it
 is read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is a box (107).
@@ -85,7 +87,7 @@ NUMBERS = {
 """Columns of counts, and the counters that each adds up."""
 COLUMNS: dict[str, Kind] = {
     **dict.fromkeys(("type", "message", "source", "from", "to", "recipient_type"), Kind.TEXT),
-    **dict.fromkeys(("regarding_student", "referral"), Kind.TEXT),
+    **dict.fromkeys(("regarding_student", "referral", "decision"), Kind.TEXT),
     "date": Kind.DATE,
     **dict.fromkeys(NUMBERS, Kind.NUMBER),
     **dict.fromkeys(("secure", "emergency", "flagged", "admin_flagged", "acknowledge"), Kind.TICK),

@@ -17,6 +17,7 @@ from services.kit.consumer import Event, Subscribing
 from services.kit.db import transaction
 from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
+from services.reports.messages import DECISIONS
 from services.reports.metrics import events_applied, progress_lag
 from services.reports.store import intake, schedules
 from services.reports.store.review import Acknowledgement, Standing
@@ -74,12 +75,19 @@ async def _apply(connection: AsyncConnection, messages: Sequence[Any]) -> set[st
             counts.add(each.entry_id, each.version, each.counts)
             continue
         if isinstance(each, queue.MessageReleased):
-            await intake.release(connection, each.message_id)
+            await _release(connection, each)
         else:
             await _write_message(connection, each, counts)
         shown.add(_message_id(each))
     moved = await intake.replace_counts(connection, counts.versions, counts.rows())
     return moved | set(await intake.entries_of(connection, sorted(shown)))
+
+
+async def _release(connection: AsyncConnection, event: queue.MessageReleased) -> None:
+    if event.is_by_review:
+        await intake.release_after_review(connection, event.message_id, event.released_at.ToDatetime(tzinfo=UTC))
+    else:
+        await intake.release(connection, event.message_id)
 
 
 async def _write_message(
@@ -179,6 +187,7 @@ def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:
         "verdict": event.verdict.SerializeToString(),
         "recipient_names": list(event.recipient_names),
         "is_imported": event.is_imported,
+        "categories": [word(types.Category, "CATEGORY_", each.category) for each in event.verdict.scores if each.holds],
     }
 
 
@@ -240,4 +249,7 @@ async def tell_review(
     if by:
         event.acknowledged_by_id, event.acknowledged_by_name = by.person_id, by.name
         event.acknowledged_at.FromDatetime(by.at)
+    if standing.decision:
+        event.decision = DECISIONS[standing.decision.outcome]
+        event.decided_at.FromDatetime(standing.decision.at)
     await add_event(connection, REVIEW_CHANGED, event)

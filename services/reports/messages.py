@@ -5,6 +5,7 @@ from typing import Any
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
+from services.reports.decisions import Decision, Outcome
 from services.reports.domain import (
     CALLS,
     COUNTERS,
@@ -17,6 +18,7 @@ from services.reports.domain import (
 )
 
 Row = dict[str, Any]
+DECISIONS = {Outcome.KEPT: types.THREAT_DECISION_KEPT, Outcome.RELEASED: types.THREAT_DECISION_RELEASED}
 _CONTROLS = {
     FlagControl.READ_ONLY: pb.FLAG_CONTROL_READ_ONLY,
     FlagControl.EDITABLE: pb.FLAG_CONTROL_EDITABLE,
@@ -56,11 +58,32 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
         is_withheld=is_withheld,
         acknowledged_by=row["acknowledged_by"] or "",
         acknowledged_at=row["acknowledged_at"],
+        **_decided(row, report),
         categories=_categories(row) if report is Report.THREATS else [],
         **{name: row[name] for name in copied},
     )
     # `from` is a word of Python's own.
     setattr(message, "from", row["from_words"])
+    return message
+
+
+def _decided(row: Row, report: Report) -> Row:
+    """Return what was decided; History tells of a release alone."""
+    if row["decision"] is None or (report is Report.HISTORY and row["released_at"] is None):
+        return {}
+    names = ("decided_by", "decided_at", "released_at")
+    return {"decision": DECISIONS[Outcome(row["decision"])], **{name: row[name] for name in names}}
+
+
+def decision_message(decision: Decision) -> pb.Decision:
+    """Return a decision about a threat."""
+    message = pb.Decision(
+        number=decision.number,
+        decision=DECISIONS[decision.outcome],
+        reason=decision.reason,
+        by=pb.StaffName(person_id=decision.person_id, name=decision.name),
+    )
+    message.decided_at.FromDatetime(decision.at)
     return message
 
 

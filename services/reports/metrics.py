@@ -14,5 +14,10 @@ search_duration = _meter.create_histogram("lantern.reports.search.duration", "s"
 acknowledge_delay = _meter.create_histogram(
     "lantern.reports.acknowledge.delay", "s", "From withholding a message to its acknowledgement."
 )
-reviews = _meter.create_counter("lantern.reports.reviews", "{change}", "Flags and acknowledgements, by action.")
+decision_delay = _meter.create_histogram(
+    "lantern.reports.decision.delay", "s", "From withholding a message to the first decision about it."
+)
+reviews = _meter.create_counter(
+    "lantern.reports.reviews", "{change}", "Flags, acknowledgements, decisions and referrals, by action."
+)
 watchers = _meter.create_up_down_counter("lantern.reports.watchers", "{stream}", "Open streams of moving counts.")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.reports.actions.deciding import Deciding
+from services.reports.decisions import LONGEST_REASON, Outcome
 from services.reports.domain import (
     COLUMNS,
     LARGEST_PAGE,
@@ -26,6 +28,7 @@ from services.reports.domain import (
 )
 from services.reports.store.schedules import SORTS, Wanted
 
+OUTCOMES = {types.THREAT_DECISION_KEPT: Outcome.KEPT, types.THREAT_DECISION_RELEASED: Outcome.RELEASED}
 _MOST_IDS = 1000
 _MOST_RULES = 20
 _LONGEST_VALUE = 200
@@ -102,6 +105,18 @@ def read_referral(asked: pb.AddReferralRequest) -> NewReferral:
     told = {each.person_id: each.name for each in asked.told}
     people = [{"person_id": person_id, "name": name} for person_id, name in told.items()]
     return NewReferral(asked.message_id, reason, asked.notes.strip(), people)
+
+
+def read_decision(asked: pb.DecideThreatRequest) -> Deciding:
+    """Return the decision; InvalidArgument names every field at fault."""
+    problems, reason = _Problems(), asked.reason.strip()
+    if asked.decision not in OUTCOMES:
+        problems.add("/decision", "Keep the message or release it.")
+    if not 0 < len(reason) <= LONGEST_REASON or "\x00" in reason:
+        problems.add("/reason", f"Say why in 1 to {LONGEST_REASON} characters.")
+    check_id("message_id", asked.message_id)
+    problems.refuse("DECISION_INVALID")
+    return Deciding(asked.message_id, OUTCOMES[asked.decision], reason, asked.seen)
 
 
 def check_watched(entry_ids: Sequence[str]) -> list[str]:

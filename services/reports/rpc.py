@@ -13,7 +13,7 @@ from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
 from services.reports import messages, requests
-from services.reports.actions import reading, referring, reviewing, scheduled
+from services.reports.actions import deciding, reading, referring, reviewing, scheduled
 from services.reports.callers import (
     AUDIT,
     FLAGS,
@@ -31,7 +31,7 @@ from services.reports.domain import Order, Origin, Report, Sight
 from services.reports.metrics import search_duration, searches, watchers
 from services.reports.store.auditing import Asked
 from services.reports.store.intake import CHANNEL
-from services.reports.store.rows import is_withheld
+from services.reports.store.rows import is_threat
 
 _ORIGINS = {
     pb.SetFlagRequest.ORIGIN_TEACHER: Origin.TEACHER,
@@ -73,6 +73,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             rows=_rows(found.rows, Report.THREATS, viewer),
             page=messages.page_message(found.page),
             open=found.open_threats,
+            undecided=found.undecided,
         )
 
     async def _search(
@@ -129,6 +130,8 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             recipient_names=first["recipient_names"],
             history=[messages.audit_message(each) for each in threat.history],
             conversation=[messages.conversation_message(each) for each in threat.conversation],
+            decisions=[messages.decision_message(each) for each in threat.decisions],
+            is_imported=first["is_imported"],
         )
 
     async def SetFlag(self, request: pb.SetFlagRequest, context: Any) -> pb.SetFlagResponse:
@@ -155,6 +158,13 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         answer = pb.AcknowledgeThreatResponse(acknowledged_by=done.by.name, is_repeat=done.is_repeat)
         answer.acknowledged_at.FromDatetime(done.by.at)
         return answer
+
+    async def DecideThreat(self, request: pb.DecideThreatRequest, context: Any) -> pb.DecideThreatResponse:
+        """See the proto."""
+        viewer = permitted(THREATS)
+        wanted, sight = requests.read_decision(request), sight_of(viewer).for_threats()
+        decision, is_repeat = await deciding.decide(self._engine, self._clock, sight, actor_of(viewer), wanted)
+        return pb.DecideThreatResponse(decision=messages.decision_message(decision), is_repeat=is_repeat)
 
     async def WatchEntries(
         self, request: pb.WatchEntriesRequest, context: Any
@@ -250,7 +260,7 @@ def _rows(found: list[dict[str, Any]], report: Report, viewer: Viewer | None) ->
     may_flag, may_refer_threats = FLAGS in held, THREATS in held
     return [
         messages.entry_message(
-            row, report, may_flag=may_flag, may_refer=may_flag or (may_refer_threats and is_withheld(row))
+            row, report, may_flag=may_flag, may_refer=may_flag or (may_refer_threats and is_threat(row))
         )
         for row in found
     ]

@@ -73,6 +73,8 @@ threats = sa.Table(
     sa.Column("verdict", sa.LargeBinary, nullable=False),
     sa.Column("recipient_names", ARRAY(_text), nullable=False),
     sa.Column("is_imported", sa.Boolean, nullable=False),
+    sa.Column("released_at", _at, nullable=True),
+    sa.Column("categories", ARRAY(_text), nullable=False),
 )
 flags = sa.Table(
     "flags",
@@ -88,6 +90,17 @@ acknowledgements = sa.Table(
     sa.Column("person_id", _text, nullable=False),
     sa.Column("name", _text, nullable=False),
     sa.Column("acknowledged_at", _at, nullable=False),
+)
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("message_id", _id, sa.ForeignKey("threats.message_id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("outcome", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("person_id", _text, nullable=False),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("decided_at", _at, nullable=False),
 )
 referrals = sa.Table(
     "referrals",

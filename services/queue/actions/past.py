@@ -14,7 +14,7 @@ _PROVIDERS = {
     Channel.RECORDED: "twilio_voice",
     Channel.PUSH: "sns",
 }
-_FINAL = FINAL | {State.SENT}
+_FINAL = FINAL | {State.SENT, State.WITHHELD}
 
 
 class Problem(Exception):

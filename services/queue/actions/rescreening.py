@@ -110,7 +110,7 @@ async def apply_verdict_again(
 
 async def _pull_back(connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime) -> bool:
     message = await messages.find(connection, message_id, lock=True)
-    if message is None or message.screening is not Screening.RELEASED:
+    if message is None or message.screening is not Screening.RELEASED or message.review_released_at:
         return False
     await messages.decide(connection, message_id, Screening.WITHHELD, verdict, now)
     message.screening, message.verdict, message.decided_at = Screening.WITHHELD, verdict, now

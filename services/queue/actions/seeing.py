@@ -1,6 +1,6 @@
 """Who may see which message and which of its recipients (sections A and F)."""
 
-from services.kit.auth import Caller
+from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound, PermissionDenied
 from services.queue.domain import Screening
 from services.queue.records import Message
@@ -22,24 +22,28 @@ def may_manage(caller: Caller, message: Message) -> bool:
 def visible_schools(caller: Caller, message: Message) -> list[str] | None:
     """Return the schools whose recipients of the message the caller sees, None for every one; NotFound for none at all.
 
-    A message that waits for its verdict is shown to nobody; a withheld one to those who hold Threat Alerts.
+    A message that waits for its verdict is shown to nobody; a withheld one to those who hold Threat Alerts,
+    who see it whole after its release too.
     """
     viewer = caller.viewer
     if viewer is None:
         return None
     if viewer.role not in _STAFF:
         raise PermissionDenied("STAFF_ONLY", "Deliveries are shown to staff.")
-    is_stopped = message.screening in {Screening.WAITING, Screening.WITHHELD}
-    if is_stopped:
-        may_see = message.screening is Screening.WITHHELD and "threat_alerts" in viewer.permissions
-        if may_see and viewer.sees_school(message.sender.school_id):
-            return None
+    if _reviews(viewer, message):
+        return None
+    if message.screening in {Screening.WAITING, Screening.WITHHELD}:
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     if viewer.person_id == message.sender.person_id:
         return None
     if not viewer.all_users:
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     return None if "*" in viewer.schools else sorted(viewer.schools)
+
+
+def _reviews(viewer: Viewer, message: Message) -> bool:
+    """Tell whether a message is a threat that the viewer reviews, also after its release."""
+    return message.is_threat and "threat_alerts" in viewer.permissions and viewer.sees_school(message.sender.school_id)
 
 
 def may_read(caller: Caller, message: Message) -> bool:
@@ -49,9 +53,9 @@ def may_read(caller: Caller, message: Message) -> bool:
         return True
     if viewer.role not in _STAFF or message.screening is Screening.WAITING:
         return False
-    if message.screening is Screening.WITHHELD:
-        return "threat_alerts" in viewer.permissions and viewer.sees_school(message.sender.school_id)
-    return viewer.all_users
+    if _reviews(viewer, message):
+        return True
+    return viewer.all_users and message.screening is not Screening.WITHHELD
 
 
 def is_told(caller: Caller) -> bool:

@@ -18,6 +18,7 @@ from services.queue.domain import (
     MAX_ATTEMPTS,
     DeliveryKey,
     Deltas,
+    Screening,
     State,
     after_acceptance,
     after_receipt,
@@ -27,7 +28,7 @@ from services.queue.failures import explain, meaning
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import Batch, Outcome, Receipt
 from services.queue.stop_points import reach
-from services.queue.store import batches, consent, copying, counts, outcomes, suppressions
+from services.queue.store import batches, consent, copying, counts, messages, outcomes, suppressions
 from services.queue.suppressing import reason_of
 
 _INSIST_SECONDS = 30.0
@@ -123,6 +124,7 @@ async def settle(
     async with transaction(engine) as connection:
         if not await batches.remove(connection, batch):
             return False
+        await _heed_release(connection, batch, settlement)
         tally = await _write(connection, batch, settlement, now, pace)
         for number in settlement.stopped:
             await consent.record(connection, batch.channel, destinations[number], "stopped", origin="provider", now=now)
@@ -130,6 +132,17 @@ async def settle(
     for state, how_many in tally.items():
         metrics.settled.add(how_many, {"state": state.value, "channel": batch.channel.value})
     return True
+
+
+async def _heed_release(connection: AsyncConnection, batch: Batch, settlement: Settlement) -> None:
+    """Try again at once what was found withheld when it was claimed, if a reviewer has released the message since."""
+    stopped = [each.number for each in settlement.outcomes if each.state is State.WITHHELD]
+    if not stopped:
+        return
+    message = await messages.find(connection, batch.message_id, lock=True)
+    if message and message.screening is not Screening.WITHHELD:
+        settlement.outcomes = [each for each in settlement.outcomes if each.state is not State.WITHHELD]
+        settlement.not_tried += stopped
 
 
 async def _suppress(connection: AsyncConnection, batch: Batch, decided: Sequence[Outcome], now: datetime) -> None:

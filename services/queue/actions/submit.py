@@ -270,8 +270,13 @@ async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) 
         await fill_inboxes(connection, snapshot, message.send_at)
 
 
-async def fill_inboxes(connection: AsyncConnection, snapshot: Snapshot, visible_at: datetime) -> None:
-    """Show a message that may be delivered in the portal inboxes of those whom its e-mail addresses."""
+async def fill_inboxes(
+    connection: AsyncConnection, snapshot: Snapshot, visible_at: datetime, only_school_id: str = ""
+) -> None:
+    """Show a message that may be delivered in the portal inboxes of those whom its e-mail addresses.
+
+    `only_school_id` leaves out people of all other schools.
+    """
     for entry in snapshot.entries:
         if entry.channel is Channel.EMAIL and entry.resend_of is None:
-            await inbox.deliver(connection, snapshot.message, entry, visible_at)
+            await inbox.deliver(connection, snapshot.message, entry, visible_at, only_school_id=only_school_id)

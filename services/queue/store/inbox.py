@@ -14,6 +14,7 @@ _DELIVER = sa.text(
     " SELECT DISTINCT ON (person_id) person_id, CAST(:message_id AS uuid), CAST(:visible_at AS timestamptz),"
     " CAST(:read_at AS timestamptz), regarding_student_name FROM recipients"
     " WHERE entry_id = :entry_id AND created_at = :created_at AND has_account AND person_id <> ''"
+    " AND (:only_school_id = '' OR school_id IN ('', :only_school_id))"
     " ORDER BY person_id, number ON CONFLICT DO NOTHING"
 )
 _ITEM = (
@@ -28,12 +29,19 @@ _MINE = "FROM inbox_items i JOIN messages m USING (message_id) WHERE i.person_id
 
 
 async def deliver(
-    connection: AsyncConnection, message: Message, entry: Entry, visible_at: datetime, read_at: datetime | None = None
+    connection: AsyncConnection,
+    message: Message,
+    entry: Entry,
+    visible_at: datetime,
+    read_at: datetime | None = None,
+    *,
+    only_school_id: str = "",
 ) -> None:
     """Put a released message into the inbox of every recipient with an account; alerts have the portal's banner."""
     if message.kind == KIND_ALERT:
         return
     values = {"message_id": message.message_id, "visible_at": visible_at, "read_at": read_at}
+    values |= {"only_school_id": only_school_id}
     await connection.execute(_DELIVER, {**values, "entry_id": entry.entry_id, "created_at": entry.created_at})
 
 

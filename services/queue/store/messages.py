@@ -100,6 +100,12 @@ async def decide(
     )
 
 
+async def release_after_review(connection: AsyncConnection, message_id: str, now: datetime) -> None:
+    """Record that a reviewer let go what screening had withheld; the verdict stays with it."""
+    change = sa.update(messages).where(messages.c.message_id == message_id)
+    await connection.execute(change.values(screening=Screening.RELEASED.value, review_released_at=now))
+
+
 async def mark_cancelled(connection: AsyncConnection, message_id: str, now: datetime) -> None:
     """Record that staff stopped what had not left."""
     await connection.execute(sa.update(messages).where(messages.c.message_id == message_id).values(cancelled_at=now))

@@ -12,7 +12,8 @@ _COLUMNS = (
     "rescreening_id::text AS rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at, total,"
     " asked, judged, withheld, given_up, asked_all_at"
 )
-_RELEASED = "screening = 'released' AND NOT is_imported AND created_at < :before"
+_RELEASED = "screening = 'released' AND review_released_at IS NULL AND NOT is_imported AND created_at < :before"
+# What a reviewer let go is not judged again: a person's word stands above the model's.
 
 
 @dataclass(frozen=True)

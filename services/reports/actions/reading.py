@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import NotFound
+from services.reports.decisions import Decision
 from services.reports.domain import Order, Page, Report, Search, Sight, page_of
-from services.reports.store import auditing, rows, searching
+from services.reports.store import auditing, review, rows, searching
 from services.reports.store.auditing import Actor, Asked
 
 Row = dict[str, Any]
@@ -24,6 +25,7 @@ class Found:
     rows: list[Row]
     page: Page
     open_threats: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Threat:
     rows: list[Row]
     history: list[Row]
     conversation: list[Row]
+    decisions: list[Decision]
 
 
 async def search(engine: AsyncEngine, sight: Sight, wanted: Search, order: Order, number: int, size: int) -> Found:
@@ -43,8 +46,8 @@ async def search(engine: AsyncEngine, sight: Sight, wanted: Search, order: Order
         page = page_of(number, size, await finding.count(connection))
         found = await rows.entry_rows(connection, sight, await finding.page(connection, page))
         is_threats = wanted.report is Report.THREATS
-        open_threats = await searching.count_open_threats(connection, sight) if is_threats else 0
-    return Found(found, page, open_threats)
+        waiting = await searching.count_open_threats(connection, sight) if is_threats else (0, 0)
+    return Found(found, page, *waiting)
 
 
 async def _freeze(connection: AsyncConnection) -> None:
@@ -92,12 +95,13 @@ async def get_threat(engine: AsyncEngine, clock: Clock, sight: Sight, actor: Act
     """Return a threat and log the reading (statement 244). NotFound outside the viewer's schools."""
     async with transaction(engine) as connection:
         found = await rows.message_rows(connection, sight, message_id)
-        if not found or not rows.is_withheld(found[0]):
+        if not found or not rows.is_threat(found[0]):
             raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
         await auditing.record(connection, clock(), actor, "threat.viewed", message_id)
         whole = await auditing.of_message(connection, message_id, HISTORY_SHOWN)
         near = await rows.conversation(connection, sight, message_id)
-    return Threat(found, whole, near)
+        decided = await review.decisions_of(connection, message_id)
+    return Threat(found, whole, near, decided)
 
 
 async def list_senders(engine: AsyncEngine, sight: Sight, query: str) -> list[tuple[str, str]]:

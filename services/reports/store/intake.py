@@ -1,6 +1,7 @@
 """Writing what the queue told. Every statement is safe to repeat, in any order of the events."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,13 +57,21 @@ async def release(connection: AsyncConnection, message_id: str) -> None:
     )
 
 
+async def release_after_review(connection: AsyncConnection, message_id: str, at: datetime) -> None:
+    """Show a withheld message as the queue let it go: for ever, and it stays among the threats."""
+    threat = sa.update(threats).where(threats.c.message_id == message_id, threats.c.released_at.is_(None))
+    await connection.execute(threat.values(released_at=at))
+    change = sa.update(messages).where(messages.c.message_id == message_id)
+    await connection.execute(change.values(screening=Screening.RELEASED))
+
+
 async def withhold(connection: AsyncConnection, threat: Row) -> None:
     """List a known message as a threat. The automatic flag is set once: a later event never ticks it again (195)."""
     message_id = threat["message_id"]
-    await connection.execute(
-        sa.update(messages).where(messages.c.message_id == message_id).values(screening=Screening.WITHHELD)
-    )
     await connection.execute(insert(threats).values(**threat).on_conflict_do_nothing())
+    is_let_go = sa.select(1).where(threats.c.message_id == message_id, threats.c.released_at.is_not(None)).exists()
+    change = sa.update(messages).where(messages.c.message_id == message_id, sa.not_(is_let_go))
+    await connection.execute(change.values(screening=Screening.WITHHELD))
     flag = {"message_id": message_id, "origin": Origin.SYSTEM, "set_at": threat["withheld_at"]}
     await connection.execute(insert(flags).values(**flag).on_conflict_do_nothing())
 

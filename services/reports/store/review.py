@@ -1,4 +1,4 @@
-"""Writing what people did about messages: flags and acknowledgements."""
+"""Writing what people did about messages: flags, acknowledgements, decisions."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.reports.decisions import Decision, Outcome
 from services.reports.domain import Origin
-from services.reports.tables import acknowledgements, flags, messages, threats
+from services.reports.tables import acknowledgements, decisions, flags, messages, threats
 
 
 class Standing(NamedTuple):
@@ -19,6 +20,9 @@ class Standing(NamedTuple):
     referral_id: str
     set_at: dict[Origin, datetime | None]
     sender: "Sender"
+    is_imported: bool = False
+    decision: Decision | None = None
+    """The latest."""
 
 
 class Sender(NamedTuple):
@@ -50,12 +54,15 @@ async def lock(connection: AsyncConnection, seen: sa.ColumnElement[bool], messag
     if row is None:
         return None
     referral_id, *sender = row
-    withheld = sa.select(threats.c.withheld_at).where(threats.c.message_id == message_id)
-    withheld_at = (await connection.execute(withheld)).scalar()
+    withheld = sa.select(threats.c.withheld_at, threats.c.is_imported).where(threats.c.message_id == message_id)
+    withheld_at, is_imported = (await connection.execute(withheld)).one_or_none() or (None, False)
+    decided = await decisions_of(connection, message_id) if withheld_at else []
     found = await connection.execute(sa.select(flags.c.origin, flags.c.set_at).where(flags.c.message_id == message_id))
     by_origin: dict[str, Any] = {row.origin: row.set_at for row in found}
     set_at = {origin: by_origin.get(origin) for origin in Origin}
-    return Standing(withheld_at is not None, withheld_at, referral_id, set_at, Sender(*sender))
+    latest = decided[-1] if decided else None
+    is_threat = withheld_at is not None
+    return Standing(is_threat, withheld_at, referral_id, set_at, Sender(*sender), is_imported, latest)
 
 
 async def write_flag(connection: AsyncConnection, message_id: str, origin: Origin, set_at: datetime | None) -> None:
@@ -79,6 +86,21 @@ async def acknowledgement(connection: AsyncConnection, message_id: str) -> Ackno
     columns = (acknowledgements.c.person_id, acknowledgements.c.name, acknowledgements.c.acknowledged_at)
     row = (await connection.execute(sa.select(*columns).where(acknowledgements.c.message_id == message_id))).first()
     return Acknowledgement(*row) if row else None
+
+
+async def decide(connection: AsyncConnection, message_id: str, decision: Decision) -> None:
+    """Write a decision. IntegrityError for a second one of the same number, or after a release."""
+    values = {**vars(decision), "decided_at": decision.at, "message_id": message_id}
+    del values["at"]
+    await connection.execute(sa.insert(decisions).values(values))
+
+
+async def decisions_of(connection: AsyncConnection, message_id: str) -> list[Decision]:
+    """Return what was decided about a threat, the oldest first."""
+    names = ("number", "outcome", "reason", "person_id", "name", "decided_at")
+    found = sa.select(*(decisions.c[name] for name in names)).where(decisions.c.message_id == message_id)
+    rows = (await connection.execute(found.order_by(decisions.c.number))).all()
+    return [Decision(row[0], Outcome(row[1]), *row[2:]) for row in rows]
 
 
 async def next_version(connection: AsyncConnection, message_id: str) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COUNTERS, Origin, Screening, Sight
+from services.reports.domain import COUNTERS, Origin, Sight
 from services.reports.store.sight import counts_of, visible
-from services.reports.tables import acknowledgements, entries, flags, messages, progress, threats
+from services.reports.tables import acknowledgements, decisions, entries, flags, messages, progress, threats
 
 Row = dict[str, Any]
 _SENDERS = 50
@@ -24,13 +24,14 @@ def _flag_at(origin: Origin) -> sa.ScalarSelect[datetime]:
 
 def _entry_rows(sight: Sight) -> sa.Select[Any]:
     counts = counts_of(sight)
-    acknowledged = acknowledgements.c
+    acknowledged, decided = acknowledgements.c, _latest_decision()
     tables = (
         entries.join(messages, entries.c.message_id == messages.c.message_id)
         .join(counts, sa.true())
         .outerjoin(progress, progress.c.entry_id == entries.c.entry_id)
         .outerjoin(threats, threats.c.message_id == messages.c.message_id)
         .outerjoin(acknowledgements, acknowledged.message_id == messages.c.message_id)
+        .outerjoin(decided, sa.true())
     )
     columns = [
         *(each for each in messages.c if each.key != "message_id"),
@@ -41,9 +42,17 @@ def _entry_rows(sight: Sight) -> sa.Select[Any]:
         threats.c.recipient_names,
         acknowledged.name.label("acknowledged_by"),
         acknowledged.acknowledged_at,
+        *(threats.c[name] for name in ("released_at", "is_imported")),
+        *decided.c,
         *(_flag_at(origin).label(f"{origin}_set_at") for origin in Origin),
     ]
     return sa.select(*columns).select_from(tables).where(visible(sight))
+
+
+def _latest_decision() -> sa.FromClause:
+    columns = (decisions.c.outcome.label("decision"), decisions.c.name.label("decided_by"), decisions.c.decided_at)
+    mine = sa.select(*columns).where(decisions.c.message_id == messages.c.message_id).correlate(messages)
+    return mine.order_by(decisions.c.number.desc()).limit(1).lateral("decided")
 
 
 async def entry_rows(connection: AsyncConnection, sight: Sight, entry_ids: Sequence[str]) -> list[Row]:
@@ -99,6 +108,6 @@ async def conversation(connection: AsyncConnection, sight: Sight, message_id: st
     return sorted(rows, key=lambda row: (row["sent_at"], row["message_id"]))
 
 
-def is_withheld(row: Row) -> bool:
-    """Tell whether screening stopped the row's message."""
-    return bool(row["screening"] == Screening.WITHHELD)
+def is_threat(row: Row) -> bool:
+    """Tell whether screening withheld the row's message, released by a reviewer since or not."""
+    return row["verdict"] is not None

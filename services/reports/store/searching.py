@@ -13,6 +13,7 @@ from services.reports.store.sight import (
     has_flag,
     is_acknowledged,
     is_emergency_call,
+    is_undecided,
     touches,
     visible,
 )
@@ -162,11 +163,13 @@ def _compared(value: sa.ColumnElement[Any], operator: Operator, other: str | int
     return rules[operator]
 
 
-async def count_open_threats(connection: AsyncConnection, sight: Sight) -> int:
-    """Return how many threats in sight nobody acknowledged."""
+async def count_open_threats(connection: AsyncConnection, sight: Sight) -> tuple[int, int]:
+    """Return how many threats in sight nobody acknowledged, and how many nobody decided; past ones need no decision."""
+    undecided = sa.func.count().filter(is_undecided(), sa.not_(threats.c.is_imported))
     statement = (
-        sa.select(sa.func.count())
+        sa.select(sa.func.count().filter(sa.not_(is_acknowledged())), undecided)
         .select_from(threats.join(messages, threats.c.message_id == messages.c.message_id))
-        .where(visible(sight), sa.not_(is_acknowledged()))
+        .where(visible(sight))
     )
-    return int((await connection.execute(statement)).scalar_one())
+    open_, waiting = (await connection.execute(statement)).one()
+    return int(open_), int(waiting)

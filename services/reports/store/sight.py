@@ -17,7 +17,7 @@ from services.reports.domain import (
     Screening,
     Sight,
 )
-from services.reports.tables import acknowledgements, entries, entry_counts, flags, messages
+from services.reports.tables import acknowledgements, decisions, entries, entry_counts, flags, messages, threats
 
 Condition = sa.ColumnElement[bool]
 LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
@@ -52,8 +52,7 @@ def referable(referring: Referring) -> sa.ColumnElement[bool]:
     if referring.may_flag:
         found.append(visible(referring.sight))
     if referring.holds_threat_alerts:
-        is_threat = messages.c.screening == Screening.WITHHELD
-        found.append(sa.and_(is_threat, visible(referring.sight.for_threats())))
+        found.append(sa.and_(is_threat(), visible(referring.sight.for_threats())))
     return sa.or_(*found)
 
 
@@ -68,7 +67,7 @@ def _is_whole(sight: Sight) -> sa.ColumnElement[bool]:
     if sight.by_sender:
         return sa.or_(own, _is_from(schools))
     if sight.holds_threat_alerts:
-        return sa.or_(own, sa.and_(messages.c.screening == Screening.WITHHELD, _is_from(schools)))
+        return sa.or_(own, sa.and_(is_threat(), _is_from(schools)))
     return own
 
 
@@ -93,6 +92,23 @@ def has_flag(*origins: Origin) -> sa.ColumnElement[bool]:
         .correlate(messages)
         .exists()
     )
+
+
+def is_threat() -> sa.ColumnElement[bool]:
+    """Tell whether screening withheld the message, released by a reviewer since or not."""
+    return sa.select(1).where(threats.c.message_id == messages.c.message_id).correlate(messages).exists()
+
+
+def is_undecided() -> sa.ColumnElement[bool]:
+    """Tell whether nobody decided the message's threat."""
+    found = sa.select(1).where(decisions.c.message_id == messages.c.message_id)
+    return sa.not_(found.correlate(messages).exists())
+
+
+def _decision() -> sa.ColumnElement[str]:
+    """Return what was decided last about the message's threat; an empty text when nothing was."""
+    mine = sa.select(decisions.c.outcome).where(decisions.c.message_id == messages.c.message_id).correlate(messages)
+    return sa.func.coalesce(mine.order_by(decisions.c.number.desc()).limit(1).scalar_subquery(), "")
 
 
 def is_acknowledged() -> sa.ColumnElement[bool]:
@@ -128,6 +144,7 @@ def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.Colum
         "to": messages.c.to_words,
         "regarding_student": messages.c.regarding_words,
         "referral": messages.c.referral_id,
+        "decision": _decision(),
     }
     if column in texts:
         return sa.func.lower(texts[column], type_=sa.Text())
