@@ -1,15 +1,19 @@
 """Ports: free ones the first time, the same ones afterwards, so that bookmarks and scripts keep working."""
 
 import json
+import random
 import socket
 from pathlib import Path
 
+# Linux gives the numbers above to outgoing connections: one could be taken between this moment and the listening.
+_NUMBERS = range(20_000, 32_768)
+_random = random.SystemRandom()
+
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port of 127.0.0.1 that is free at this moment, and that no outgoing connection will take."""
+    while not _is_free(port := _random.choice(_NUMBERS)):
+        pass
     return port
 
 

@@ -118,6 +118,19 @@ def test_it_is_listed_flagged_with_its_text_hidden(people: People, threat: Threa
     expect(main.locator(".message-text")).to_contain_text(threat.text)
 
 
+@pytest.mark.accepts(192, 193)
+def test_its_recipients_open_to_the_person_whom_it_never_reached(people: People, threat: Threat) -> None:
+    page = people.page("counsellor")
+    page.goto("/reports/threats")
+    row = page.locator("tr[data-entry]").filter(has=page.locator("td.col-acknowledge button")).first
+    row.locator("td.col-to a").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("td.col-status")).to_contain_text("Withheld")
+    expect(dialog.get_by_role("columnheader", name="Expiration")).to_have_count(0)
+    dialog.locator("td.col-name").get_by_role("link", name="Tom Reed").click()
+    expect(page.get_by_role("heading", name="Tom Reed")).to_be_visible()
+
+
 @pytest.mark.accepts(181, 183)
 def test_every_holder_in_scope_gets_one_e_mail_and_one_push_without_its_words(
     system: System, people: People, threat: Threat

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from werkzeug.serving import make_server
 
-from tests.integration.gateway.stack import Stack, running
+from tests.integration.gateway.stack import SERVICES, Stack, running
 from tests.support.chromium import FLAGS, executable
 from tests.support.postgres import Databases
 from tests.support.servers import Servers
@@ -42,7 +42,7 @@ def site(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> It
     """Serve the application on a free port."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
     databases = Databases(servers.postgres)
-    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens) as stack:
+    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens, (*SERVICES, "moderation")) as stack:
         server = make_server("127.0.0.1", 0, stack.app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:

@@ -21,7 +21,9 @@ PAGES = (
     "/nothing",
     "/referrals",
     "/people/find",
+    "/reports/scheduled",
 )
+OPERATORS_PAGES = ("/quiet-hours", "/contact-standing", "/policy", "/audit")
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +59,13 @@ def faults(page: Any) -> list[str]:
 def test_every_page_is_accessible(site: Site, sent: str, width: int, scheme: str) -> None:
     look: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     assert faults(site.page(**look)) == []
-    page = site.page("pri", **look)
     found = []
-    for address in PAGES:
-        page.goto(address)
-        found += [f"{address} {fault}" for fault in faults(page)]
+    for username, addresses in (("pri", PAGES), ("off", OPERATORS_PAGES)):
+        page = site.page(username, **look)
+        for address in addresses:
+            answer = page.goto(address)
+            assert answer.status == (404 if address == "/nothing" else 200), address
+            found += [f"{address} {fault}" for fault in faults(page)]
     assert found == []
 
 

@@ -9,6 +9,7 @@ from protos.types.v1 import types_pb2 as types
 from tests.browser.gateway.conftest import Site
 from tests.browser.gateway.test_pages import faults
 from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.integration.gateway.test_schedules import DAILY, form, scheduled
 from tests.support.eventually import eventually_sync
 
 LONG = "Reading logs, library books and everything else that has to be brought back before the winter break"
@@ -31,6 +32,32 @@ def flagged(site: Site) -> str:
     answer = browser.send_json("PUT", f"/api/v1/messages/{sent.message_id}/flag", {"is_flagged": True})
     assert answer.status_code == 200
     return sent.message_id
+
+
+@pytest.fixture(scope="module")
+def danger(site: Site) -> str:
+    """A student's message that screening withheld, listed; returns the student's id."""
+    sent, browser = student_message(site.stack, body=SCARY), site.stack.browser("pri")
+    tell_withheld(site.stack, sent)
+
+    def is_there() -> None:
+        assert sent.message_id in browser.get("/api/v1/reports/threats").get_data(as_text=True)
+
+    eventually_sync(is_there)
+    return sent.sender_id
+
+
+@pytest.fixture(scope="module")
+def planned(site: Site) -> str:
+    """A message of every day, listed; returns its address."""
+    browser = site.stack.browser("pri")
+    place = scheduled(browser, form(site.stack, **DAILY, subject="Lunch"))
+
+    def is_there() -> None:
+        assert "Lunch" in browser.get("/reports/scheduled").get_data(as_text=True)
+
+    eventually_sync(is_there)
+    return place
 
 
 def open_history(site: Site, **context: object) -> Page:
@@ -61,8 +88,10 @@ def test_the_first_column_stays_in_view_and_opaque(site: Site, flagged: str) -> 
 
 
 @pytest.mark.accepts(215)
-def test_paper_shows_the_table_alone(site: Site, flagged: str) -> None:
-    page = open_history(site)
+@pytest.mark.parametrize("report", ["history", "threats", "scheduled"])
+def test_paper_shows_the_table_alone(site: Site, flagged: str, danger: str, planned: str, report: str) -> None:
+    page = site.page("pri")
+    page.goto(f"/reports/{report}")
     page.emulate_media(media="print")
     expect(page.locator("table.data")).to_be_visible()
     for part in (".sidebar", ".topbar", ".filters", ".table-tools", ".paging"):
@@ -122,17 +151,10 @@ def test_a_person_is_found_while_one_types(site: Site) -> None:
 
 
 @pytest.mark.accepts(190, 191)
-def test_a_threats_text_is_hidden_until_one_clicks_here(site: Site) -> None:
-    sent = student_message(site.stack, body=SCARY)
-    tell_withheld(site.stack, sent)
+def test_a_threats_text_is_hidden_until_one_clicks_here(site: Site, danger: str) -> None:
     page = site.page("pri", viewport={"width": 390, "height": 844})
-
-    def is_listed() -> None:
-        page.goto("/reports/threats")
-        assert page.get_by_role("link", name="Show message").count() == 1
-
-    eventually_sync(is_listed)
-    assert page.locator("td.col-from a").get_attribute("href", timeout=5000).startswith(f"/people/{sent.sender_id}")
+    page.goto("/reports/threats")
+    assert page.locator("td.col-from a").get_attribute("href", timeout=5000).startswith(f"/people/{danger}")
     page.get_by_role("link", name="Show message").click()
     expect(page.locator("main").get_by_text(SCARY)).to_be_hidden()
     page.get_by_text("Click here to show it").click()

@@ -29,6 +29,7 @@ from services.gateway.wsgi import assemble
 from services.kit.clock import utc_now
 from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.support.eventually import eventually_sync
+from tests.support.nats import empty_sync
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
@@ -111,7 +112,8 @@ class Stack:
 def running(
     databases: Databases, nats_url: str, tokens: Tokens, services: tuple[str, ...] = SERVICES
 ) -> Iterator[Stack]:
-    """Start the services, load a small roster, add accounts, and yield the stack."""
+    """Start the services on an empty bus, load a small roster, add accounts, and yield the stack."""
+    empty_sync(nats_url)
     ports = {name: free_port() for name in services}
     addresses: dict[str, Any] = {
         f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()

@@ -66,7 +66,9 @@ def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
     page = district.get("/policy").get_data(as_text=True)
     assert "Version 1 is in force" in page
     assert re.search(r"In 30 days: 1 withheld", page)
-    tried = send(district, page, "try", shadow="on").get_data(as_text=True)
+    answer = send(district, page, "try", shadow="on")
+    tried = answer.get_data(as_text=True)
+    assert answer.status_code == 200, tried
     assert "Of 1 message of students in the last 30 days, <strong>0</strong> would have been withheld" in tried
     assert "Shadow mode is switched on." in tried
     assert "that was withheld would have gone out." in tried

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from protos.directory.v1 import directory_pb2 as directory
 from services.kit.ids import new_id
+from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.integration.gateway.stack import Browser, Stack
 from tests.support.eventually import eventually_sync
 
@@ -126,6 +128,18 @@ def test_uploaded_recipients_have_no_page_of_their_own(stack: Stack) -> None:
     assert browser.get(f"{base}/excel").status_code == 200
 
 
+@pytest.mark.accepts(80, 86)
+def test_the_message_of_a_recipient_is_its_full_text(stack: Stack) -> None:
+    browser, body = stack.browser("pri"), "Bring boots. " * 200 + "And a coat."
+    row = sent(browser, lambda counts: counts["total"] == "2", body=body)
+    base = f"/reports/history/entries/{row['entry_id']}"
+    listed = browser.get(f"{base}/recipients").get_data(as_text=True)
+    link = re.search(r'href="([^"]+)"', cells(listed, "message")[0])
+    assert link
+    assert link[1].startswith(f"{base}/message")
+    assert body in browser.get(link[1].replace("&amp;", "&")).get_data(as_text=True)
+
+
 @pytest.mark.accepts(42, 43, 44, 51, 246)
 def test_a_district_message_shows_its_sender_here_and_the_district_to_families(stack: Stack) -> None:
     browser = stack.browser("off")
@@ -143,3 +157,22 @@ def test_a_district_message_shows_its_sender_here_and_the_district_to_families(s
     school = sent(stack.browser("pri"), lambda counts: counts["total"] == "2", subject="From the school")
     assert (school["from"], school["source"]) == ("Ida Cole", "SOURCE_SCHOOL")
     assert "Lincoln High" in stack.browser("mum").get("/inbox").get_data(as_text=True)
+
+
+@pytest.mark.accepts(243)
+def test_people_who_leave_keep_their_name_in_what_was_sent(stack: Stack) -> None:
+    """The last test of this file: it imports a roster without the parent and a teacher."""
+    row = sent(stack.browser("tea"), lambda counts: counts["total"] == "2", subject="Farewell")
+    left = {"users": "".join(line for line in USERS.splitlines(keepends=True) if line[:4] not in {"mum,", "tea,"})}
+    left["users"] = left["users"].replace(",mum,", ",,")
+    left["roles"] = "".join(
+        line for line in ROLES.splitlines(keepends=True) if ",mum," not in line and ",tea," not in line
+    )
+    files = [directory.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in roster(**left).items()]
+    stack.gateway.clients.directory.ImportRoster(iter(files), metadata=stack.operator, timeout=30)
+    browser = stack.browser("off")
+    page = browser.get("/reports/history?view_all_users=1").get_data(as_text=True)
+    assert "Farewell" in page
+    assert "Tom Reed" in "".join(cells(page, "from"))
+    names = cells(browser.get(f"/reports/history/entries/{row['entry_id']}/recipients").get_data(as_text=True), "name")
+    assert ["Rosa Stone" in name for name in names] == [True, True]

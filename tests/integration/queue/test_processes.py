@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from grpc import aio
 
+from deploy.local.ports import free_port
 from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
@@ -21,12 +21,6 @@ from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, PLATFORM_APPLICATION, VendorSimulator
 
 RECIPIENTS = 700
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Processes:
@@ -64,7 +58,7 @@ def database(databases: Databases) -> Database:
 
 @pytest.fixture
 def address() -> str:
-    return f"127.0.0.1:{_free_port()}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

@@ -120,6 +120,39 @@ async def test_two_who_acknowledge_at_once_make_one_acknowledgement(reports: Rep
     assert [(each.version, each.acknowledged_by_name) for each in told] == [(1, answers[0].acknowledged_by)]
 
 
+@pytest.mark.accepts(4, 210)
+async def test_who_may_not_see_threats_cannot_acknowledge_one(reports: Reports) -> None:
+    danger = threat()
+    await reports.hear(withheld(danger))
+    request = pb.AcknowledgeThreatRequest(message_id=danger.message_id)
+    for permissions in ((), ("communication_reports", "view_all_users", "flag_messages")):
+        with pytest.raises(PermissionDenied):
+            await reports.ask(person("Sara", *permissions), "AcknowledgeThreat", request)
+    assert (await reports.threats(person("Lee", "threat_alerts"))).open == 1
+    assert await reports.reviews() == []
+
+
+@pytest.mark.accepts(209)
+@pytest.mark.parametrize("statement", ["UPDATE acknowledgements SET name = ''", "DELETE FROM acknowledgements"])
+async def test_an_acknowledgement_cannot_be_undone(reports: Reports, statement: str) -> None:
+    danger, lee = threat(), person("Lee", "threat_alerts")
+    await reports.hear(withheld(danger))
+    await reports.ask(lee, "AcknowledgeThreat", pb.AcknowledgeThreatRequest(message_id=danger.message_id))
+    async with reports.engine.connect() as connection:
+        with pytest.raises(sa.exc.IntegrityError, match="cannot be undone"):
+            await connection.execute(sa.text(statement))
+
+
+@pytest.mark.accepts(116)
+async def test_a_flag_leaves_a_delivered_messages_counts_as_they_are(reports: Reports) -> None:
+    ida = person("Ida", *PRINCIPAL)
+    sent = message(entries=[entry(types.CHANNEL_EMAIL, [counts(NORTH, sent=2, pending=1)])])
+    await reports.hear(submitted(sent))
+    before = (await reports.history(ida)).rows[0].counts
+    assert [row.counts for row in await flag(reports, ida, sent, Origin.ORIGIN_ADMIN)] == [before]
+    assert (before.sent, before.pending) == (2, 1)
+
+
 @pytest.mark.accepts(171, 173, 244)
 async def test_opening_a_threat_shows_all_of_it_and_is_logged(reports: Reports) -> None:
     lee = person("Lee", "threat_alerts", "view_audit", schools=[NORTH])
