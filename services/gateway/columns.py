@@ -43,6 +43,13 @@ _HISTORY = (
     Column("cancelled", "Cancelled", "number", is_hidden=True),
     Column("opted_out", "Opted out", "number", is_hidden=True),
 )
+_ATTENDANCE = tuple(
+    next(column for column in _HISTORY if column.key == key)
+    for key in (
+        "date", "type", "message", "source", "from", "recipient_type", "to", "regarding_student", "total", "sent",
+        "pending", "errors",
+    )
+)  # fmt: skip
 _THREATS = (
     Column("date", "Date", "date"),
     Column("type", "Type"),
@@ -85,12 +92,15 @@ _DELIVERY = (
 _EXPIRATION = Column("expiration", "Expiration", "date")
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
+    "attendance": _ATTENDANCE,
     "threats": _THREATS,
     "scheduled": _SCHEDULED,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
+    "attendance-recipients": _DELIVERY,
     "threat-recipients": _DELIVERY,
     "errors": _DELIVERY,
+    "attendance-errors": _DELIVERY,
 }
 """Every table whose columns a person may hide, by its name in preferences."""
 

@@ -53,6 +53,11 @@ def counts_of(row: reports.EntryRow) -> dict[str, int]:
     }
 
 
+def live_address(path: str, rows: Sequence[reports.EntryRow]) -> str:
+    """Return where the counts of these rows are streamed from; empty for no rows."""
+    return f"{path}/live?{urlencode([('id', row.entry_id) for row in rows])}" if rows else ""
+
+
 def sort_link(search: Search) -> Callable[[str, str], str]:
     """Return what makes the address of a sort, back on the first page."""
     return lambda column, order: search.link(sort=column, order=order, page=None)
@@ -131,6 +136,7 @@ TEMPLATE_NAMES: dict[str, Any] = {
     "RECORDED": types.CHANNEL_RECORDED,
     "operators": OPERATORS,
     "counts_of": counts_of,
+    "live_address": live_address,
     "sort_link": sort_link,
     "page_link": page_link,
     "delivery_link": delivery_link,

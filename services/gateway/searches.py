@@ -124,13 +124,13 @@ def _read_filter(reader: _Reader, report: str, person: Person) -> reports.Filter
         end_date=reader.day("end"),
         start_time=reader.clock("from_time"),
         end_time=reader.clock("to_time"),
-        is_secure=reader.is_ticked("secure"),
-        is_emergency=reader.is_ticked("emergency"),
-        is_flagged=report == "history" and reader.is_ticked("flagged"),
         channels=[_CHANNEL_OF[name] for name in reader.arguments.getlist("type") if name in _CHANNEL_OF],
         rules=list(_rules(reader, report)),
     )
-    _choose_senders(found, reader, person)
+    if report != "attendance":  # It has neither ticks nor senders (statement 123).
+        found.is_secure, found.is_emergency = reader.is_ticked("secure"), reader.is_ticked("emergency")
+        found.is_flagged = report == "history" and reader.is_ticked("flagged")
+        _choose_senders(found, reader, person)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from services.queue.domain import Channel, DeliveryKey, Lane, Screening, Source, State
 
 ROLE_ADMIN, ROLE_TEACHER, ROLE_STUDENT, ROLE_PARENT = 1, 2, 3, 4
-KIND_ORDINARY, KIND_ALERT = 1, 3
+KIND_ORDINARY, KIND_ATTENDANCE, KIND_ALERT = 1, 2, 3
 TYPE_DIRECTORY, TYPE_IMPORTED = 1, 2
 REGARDING_SHOWN = 20
 """Students named in a message's snapshot; the rest are counted."""

@@ -29,6 +29,11 @@ def sight_of(viewer: Viewer) -> Sight:
     return Sight(viewer.person_id, viewer.schools, viewer.all_users, THREATS in viewer.permissions)
 
 
+def attendance_sight(viewer: Viewer) -> Sight:
+    """Return what a viewer sees of attendance messages (statement 124)."""
+    return sight_of(viewer).for_attendance(viewer.role)
+
+
 def actor_of(viewer: Viewer) -> Actor:
     """Return a viewer as the log names them."""
     return Actor(viewer.person_id, viewer.name)

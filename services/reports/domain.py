@@ -21,10 +21,8 @@ from services.kit.errors import FailedPrecondition
 EVERY_SCHOOL = "*"
 COUNTERS = ("held", "pending", "sent", "error", "expired", "duplicate", "withheld", "cancelled", "opted_out")
 """The counters of an entry and school; they add up to its total (statement 62)."""
-PAGE_SIZE = 20
-LARGEST_PAGE = 500
-TEXT_SHOWN = 300
-"""Characters of the text in a row."""
+PAGE_SIZE, LARGEST_PAGE = 20, 500
+TEXT_SHOWN = 300  # Characters of the text in a row.
 
 
 class Screening(StrEnum):
@@ -48,6 +46,7 @@ class Report(StrEnum):
     """The reports that list entries."""
 
     HISTORY = "history"
+    ATTENDANCE = "attendance"
     THREATS = "threats"
 
 
@@ -110,8 +109,7 @@ CHANNEL_LABELS = {
     "signup": "Sign up",
 }
 """What the Type column says, by which it sorts and takes rules."""
-CALLS = ("tts", "recorded")
-"""Channels that ring a telephone: only they are emergencies."""
+CALLS = ("tts", "recorded")  # Ring a telephone: only they are emergencies.
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,8 @@ class Sight:
     """Sees every recipient of a withheld message from their schools, here and in the recipients' list."""
     by_sender: bool = False
     """Sees what was sent from their schools, whole, in place of what reaches them: threats are seen like this (177)."""
+    attendance_alone: bool = False
+    """Sees no other messages than those of attendance rules."""
 
     @property
     def is_district_wide(self) -> bool:
@@ -134,6 +134,10 @@ class Sight:
     def for_threats(self) -> "Sight":
         """Threats are seen by the sender's school: nobody is limited to their own messages there."""
         return replace(self, all_users=True, by_sender=True)
+
+    def for_attendance(self, role: str) -> "Sight":
+        """An admin sees the attendance messages of their schools, a teacher those of their own rules (124)."""
+        return replace(self, all_users=role == "admin", attendance_alone=True)
 
 
 EVERYTHING = Sight("", frozenset({EVERY_SCHOOL}), all_users=True)
@@ -165,8 +169,7 @@ class NewReferral:
     """person_id and name of each who follows it up."""
 
 
-LONGEST_NOTES = 4000
-MOST_TOLD = 50
+LONGEST_NOTES, MOST_TOLD = 4000, 50
 
 
 @dataclass(frozen=True)

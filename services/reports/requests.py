@@ -36,6 +36,11 @@ _MOST_WATCHED = 500
 _YES = {"yes", "true", "1", "x", "✓"}
 _NO = {"no", "false", "0"}
 _LARGEST_NUMBER = 10**12
+_NOT_OFFERED = {
+    Report.THREATS: ("is_flagged",),
+    Report.ATTENDANCE: ("is_secure", "is_emergency", "is_flagged", "sender_ids", "view_all_users"),
+}
+"""Filters that a report does not have (statements 123, 187)."""
 
 
 class _Days(NamedTuple):
@@ -81,7 +86,9 @@ def check_text(field: str, value: str, longest: int) -> str:
 
 def check_export(asked: pb.RecordExportRequest) -> str:
     """Return the entry whose recipients are exported; InvalidArgument for a table that there is not."""
-    if asked.table not in (asked.TABLE_RECIPIENTS, asked.TABLE_THREAT_RECIPIENTS):
+    if asked.table not in (
+        asked.TABLE_RECIPIENTS, asked.TABLE_THREAT_RECIPIENTS, asked.TABLE_ATTENDANCE_RECIPIENTS
+    ):  # fmt: skip
         raise InvalidArgument("TABLE_UNKNOWN", violations=[("/table", "Name the table.")])
     check_text("state", asked.state, 20)
     return check_id("entry_id", asked.entry_id)
@@ -164,8 +171,9 @@ def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
     """Return the filters; dates and times are of the zone. InvalidArgument names every field that cannot be read."""
     problems = _Problems()
     days = _read_days(asked, zone, problems)
-    if report is Report.THREATS and asked.is_flagged:
-        problems.add("/filter/is_flagged", "Threat Messages has no Flagged filter.")
+    for name in _NOT_OFFERED.get(report, ()):
+        if getattr(asked, name):
+            problems.add(f"/filter/{name}", "This report has no such filter.")
     search = Search(
         report=report,
         zone=zone,

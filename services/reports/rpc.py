@@ -1,7 +1,7 @@
 """ReportsService: proto to action to proto. Checks the viewer's permissions and the form of each request."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +20,7 @@ from services.reports.callers import (
     REPORTS,
     THREATS,
     actor_of,
+    attendance_sight,
     check_all_users,
     detail_of,
     flagger,
@@ -39,10 +40,24 @@ _ORIGINS = {
     pb.SetFlagRequest.ORIGIN_SYSTEM: Origin.SYSTEM,
 }
 _LONGEST_QUERY = 100
+_EXPORTED = {
+    pb.RecordExportRequest.TABLE_THREATS: Report.THREATS,
+    pb.RecordExportRequest.TABLE_THREAT_RECIPIENTS: Report.THREATS,
+    pb.RecordExportRequest.TABLE_ATTENDANCE: Report.ATTENDANCE,
+    pb.RecordExportRequest.TABLE_ATTENDANCE_RECIPIENTS: Report.ATTENDANCE,
+}
+"""The report that an exported table belongs to; History without an entry here."""
+_SIGHTS: dict[Report, Callable[[Viewer], Sight]] = {
+    Report.HISTORY: sight_of,
+    Report.ATTENDANCE: attendance_sight,
+    Report.THREATS: lambda viewer: sight_of(viewer).for_threats(),
+}
+_Asked = pb.SearchHistoryRequest | pb.SearchAttendanceRequest | pb.SearchThreatsRequest
 _EXPORTS = {
     pb.RecordExportRequest.TABLE_HISTORY: "history.exported",
     pb.RecordExportRequest.TABLE_THREATS: "threats.exported",
     pb.RecordExportRequest.TABLE_SCHEDULED: "scheduled.exported",
+    pb.RecordExportRequest.TABLE_ATTENDANCE: "attendance.exported",
 }
 
 
@@ -63,6 +78,16 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         answer.as_of.FromDatetime(self._clock())
         return answer
 
+    async def SearchAttendance(self, request: pb.SearchAttendanceRequest, context: Any) -> pb.SearchAttendanceResponse:
+        """See the proto."""
+        viewer = permitted(REPORTS)
+        found = await self._search(Report.ATTENDANCE, viewer, attendance_sight(viewer), request)
+        answer = pb.SearchAttendanceResponse(
+            rows=_rows(found.rows, Report.ATTENDANCE, viewer), page=messages.page_message(found.page)
+        )
+        answer.as_of.FromDatetime(self._clock())
+        return answer
+
     async def SearchThreats(self, request: pb.SearchThreatsRequest, context: Any) -> pb.SearchThreatsResponse:
         """See the proto."""
         viewer = permitted(THREATS)
@@ -76,9 +101,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             undecided=found.undecided,
         )
 
-    async def _search(
-        self, report: Report, viewer: Viewer, sight: Sight, request: pb.SearchHistoryRequest | pb.SearchThreatsRequest
-    ) -> reading.Found:
+    async def _search(self, report: Report, viewer: Viewer, sight: Sight, request: _Asked) -> reading.Found:
         check_all_users(viewer, request.filter)
         wanted = requests.read_search(report, request.filter, self._zone)
         order, page = requests.read_order(request.sort), requests.read_page(request.page)
@@ -102,15 +125,16 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def GetEntry(self, request: pb.GetEntryRequest, context: Any) -> pb.GetEntryResponse:
         """See the proto."""
         viewer = permitted(REPORTS)
+        report, sight = _listed(viewer, is_attendance=request.is_attendance)
         wanted, order = None, Order()
         if request.HasField("filter"):
             check_all_users(viewer, request.filter)
-            wanted = requests.read_search(Report.HISTORY, request.filter, self._zone)
+            wanted = requests.read_search(report, request.filter, self._zone)
             order = requests.read_order(request.sort)
         entry_id = requests.check_id("entry_id", request.entry_id)
-        row, before, after = await reading.get_entry(self._engine, sight_of(viewer), entry_id, wanted, order)
+        row, before, after = await reading.get_entry(self._engine, sight, entry_id, wanted, order)
         return pb.GetEntryResponse(
-            row=_rows([row], Report.HISTORY, viewer)[0],
+            row=_rows([row], report, viewer)[0],
             text="" if row["screening"] == "withheld" else row["text"],
             previous_entry_id=before,
             next_entry_id=after,
@@ -172,22 +196,24 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         """See the proto. The rows as they are come first, so that nothing that moved meanwhile is missed."""
         viewer = permitted(REPORTS)
         wanted = requests.check_watched(request.entry_ids)
+        report, sight = _listed(viewer, is_attendance=request.is_attendance)
+
+        async def moved(entry_ids: list[str]) -> pb.WatchEntriesResponse:
+            found = await reading.read_rows(self._engine, sight, entry_ids)
+            return pb.WatchEntriesResponse(rows=_rows(found, report, viewer))
+
         watchers.add(1)
         try:
             with self._listener.subscribe(CHANNEL) as subscription:
-                yield await self._moved(viewer, wanted)
+                yield await moved(wanted)
                 while True:
                     payloads, is_gapped = await subscription.take()
                     told = {each for payload in payloads for each in payload.split(",")}
-                    moved = wanted if is_gapped else [each for each in wanted if each in told]
-                    if moved:
-                        yield await self._moved(viewer, moved)
+                    these = wanted if is_gapped else [each for each in wanted if each in told]
+                    if these:
+                        yield await moved(these)
         finally:
             watchers.add(-1)
-
-    async def _moved(self, viewer: Viewer, entry_ids: list[str]) -> pb.WatchEntriesResponse:
-        found = await reading.read_rows(self._engine, sight_of(viewer), entry_ids)
-        return pb.WatchEntriesResponse(rows=_rows(found, Report.HISTORY, viewer))
 
     async def ListSenders(self, request: pb.ListSendersRequest, context: Any) -> pb.ListSendersResponse:
         """See the proto."""
@@ -225,18 +251,18 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 
     async def RecordExport(self, request: pb.RecordExportRequest, context: Any) -> pb.RecordExportResponse:
         """See the proto."""
-        is_threats = request.table in (request.TABLE_THREATS, request.TABLE_THREAT_RECIPIENTS)
-        viewer = permitted(THREATS if is_threats else REPORTS)
-        sight = sight_of(viewer).for_threats() if is_threats else sight_of(viewer)
+        report = _EXPORTED.get(request.table, Report.HISTORY)
+        viewer = permitted(THREATS if report is Report.THREATS else REPORTS)
         if request.table in _EXPORTS:
             check_all_users(viewer, request.filter)
             # What the log keeps of a filter is what a search would have taken.
-            requests.read_search(Report.THREATS if is_threats else Report.HISTORY, request.filter, self._zone)
+            requests.read_search(report, request.filter, self._zone)
             action, detail = _EXPORTS[request.table], detail_of(request.filter)
             await reading.log(self._engine, self._clock, actor_of(viewer), action, detail)
         else:
             entry_id = requests.check_export(request)
             detail = f"entry={entry_id} state={request.state or 'all'}"
+            sight = _SIGHTS[report](viewer)
             await reading.log_export(self._engine, self._clock, sight, actor_of(viewer), entry_id, detail)
         return pb.RecordExportResponse()
 
@@ -253,6 +279,12 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         found, page = await reading.list_audit(self._engine, sight, asked, number, size)
         records = [messages.audit_message(each) for each in found]
         return pb.ListAuditResponse(records=records, page=messages.page_message(page))
+
+
+def _listed(viewer: Viewer, *, is_attendance: bool) -> tuple[Report, Sight]:
+    """Return the report whose rows are asked for, and what the viewer sees of it."""
+    report = Report.ATTENDANCE if is_attendance else Report.HISTORY
+    return report, _SIGHTS[report](viewer)
 
 
 def _rows(found: list[dict[str, Any]], report: Report, viewer: Viewer | None) -> list[pb.EntryRow]:

@@ -5,6 +5,7 @@ from services.gateway.routes import (
     api,
     api_reviews,
     assets,
+    attendance,
     audit,
     compose,
     contacts,
@@ -28,6 +29,7 @@ from services.gateway.routes import (
 BLUEPRINTS = (
     sign_in.blueprint,
     history.blueprint,
+    attendance.blueprint,
     entries.blueprint,
     threats.blueprint,
     alerts.blueprint,

@@ -17,7 +17,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.composing import Draft
 from services.gateway.pages import visible_schools
-from services.gateway.routes import entries, history, inbox, people, sign_in, threats
+from services.gateway.routes import attendance, entries, history, inbox, people, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
 from services.gateway.searches import read_search, refuse_problems
 from services.gateway.state import person
@@ -163,6 +163,16 @@ def search_history() -> Response:
     return as_json(history.find(search))
 
 
+@blueprint.get("/v1/reports/attendance")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Rows), tags=["reports"])
+def search_attendance() -> Response:
+    """Search Attendance with the parameters of the page."""
+    search = read_search(request.path, "attendance", request.args, person())
+    refuse_problems(search)
+    return as_json(attendance.find(search))
+
+
 @blueprint.get("/v1/reports/threats")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
@@ -177,8 +187,8 @@ def search_threats() -> Response:
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Object), tags=["reports"])
 def entry(entry_id: str) -> Response:
-    """Read an entry."""
-    return as_json(entries.get_entry(str(entry_id)))
+    """Read an entry; `report=attendance`: as a row of Attendance."""
+    return as_json(entries.get_entry(str(entry_id), request.args.get("report", "history")))
 
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/recipients")

@@ -14,7 +14,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools
-from services.gateway.routes.history import PATH, hidden_columns
+from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, Search, read_search
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound
@@ -22,6 +22,8 @@ from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("entries", __name__)
+ENTRIES = "/reports/<any(history, attendance):report>/entries"
+"""Where the entries of both reports are: each opens in the report that it was found in."""
 STATES = {
     "sent": [types.DELIVERY_STATE_SENT],
     "pending": [
@@ -53,6 +55,16 @@ class Deliveries(NamedTuple):
     size: int
 
 
+def _search(report: str) -> Search:
+    return read_search(f"/reports/{report}", report, request.args, person())
+
+
+def _table(report: str, *, is_errors: bool) -> str:
+    """Return the name of a recipients table: Attendance has its own (statements 129, 219)."""
+    name = "errors" if is_errors else "recipients"
+    return f"attendance-{name}" if report == "attendance" else name
+
+
 def ask_deliveries(entry_id: str, page: types.PageRequest | None = None) -> Deliveries:
     """Return the recipients that the address asks for (sections F and H); of another page than it names, if given."""
     arguments = request.args
@@ -77,9 +89,9 @@ def _number(name: str, default: int) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
-def get_entry(entry_id: str, search: Search | None = None) -> reports.GetEntryResponse:
-    """Return an entry, with its neighbours under a search. NotFound outside the viewer's scope."""
-    wanted = reports.GetEntryRequest(entry_id=entry_id)
+def get_entry(entry_id: str, report: str = "history", search: Search | None = None) -> reports.GetEntryResponse:
+    """Return an entry of a report, with its neighbours under a search. NotFound outside the viewer's scope."""
+    wanted = reports.GetEntryRequest(entry_id=entry_id, is_attendance=report == "attendance")
     if search is not None:
         wanted.filter.CopyFrom(search.filter)
         wanted.sort.CopyFrom(search.sort)
@@ -88,50 +100,53 @@ def get_entry(entry_id: str, search: Search | None = None) -> reports.GetEntryRe
     return answer
 
 
-@blueprint.get(f"{PATH}/entries/<uuid:entry_id>")
+@blueprint.get(f"{ENTRIES}/<uuid:entry_id>")
 @requires(Permission.COMMUNICATION_REPORTS)
-def record(entry_id: str) -> str:
+def record(report: str, entry_id: str) -> str:
     """Show one entry in full, with arrows through the search it was opened from (statement 222)."""
-    search = read_search(PATH, "history", request.args, person())
-    answer = get_entry(str(entry_id), search)
-    return render_template(
-        "record.html", answer=answer, row=answer.row, search=search, columns=REPORTS["history"], back=search.link()
-    )
+    search = _search(report)
+    answer = get_entry(str(entry_id), report, search)
+    return render_template("record.html", answer=answer, row=answer.row, search=search, report=report,
+                           columns=REPORTS[report], back=search.link())  # fmt: skip
 
 
-@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients")
+@blueprint.get(f"{ENTRIES}/<uuid:entry_id>/recipients")
 @requires(Permission.COMMUNICATION_REPORTS)
-def recipients(entry_id: str) -> str:
+def recipients(report: str, entry_id: str) -> str:
     """Show the recipients of an entry, or those in one state."""
-    search = read_search(PATH, "history", request.args, person())
+    search = _search(report)
+    row = get_entry(str(entry_id), report).row
     found = ask_deliveries(str(entry_id))
-    report = "errors" if found.state == "errors" else "recipients"
-    hidden = hidden_columns(report)
+    table = _table(report, is_errors=found.state == "errors")
+    hidden = hidden_columns(table)
+    base = f"{search.path}/entries/{entry_id}"
     return render_template(
         "recipients.html",
-        row=get_entry(str(entry_id)).row,
+        row=row,
         found=found,
-        report=report,
-        columns=shown(report, hidden),
-        all_columns=REPORTS[report],
+        report=table,
+        columns=shown(table, hidden),
+        all_columns=REPORTS[table],
         hidden=hidden,
         school_titles={each.school_id: each.title for each in schools()},
         search=search,
         back=search.link(),
-        base=f"{PATH}/entries/{entry_id}/recipients",
-        message_base=f"{PATH}/entries/{entry_id}/message",
+        base=f"{base}/recipients",
+        message_base=f"{base}/message",
+        resend_base=f"{base}/resend",
         resend_key=new_id(),
         may_resend=found.state in _RESENDABLE and person().may(Permission.SEND_MESSAGES),
     )
 
 
-@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients/record")
+@blueprint.get(f"{ENTRIES}/<uuid:entry_id>/recipients/record")
 @requires(Permission.COMMUNICATION_REPORTS)
-def recipient(entry_id: str) -> str:
+def recipient(report: str, entry_id: str) -> str:
     """Show one recipient in full, with arrows through the list (statements 83, 84)."""
-    search = read_search(PATH, "history", request.args, person())
-    report = "errors" if request.args.get("state") == "errors" else "recipients"
-    return show_recipient(get_entry(str(entry_id)).row, report, f"{PATH}/entries/{entry_id}/recipients", search)
+    search = _search(report)
+    table = _table(report, is_errors=request.args.get("state") == "errors")
+    base = f"{search.path}/entries/{entry_id}/recipients"
+    return show_recipient(get_entry(str(entry_id), report).row, table, base, search)
 
 
 def show_recipient(row: reports.EntryRow, report: str, base: str, search: Search) -> str:
@@ -155,12 +170,13 @@ def show_recipient(row: reports.EntryRow, report: str, base: str, search: Search
     )
 
 
-@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/recipients/excel")
+@blueprint.get(f"{ENTRIES}/<uuid:entry_id>/recipients/excel")
 @requires(Permission.COMMUNICATION_REPORTS)
-def recipients_excel(entry_id: str) -> Response:
+def recipients_excel(report: str, entry_id: str) -> Response:
     """Send the recipients as a workbook (statement 213)."""
-    report = "errors" if request.args.get("state") == "errors" else "recipients"
-    return export_deliveries(str(entry_id), reports.RecordExportRequest.TABLE_RECIPIENTS, report)
+    tables = reports.RecordExportRequest
+    table = tables.TABLE_ATTENDANCE_RECIPIENTS if report == "attendance" else tables.TABLE_RECIPIENTS
+    return export_deliveries(str(entry_id), table, _table(report, is_errors=request.args.get("state") == "errors"))
 
 
 def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.ValueType", report: str) -> Response:
@@ -177,9 +193,9 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
     return exports.workbook(report, columns, page, exports.delivery_value(titles))
 
 
-@blueprint.post(f"{PATH}/entries/<uuid:entry_id>/resend")
+@blueprint.post(f"{ENTRIES}/<uuid:entry_id>/resend")
 @requires(Permission.SEND_MESSAGES)
-def resend(entry_id: str) -> Response:
+def resend(report: str, entry_id: str) -> Response:
     """Send again to the recipients in Error or Expired (statement 305)."""
     state = _RESENDABLE.get(request.form.get("state", ""))
     if state is None:
@@ -189,16 +205,16 @@ def resend(entry_id: str) -> Response:
     )
     with translated():
         answer = gateway().clients.queue.ResendEntry(wanted)
-    back = safe_return(request.form.get("next", ""), PATH)
+    back = safe_return(request.form.get("next", ""), f"/reports/{report}")
     return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode({'resent': answer.resent})}", 303)
 
 
-@blueprint.get(f"{PATH}/entries/<uuid:entry_id>/message")
+@blueprint.get(f"{ENTRIES}/<uuid:entry_id>/message")
 @requires(Permission.COMMUNICATION_REPORTS)
-def message(entry_id: str) -> str:
+def message(report: str, entry_id: str) -> str:
     """Show the whole message as it was sent (statement 86)."""
-    search = read_search(PATH, "history", request.args, person())
-    answer = get_entry(str(entry_id))
+    search = _search(report)
+    answer = get_entry(str(entry_id), report)
     is_recorded = answer.row.channel == types.CHANNEL_RECORDED
     recording = audio.open_entry(str(entry_id)) if is_recorded else None
     return render_template(

@@ -115,7 +115,12 @@ def flag(message_id: str) -> BaseResponse:
 @requires(Permission.COMMUNICATION_REPORTS)
 def live() -> Response | tuple[str, int]:
     """Stream the counts of the named entries whenever they move."""
-    wanted = reports.WatchEntriesRequest(entry_ids=request.args.getlist("id")[:_MOST_LIVE])
+    return moving_counts()
+
+
+def moving_counts(*, is_attendance: bool = False) -> Response | tuple[str, int]:
+    """Answer a stream of the counts of the entries that the address names; 204 when it names none."""
+    wanted = reports.WatchEntriesRequest(entry_ids=request.args.getlist("id")[:_MOST_LIVE], is_attendance=is_attendance)
     if not wanted.entry_ids:
         return "", 204
     call = gateway().clients.reports.WatchEntries(wanted, timeout=55)

@@ -37,13 +37,14 @@ def touches(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
 
 def visible(sight: Sight) -> sa.ColumnElement[bool]:
     """Return the condition on messages that a viewer may see (statements 6, 7)."""
+    listed = sa.and_(LISTED, messages.c.kind == "attendance") if sight.attendance_alone else LISTED
     own = messages.c.sender_id == sight.person_id
     if not sight.all_users:
-        return sa.and_(LISTED, own)
+        return sa.and_(listed, own)
     if sight.is_district_wide:
-        return LISTED
+        return listed
     schools = sorted(sight.schools)
-    return sa.and_(LISTED, sa.or_(own, _is_from(schools) if sight.by_sender else _reaches(schools)))
+    return sa.and_(listed, sa.or_(own, _is_from(schools) if sight.by_sender else _reaches(schools)))
 
 
 def referable(referring: Referring) -> sa.ColumnElement[bool]:

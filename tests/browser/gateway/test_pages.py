@@ -14,6 +14,7 @@ from tests.support.eventually import eventually_sync
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 PAGES = (
     "/reports/history",
+    "/reports/attendance",
     "/reports/threats",
     "/inbox",
     "/sent",

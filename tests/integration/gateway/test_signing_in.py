@@ -39,7 +39,7 @@ _ID = "0190aaaa-0000-7000-8000-000000000001"
 
 def staff_pages(stack: Stack) -> list[str]:
     """Every address that is read and that is not for everybody."""
-    parts: dict[str, Any] = defaultdict(lambda: _ID, version=1)
+    parts: dict[str, Any] = defaultdict(lambda: _ID, version=1, report="attendance")
     with stack.app.test_request_context():
         return [
             url_for(rule.endpoint, **{name: parts[name] for name in rule.arguments})

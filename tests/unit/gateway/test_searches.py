@@ -110,3 +110,14 @@ def test_a_link_keeps_the_search_and_changes_one_part() -> None:
     search = read(("type", "email"), ("type", "sms"), ("page", "4"), ("unknown", "x"))
     assert search.link(page=2) == "/reports/history?type=email&type=sms&page=2"
     assert search.link("/elsewhere", page=None) == "/elsewhere?type=email&type=sms"
+
+
+@pytest.mark.accepts(122, 123)
+def test_attendance_reads_type_schools_dates_and_times_and_nothing_else() -> None:
+    own = [("type", "sms"), ("school", "a"), ("start", "2026-11-01"), ("to_time", "09:00")]
+    others = [("secure", "1"), ("emergency", "1"), ("flagged", "1"), ("all_users", "1"), ("sender", OTHER)]
+    found = read(("searched", "1"), *own, *others, report="attendance").filter
+    assert found == read(("searched", "1"), *own, report="attendance").filter
+    assert (found.start_date, found.end_time, list(found.school_ids)) == ("2026-11-01", "09:00", ["a"])
+    assert [found.is_secure, found.is_emergency, found.is_flagged, found.view_all_users] == [False] * 4
+    assert list(found.sender_ids) == []

@@ -1,0 +1,71 @@
+"""Communication Reports › Attendance: the messages of the attendance rules (section J)."""
+
+from flask import Blueprint, Response, render_template, request
+
+from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import exports
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
+from services.gateway.pages import visible_schools
+from services.gateway.routes.history import hidden_columns, moving_counts
+from services.gateway.searches import Search, read_search, refuse_problems
+from services.gateway.state import gateway, person
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("attendance", __name__)
+PATH = "/reports/attendance"
+
+
+def find(search: Search) -> reports.SearchAttendanceResponse:
+    """Ask reports for a page of rows; an address with mistakes finds nothing."""
+    if search.problems:
+        return reports.SearchAttendanceResponse()
+    wanted = reports.SearchAttendanceRequest(filter=search.filter, sort=search.sort, page=search.page)
+    with translated():
+        answer: reports.SearchAttendanceResponse = gateway().clients.reports.SearchAttendance(wanted)
+    return answer
+
+
+@blueprint.get(PATH)
+@requires(Permission.COMMUNICATION_REPORTS)
+def show() -> str:
+    """Show the report, or the rows that the address asks for."""
+    search = read_search(PATH, "attendance", request.args, person())
+    hidden = hidden_columns("attendance")
+    return render_template(
+        "attendance.html",
+        search=search,
+        answer=find(search),
+        report="attendance",
+        columns=shown("attendance", hidden),
+        all_columns=REPORTS["attendance"],
+        hidden=hidden,
+        schools=visible_schools(person()),
+        senders=[],
+    )
+
+
+@blueprint.get(f"{PATH}/excel")
+@requires(Permission.COMMUNICATION_REPORTS)
+def excel() -> Response:
+    """Send every row of the search as a workbook (statements 213, 214)."""
+    search = read_search(PATH, "attendance", request.args, person())
+    refuse_problems(search)
+    table = reports.RecordExportRequest.TABLE_ATTENDANCE
+    exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
+
+    def page(number: int) -> tuple[list[reports.EntryRow], int]:
+        search.page.number, search.page.size = number, exports.PAGE
+        answer = find(search)
+        return list(answer.rows), answer.page.total_pages
+
+    columns = shown("attendance", hidden_columns("attendance"))
+    return exports.workbook("attendance", columns, page, exports.entry_value)
+
+
+@blueprint.get(f"{PATH}/live")
+@requires(Permission.COMMUNICATION_REPORTS)
+def live() -> Response | tuple[str, int]:
+    """Stream the counts of the named entries whenever they move."""
+    return moving_counts(is_attendance=True)
