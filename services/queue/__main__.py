@@ -12,6 +12,8 @@ from protos.queue.v1 import (
     queue_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
+    surveys_pb2,
+    surveys_pb2_grpc,
 )
 from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
@@ -22,17 +24,20 @@ from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.queue.actions import receipts, rescreening, upkeep
+from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
+from services.queue.links import Links
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
 from services.queue.providers.choose import make_dispatcher, make_store
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
+from services.queue.survey_rpc import SurveyServicer
 from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
@@ -56,14 +61,21 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         redial_seconds=config.redial_seconds,
         segment_price=config.sms_segment_price,
         recordings=recordings,
+        has_surveys=config.has_surveys,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
-    schedules = ScheduleServicer(engine, utc_now, directory, config.district_time_zone)
+    zone, has_surveys = config.district_time_zone, config.has_surveys
+    schedules = ScheduleServicer(engine, utc_now, directory, zone, has_surveys=has_surveys)
     service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
     server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
     server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, ContactServicer(engine, utc_now), service)
+    secret = config.answers_secret.get_secret_value()
+    answering = Answering(engine, utc_now, Links(secret) if config.has_surveys else None)
+    service = surveys_pb2.DESCRIPTOR.services_by_name["SurveyService"]
+    server.add(surveys_pb2_grpc.add_SurveyServiceServicer_to_server, SurveyServicer(answering), service)
+    life.spawn("responses", repeat("responses", config.progress_pause_seconds, answering.tell_responses))
     life.consume(verdict_consumer(bus, engine, utc_now))
     life.consume(review_consumer(bus, engine, utc_now, lambda: directory.known("")))
     life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))

@@ -40,6 +40,16 @@ class QueueConfig(ServiceSettings):
     recordings_secret: SecretStr = SecretStr("")
     """Signs the addresses of recordings; at least 32 characters, the same in every process of the queue."""
 
+    answers_secret: SecretStr = SecretStr("")
+    """Signs the personal links of polls and sign-ups; at least 32 characters, the same in every process of the queue.
+    Empty: there are none."""
+
+    @model_validator(mode="after")
+    def _links_with_a_secret(self) -> "QueueConfig":
+        if self.has_surveys and len(self.answers_secret.get_secret_value()) < 32:
+            raise ValueError("ANSWERS_SECRET: should have at least 32 characters")
+        return self
+
     @model_validator(mode="after")
     def _one_place_with_a_secret(self) -> "QueueConfig":
         if self.recordings_bucket and self.recordings_folder:
@@ -52,6 +62,11 @@ class QueueConfig(ServiceSettings):
     def has_recordings(self) -> bool:
         """Whether there are recorded calls."""
         return bool(self.recordings_bucket or self.recordings_folder)
+
+    @property
+    def has_surveys(self) -> bool:
+        """Whether there are polls and sign-ups."""
+        return bool(self.answers_secret.get_secret_value())
 
 
 class ProviderConfig(QueueConfig):
@@ -71,6 +86,8 @@ class ProviderConfig(QueueConfig):
     """The gateway's /webhooks/twilio/status, as Twilio reaches it; empty: receipts are only asked for."""
     recordings_url: str = ""
     """The gateway's /webhooks/twilio/recordings, as Twilio reaches it; empty: no recorded calls leave."""
+    answers_url: str = ""
+    """The gateway's /answer, as families reach it; empty: no polls and no sign-ups leave."""
     recording_keep_days: int = Field(default=365, ge=1, le=3650)
     """How long a recording is kept after it was last sent."""
     aws_endpoint_url: str = ""

@@ -6,7 +6,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from services.queue.calling import MOST_NUMBERS, numbers_of
-from services.queue.domain import CALLS, Channel
+from services.queue.domain import CALLS, Channel, travels_as
 from services.queue.records import Addressee
 
 INVALID = {Channel.EMAIL: "INVALID_EMAIL", Channel.SMS: "INVALID_NUMBER"} | dict.fromkeys(CALLS, "INVALID_PHONE")
@@ -80,5 +80,5 @@ def _contact(channel: Channel, given: str, normal: str, invalid: str) -> tuple[s
     if normal:
         return normal, ""
     if given or invalid:
-        return (given or invalid).strip()[:_LONGEST_EMAIL], INVALID[channel]
-    return "", MISSING[channel]
+        return (given or invalid).strip()[:_LONGEST_EMAIL], INVALID[travels_as(channel)]
+    return "", MISSING[travels_as(channel)]

@@ -55,6 +55,8 @@ class Channel(StrEnum):
     TTS = "tts"
     RECORDED = "recorded"
     PUSH = "push"
+    POLL = "poll"
+    SIGNUP = "signup"
 
 
 class Lane(IntEnum):
@@ -113,6 +115,10 @@ COUNTERS: Final = ("held", "pending", "sent", "error", "expired", "duplicate", "
 """Every counter, in the order of the columns."""
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,6}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SURVEYS: Final = frozenset({Channel.POLL, Channel.SIGNUP})
+"""Channels that ask for an answer (services/queue/surveys.py)."""
+MAILED: Final = frozenset({Channel.EMAIL, *SURVEYS})
+"""Channels that travel by e-mail, and are in the portal inbox."""
 BATCH_SIZE: Final = 500
 """Most recipients of one batch."""
 CALL_BATCH_SIZE: Final = 100
@@ -126,6 +132,8 @@ MAX_TEXT: Final[Mapping[Channel, int]] = {
     Channel.TTS: 1_600,
     Channel.RECORDED: MAX_BODY,
     Channel.PUSH: 1_000,
+    Channel.POLL: MAX_BODY,
+    Channel.SIGNUP: MAX_BODY,
 }
 """Longest text by channel, in characters; Twilio refuses a longer SMS (21617). A recorded call says its recording."""
 CALLS: Final = frozenset({Channel.TTS, Channel.RECORDED})
@@ -136,7 +144,7 @@ MAX_KEY: Final = 200
 MAX_ATTEMPTS: Final = 5
 """Tries of one delivery before its temporary failure counts as permanent."""
 DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {
-    Channel.EMAIL: timedelta(hours=72),
+    **dict.fromkeys(MAILED, timedelta(hours=72)),
     Channel.SMS: timedelta(hours=24),
     Channel.TTS: timedelta(hours=8),
     Channel.RECORDED: timedelta(hours=8),
@@ -145,13 +153,18 @@ DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {
 """After this long what has not left, or was never confirmed, expires."""
 EMERGENCY_EXPIRY: Final = timedelta(hours=4)
 """An emergency call that comes later than this misleads."""
-CONFIRMED_BY_RECEIPT: Final = frozenset({Channel.EMAIL, Channel.SMS, *CALLS})
+CONFIRMED_BY_RECEIPT: Final = frozenset({*MAILED, Channel.SMS, *CALLS})
 """Channels whose provider confirms arrival; the others are Sent when the provider takes them."""
 
 
 def may_move(before: State, after: State) -> bool:
     """Tell whether the move is in the table."""
     return after in MOVES[before]
+
+
+def travels_as(channel: Channel) -> Channel:
+    """Return the channel whose addresses, consent and suppressions count: polls and sign-ups are e-mails."""
+    return Channel.EMAIL if channel in MAILED else channel
 
 
 def batch_size(channel: Channel) -> int:

@@ -13,6 +13,8 @@ from services.kit.outbox import EventMessage, add_event, add_events
 from services.queue.domain import COUNTERS, Channel, Source
 from services.queue.records import Counts, Entry, Message, Snapshot
 from services.queue.scheduling import Schedule
+from services.queue.store.responses import Answerer, Changed
+from services.queue.survey_words import survey_message
 
 SUBMITTED = "queue.message.submitted.v1"
 WITHHELD = "queue.message.withheld.v1"
@@ -22,6 +24,7 @@ SCREENING_REQUESTED = "queue.screening.requested.v1"
 RESCREENING_REQUESTED = "queue.rescreening.requested.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
+RESPONSE_RECORDED = "queue.response.recorded.v1"
 
 CHANNELS = {
     Channel.EMAIL: types.CHANNEL_EMAIL,
@@ -29,6 +32,8 @@ CHANNELS = {
     Channel.TTS: types.CHANNEL_TTS,
     Channel.RECORDED: types.CHANNEL_RECORDED,
     Channel.PUSH: types.CHANNEL_PUSH,
+    Channel.POLL: types.CHANNEL_POLL,
+    Channel.SIGNUP: types.CHANNEL_SIGNUP,
 }
 SOURCES = {Source.DISTRICT: types.SOURCE_DISTRICT, Source.SCHOOL: types.SOURCE_SCHOOL}
 
@@ -138,6 +143,28 @@ async def tell_schedule(connection: AsyncConnection, schedule: Schedule) -> None
     await add_event(connection, SCHEDULE_CHANGED, event)
 
 
+async def tell_responses(
+    connection: AsyncConnection, changed: Sequence[Changed], people: Mapping[int, Answerer]
+) -> None:
+    """Tell how answers to one survey stand, of those whose recipients are still known."""
+    known = [(each, people[each.number]) for each in changed if each.number in people]
+    if not known:
+        return
+    event = events.ResponseRecorded(message_id=known[0][1].message_id, survey_id=known[0][0].survey_id)
+    for response, person in known:
+        told = event.responses.add(
+            number=response.number,
+            version=response.version,
+            person_id=person.person_id,
+            name=person.name,
+            school_id=person.school_id,
+            regarding_student_name=person.regarding_student_name,
+            chosen=response.chosen,
+        )
+        told.answered_at.FromDatetime(response.answered_at)
+    await add_event(connection, RESPONSE_RECORDED, event)
+
+
 def verdict_about(verdict: bytes, message_id: str) -> bytes:
     """Return an imported verdict with the id that the message has here."""
     message = types.Verdict.FromString(verdict)
@@ -201,6 +228,7 @@ _COPIED = (
 
 def _entry_snapshot(entry: Entry, snapshot: Snapshot) -> events.EntrySnapshot:
     counts = snapshot.counts[entry.entry_id]
+    is_asking = snapshot.survey is not None and entry.survey_id is not None
     return events.EntrySnapshot(
         entry_id=entry.entry_id,
         channel=CHANNELS[entry.channel],
@@ -208,6 +236,8 @@ def _entry_snapshot(entry: Entry, snapshot: Snapshot) -> events.EntrySnapshot:
         counts=counts_messages(counts),
         version=counts.version,
         only_recipient_name=snapshot.message.only_recipient_name,
+        survey_id=entry.survey_id or "",
+        survey=survey_message(snapshot.survey) if is_asking and snapshot.survey else None,
     )
 
 

@@ -23,3 +23,4 @@ broken = _meter.create_gauge("lantern.queue.counters.broken", "{entry}", "Entrie
 occurrences = _meter.create_counter(
     "lantern.queue.occurrences", "{occurrence}", "Due sendings of schedules, by result."
 )
+answers = _meter.create_counter("lantern.queue.answers", "{answer}", "Answers to polls and sign-ups.")

@@ -6,7 +6,7 @@ A schedule that fails waits alone, longer each time; the others go on.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -76,6 +76,9 @@ class Occurring:
     async def _send(self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence]) -> None:
         header = queue_pb2.MessageHeader.FromString(schedule.header)
         draft = schedule_words.read_draft(header, f"{schedule.schedule_id} {occurs_at.isoformat()}")
+        if draft.survey and draft.survey.closes_at:
+            closes_at = schedule.timing.shifted(draft.survey.closes_at, occurs_at)
+            draft = replace(draft, survey=replace(draft.survey, closes_at=closes_at))
         known = await self.directory.known(schedule.sender_id)
         if known.sender is None:
             raise NotFound("SENDER_UNKNOWN", "Its sender has no active account any more.")

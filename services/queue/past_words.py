@@ -3,7 +3,7 @@
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.queue.actions.history import Imported
-from services.queue.records import PastMessage, PastOutcome
+from services.queue.past_records import PastMessage, PastOutcome
 from services.queue.words import STATE_NAMES, addressee, channel_name, draft, moment
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.queue.domain import Channel, DeliveryKey, Lane, Screening, Source, State
+from services.queue.surveys import Survey
 
 ROLE_ADMIN, ROLE_TEACHER, ROLE_STUDENT, ROLE_PARENT = 1, 2, 3, 4
 KIND_ORDINARY, KIND_ATTENDANCE, KIND_ALERT = 1, 2, 3
@@ -54,6 +55,8 @@ class Draft:
     from_title: str = ""
     recording_id: str = ""
     """What the recorded call plays."""
+    survey: Survey | None = None
+    """What the poll or sign-up asks."""
     header_hash: bytes = b""
     """SHA-256 of the header as it came: tells a repetition from another message under the same key."""
 
@@ -167,6 +170,8 @@ class Entry:
     resend_of: str | None = None
     recording_id: str | None = None
     """What a recorded call plays."""
+    survey_id: str | None = None
+    """What a poll or sign-up asks; an entry that sends it again asks the same."""
 
 
 @dataclass
@@ -192,6 +197,7 @@ class Snapshot:
     message: Message
     entries: list[Entry]
     counts: dict[str, Counts]
+    survey: Survey | None = None
 
 
 class Outcome(NamedTuple):
@@ -245,6 +251,10 @@ class Content:
     """What a recorded call plays."""
     is_withheld: bool = False
     """It was pulled back after it had been released: what comes back from a provider does not go out again."""
+    survey_id: str | None = None
+    """What a poll or sign-up asks."""
+    closes_at: datetime | None = None
+    """When that takes no answers any more."""
 
 
 @dataclass(frozen=True)
@@ -255,29 +265,6 @@ class Work:
     content: Content
     recipients: Sequence[Recipient]
     """Those without an outcome."""
-
-
-class PastOutcome(NamedTuple):
-    """What became of a past delivery."""
-
-    channel: str
-    state: State | None
-    """None when it is not a state that this release knows."""
-    error_code: str
-    at: datetime | None
-    destination: str
-
-
-@dataclass(frozen=True)
-class PastMessage:
-    """A piece of a history import."""
-
-    draft: Draft
-    sent_at: datetime | None
-    recipients: list[tuple[Addressee, Sequence[PastOutcome]]]
-    verdict: bytes | None
-    """Wire form of the verdict of a message that was screened."""
-    is_withheld: bool
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
-from services.queue import metrics, past_words, preview_words, rescreening_words, words
+from services.queue import metrics, past_words, preview_words, recording_words, rescreening_words, surveys, words
 from services.queue.actions import (
     consenting,
     control,
@@ -47,9 +47,10 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         redial_seconds: float,
         segment_price: float = 0.0,
         recordings: Recordings | None = None,
+        has_surveys: bool = False,
     ) -> None:
         """Take what every call needs; without recordings there are no recorded calls."""
-        self._recordings = recordings
+        self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._segment_price = redial_seconds, segment_price
         self._engine, self._clock, self._directory = engine, clock, directory
         self._emergency_ignores_stop = emergency_ignores_stop
@@ -81,6 +82,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
     async def _submission(self, draft: Draft) -> submit.Submission:
         """Return the draft with its sender's standing, or raise what is wrong with either."""
         standing.check_draft(draft)
+        surveys.check_set_up(draft.survey, has_surveys=self._has_surveys)
         caller = current_caller()
         # An alert must leave while directory is away; it is a service's, and screens nothing.
         is_alert = draft.kind == KIND_ALERT and caller.viewer is None
@@ -211,7 +213,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         caller = current_caller()
         standing.check_recorder(caller, await self._directory.known(caller.viewer.person_id if caller.viewer else ""))
         kept = await self._kept_recordings().keep(caller, _chunks(request_iterator))
-        return pb.AddRecordingResponse(recording=words.recording(kept))
+        return pb.AddRecordingResponse(recording=recording_words.recording(kept))
 
     async def OpenRecording(self, request: pb.OpenRecordingRequest, context: Any) -> pb.OpenRecordingResponse:
         """Give a ticket to listen."""
@@ -222,7 +224,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             wanted = words.checked_id("recording_id", request.recording_id)
             ticket, found = await recordings.open_draft(caller, wanted)
         return pb.OpenRecordingResponse(
-            recording=words.recording(found),
+            recording=recording_words.recording(found),
             ticket=recordings.tickets.sign(ticket),
             expires_at=words.stamp(ticket.expires_at),
         )
@@ -235,7 +237,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         found = await recordings.find(current_caller(), request.ticket)
         size = found.size_bytes
         start = max(0, size + request.offset) if request.offset < 0 else min(request.offset, size)
-        yield pb.ReadRecordingResponse(recording=words.recording(found), start=start)
+        yield pb.ReadRecordingResponse(recording=recording_words.recording(found), start=start)
         length = request.length if request.length > 0 else size
         async for chunk in recordings.read(found, start, length):
             yield pb.ReadRecordingResponse(chunk=chunk)

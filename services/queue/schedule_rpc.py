@@ -10,7 +10,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
-from services.queue import schedule_words, words
+from services.queue import schedule_words, surveys, words
 from services.queue.actions import schedules, standing
 from services.queue.clients import Directory
 from services.queue.domain import MAX_KEY
@@ -20,8 +20,11 @@ from services.queue.scheduling import Schedule
 class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
     """Answers ScheduleService."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, directory: Directory, zone: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, directory: Directory, zone: str, *, has_surveys: bool = False
+    ) -> None:
         """`zone` is the district's: timings are of it."""
+        self._has_surveys = has_surveys
         self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
 
     async def CreateSchedule(self, request: pb.CreateScheduleRequest, context: Any) -> pb.CreateScheduleResponse:
@@ -96,6 +99,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         """Return the schedule of a request whose sender may send it now; the errors of Submit otherwise."""
         draft = schedule_words.read_draft(request.header, "schedule")
         standing.check_draft(draft)
+        surveys.check_set_up(draft.survey, has_surveys=self._has_surveys)
         if not draft.sender.person_id:
             wrong = [("/header/sender/person_id", "A schedule speaks for a person.")]
             raise InvalidArgument("SENDER_UNKNOWN", "A schedule needs a sender.", violations=wrong)
@@ -107,6 +111,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         decided = standing.decide(draft, caller, known)
         made = schedule_words.Made(caller.subject, decided, known, self._zone, self._clock())
         fresh = schedule_words.fresh(request, draft, made)
+        surveys.check_closing(draft.survey, fresh.timing.first())
         if not isinstance(request, pb.UpdateScheduleRequest):
             return fresh
         return schedule_words.numbered(fresh, schedule_id, request.version)

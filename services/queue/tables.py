@@ -92,6 +92,7 @@ entries = sa.Table(
     _time("expires_at"),
     sa.Column("resend_of", sa.Uuid(as_uuid=False), nullable=True),
     sa.Column("recording_id", sa.Uuid(as_uuid=False), sa.ForeignKey("recordings.recording_id"), nullable=True),
+    sa.Column("survey_id", sa.Uuid(as_uuid=False), nullable=True),
     sa.CheckConstraint(_in("channel", CHANNELS), name="entries_channel_known"),
     sa.CheckConstraint("recording_id IS NULL OR channel = 'recorded'", name="entries_recording_is_played"),
     sa.Index("entries_of_message", "message_id"),

@@ -69,6 +69,18 @@ class Timing:
                 return
             yield moment
 
+    def first(self) -> datetime:
+        """Return the first sending of all, past or not. A timing that was read has one."""
+        before = in_utc(datetime.combine(self.start, time.min), ZoneInfo(self.zone)) - _MINUTE
+        found = self.after(before)
+        return before if found is None else found
+
+    def shifted(self, moment: datetime, sending: datetime) -> datetime:
+        """Return the moment that comes as long after a sending, on the wall clock, as `moment` after the first one."""
+        zone = ZoneInfo(self.zone)
+        first, then, here = (each.astimezone(zone).replace(tzinfo=None) for each in (self.first(), moment, sending))
+        return in_utc(here + (then - first), zone)
+
     def next_few(self, moment: datetime, how_many: int = PREVIEWED) -> list[datetime]:
         """Return the next sendings after this moment."""
         found: list[datetime] = []

@@ -19,11 +19,12 @@ from services.queue.records import (
     TYPE_DIRECTORY,
     Addressee,
     Draft,
+    Entry,
     Receipt,
     Sender,
     Snapshot,
 )
-from services.queue.store.recordings import Recording
+from services.queue.survey_words import survey_message, survey_of
 
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
 _SOURCES = {number: source for source, number in SOURCES.items()}
@@ -78,12 +79,13 @@ def draft(header: pb.MessageHeader) -> Draft:
     sender = header.sender
     if header.lane not in _LANES or header.kind not in _KINDS or sender.role not in _ROLES:
         raise InvalidArgument("MESSAGE_INVALID", "A lane, kind or role is not known.")
+    names = [channel_name(each.channel) for each in header.channels]
     return Draft(
         idempotency_key=header.idempotency_key,
         sender=Sender(sender.person_id, sender.name, int(sender.role), sender.school_id, sender.grade),
         subject=header.subject,
         body=header.body,
-        channels=[(channel_name(each.channel), each.text) for each in header.channels],
+        channels=list(zip(names, (each.text for each in header.channels), strict=True)),
         source=_SOURCES.get(header.source, Source.SCHOOL),
         is_secure=header.is_secure,
         is_emergency=header.is_emergency,
@@ -98,6 +100,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         alert_message_id=header.alert_message_id,
         from_title=header.from_title,
         recording_id=_recording_id(header),
+        survey=survey_of(header, names),
         header_hash=header_hash(header),
     )
 
@@ -105,16 +108,6 @@ def draft(header: pb.MessageHeader) -> Draft:
 def _recording_id(header: pb.MessageHeader) -> str:
     given = [each.recording_id for each in header.channels if each.channel == types.CHANNEL_RECORDED]
     return checked_id("recording_id", given[0]) if given and given[0] else ""
-
-
-def recording(found: Recording) -> pb.Recording:
-    """Return a recording without its owner."""
-    return pb.Recording(
-        recording_id=found.recording_id,
-        content_type=found.content_type,
-        size_bytes=found.size_bytes,
-        duration_seconds=found.duration_seconds,
-    )
 
 
 def channel_name(number: int) -> str:
@@ -205,10 +198,7 @@ def header(snapshot: Snapshot) -> pb.MessageHeader:
             school_id=sender.school_id,
             grade=sender.grade,
         ),
-        channels=[
-            pb.ChannelContent(channel=CHANNELS[each.channel], text=each.text, recording_id=each.recording_id or "")
-            for each in snapshot.entries
-        ],
+        channels=[_content(each, snapshot) for each in snapshot.entries],
         source=SOURCES[message.source],
         lane=types.Lane.ValueType(int(message.lane)),
         kind=types.MessageKind.ValueType(message.kind),
@@ -216,6 +206,12 @@ def header(snapshot: Snapshot) -> pb.MessageHeader:
         expires_at=stamp(message.expires_at),
         **{name: getattr(message, name) for name in _SAME},
     )
+
+
+def _content(entry: Entry, snapshot: Snapshot) -> pb.ChannelContent:
+    survey = survey_message(snapshot.survey) if snapshot.survey and entry.survey_id else None
+    number, recording_id = CHANNELS[entry.channel], entry.recording_id or ""
+    return pb.ChannelContent(channel=number, text=entry.text, recording_id=recording_id, survey=survey)
 
 
 _SAME = (
@@ -273,6 +269,7 @@ def inbox_item(row: dict[str, Any]) -> pb.InboxItem:
     return pb.InboxItem(
         sent_at=stamp(row["sent_at"]),
         regarding_student_name=student,
+        survey_channel=CHANNELS[Channel(row["survey_channel"])] if row["survey_channel"] else types.CHANNEL_UNSPECIFIED,
         **{name: row[name] for name in _ITEM},
     )
 

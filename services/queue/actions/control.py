@@ -17,8 +17,9 @@ from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient
-from services.queue.store import batches, copying, counts, deliveries, inbox, messages, recordings
+from services.queue.store import batches, copying, counts, deliveries, inbox, messages, recordings, surveys
 from services.queue.store.submissions import Writer
+from services.queue.surveys import ends
 
 RESENDABLE = frozenset({State.ERROR, State.EXPIRED})
 
@@ -80,7 +81,11 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
         if earlier is not None:
             return await _repeated(connection, wanted, earlier)
         source = await _destinations(connection, entry, fresh.channel)
-        fresh.recording_id = source.recording_id
+        fresh.recording_id, fresh.survey_id = source.recording_id, source.survey_id
+        asked = await surveys.of_message(connection, message.message_id) if fresh.survey_id else None
+        if asked and asked.closes_at and asked.closes_at <= clock():
+            raise FailedPrecondition("SURVEY_CLOSED", "It takes no answers any more.")
+        fresh.expires_at = ends(fresh.channel, fresh.expires_at, asked)
         if source.recording_id and not await recordings.use_again(connection, source.recording_id, clock()):
             raise FailedPrecondition("RECORDING_GONE", "The recording of this call is no longer kept.")
         people = await deliveries.standing_in(connection, entry, wanted.states, source)

@@ -11,12 +11,13 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.kit.ids import new_id
 from services.queue import events_out
-from services.queue.actions.past import Problem, check, rows_of
+from services.queue.actions.past import Problem, Rows, check, rows_of
 from services.queue.actions.standing import KnownSchool, check_draft
-from services.queue.actions.submit import describe
-from services.queue.domain import COUNTED_AS, Channel, Screening
-from services.queue.records import Counts, Entry, Message, PastMessage, Snapshot
-from services.queue.store import copying, counts, inbox, messages
+from services.queue.actions.submit import ask, describe
+from services.queue.domain import COUNTED_AS, MAILED, Screening
+from services.queue.past_records import PastMessage
+from services.queue.records import Counts, Message, Snapshot
+from services.queue.store import copying, counts, inbox, messages, surveys
 
 _MESSAGES_AT_ONCE = 100
 _ROWS_AT_ONCE = 5_000
@@ -151,6 +152,8 @@ class Importing:
         await messages.ensure_months(connection, {message.created_at for _, message in fresh})
         await messages.insert_messages(connection, [message for _, message in fresh])
         entries = [entry for _, _, rows in every for entry in rows.entries]
+        for piece, _, rows in every:
+            await ask(connection, piece.draft.survey, rows.entries)
         await messages.insert_entries(connection, entries)
         await copying.copy_recipients(connection, [each for _, _, rows in every for each in rows.recipients])
         await copying.copy_outcomes(connection, [each for _, _, rows in every for each in rows.outcomes])
@@ -161,21 +164,22 @@ class Importing:
             of_school[name] = of_school.get(name, 0) + 1
         await counts.insert(connection, totals, [entry.entry_id for entry in entries], now)
         for _, message, rows in every:
-            await self._tell(connection, message, rows.entries, totals)
+            await self._tell(connection, message, rows, totals)
 
     async def _tell(
         self,
         connection: AsyncConnection,
         message: Message,
-        entries: list[Entry],
+        rows: Rows,
         totals: Mapping[tuple[str, str], dict[str, int]],
     ) -> None:
+        entries = rows.entries
         of_entries = {each.entry_id: Counts(version=1) for each in entries}
         for (entry_id, school_id), values in totals.items():
             if entry_id in of_entries:
                 of_entries[entry_id].by_school[school_id] = {"total": sum(values.values()), **values}
                 of_entries[entry_id].version = len(of_entries[entry_id].by_school)
-        snapshot = Snapshot(message, entries, of_entries)
+        snapshot = Snapshot(message, entries, of_entries, rows.survey)
         await events_out.tell_submitted(connection, snapshot)
         if message.screening is Screening.WITHHELD:
             names = await messages.recipient_names(connection, entries[0], 50)
@@ -185,6 +189,8 @@ class Importing:
             await events_out.tell_released(connection, message, message.created_at)
         is_old = message.created_at < self._clock() - _READ_AFTER
         for entry in entries:
-            if entry.channel is Channel.EMAIL:
+            if entry.channel in MAILED:
                 read_at = message.created_at if is_old else None
                 await inbox.deliver(connection, message, entry, message.created_at, read_at)
+                if entry.survey_id:
+                    await surveys.note_respondents(connection, message, entry)

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.kit.ids import new_id
-from services.queue.domain import FINAL, MAX_RECIPIENTS, Channel, State, expiry
-from services.queue.records import Entry, Message, Outcome, PastMessage, Recipient
+from services.queue.domain import FINAL, MAILED, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
+from services.queue.past_records import PastMessage
+from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.surveys import Survey, said
 
 _PROVIDERS = {
-    Channel.EMAIL: "ses",
+    **dict.fromkeys(MAILED, "ses"),
     Channel.SMS: "twilio",
     Channel.TTS: "twilio_voice",
     Channel.RECORDED: "twilio_voice",
@@ -28,6 +30,8 @@ class Rows:
     entries: list[Entry] = field(default_factory=list)
     recipients: list[tuple[str, datetime, Recipient]] = field(default_factory=list)
     outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = field(default_factory=list)
+    survey: Survey | None = None
+    """What a poll or sign-up asked."""
 
 
 def check(piece: PastMessage) -> None:
@@ -51,17 +55,18 @@ def check(piece: PastMessage) -> None:
 
 def rows_of(piece: PastMessage, message: Message) -> Rows:
     """Return the rows; recipients without an outcome for a channel were not addressed by it."""
-    rows, by_channel = Rows(), {}
+    rows, by_channel = Rows(survey=piece.draft.survey), {}
     for position, (name, text) in enumerate(piece.draft.channels):
-        channel = Channel(name)
+        channel, entry_id = Channel(name), new_id()
         entry = Entry(
-            entry_id=new_id(),
+            entry_id=entry_id,
             message_id=message.message_id,
             created_at=message.created_at,
             position=position,
             channel=channel,
-            text=text or message.body,
+            text=said(channel, text or message.body, piece.draft.survey),
             expires_at=expiry(channel, message.created_at, is_emergency=message.is_emergency, asked=None),
+            survey_id=entry_id if channel in SURVEYS else None,
         )
         by_channel[name] = entry
         rows.entries.append(entry)

@@ -17,6 +17,7 @@ from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
 from services.queue.quiet import Quiet
 from services.queue.records import Addressee
 from services.queue.store import quiet
+from services.queue.surveys import check_closing
 
 DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
 
@@ -48,10 +49,11 @@ async def preview(
     """
     draft = submission.draft
     found = [ChannelPreview(Channel(name), text or draft.body) for name, text in draft.channels]
+    now = clock()
+    check_closing(draft.survey, max(now, draft.send_at or now))
     async with transaction(engine) as connection:
         lane = lane_of(draft.lane, is_emergency=draft.is_emergency)
         hours = Quiet(await quiet.every(connection), lane, submission.standing.sender.school_id)
-        now = clock()
         looks = [_Look(submission, each, hours, max(now, draft.send_at or now)) for each in found]
         count = 0
         async for piece in pieces:

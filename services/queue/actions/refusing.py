@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.queue.domain import Channel, State
+from services.queue.domain import Channel, State, travels_as
 from services.queue.records import Outcome
 from services.queue.store import consent, suppressions
 from services.queue.suppressing import ERROR_CODES
@@ -21,6 +21,7 @@ async def refused(
     """
     if not destinations:
         return {}
+    channel = travels_as(channel)
     found = {
         each: ERROR_CODES[reason]
         for each, reason in (await suppressions.among(connection, channel, destinations)).items()

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.logs import get_logger
 from services.queue import events_out
+from services.queue.actions import inboxes
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.standing import Known
-from services.queue.actions.submit import fill_inboxes
 from services.queue.domain import CALL_OUT, Channel, Deltas, Screening, State, renewed_expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome
-from services.queue.store import copying, counts, messages, withheld
+from services.queue.store import copying, counts, messages, surveys, withheld
+from services.queue.surveys import Survey, ends
 
 _log = get_logger(__name__)
 
@@ -59,7 +60,8 @@ async def release(connection: AsyncConnection, message_id: str, known: Known, no
     await messages.release_after_review(connection, message_id, now)
     message.screening, message.review_released_at = Screening.RELEASED, now
     rules = _rules(message, known)
-    releasing = _Releasing(connection, message, rules, await quiet_of(connection, message), now)
+    asked = await surveys.of_message(connection, message_id)
+    releasing = _Releasing(connection, message, rules, await quiet_of(connection, message), now, asked)
     for entry in await messages.entries_of(connection, message_id):
         await withheld.gather(connection, message, entry, now)
         if rules.lets_out(entry.channel):
@@ -68,7 +70,7 @@ async def release(connection: AsyncConnection, message_id: str, known: Known, no
     await counts.apply(connection, releasing.deltas, now)
     snapshot = await messages.snapshot(connection, message)
     if not rules.is_cancelled:
-        await fill_inboxes(connection, snapshot, max(now, message.send_at), rules.only_school_id)
+        await inboxes.fill(connection, snapshot, max(now, message.send_at), rules.only_school_id)
     await events_out.tell_released(connection, message, now)
     return True
 
@@ -92,13 +94,15 @@ class _Releasing:
     rules: _Rules
     quiet: Quiet
     now: datetime
+    survey: Survey | None
     deltas: Deltas = field(default_factory=Deltas)
 
     async def let_go(self, entry: Entry) -> None:
         """Make an entry's batches pending, with a deadline that counts from now."""
         sent_at, asked = self.message.send_at, self.message.expires_at
         leaves_at = self.quiet.last_leaves_at(entry.channel, max(self.now, sent_at))
-        expires_at = max(entry.expires_at, renewed_expiry(entry.channel, leaves_at, sent_at=sent_at, asked=asked))
+        renewed = renewed_expiry(entry.channel, leaves_at, sent_at=sent_at, asked=asked)
+        expires_at = ends(entry.channel, max(entry.expires_at, renewed), self.survey)
         only = self.rules.only_school_id
         for school_id, how_many in await withheld.release(self.connection, entry, expires_at, self.now, only):
             self.deltas.move(entry.entry_id, school_id, State.WITHHELD, State.PENDING, how_many)

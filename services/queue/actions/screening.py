@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.logs import get_logger
 from services.queue import events_out
-from services.queue.actions.submit import fill_inboxes
+from services.queue.actions import inboxes
 from services.queue.domain import Deltas, Screening, State
 from services.queue.store import batches, counts, messages
 
@@ -39,6 +39,6 @@ async def apply_verdict(
         await events_out.tell_withheld(connection, snapshot, names, now)
     else:
         if message.cancelled_at is None:
-            await fill_inboxes(connection, snapshot, max(now, message.send_at))
+            await inboxes.fill(connection, snapshot, max(now, message.send_at))
         await events_out.tell_released(connection, message, now)
     return True

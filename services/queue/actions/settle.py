@@ -23,6 +23,7 @@ from services.queue.domain import (
     after_acceptance,
     after_receipt,
     backoff,
+    travels_as,
 )
 from services.queue.failures import explain, meaning
 from services.queue.providers.base import Answer, Handed
@@ -126,8 +127,9 @@ async def settle(
             return False
         await _heed_release(connection, batch, settlement)
         tally = await _write(connection, batch, settlement, now, pace)
+        channel = travels_as(batch.channel)
         for number in settlement.stopped:
-            await consent.record(connection, batch.channel, destinations[number], "stopped", origin="provider", now=now)
+            await consent.record(connection, channel, destinations[number], "stopped", origin="provider", now=now)
         reach("before_settle_commit")
     for state, how_many in tally.items():
         metrics.settled.add(how_many, {"state": state.value, "channel": batch.channel.value})

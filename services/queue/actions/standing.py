@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from services.kit.auth import Caller
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue import surveys
 from services.queue.calling import can_be_spoken
 from services.queue.domain import (
     CALL_OUT,
     CALLS,
+    MAILED,
     MAX_BODY,
     MAX_KEY,
     MAX_SUBJECT,
@@ -108,6 +110,7 @@ def check_draft(draft: Draft) -> None:
         *_length("from_title", draft.from_title, 0, 200),
         *_length("language", draft.language, 0, 35),
         *_channels(draft),
+        *surveys.problems([name for name, _ in draft.channels], draft.survey),
     ]
     if not (draft.subject.strip() or draft.body.strip() or any(text.strip() for _, text in draft.channels)):
         wrong.append(("/body", "Write something."))
@@ -140,7 +143,7 @@ def _channels(draft: Draft) -> list[tuple[str, str]]:
         most = MAX_TEXT[Channel(name)]
         said = text or draft.body
         wrong += _length(f"channels/{position}/text", said, 0, most)
-        if not said.strip() and name != Channel.EMAIL:
+        if not said.strip() and name not in MAILED:
             wrong.append((f"{pointer}/text", "This channel has nothing to say."))
         if name == Channel.TTS and len(said) <= most and not can_be_spoken(said):
             wrong.append((f"{pointer}/text", "This has too many special characters to be read aloud."))

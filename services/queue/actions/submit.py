@@ -12,12 +12,13 @@ from services.kit.db import transaction
 from services.kit.errors import AlreadyExists, InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
-from services.queue.actions import recordings
+from services.queue.actions import inboxes, recordings
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.standing import Standing
 from services.queue.domain import (
     MAX_RECIPIENTS,
+    SURVEYS,
     Channel,
     FamilyFilter,
     Screening,
@@ -39,8 +40,9 @@ from services.queue.records import (
     Recipient,
     Snapshot,
 )
-from services.queue.store import inbox, messages
+from services.queue.store import messages, surveys
 from services.queue.store.submissions import Writer
+from services.queue.surveys import Survey, check_closing, ends, said
 
 _KEYS_HASHED = 50
 _WRITTEN_TOGETHER = 5_000
@@ -77,6 +79,7 @@ async def submit(
     """
     now = clock()
     message = _message(submission, now)
+    check_closing(submission.draft.survey, message.send_at)
     async with transaction(engine) as connection:
         draft = submission.draft
         if submission.beside:
@@ -91,6 +94,7 @@ async def submit(
         await messages.insert_messages(connection, [message])
         quiet = await quiet_of(connection, message)
         entries = _entries(submission, message, quiet)
+        await ask(connection, draft.survey, entries)
         await messages.insert_entries(connection, entries)
         async with Writer(connection, message, quiet, now) as writer:
             recipients = _Recipients(connection, submission, message, entries, writer)
@@ -140,24 +144,32 @@ def _message(submission: Submission, now: datetime) -> Message:
 
 
 def _entries(submission: Submission, message: Message, quiet: Quiet) -> list[Entry]:
-    return [
-        Entry(
-            entry_id=new_id(),
-            message_id=message.message_id,
-            created_at=message.created_at,
-            position=position,
-            channel=Channel(name),
-            text=text or message.body,
-            expires_at=expiry(
-                Channel(name),
-                quiet.last_leaves_at(Channel(name), message.send_at),
-                is_emergency=message.is_emergency,
-                asked=message.expires_at,
-            ),
-            recording_id=submission.draft.recording_id or None if name == Channel.RECORDED else None,
+    draft, found = submission.draft, []
+    for position, (name, text) in enumerate(draft.channels):
+        channel, entry_id = Channel(name), new_id()
+        leaves_at = quiet.last_leaves_at(channel, message.send_at)
+        expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=message.expires_at)
+        found.append(
+            Entry(
+                entry_id=entry_id,
+                message_id=message.message_id,
+                created_at=message.created_at,
+                position=position,
+                channel=channel,
+                text=said(channel, text or message.body, draft.survey),
+                expires_at=ends(channel, expires_at, draft.survey),
+                recording_id=draft.recording_id or None if channel is Channel.RECORDED else None,
+                survey_id=entry_id if channel in SURVEYS else None,
+            )
         )
-        for position, (name, text) in enumerate(submission.draft.channels)
-    ]
+    return found
+
+
+async def ask(connection: AsyncConnection, survey: Survey | None, entries: Sequence[Entry]) -> None:
+    """Write what the entry of a poll or sign-up asks, before the entries."""
+    for entry in entries:
+        if survey and entry.survey_id:
+            await surveys.insert(connection, survey, entry)
 
 
 class _Recipients:
@@ -267,16 +279,4 @@ async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) 
         keys = await messages.recipient_keys(connection, snapshot.entries[0], _KEYS_HASHED)
         await events_out.ask_for_screening(connection, message, snapshot.entries, keys, now)
     else:
-        await fill_inboxes(connection, snapshot, message.send_at)
-
-
-async def fill_inboxes(
-    connection: AsyncConnection, snapshot: Snapshot, visible_at: datetime, only_school_id: str = ""
-) -> None:
-    """Show a message that may be delivered in the portal inboxes of those whom its e-mail addresses.
-
-    `only_school_id` leaves out people of all other schools.
-    """
-    for entry in snapshot.entries:
-        if entry.channel is Channel.EMAIL and entry.resend_of is None:
-            await inbox.deliver(connection, snapshot.message, entry, visible_at, only_school_id=only_school_id)
+        await inboxes.fill(connection, snapshot, message.send_at)

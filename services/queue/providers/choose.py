@@ -9,12 +9,14 @@ from services.kit.logs import get_logger
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.settle import Pace
 from services.queue.config import ProviderConfig, QueueConfig
-from services.queue.domain import Channel
+from services.queue.domain import SURVEYS, Channel
+from services.queue.inviting import Invitations
+from services.queue.links import Links
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
-from services.queue.providers.ses_email import SesEmail
+from services.queue.providers.ses_email import Mailing, SesEmail
 from services.queue.providers.sns_push import SnsPush
 from services.queue.providers.speech import played, said
 from services.queue.providers.twilio import TwilioSettings
@@ -57,12 +59,22 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
         if config.has_recordings and config.recordings_url:
             providers[Channel.RECORDED] = TwilioVoice(Channel.RECORDED, voice, _player(config))
     if config.aws_access_key_id and config.ses_from_address:
-        providers[Channel.EMAIL] = SesEmail(
-            _aws(config, config.aws_endpoint_url), config.ses_from_address, config.ses_configuration_set
-        )
+        for mailing in _mailings(config):
+            providers[mailing.channel] = SesEmail(
+                _aws(config, config.aws_endpoint_url), config.ses_from_address, config.ses_configuration_set, mailing
+            )
     if config.aws_access_key_id and config.sns_platform_application_arn:
         providers[Channel.PUSH] = SnsPush(_aws(config, config.aws_endpoint_url), config.sns_platform_application_arn)
     return providers
+
+
+def _mailings(config: ProviderConfig) -> list[Mailing]:
+    """Return what goes by e-mail: polls and sign-ups only where their links lead somewhere."""
+    if not (config.has_surveys and config.answers_url):
+        return [Mailing()]
+    links = Links(config.answers_secret.get_secret_value())
+    invitations = Invitations(config.answers_url.rstrip("/"), links, config.district_time_zone)
+    return [Mailing(), *(Mailing(each, invitations.write) for each in sorted(SURVEYS))]
 
 
 def _spoken(work: Work) -> str:

@@ -1,6 +1,7 @@
 """E-mail by Amazon SES, API version 2, through boto3."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any
@@ -17,15 +18,34 @@ KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 
 
+def _plain(work: Work, _recipient: Recipient) -> str:
+    return work.content.text
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """What one channel's e-mails are."""
+
+    channel: Channel = Channel.EMAIL
+    write: Callable[[Work, Recipient], str] = _plain
+    """Returns the text for one recipient."""
+
+
 class SesEmail:
-    """The adapter. SES cannot be asked about a message: its events, which carry our tag, tell everything."""
+    """The adapter of a channel that travels by e-mail.
+
+    SES cannot be asked about a message: its events, which carry our tag, tell everything.
+    """
 
     name = "ses"
-    channel = Channel.EMAIL
     tells = False
 
-    def __init__(self, settings: AwsSettings, from_address: str, configuration_set: str) -> None:
-        """`from_address` is a verified sender; the configuration set publishes the events."""
+    def __init__(
+        self, settings: AwsSettings, from_address: str, configuration_set: str, mailing: Mailing | None = None
+    ) -> None:
+        """`from_address` is a verified sender; the configuration set publishes the events. Plain e-mail by default."""
+        mailing = mailing or Mailing()
+        self.channel, self._write = mailing.channel, mailing.write
         self.slice_size = self._concurrency = settings.concurrency
         self._aws = AwsClient("sesv2", settings)
         self._from = parseaddr(from_address)[1]
@@ -35,17 +55,16 @@ class SesEmail:
         self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
         """Send an e-mail to each recipient."""
-        content = _content(work)
         sender = _sender(work.content.from_title, self._from)
-        return fan_out(recipients, lambda one: self._send(work, one, sender, content), may_continue, self._concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one, sender), may_continue, self._concurrency)
 
-    async def _send(self, work: Work, recipient: Recipient, sender: str, content: dict[str, Any]) -> Handed:
+    async def _send(self, work: Work, recipient: Recipient, sender: str) -> Handed:
         try:
             answer = await self._aws.call(
                 self._aws.client.send_email,
                 FromEmailAddress=sender,
                 Destination={"ToAddresses": [recipient.destination]},
-                Content=content,
+                Content=_content(work, self._write(work, recipient)),
                 EmailTags=[{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
                 **self._configuration,
             )
@@ -71,11 +90,11 @@ def tag_value(key: str) -> str:
     return key.replace(".", "_")
 
 
-def _content(work: Work) -> dict[str, Any]:
+def _content(work: Work, text: str) -> dict[str, Any]:
     return {
         "Simple": {
             "Subject": {"Data": work.content.subject or work.content.from_title or "Message", "Charset": "UTF-8"},
-            "Body": {"Text": {"Data": work.content.text, "Charset": "UTF-8"}},
+            "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
         }
     }
 

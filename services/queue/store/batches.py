@@ -66,8 +66,9 @@ _RECIPIENTS = sa.text(
 _CONTENT = sa.text(
     "SELECT m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
     " m.screening = 'withheld' AS is_withheld,"
-    " e.recording_id::text AS recording_id FROM entries e"
-    " JOIN messages m ON m.message_id = e.message_id WHERE e.entry_id = :entry_id"
+    " e.recording_id::text AS recording_id, e.survey_id::text AS survey_id, s.closes_at FROM entries e"
+    " JOIN messages m ON m.message_id = e.message_id LEFT JOIN surveys s ON s.survey_id = e.survey_id"
+    " WHERE e.entry_id = :entry_id"
 )
 
 

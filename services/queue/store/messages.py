@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel, Lane, Screening, Source
 from services.queue.records import Entry, Message, Sender, Snapshot
-from services.queue.store import counts
+from services.queue.store import counts, surveys
 from services.queue.tables import entries, idempotency_keys, messages
 
 _PLAIN = [each.name for each in fields(Message) if each.name != "sender"]
@@ -86,7 +86,10 @@ async def entries_of(connection: AsyncConnection, message_id: str) -> list[Entry
 async def snapshot(connection: AsyncConnection, message: Message) -> Snapshot:
     """Return the message with its entries and their counts as they stand."""
     its_entries = await entries_of(connection, message.message_id)
-    return Snapshot(message, its_entries, await counts.read(connection, [each.entry_id for each in its_entries]))
+    its_counts = await counts.read(connection, [each.entry_id for each in its_entries])
+    is_asking = any(each.survey_id for each in its_entries)
+    asked = await surveys.of_message(connection, message.message_id) if is_asking else None
+    return Snapshot(message, its_entries, its_counts, asked)
 
 
 async def decide(

@@ -14,12 +14,15 @@ _AMONG = sa.text(
 )
 _SUPPRESS = sa.text(
     "WITH fresh AS (INSERT INTO suppressions (channel, destination, reason, code, suppressed_at)"
-    " SELECT DISTINCT ON (e.channel, r.destination) e.channel, r.destination, k.reason, k.code,"
+    " SELECT DISTINCT ON (c.channel, r.destination) c.channel, r.destination, k.reason, k.code,"
     " CAST(:now AS timestamptz)"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:reasons AS text[]),"
     " CAST(:codes AS text[])) AS k (entry_id, number, reason, code) JOIN entries e ON e.entry_id = k.entry_id"
     " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
-    " WHERE e.channel IN ('email', 'sms') AND r.destination <> '' ORDER BY e.channel, r.destination"
+    # Polls and sign-ups are e-mails.
+    " CROSS JOIN LATERAL (SELECT CASE WHEN e.channel IN ('poll', 'signup') THEN 'email' ELSE e.channel END AS channel)"
+    " AS c"
+    " WHERE c.channel IN ('email', 'sms') AND r.destination <> '' ORDER BY c.channel, r.destination"
     " ON CONFLICT DO NOTHING RETURNING channel, destination, reason, code)"
     " INSERT INTO suppression_changes (channel, destination, action, reason, code, person_id, person_name, changed_at)"
     " SELECT channel, destination, 'suppressed', reason, code, '', '', :now FROM fresh"

@@ -39,6 +39,7 @@ from tests.support.vendors import (
 __all__ = ["receiver", "vendor_process", "vendors"]
 
 RECORDINGS_SECRET = "test-recordings-secret-of-32-characters"
+ANSWERS_SECRET = "test-answers-secret-of-32-characters"
 TEACHER, STUDENT, PARENT = 2, 3, 4
 SENDER = Sender("teacher-1", "Tess Teacher", TEACHER, "school-1")
 PUPIL = Sender("student-1", "Sam Student", STUDENT, "school-1", "10")
@@ -192,6 +193,8 @@ def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Rece
                 "sns_platform_application_arn": PLATFORM_APPLICATION,
                 "recordings_folder": tmp_path / "recordings",
                 "recordings_secret": RECORDINGS_SECRET,
+                "answers_secret": ANSWERS_SECRET,
+                "answers_url": "https://lantern.example.org/answer",
                 "recordings_url": f"{receiver.url}/webhooks/twilio/recordings",
                 "provider_timeout_seconds": 2.0,
                 "retry_seconds": 0.05,

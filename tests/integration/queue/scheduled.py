@@ -153,7 +153,7 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
     schedules = RpcServer("127.0.0.1:0", verifier, health)
     schedules.add(
         schedules_pb2_grpc.add_ScheduleServiceServicer_to_server,
-        ScheduleServicer(engine, clock, directory, ZONE),
+        ScheduleServicer(engine, clock, directory, ZONE, has_surveys=True),
         pb.DESCRIPTOR.services_by_name["ScheduleService"],
     )
     await schedules.start()

@@ -11,7 +11,7 @@ from services.queue import events_out
 from services.queue.actions.history import Importing
 from services.queue.actions.standing import KnownSchool
 from services.queue.domain import State
-from services.queue.records import PastMessage, PastOutcome
+from services.queue.past_records import PastMessage, PastOutcome
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
 
 
