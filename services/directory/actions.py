@@ -47,12 +47,15 @@ async def _schools_of_students(connection: AsyncConnection, guardian_id: str) ->
 
 
 async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozenset[str]) -> pb.GetPersonResponse:
-    """Return a person with contacts and relations. NotFound also when none of their schools is the viewer's."""
+    """Return a person with contacts and relations.
+
+    NotFound also when neither their schools nor those of their students are the viewer's.
+    """
     async with transaction(engine) as connection:
         row = next(iter(await people.people_by_id(connection, [person_id])), None)
         if row is None:
             raise NotFound("PERSON_UNKNOWN", "There is no such person.")
-        schools = row["school_ids"] or await _schools_of_students(connection, person_id)
+        schools = [*(row["school_ids"] or []), *await _schools_of_students(connection, person_id)]
         if "*" not in viewer_schools and not viewer_schools & set(schools):
             raise NotFound("PERSON_UNKNOWN", "There is no such person.")
         contacts = (await people.contacts_of(connection, [person_id])).get(person_id, [])

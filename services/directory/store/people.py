@@ -65,7 +65,10 @@ async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
 async def search(
     connection: AsyncConnection, text: str, roles: Sequence[str], school_ids: Sequence[str] | None, limit: int
 ) -> list[Row]:
-    """Return active people whose name holds the text or whose number starts with it, by name. None: every school."""
+    """Return active people whose name holds the text or whose number starts with it, by name. None: every school.
+
+    A guardian belongs to the schools of their students too.
+    """
     query = sa.select(*_person_columns, _schools_of_person).where(people.c.is_active)
     if text:
         pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
@@ -75,12 +78,18 @@ async def search(
     if roles:
         query = query.where(people.c.role.in_(roles))
     if school_ids is not None:
-        inside = sa.exists().where(
-            memberships.c.person_id == people.c.person_id, memberships.c.school_id.in_(school_ids)
-        )
-        query = query.where(inside)
+        query = query.where(_is_of(school_ids))
     query = query.order_by(sa.func.lower(people.c.name), people.c.person_id).limit(limit)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _is_of(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    inside = memberships.c.school_id.in_(school_ids)
+    own = sa.exists().where(memberships.c.person_id == people.c.person_id, inside)
+    students = sa.exists().where(
+        relations.c.guardian_id == people.c.person_id, memberships.c.person_id == relations.c.student_id, inside
+    )
+    return sa.or_(own, students)
 
 
 async def contacts_of(connection: AsyncConnection, person_ids: Iterable[str]) -> dict[str, list[Row]]:

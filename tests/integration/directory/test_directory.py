@@ -129,6 +129,17 @@ async def test_a_viewer_reaches_only_their_schools(imported: AsyncEngine) -> Non
         await actions.get_person(imported, known["amy"], frozenset({known["s2"]}))
 
 
+@pytest.mark.accepts(7, 50)
+async def test_a_guardian_is_found_in_the_schools_of_their_students(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    for school, found in (("s1", ["Rosa Stone"]), ("s2", [])):
+        async with transaction(imported) as connection:
+            rows = await people.search(connection, "rosa", (), [known[school]], 10)
+        assert [row["name"] for row in rows] == found
+    seen = await actions.get_person(imported, known["mum"], frozenset({known["s1"]}))
+    assert [each.person.name for each in seen.relations] == ["Amy Stone", "Ben Stone"]
+
+
 @pytest.mark.accepts(177)
 async def test_threat_alerts_go_to_the_school_and_the_district(imported: AsyncEngine) -> None:
     known = await ids(imported)
