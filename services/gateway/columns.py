@@ -65,6 +65,7 @@ _THREATS = (
     Column("flagged", "Flagged", "tick"),
     Column("referral", "Referral"),
     Column("acknowledge", "Acknowledge", is_sortable=False),
+    Column("decision", "Decision"),
 )
 _SCHEDULED = (
     Column("start_date", "Start date", "date"),

@@ -129,6 +129,7 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
         "admin_flagged": _tick(row.is_admin_flagged),
         "referral": _tick(bool(row.referral_id)),
         "acknowledge": row.acknowledged_by,
+        "decision": "Imported" if row.is_imported and not row.decision else words.DECIDED[row.decision].label,
     }
     return values[key]
 

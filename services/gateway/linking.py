@@ -134,6 +134,7 @@ TEMPLATE_NAMES: dict[str, Any] = {
     "titles": TITLES,
     "FLAG": Flags,
     "RECORDED": types.CHANNEL_RECORDED,
+    "RELEASED": types.THREAT_DECISION_RELEASED,
     "operators": OPERATORS,
     "counts_of": counts_of,
     "live_address": live_address,

@@ -47,6 +47,15 @@ class FlagChange(Body):
     origin: Literal["admin", "system"] = "admin"
 
 
+class DecisionBody(Body):
+    """A decision about a threat."""
+
+    decision: Literal["keep", "release"]
+    reason: str = Field(min_length=1, max_length=500)
+    seen: Number = Field(default=0, ge=0, le=2**31 - 1)
+    """Number of the latest decision that was read before; 0 for none."""
+
+
 class ColumnsChange(Body):
     """Columns to show."""
 

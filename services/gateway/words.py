@@ -87,6 +87,12 @@ DECISIONS = {
     types.Verdict.DECISION_WATCH: State("Noted", "wait", "It went out, and is counted for the student."),
     types.Verdict.DECISION_HOLD: State("Withheld", "bad", "It was not delivered."),
 }
+DECIDED = {
+    types.THREAT_DECISION_UNSPECIFIED: State("Undecided", "wait", "Nobody has kept or released it yet."),
+    types.THREAT_DECISION_KEPT: State("Kept", "bad", "A reviewer keeps it withheld."),
+    types.THREAT_DECISION_RELEASED: State("Released", "good", "A false positive: it is delivered late."),
+}
+"""What reviewers decide about threats."""
 PROVIDERS = {
     "embedded": "the embedded model",
     "embedded-fallback": "the embedded model, because the provider did not answer",
@@ -117,6 +123,8 @@ ACTIONS = {
     "flag.set": "Flagged",
     "flag.cleared": "Cleared the flag",
     "threat.acknowledged": "Acknowledged",
+    "threat.kept": "Kept the message withheld",
+    "threat.released": "Released the message",
     "referral.added": "Added a referral",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",

@@ -58,6 +58,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
         is_withheld=is_withheld,
         acknowledged_by=row["acknowledged_by"] or "",
         acknowledged_at=row["acknowledged_at"],
+        is_imported=report is Report.THREATS and bool(row["is_imported"]),
         **_decided(row, report),
         categories=_categories(row) if report is Report.THREATS else [],
         **{name: row[name] for name in copied},

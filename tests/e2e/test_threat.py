@@ -215,3 +215,28 @@ def test_an_ordinary_message_of_a_student_arrives(people: People) -> None:
         page.close()
 
     eventually_sync(has_come, 60)
+
+
+@pytest.mark.accepts(303)
+def test_what_a_counsellor_releases_arrives_late_and_says_so(system: System, people: People, threat: Threat) -> None:
+    identity = message_id(system, threat.subject)
+    page = people.page("counsellor")
+    page.goto(f"/reports/threats/{identity}")
+    page.get_by_role("link", name="Release the message").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("A scene of the school play.")
+    dialog.get_by_role("button", name="Release the message").click()
+    expect(page.get_by_text("A scene of the school play.")).to_be_visible()
+
+    def has_come() -> None:
+        teacher = people.page("teacher")
+        teacher.goto(f"/inbox?q={threat.subject}")
+        assert teacher.get_by_text(threat.subject).count() > 0
+        teacher.close()
+        assert len(system.arrivals("email", threat.subject)) == 1
+
+    eventually_sync(has_come, 60)
+    officer = people.page("officer")
+    officer.goto("/reports/history?searched=1&all_users=1")
+    row = officer.locator("tr[data-entry]").filter(has_text=threat.subject)
+    expect(row.first).to_contain_text("Released late")

@@ -47,6 +47,15 @@ def acknowledge(message_id: str) -> Response:
         return as_json(gateway().clients.reports.AcknowledgeThreat(wanted))
 
 
+@blueprint.post("/v1/threats/<uuid:message_id>/decide")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(json=models.DecisionBody, resp=answers(models.Object), tags=["threats"])
+def decide(message_id: str) -> Response:
+    """Keep a threat withheld, or release it, with a reason; a release cannot be taken back."""
+    body = read_body(models.DecisionBody)
+    return as_json(threats.decide(str(message_id), body.decision, body.reason, body.seen))
+
+
 @blueprint.get("/v1/alerts")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Object), tags=["threats"])

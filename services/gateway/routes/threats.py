@@ -1,5 +1,7 @@
 """Communication Reports › Threat Messages, and the page of one threat."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
@@ -17,11 +19,13 @@ from services.gateway.routes.entries import ask_deliveries, export_deliveries, s
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
-from services.kit.errors import NotFound, ServiceError
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("threats", __name__)
 PATH = "/reports/threats"
+DECISIONS = {"keep": types.THREAT_DECISION_KEPT, "release": types.THREAT_DECISION_RELEASED}
+"""What a reviewer may decide, by its name in addresses and bodies."""
 
 
 def find(search: Search) -> reports.SearchThreatsResponse:
@@ -217,6 +221,60 @@ def acknowledge(message_id: str) -> Response:
         wanted = reports.AcknowledgeThreatRequest(message_id=str(message_id))
         gateway().clients.reports.AcknowledgeThreat(wanted)
     return redirect(safe_return(request.form.get("next", ""), f"{PATH}/{message_id}"), 303)
+
+
+def decide(message_id: str, decision: str, reason: str, seen: int) -> reports.DecideThreatResponse:
+    """Keep or release a threat; `decision` is a name of DECISIONS. Raises what reports answers."""
+    wanted = reports.DecideThreatRequest(
+        message_id=message_id,
+        decision=DECISIONS.get(decision, types.THREAT_DECISION_UNSPECIFIED),
+        reason=reason,
+        seen=seen,
+    )
+    with translated():
+        answer: reports.DecideThreatResponse = gateway().clients.reports.DecideThreat(wanted)
+    return answer
+
+
+def _seen(given: Mapping[str, str]) -> int:
+    """Return the number of the latest decision that the person had before them; what is no number fits none."""
+    text = given.get("seen", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 999_999_999
+
+
+def _deciding(message_id: str, given: Mapping[str, str], problem: ServiceError | None = None) -> str:
+    decision = given.get("decision", "")
+    if decision not in DECISIONS:
+        raise NotFound("MESSAGE_NOT_FOUND", "A threat is kept or released.")
+    return render_template(
+        "threat_decide.html",
+        message_id=message_id,
+        decision=decision,
+        reason=given.get("reason", ""),
+        seen=_seen(given),
+        back=f"{PATH}/{message_id}",
+        problem=problem,
+        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+    )
+
+
+@blueprint.get(f"{PATH}/<uuid:message_id>/decide")
+@requires(Permission.THREAT_ALERTS)
+def decision_form(message_id: str) -> str:
+    """Ask why a threat is kept or released, and say what follows."""
+    return _deciding(str(message_id), request.args)
+
+
+@blueprint.post(f"{PATH}/<uuid:message_id>/decide")
+@requires(Permission.THREAT_ALERTS)
+def save_decision(message_id: str) -> Response | tuple[str, int]:
+    """Keep or release a threat (statement 303)."""
+    given = request.form
+    try:
+        decide(str(message_id), given.get("decision", ""), given.get("reason", ""), _seen(given))
+    except (InvalidArgument, FailedPrecondition) as problem:
+        return _deciding(str(message_id), given, problem), 400 if isinstance(problem, InvalidArgument) else 409
+    return redirect(f"{PATH}/{message_id}", 303)
 
 
 @blueprint.post(f"{PATH}/<uuid:message_id>/flag")

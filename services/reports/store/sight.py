@@ -107,9 +107,11 @@ def is_undecided() -> sa.ColumnElement[bool]:
 
 
 def _decision() -> sa.ColumnElement[str]:
-    """Return what was decided last about the message's threat; an empty text when nothing was."""
+    """Return what was decided last about the message's threat; an empty text while that is to be done."""
     mine = sa.select(decisions.c.outcome).where(decisions.c.message_id == messages.c.message_id).correlate(messages)
-    return sa.func.coalesce(mine.order_by(decisions.c.number.desc()).limit(1).scalar_subquery(), "")
+    latest = mine.order_by(decisions.c.number.desc()).limit(1).scalar_subquery()
+    past = sa.select(sa.literal("imported")).where(threats.c.message_id == messages.c.message_id, threats.c.is_imported)
+    return sa.func.coalesce(latest, past.correlate(messages).scalar_subquery(), "")
 
 
 def is_acknowledged() -> sa.ColumnElement[bool]:

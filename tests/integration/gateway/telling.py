@@ -60,6 +60,13 @@ def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.withheld.v1", event)
 
 
+def tell_let_go(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
+    """Tell that the queue let a message go that a reviewer released."""
+    event = queue.MessageReleased(event_id=new_id(), message_id=snapshot.message_id, is_by_review=True)
+    event.released_at.FromDatetime(utc_now())
+    _publish(stack, "queue.message.released.v1", event)
+
+
 def ask_screening(stack: Stack, text: str, **fields: Any) -> None:
     """Ask for a verdict on a message that reports never heard of."""
     event = queue.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=[text], language="en", **fields)

@@ -158,7 +158,10 @@ async def test_only_holders_of_threat_alerts_in_the_senders_school_decide(report
 async def test_an_imported_threat_has_nothing_to_release_and_does_not_wait_for_a_decision(reports: Reports) -> None:
     past = threat()
     await reports.hear(withheld(past, is_imported=True))
-    assert (await reports.threats(LEE)).undecided == 0
+    found = await reports.threats(
+        LEE, rules=[types.ColumnRule(column="decision", operator=types.ColumnRule.OPERATOR_EMPTY)]
+    )
+    assert (found.undecided, len(found.rows), (await reports.threats(LEE)).rows[0].is_imported) == (0, 0, True)
     with pytest.raises(FailedPrecondition) as refusal:
         await decide(reports, LEE, past)
     assert refusal.value.reason == "NOTHING_TO_RELEASE"

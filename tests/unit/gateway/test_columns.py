@@ -34,7 +34,7 @@ def test_attendance_has_its_twelve_columns_and_no_others() -> None:
 def test_threats_have_no_pending_expired_or_admin_flagged() -> None:
     assert titles("threats") == [
         "Date", "Type", "Message", "Source", "From", "Recipient type", "To", "Regarding student(s)", "Total", "Sent",
-        "Errors", "Flagged", "Referral", "Acknowledge",
+        "Errors", "Flagged", "Referral", "Acknowledge", "Decision",
     ]  # fmt: skip
 
 

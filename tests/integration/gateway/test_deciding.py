@@ -1,0 +1,109 @@
+"""Keeping and releasing threats, as the pages and the API offer it; on real services (statement 303)."""
+
+import html
+import re
+
+import pytest
+
+from protos.events.v1 import queue_pb2 as queue
+from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.telling import SCARY, student_message, tell_let_go, tell_withheld
+from tests.support.eventually import eventually_sync
+
+
+def row_of(browser: Browser, report: str, message_id: str) -> dict[str, object]:
+    rows = browser.get(f"/api/v1/reports/{report}?size=500").get_json()["rows"]
+    found = [row for row in rows if row["message_id"] == message_id]
+    assert len(found) == 1
+    return dict(found[0])
+
+
+@pytest.fixture
+def danger(stack: Stack) -> queue.MessageSnapshot:
+    """A student's message that screening withheld."""
+    sent, browser = student_message(stack, subject="Gym", body=SCARY), stack.browser("pri")
+    tell_withheld(stack, sent)
+    eventually_sync(lambda: row_of(browser, "threats", sent.message_id))
+    return sent
+
+
+def dialogs(page: str) -> dict[str, str]:
+    """The addresses of the page's decision dialogs, by decision."""
+    found = re.findall(r'href="([^"]+/decide[?][^"]+)"', page)
+    return {re.split("decision=|&", html.unescape(each))[1]: html.unescape(each) for each in found}
+
+
+@pytest.mark.accepts(303, 309)
+def test_a_threat_is_kept_and_later_released_each_with_a_reason(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser, address = stack.browser("pri"), f"/reports/threats/{danger.message_id}"
+    offered = dialogs(browser.get(address).get_data(as_text=True))
+    assert sorted(offered) == ["keep", "release"]
+    dialog = browser.get(offered["keep"]).get_data(as_text=True)
+    assert "required" in dialog
+    assert "it may still be released later" in dialog
+    form = {"decision": "keep", "seen": "0"}
+    empty = browser.post(f"{address}/decide", {**form, "reason": " "}, page=address)
+    assert (empty.status_code, "Say why in 1 to 500 characters." in empty.get_data(as_text=True)) == (400, True)
+    kept = browser.post(f"{address}/decide", {**form, "reason": "He was <angry>."}, page=address)
+    assert (kept.status_code, kept.headers["Location"]) == (303, address)
+    page = browser.get(address).get_data(as_text=True)
+    assert "He was &lt;angry&gt;." in page
+    assert list(dialogs(page)) == ["release"]
+    assert "This cannot be taken back." in browser.get(dialogs(page)["release"]).get_data(as_text=True)
+    stale = browser.post(f"{address}/decide", {"decision": "release", "seen": "0", "reason": "A song."}, page=address)
+    assert stale.status_code == 409
+    assert "Ida Cole decided meanwhile" in stale.get_data(as_text=True)
+    assert "A song." in stale.get_data(as_text=True)
+    body = {"decision": "release", "seen": 1, "reason": "A song."}
+    answer = browser.send_json("POST", f"/api/v1/threats/{danger.message_id}/decide", body)
+    assert (answer.status_code, answer.get_json()["decision"]["number"]) == (200, 2)
+    assert dialogs(browser.get(address).get_data(as_text=True)) == {}
+    log = stack.browser("off").get(f"/audit?message={danger.message_id}").get_data(as_text=True)
+    assert "Kept the message withheld" in log
+    assert "Released the message" in log
+    assert "A song." not in log
+
+
+@pytest.mark.accepts(303)
+def test_history_says_that_a_released_message_came_late(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser, officer = stack.browser("pri"), stack.browser("off")
+    assert SCARY not in officer.get("/reports/history?searched=1&all_users=1").get_data(as_text=True)
+    body = {"decision": "release", "reason": "A line of a play."}
+    assert browser.send_json("POST", f"/api/v1/threats/{danger.message_id}/decide", body).status_code == 200
+    tell_let_go(stack, danger)
+
+    def is_late() -> None:
+        assert row_of(browser, "threats", danger.message_id).get("released_at")
+
+    eventually_sync(is_late)
+    page = officer.get("/reports/history?searched=1&all_users=1").get_data(as_text=True)
+    assert "Released late" in page
+    record = officer.get(f"/reports/history/entries/{danger.entries[0].entry_id}").get_data(as_text=True)
+    assert "Released late: screening withheld it, and <bdi>Ida Cole</bdi> released it on" in record
+    found = browser.get("/reports/threats?rule_column=decision&rule_operator=equals&rule_value=Released")
+    assert f"/reports/threats/{danger.message_id}" in found.get_data(as_text=True)
+
+
+@pytest.mark.accepts(201, 210, 303)
+def test_nobody_decides_for_another_school_or_without_threat_alerts(
+    stack: Stack, danger: queue.MessageSnapshot
+) -> None:
+    body = {"decision": "release", "reason": "A line of a play."}
+    for username, status in (("tea", 403), ("amy", 403), ("mum", 403), ("cou", 404)):
+        answer = stack.browser(username).send_json("POST", f"/api/v1/threats/{danger.message_id}/decide", body)
+        assert answer.status_code == status
+    for wrong in ({"decision": "burn", "reason": "x"}, {"decision": "keep", "reason": ""}, {"decision": "keep"}):
+        answer = stack.browser("pri").send_json("POST", f"/api/v1/threats/{danger.message_id}/decide", wrong)
+        assert answer.status_code == 400
+    assert not row_of(stack.browser("pri"), "threats", danger.message_id)["decided_by"]
+
+
+@pytest.mark.accepts(303)
+def test_undecided_threats_are_counted_and_found(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    browser.send_json("POST", f"/api/v1/threats/{danger.message_id}/acknowledge", {})
+    page = browser.get("/reports/threats").get_data(as_text=True)
+    link = re.search(r'<a href="([^"]+)">[\d,]+ undecided</a>', page)
+    assert link
+    found = browser.get(html.unescape(link[1])).get_data(as_text=True)
+    assert f"/reports/threats/{danger.message_id}" in found
