@@ -35,6 +35,10 @@ CALL_OUT = frozenset({types.CHANNEL_SMS, *CALLS})
 """Channels of the Call Out module."""
 
 
+MAILS = frozenset({types.CHANNEL_EMAIL, types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
+"""Channels that travel by e-mail."""
+
+
 WAYS = {
     types.CHANNEL_EMAIL: "E-mail",
     types.CHANNEL_SMS: "SMS",

@@ -23,7 +23,7 @@ from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
-from services.queue.actions import receipts, rescreening, upkeep
+from services.queue.actions import braking, receipts, rescreening, upkeep
 from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
@@ -116,6 +116,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         ),
         "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now)),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
+        "watch bounces": (30.0, lambda: braking.watch(engine, utc_now)),
         "check counters": (3600.0, lambda: upkeep.check_counters(engine, utc_now)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }

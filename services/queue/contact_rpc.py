@@ -10,7 +10,7 @@ from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
 from services.queue import words
-from services.queue.actions import contacting
+from services.queue.actions import braking, contacting
 from services.queue.domain import Channel
 from services.queue.failures import explain
 from services.queue.suppressing import ERROR_CODES
@@ -53,3 +53,17 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
             raise InvalidArgument("CHANNEL_UNKNOWN", "The channel is not known.", violations=wrong)
         await contacting.lift(self._engine, self._clock, current_caller(), channel, request.destination)
         return pb.LiftSuppressionResponse()
+
+    async def GetMailBrake(self, request: pb.GetMailBrakeRequest, context: Any) -> pb.GetMailBrakeResponse:
+        """Say whether ordinary e-mail is held back."""
+        brake = await braking.standing(self._engine)
+        if brake is None:
+            return pb.GetMailBrakeResponse()
+        mailing = brake.mailing
+        numbers = {"answered": mailing.answered, "bounced": mailing.bounced, "complained": mailing.complained}
+        return pb.GetMailBrakeResponse(is_held_back=True, since=words.stamp(brake.set_at), **numbers)
+
+    async def ReleaseMailBrake(self, request: pb.ReleaseMailBrakeRequest, context: Any) -> pb.ReleaseMailBrakeResponse:
+        """Let e-mail go again."""
+        await braking.release(self._engine, self._clock, current_caller(), request.reason)
+        return pb.ReleaseMailBrakeResponse()

@@ -19,6 +19,7 @@ from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
 from services.gateway.recurring import read_when
+from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
 from services.kit.errors import (
@@ -80,7 +81,14 @@ def _preview(draft: Draft, someone: Person) -> str:
         scheduling.check(draft)
         upcoming = scheduling.upcoming(draft.when)
     sending = composing.preview_sending(draft, someone, upcoming[0] if upcoming else None)
-    return page(draft, preview=composing.preview(draft, someone), sending=sending, upcoming=upcoming)
+    is_held_back = not upcoming and not draft.is_emergency and contacts.mail_brake().is_held_back
+    return page(
+        draft,
+        preview=composing.preview(draft, someone),
+        sending=sending,
+        upcoming=upcoming,
+        is_mail_held_back=is_held_back,
+    )
 
 
 def read_draft(asked: Request, someone: Person) -> Draft:
@@ -144,6 +152,7 @@ def page(
     preview: directory.PreviewAudienceResponse | None = None,
     sending: Sequence[queue.ChannelPreview] = (),
     upcoming: Sequence[datetime] = (),
+    is_mail_held_back: bool = False,
     problem: ServiceError | None = None,
 ) -> str:
     """Show the composer with a draft."""
@@ -156,6 +165,7 @@ def page(
         preview=preview,
         upcoming=upcoming,
         sending=sending,
+        is_mail_held_back=is_mail_held_back,
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,

@@ -1,5 +1,6 @@
 """Contact standing: whether an address or number is written to, why not, and who changed that (statement 311)."""
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
@@ -11,26 +12,67 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.state import gateway
 from services.gateway.words import WAYS
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, ServiceError
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("contacts", __name__)
 PATH = "/contact-standing"
 
 
+@dataclass
+class Page:
+    """What the page shows beside the brake."""
+
+    query: str = ""
+    answer: pb.GetContactStandingResponse | None = None
+    problem: InvalidArgument | None = None
+    """Why the query cannot be answered."""
+    wrong_reason: str = ""
+    """What is wrong with the reason of a release."""
+    reason: str = ""
+
+
 @blueprint.get(PATH)
 @requires(Permission.MANAGE_DIRECTORY)
 def show() -> str | tuple[str, int]:
-    """Show how the address or number that was asked for stands."""
+    """Show how the address or number that was asked for stands, and whether e-mail is held back."""
     query = request.args.get("q", "").strip()[:254]
     if not query:
-        return render_template("contact_standing.html", query="", answer=None, problem=None)
+        return _drawn(Page())
     try:
         with translated():
             answer = gateway().clients.contacts.GetContactStanding(pb.GetContactStandingRequest(destination=query))
     except InvalidArgument as problem:
-        return render_template("contact_standing.html", query=query, answer=None, problem=problem), 400
-    return render_template("contact_standing.html", query=query, answer=answer, problem=None)
+        return _drawn(Page(query, problem=problem)), 400
+    return _drawn(Page(query, answer))
+
+
+def _drawn(page: Page) -> str:
+    return render_template("contact_standing.html", page=page, brake=mail_brake())
+
+
+def mail_brake() -> pb.GetMailBrakeResponse:
+    """Return whether ordinary e-mail is held back; that it is not, when queue does not answer in time."""
+    try:
+        with translated():
+            answer = gateway().clients.contacts.GetMailBrake(pb.GetMailBrakeRequest(), timeout=2)
+    except ServiceError:
+        return pb.GetMailBrakeResponse()
+    found: pb.GetMailBrakeResponse = answer
+    return found
+
+
+@blueprint.post(f"{PATH}/mail")
+@requires(Permission.MANAGE_DIRECTORY)
+def release() -> Response | tuple[str, int]:
+    """Let e-mail go again."""
+    reason = request.form.get("reason", "")[:1000]
+    try:
+        with translated():
+            gateway().clients.contacts.ReleaseMailBrake(pb.ReleaseMailBrakeRequest(reason=reason))
+    except InvalidArgument as problem:
+        return _drawn(Page(reason=reason, wrong_reason=problem.violations[0].detail)), 400
+    return redirect(PATH, 303)
 
 
 @blueprint.post(f"{PATH}/lift")

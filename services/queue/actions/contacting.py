@@ -26,21 +26,24 @@ def normal(text: str) -> str:
 
 async def standing(engine: AsyncEngine, caller: Caller, destination: str) -> ContactStanding:
     """Return how a destination stands. PermissionDenied for all but the district's operators."""
-    _check_operator(caller)
+    check_operator(caller)
     async with transaction(engine) as connection:
         return await suppressions.standing(connection, normal(destination), _CHANGES_SHOWN)
 
 
 async def lift(engine: AsyncEngine, clock: Clock, caller: Caller, channel: Channel, destination: str) -> None:
     """Write to a destination again. NotFound when it is not suppressed; PermissionDenied as in `standing`."""
-    by = _check_operator(caller)
+    by = check_operator(caller)
     async with transaction(engine) as connection:
         if not await suppressions.lift(connection, channel, normal(destination), by, clock()):
             raise NotFound("SUPPRESSION_UNKNOWN", "This destination is not suppressed.")
 
 
-def _check_operator(caller: Caller) -> tuple[str, str]:
-    """Return id and name of an operator: a contact is of several schools, so the right to every school is needed."""
+def check_operator(caller: Caller) -> tuple[str, str]:
+    """Return id and name of an operator: a contact is of several schools, so the right to every school is needed.
+
+    PermissionDenied for anybody else.
+    """
     viewer = caller.viewer
     if viewer is None:
         return caller.subject, caller.subject

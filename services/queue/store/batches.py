@@ -16,15 +16,20 @@ _COLUMNS = (
     " lane, numbers,"
     " attempt, expires_at, claim_id::text AS claim_id, claimed_at, calling_at, begun"
 )
+# Ordinary e-mail waits while the brake is on (statement 311); alerts and emergencies, the first two lanes, pass.
+_NOT_BRAKED = (
+    " AND (lane <= 2 OR channel NOT IN ('email', 'poll', 'signup')"
+    " OR NOT EXISTS (SELECT 1 FROM brakes WHERE released_at IS NULL))"
+)
 _CLAIM = sa.text(
     "UPDATE batches SET state = 'claimed', claim_id = :claim_id, claimed_at = :now, lease_until = :until,"
     " changed_at = :now WHERE batch_id = (SELECT batch_id FROM batches WHERE state = 'pending' AND lane = ANY(:lanes)"
-    " AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now"
+    f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}"
     f" ORDER BY lane, due_at, batch_id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}"
 )
 _IS_DUE = sa.text(
     "SELECT EXISTS (SELECT 1 FROM batches WHERE state = 'pending' AND lane = ANY(:lanes) AND channel = ANY(:channels)"
-    " AND due_at <= :now AND expires_at > :now)"
+    f" AND due_at <= :now AND expires_at > :now{_NOT_BRAKED})"
 )
 _TAKE_OVER = sa.text(
     "UPDATE batches SET claim_id = :claim_id, lease_until = :until WHERE batch_id = ("

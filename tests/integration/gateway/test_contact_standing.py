@@ -16,3 +16,14 @@ def test_operators_look_up_an_address(stack: Stack) -> None:
     fields = {"destination": "rosa@example.org", "channel": "1"}
     assert district.post("/contact-standing/lift", fields).status_code == 404
     assert stack.browser("tea").get("/contact-standing").status_code == 403
+
+
+@pytest.mark.accepts(311)
+def test_mail_that_is_not_held_back_cannot_be_let_go(stack: Stack) -> None:
+    district = stack.browser("off")
+    assert "E-mail is held back" not in district.get("/contact-standing").get_data(as_text=True)
+    assert district.post("/contact-standing/mail", {"reason": " "}).status_code == 400
+    refused = district.post("/contact-standing/mail", {"reason": "The addresses are corrected."})
+    assert refused.status_code == 409
+    assert "E-mail is not held back." in refused.get_data(as_text=True)
+    assert stack.browser("tea").post("/contact-standing/mail", {"reason": "Please."}).status_code == 403

@@ -1,0 +1,65 @@
+"""The brake of e-mail: what it goes by, when it was set, and who released it; rows are kept as history."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.braking import Mailing
+
+# Polls and sign-ups are e-mails.
+_MEASURE = sa.text(
+    "SELECT coalesce((SELECT sum(c.sent + c.error) FROM entries e JOIN entry_counts c USING (entry_id)"
+    " WHERE e.created_at >= :since AND e.channel IN ('email', 'poll', 'signup')), 0),"
+    " (SELECT count(*) FROM outcomes WHERE created_at >= :since AND state = 'error' AND provider = 'ses'"
+    " AND error_code ILIKE 'bounce/permanent%'),"
+    " (SELECT count(*) FROM suppression_changes WHERE changed_at >= :since AND channel = 'email'"
+    " AND action = 'suppressed' AND reason = 'complaint')"
+)
+_SET = sa.text(
+    "INSERT INTO brakes (answered, bounced, complained, set_at) VALUES (:answered, :bounced, :complained, :now)"
+    " ON CONFLICT DO NOTHING RETURNING brake_id"
+)
+_RELEASE = sa.text(
+    "UPDATE brakes SET released_at = :now, released_by_id = :person_id, released_by_name = :person_name,"
+    " release_reason = :reason WHERE released_at IS NULL RETURNING brake_id"
+)
+_LATEST = sa.text(
+    "SELECT answered, bounced, complained, set_at, released_at, released_by_name, release_reason"
+    " FROM brakes ORDER BY brake_id DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True)
+class Brake:
+    """One time of holding e-mail back."""
+
+    mailing: Mailing
+    set_at: datetime
+    released_at: datetime | None
+    released_by_name: str
+    release_reason: str
+
+
+async def measure(connection: AsyncConnection, since: datetime) -> Mailing:
+    """Return what became of the e-mails submitted since then."""
+    return Mailing(*(int(number) for number in (await connection.execute(_MEASURE, {"since": since})).one()))
+
+
+async def put_on(connection: AsyncConnection, mailing: Mailing, now: datetime) -> bool:
+    """Hold e-mail back; False when it is held back already."""
+    values = {"answered": mailing.answered, "bounced": mailing.bounced, "complained": mailing.complained, "now": now}
+    return (await connection.execute(_SET, values)).scalar_one_or_none() is not None
+
+
+async def release(connection: AsyncConnection, by: tuple[str, str], reason: str, now: datetime) -> bool:
+    """Let e-mail go again; `by` is the id and name of who says so. False when it is not held back."""
+    values = {"person_id": by[0], "person_name": by[1], "reason": reason, "now": now}
+    return (await connection.execute(_RELEASE, values)).scalar_one_or_none() is not None
+
+
+async def latest(connection: AsyncConnection) -> Brake | None:
+    """Return the last time, whether it still holds or not."""
+    row = (await connection.execute(_LATEST)).one_or_none()
+    return Brake(Mailing(*row[:3]), *row[3:]) if row else None
