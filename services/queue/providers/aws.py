@@ -1,7 +1,8 @@
 """What the adapters to Amazon's services share: clients that never retry, their threads, what answers mean."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from botocore.exceptions import (
 from services.queue.providers.base import Answer, Handed
 
 ResultT = TypeVar("ResultT")
-_BUSY = frozenset(
+_AWAY_SECONDS = 30.0
+BUSY = frozenset(
     {
         "TooManyRequestsException",
         "ThrottlingException",
@@ -28,6 +30,7 @@ _BUSY = frozenset(
         "RequestLimitExceeded",
     }
 )
+"""Codes that say that we are too fast, not that a region is away."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,34 @@ class AwsClient:
         self.client.close()
 
 
+class Regions:
+    """Clients of one service in several regions, used in order; one that is away is left alone for half a minute."""
+
+    def __init__(self, service: str, settings: Sequence[AwsSettings]) -> None:
+        """The first is the usual one."""
+        self._clients = [AwsClient(service, each) for each in settings]
+        self._away_until = dict.fromkeys(self._clients, 0.0)
+
+    async def hand_over(self, send: Callable[[AwsClient], Awaitable[Handed]]) -> Handed:
+        """Return the answer of the first region that is there; the last answer when none is.
+
+        Only what a region certainly did not take is handed to the next.
+        """
+        now = time.monotonic()
+        present = [each for each in self._clients if self._away_until[each] <= now] or self._clients
+        for client in present:
+            handed = await send(client)
+            if handed.answer is not Answer.UNREACHABLE or handed.code in BUSY:
+                break
+            self._away_until[client] = time.monotonic() + _AWAY_SECONDS
+        return handed
+
+    async def close(self) -> None:
+        """End the connections."""
+        for each in self._clients:
+            await each.close()
+
+
 def failed(number: int, problem: BotoCoreError | ClientError) -> Handed:
     """Return what a failed call means for the delivery."""
     if isinstance(problem, EndpointConnectionError | ConnectTimeoutError):
@@ -84,7 +115,7 @@ def failed(number: int, problem: BotoCoreError | ClientError) -> Handed:
     meta = problem.response.get("ResponseMetadata", {})
     status = int(meta.get("HTTPStatusCode", 0))
     # An answered error means that Amazon did not carry out the request; its own libraries send again after a 5xx.
-    if status == 429 or status >= 500 or code in _BUSY:
+    if status == 429 or status >= 500 or code in BUSY:
         return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after(meta))
     return Handed(number, Answer.REFUSED, code=code)
 

@@ -1,6 +1,7 @@
 """Which adapters this environment has: a channel without an account is not served, and its deliveries wait."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -61,7 +62,7 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     if config.aws_access_key_id and config.ses_from_address:
         for mailing in _mailings(config):
             providers[mailing.channel] = SesEmail(
-                _aws(config, config.aws_endpoint_url), config.ses_from_address, config.ses_configuration_set, mailing
+                _mail_regions(config), config.ses_from_address, config.ses_configuration_set, mailing
             )
     if config.aws_access_key_id and config.sns_platform_application_arn:
         providers[Channel.PUSH] = SnsPush(_aws(config, config.aws_endpoint_url), config.sns_platform_application_arn)
@@ -112,6 +113,13 @@ def _twilio(config: ProviderConfig, from_number: str) -> TwilioSettings:
         timeout_seconds=config.provider_timeout_seconds,
         concurrency=config.provider_concurrency,
     )
+
+
+def _mail_regions(config: ProviderConfig) -> list[AwsSettings]:
+    usual = _aws(config, config.aws_endpoint_url)
+    if not config.ses_standby_region:
+        return [usual]
+    return [usual, replace(usual, region=config.ses_standby_region, endpoint_url=config.ses_standby_endpoint_url)]
 
 
 def _aws(config: QueueConfig, endpoint_url: str) -> AwsSettings:

@@ -1,6 +1,6 @@
 """E-mail by Amazon SES, API version 2, through boto3."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
-from services.queue.providers.aws import AwsClient, AwsSettings, failed
+from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
 from services.queue.records import Recipient, Work
@@ -32,7 +32,7 @@ class Mailing:
 
 
 class SesEmail:
-    """The adapter of a channel that travels by e-mail.
+    """The adapter of a channel that travels by e-mail, by the first of its regions that is there (statement 311).
 
     SES cannot be asked about a message: its events, which carry our tag, tell everything.
     """
@@ -41,13 +41,16 @@ class SesEmail:
     tells = False
 
     def __init__(
-        self, settings: AwsSettings, from_address: str, configuration_set: str, mailing: Mailing | None = None
+        self, regions: Sequence[AwsSettings], from_address: str, configuration_set: str, mailing: Mailing | None = None
     ) -> None:
-        """`from_address` is a verified sender; the configuration set publishes the events. Plain e-mail by default."""
+        """`from_address` is a verified sender in each region; the configuration set publishes the events.
+
+        Plain e-mail by default.
+        """
         mailing = mailing or Mailing()
         self.channel, self._write = mailing.channel, mailing.write
-        self.slice_size = self._concurrency = settings.concurrency
-        self._aws = AwsClient("sesv2", settings)
+        self.slice_size = self._concurrency = regions[0].concurrency
+        self._regions = Regions("sesv2", regions)
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
@@ -56,21 +59,21 @@ class SesEmail:
     ) -> AsyncIterator[Handed]:
         """Send an e-mail to each recipient."""
         sender = _sender(work.content.from_title, self._from)
-        return fan_out(recipients, lambda one: self._send(work, one, sender), may_continue, self._concurrency)
 
-    async def _send(self, work: Work, recipient: Recipient, sender: str) -> Handed:
-        try:
-            answer = await self._aws.call(
-                self._aws.client.send_email,
-                FromEmailAddress=sender,
-                Destination={"ToAddresses": [recipient.destination]},
-                Content=_content(work, self._write(work, recipient)),
-                EmailTags=[{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
-                **self._configuration,
-            )
-        except (BotoCoreError, ClientError) as problem:
-            return failed(recipient.number, problem)
-        return Handed(recipient.number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
+        def send(one: Recipient) -> Awaitable[Handed]:
+            arguments = self._arguments(work, one, sender)
+            return self._regions.hand_over(lambda aws: _send(aws, one.number, arguments))
+
+        return fan_out(recipients, send, may_continue, self._concurrency)
+
+    def _arguments(self, work: Work, recipient: Recipient, sender: str) -> dict[str, Any]:
+        return {
+            "FromEmailAddress": sender,
+            "Destination": {"ToAddresses": [recipient.destination]},
+            "Content": _content(work, self._write(work, recipient)),
+            "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
+            **self._configuration,
+        }
 
     async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
         """Answer that SES cannot tell."""
@@ -82,7 +85,15 @@ class SesEmail:
 
     async def close(self) -> None:
         """End the connections."""
-        await self._aws.close()
+        await self._regions.close()
+
+
+async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Handed:
+    try:
+        answer = await aws.call(aws.client.send_email, **arguments)
+    except (BotoCoreError, ClientError) as problem:
+        return failed(number, problem)
+    return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
 
 def tag_value(key: str) -> str:

@@ -1,0 +1,43 @@
+"""E-mail goes by the standby region while SES is away in the usual one, once each (statement 311)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.queue.conftest import Queue, draft, person
+from tests.support.vendors import VendorSimulator
+
+
+@pytest.fixture
+def standby() -> Iterator[VendorSimulator]:
+    started = VendorSimulator.start()
+    yield started
+    started.stop()
+
+
+@pytest.mark.accepts(311)
+async def test_mail_goes_by_the_standby_region_while_the_usual_one_is_away(
+    queue: Queue, vendors: VendorSimulator, standby: VendorSimulator
+) -> None:
+    dispatcher = queue.dispatcher(ses_standby_region="us-west-2", ses_standby_endpoint_url=standby.url)
+    vendors.modes(ses={"mode": "500"})
+    done = await queue.submit(draft(), [person(number) for number in range(1, 41)])
+    await queue.drain(dispatcher)
+    arrived = [each["tags"]["delivery_key"].split("_")[1] for each in standby.arrivals(channel="email")]
+    assert sorted(arrived, key=int) == [str(number) for number in range(1, 41)]
+    assert vendors.counts()["total"] == 0
+    assert await queue.rows("SELECT 1 FROM outcomes WHERE state <> 'handed_off'") == []
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 40, "pending": 40}
+
+
+@pytest.mark.accepts(65, 311)
+async def test_what_may_have_been_taken_is_never_given_to_the_other_region(
+    queue: Queue, vendors: VendorSimulator, standby: VendorSimulator
+) -> None:
+    dispatcher = queue.dispatcher(
+        ses_standby_region="us-west-2", ses_standby_endpoint_url=standby.url, provider_timeout_seconds=0.5
+    )
+    vendors.modes(ses={"mode": "timeout_after_accept", "count": 5})
+    await queue.submit(draft(), [person(number) for number in range(1, 6)])
+    await queue.drain(dispatcher)
+    assert (vendors.counts()["total"], standby.counts()["total"]) == (5, 0)
