@@ -38,6 +38,7 @@ def install(app: Flask) -> None:
         iso=_iso,
         count=words.count,
         number_of=words.plural,
+        lasting=words.lasting,
     )
     app.jinja_env.globals.update(
         words=words, policies=policies, recurring=recurring, zone_words=_zone, asset=_asset, **linking.TEMPLATE_NAMES

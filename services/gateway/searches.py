@@ -1,6 +1,6 @@
 """A search as its address: filters, column rules, sort and page, read strictly and written back into links."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 from urllib.parse import urlencode
@@ -84,6 +84,16 @@ def _sort_column(known: MultiDict[str, str], report: str) -> str:
     return column if column in names else "date"
 
 
+def read_day(arguments: Mapping[str, str], name: str, problems: dict[str, str]) -> str:
+    """Return an ISO date, or an empty text; what cannot be read is noted under its name."""
+    text = arguments.get(name, "").strip()
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        problems[name] = "Enter a date like 2026-11-14."
+        return ""
+
+
 class _Reader:
     """Reads single values, and collects what is wrong with them."""
 
@@ -92,12 +102,7 @@ class _Reader:
         self.problems: dict[str, str] = {}
 
     def day(self, name: str) -> str:
-        text = self.arguments.get(name, "").strip()
-        try:
-            return date.fromisoformat(text).isoformat() if text else ""
-        except ValueError:
-            self.problems[name] = "Enter a date like 2026-11-14."
-            return ""
+        return read_day(self.arguments, name, self.problems)
 
     def clock(self, name: str) -> str:
         text = self.arguments.get(name, "").strip()

@@ -191,6 +191,19 @@ def ago(when: datetime, now: datetime) -> str:
     return f"{minutes // (24 * 60)} days ago"
 
 
+def lasting(seconds: float) -> str:
+    """Return "40 s", "12 min", "3.5 h" or "2.1 days"."""
+    for unit, length, limit in (("s", 1, 59.5), ("min", 60, 3570)):
+        if seconds < limit:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def share(part: int, whole: int) -> str:
+    """Return "12 %", or a dash of nothing."""
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
 def count(number: int) -> str:
     """Return the number with thousands separated."""
     return f"{number:,}"

@@ -3,7 +3,7 @@
 from protos.reports.v1 import reports_pb2 as pb
 from services.kit.auth import Viewer, current_caller, require_viewer
 from services.kit.errors import PermissionDenied
-from services.reports.domain import EVERYTHING, Origin, Referring, Sight
+from services.reports.domain import EVERYTHING, Origin, Referring, Report, Sight
 from services.reports.store.auditing import Actor
 
 REPORTS = "communication_reports"
@@ -32,6 +32,13 @@ def sight_of(viewer: Viewer) -> Sight:
 def attendance_sight(viewer: Viewer) -> Sight:
     """Return what a viewer sees of attendance messages (statement 124)."""
     return sight_of(viewer).for_attendance(viewer.role)
+
+
+def sight_in(report: Report, viewer: Viewer) -> Sight:
+    """Return what a viewer sees in a report."""
+    if report is Report.ATTENDANCE:
+        return attendance_sight(viewer)
+    return sight_of(viewer).for_threats() if report is Report.THREATS else sight_of(viewer)
 
 
 def actor_of(viewer: Viewer) -> Actor:

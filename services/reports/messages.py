@@ -157,3 +157,16 @@ def referral_message(row: Row) -> pb.Referral:
         entry_id=row["entry_id"] or "",
         **{name: row[name] for name in copied},
     )
+
+
+def figures_message(row: Row) -> pb.ThreatFigures:
+    """Return figures of one group of threats."""
+    names = ("threats", "acknowledged", "decided", "released")
+    message = pb.ThreatFigures(school_id=row.get("school_id", ""), **{name: row[name] for name in names})
+    if "category" in row:
+        message.category = types.Category.Value(f"CATEGORY_{row['category'].upper()}")
+    for name, delay in (("acknowledged", message.to_acknowledge), ("decided", message.to_decision)):
+        if row[f"{name}_median"] is not None:
+            delay.median_seconds = max(0.0, float(row[f"{name}_median"]))
+            delay.p90_seconds = max(0.0, float(row[f"{name}_p90"]))
+    return message

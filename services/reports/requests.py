@@ -211,6 +211,14 @@ def _channels(numbers: Sequence[int], problems: _Problems) -> Iterator[str]:
             problems.add(f"/filter/channels/{position}", "This is not a channel.")
 
 
+def read_days(asked: pb.GetThreatFiguresRequest, zone: str) -> tuple[datetime | None, datetime | None]:
+    """Return [since, before) of a request's days; InvalidArgument names each that cannot be read."""
+    problems = _Problems()
+    start, end = _day("/start_date", asked.start_date, problems), _day("/end_date", asked.end_date, problems)
+    problems.refuse("FILTER_INVALID")
+    return day_bounds(start, end, zone)
+
+
 def _read_days(asked: pb.Filter, zone: str, problems: _Problems) -> _Days:
     start = _day("/filter/start_date", asked.start_date, problems)
     end = _day("/filter/end_date", asked.end_date, problems)

@@ -1,7 +1,7 @@
 """ReportsService: proto to action to proto. Checks the viewer's permissions and the form of each request."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,8 +12,8 @@ from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
-from services.reports import messages, requests
-from services.reports.actions import deciding, reading, referring, reviewing, scheduled
+from services.reports import exporting, messages, requests
+from services.reports.actions import deciding, measuring, reading, referring, reviewing, scheduled
 from services.reports.callers import (
     AUDIT,
     FLAGS,
@@ -26,6 +26,7 @@ from services.reports.callers import (
     flagger,
     permitted,
     referrer,
+    sight_in,
     sight_of,
 )
 from services.reports.domain import Order, Origin, Report, Sight
@@ -40,25 +41,7 @@ _ORIGINS = {
     pb.SetFlagRequest.ORIGIN_SYSTEM: Origin.SYSTEM,
 }
 _LONGEST_QUERY = 100
-_EXPORTED = {
-    pb.RecordExportRequest.TABLE_THREATS: Report.THREATS,
-    pb.RecordExportRequest.TABLE_THREAT_RECIPIENTS: Report.THREATS,
-    pb.RecordExportRequest.TABLE_ATTENDANCE: Report.ATTENDANCE,
-    pb.RecordExportRequest.TABLE_ATTENDANCE_RECIPIENTS: Report.ATTENDANCE,
-}
-"""The report that an exported table belongs to; History without an entry here."""
-_SIGHTS: dict[Report, Callable[[Viewer], Sight]] = {
-    Report.HISTORY: sight_of,
-    Report.ATTENDANCE: attendance_sight,
-    Report.THREATS: lambda viewer: sight_of(viewer).for_threats(),
-}
 _Asked = pb.SearchHistoryRequest | pb.SearchAttendanceRequest | pb.SearchThreatsRequest
-_EXPORTS = {
-    pb.RecordExportRequest.TABLE_HISTORY: "history.exported",
-    pb.RecordExportRequest.TABLE_THREATS: "threats.exported",
-    pb.RecordExportRequest.TABLE_SCHEDULED: "scheduled.exported",
-    pb.RecordExportRequest.TABLE_ATTENDANCE: "attendance.exported",
-}
 
 
 class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
@@ -190,6 +173,17 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         decision, is_repeat = await deciding.decide(self._engine, self._clock, sight, actor_of(viewer), wanted)
         return pb.DecideThreatResponse(decision=messages.decision_message(decision), is_repeat=is_repeat)
 
+    async def GetThreatFigures(self, request: pb.GetThreatFiguresRequest, context: Any) -> pb.GetThreatFiguresResponse:
+        """See the proto."""
+        viewer = permitted(THREATS)
+        since, before = requests.read_days(request, self._zone)
+        found = await measuring.figures(self._engine, sight_of(viewer).for_threats(), since, before)
+        return pb.GetThreatFiguresResponse(
+            all=messages.figures_message(found.all),
+            schools=[messages.figures_message(each) for each in found.schools],
+            categories=[messages.figures_message(each) for each in found.categories],
+        )
+
     async def WatchEntries(
         self, request: pb.WatchEntriesRequest, context: Any
     ) -> AsyncIterator[pb.WatchEntriesResponse]:
@@ -251,19 +245,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 
     async def RecordExport(self, request: pb.RecordExportRequest, context: Any) -> pb.RecordExportResponse:
         """See the proto."""
-        report = _EXPORTED.get(request.table, Report.HISTORY)
-        viewer = permitted(THREATS if report is Report.THREATS else REPORTS)
-        if request.table in _EXPORTS:
-            check_all_users(viewer, request.filter)
-            # What the log keeps of a filter is what a search would have taken.
-            requests.read_search(report, request.filter, self._zone)
-            action, detail = _EXPORTS[request.table], detail_of(request.filter)
-            await reading.log(self._engine, self._clock, actor_of(viewer), action, detail)
-        else:
-            entry_id = requests.check_export(request)
-            detail = f"entry={entry_id} state={request.state or 'all'}"
-            sight = _SIGHTS[report](viewer)
-            await reading.log_export(self._engine, self._clock, sight, actor_of(viewer), entry_id, detail)
+        await exporting.log(self._engine, self._clock, request, self._zone)
         return pb.RecordExportResponse()
 
     async def ListAudit(self, request: pb.ListAuditRequest, context: Any) -> pb.ListAuditResponse:
@@ -284,7 +266,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 def _listed(viewer: Viewer, *, is_attendance: bool) -> tuple[Report, Sight]:
     """Return the report whose rows are asked for, and what the viewer sees of it."""
     report = Report.ATTENDANCE if is_attendance else Report.HISTORY
-    return report, _SIGHTS[report](viewer)
+    return report, sight_in(report, viewer)
 
 
 def _rows(found: list[dict[str, Any]], report: Report, viewer: Viewer | None) -> list[pb.EntryRow]:

@@ -8,10 +8,10 @@ from services.gateway import models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import open_alerts
-from services.gateway.routes import audit, referrals, threats
+from services.gateway.routes import audit, figures, referrals, threats
 from services.gateway.routes.api import answers, as_json, blueprint, read_body, spec
 from services.gateway.state import gateway, person
-from services.kit.errors import Unavailable
+from services.kit.errors import InvalidArgument, Unavailable
 from services.kit.rpc_errors import translated
 
 __all__ = ["blueprint"]
@@ -27,6 +27,18 @@ def set_flag(message_id: str) -> Response:
     wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
     with translated():
         return as_json(gateway().clients.reports.SetFlag(wanted))
+
+
+@blueprint.get("/v1/threats/figures")
+@requires(Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["threats"])
+def threat_figures() -> Response:
+    """How soon threats are acknowledged and decided, and how many were released; `start` and `end` are days."""
+    asked = figures.read_period()
+    if asked.problems:
+        violations = [(f"/{name}", text) for name, text in asked.problems.items()]
+        raise InvalidArgument("FILTER_INVALID", "Some dates cannot be read.", violations=violations)
+    return as_json(figures.find(asked))
 
 
 @blueprint.get("/v1/threats/<uuid:message_id>")

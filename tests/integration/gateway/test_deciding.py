@@ -107,3 +107,18 @@ def test_undecided_threats_are_counted_and_found(stack: Stack, danger: queue.Mes
     assert link
     found = browser.get(html.unescape(link[1])).get_data(as_text=True)
     assert f"/reports/threats/{danger.message_id}" in found
+
+
+@pytest.mark.accepts(316)
+def test_figures_are_shown_to_holders_of_threat_alerts(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    body = {"decision": "release", "reason": "A line of a play."}
+    assert browser.send_json("POST", f"/api/v1/threats/{danger.message_id}/decide", body).status_code == 200
+    page = browser.get("/reports/threats/figures").get_data(as_text=True)
+    assert "By school" in page
+    assert "Lincoln High" in page
+    found = browser.get("/api/v1/threats/figures?start=2026-01-01").get_json()
+    assert int(found["all"]["released"]) >= 1
+    assert "Enter a date" in browser.get("/reports/threats/figures?start=soon").get_data(as_text=True)
+    assert browser.get("/api/v1/threats/figures?start=soon").status_code == 400
+    assert stack.browser("tea").get("/reports/threats/figures").status_code == 403

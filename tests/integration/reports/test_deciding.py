@@ -13,6 +13,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.ids import new_id
+from services.reports.tables import decisions, threats
 from tests.integration.reports.conftest import (
     NOON,
     NORTH,
@@ -200,3 +201,38 @@ async def test_the_database_keeps_decisions_as_they_are(reports: Reports, statem
     async with reports.engine.connect() as connection:
         with pytest.raises(sa.exc.IntegrityError):
             await connection.execute(sa.text(statement))
+
+
+@pytest.mark.accepts(316)
+async def test_figures_tell_how_soon_and_how_many_were_none_by_school_and_label(reports: Reports) -> None:
+    officer, lee = person("Otto", "threat_alerts"), person("Lee", "threat_alerts", schools=[NORTH])
+    dangers = [threat(NORTH), threat(NORTH), threat(NORTH), threat(SOUTH)]
+    told = [withheld(each) for each in dangers]
+    told[0][1].verdict.scores.add(category=types.CATEGORY_VIOLENCE, score=0.9, holds=True)
+    told[1][1].verdict.scores.add(category=types.CATEGORY_INSULT, score=0.5, watches=True)
+    await reports.hear(*told, withheld(threat(NORTH), is_imported=True))
+    made = [(0, RELEASED, 60), (1, KEPT, 120), (3, RELEASED, 600)]
+    for number, decision, _ in made:
+        await decide(reports, officer, dangers[number], decision=decision)
+    # Decisions cannot be changed, so that the moment of withholding is moved before them.
+    async with reports.engine.begin() as connection:
+        for number, _, seconds in made:
+            message_id = dangers[number].message_id
+            first = sa.select(decisions.c.decided_at).where(decisions.c.message_id == message_id).scalar_subquery()
+            change = sa.update(threats).where(threats.c.message_id == message_id)
+            await connection.execute(change.values(withheld_at=first - timedelta(seconds=seconds)))
+    answer = await reports.ask(officer, "GetThreatFigures", pb.GetThreatFiguresRequest())
+    assert (answer.all.threats, answer.all.acknowledged, answer.all.decided, answer.all.released) == (4, 3, 3, 2)
+    assert (answer.all.to_decision.median_seconds, answer.all.to_decision.p90_seconds) == (120, 504)
+    assert [(each.school_id, each.threats, each.released) for each in answer.schools] == [(NORTH, 3, 1), (SOUTH, 1, 1)]
+    labels = [(each.category, each.threats, each.decided) for each in answer.categories]
+    assert labels == [(types.CATEGORY_THREAT, 4, 3), (types.CATEGORY_VIOLENCE, 1, 1)]
+    near = await reports.ask(lee, "GetThreatFigures", pb.GetThreatFiguresRequest())
+    assert (near.all.threats, near.all.to_acknowledge.median_seconds, len(near.schools)) == (3, 90, 1)
+    days = pb.GetThreatFiguresRequest(start_date="2999-01-01")
+    none = await reports.ask(officer, "GetThreatFigures", days)
+    assert (none.all.threats, none.all.HasField("to_decision"), len(none.schools)) == (0, False, 0)
+    with pytest.raises(PermissionDenied):
+        await reports.ask(SECRETARY, "GetThreatFigures", pb.GetThreatFiguresRequest())
+    with pytest.raises(InvalidArgument):
+        await reports.ask(officer, "GetThreatFigures", pb.GetThreatFiguresRequest(end_date="11/11/2026"))

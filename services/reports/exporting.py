@@ -1,0 +1,48 @@
+"""Which tables can be exported, by whom, and what the audit log keeps of it: names and ids, never typed words."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.reports.v1 import reports_pb2 as pb
+from services.kit.clock import Clock
+from services.reports import requests
+from services.reports.actions import reading
+from services.reports.callers import (
+    REPORTS,
+    THREATS,
+    actor_of,
+    check_all_users,
+    detail_of,
+    permitted,
+    sight_in,
+)
+from services.reports.domain import Report
+
+_Request = pb.RecordExportRequest
+_REPORTS = {
+    _Request.TABLE_THREATS: Report.THREATS,
+    _Request.TABLE_THREAT_RECIPIENTS: Report.THREATS,
+    _Request.TABLE_ATTENDANCE: Report.ATTENDANCE,
+    _Request.TABLE_ATTENDANCE_RECIPIENTS: Report.ATTENDANCE,
+}
+"""The report that an exported table belongs to; History without an entry here."""
+_ACTIONS = {
+    _Request.TABLE_HISTORY: "history.exported",
+    _Request.TABLE_THREATS: "threats.exported",
+    _Request.TABLE_SCHEDULED: "scheduled.exported",
+    _Request.TABLE_ATTENDANCE: "attendance.exported",
+}
+
+
+async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, zone: str) -> None:
+    """Log that the viewer exports a table. PermissionDenied and InvalidArgument as its search would answer."""
+    report = _REPORTS.get(asked.table, Report.HISTORY)
+    viewer = permitted(THREATS if report is Report.THREATS else REPORTS)
+    if asked.table in _ACTIONS:
+        check_all_users(viewer, asked.filter)
+        # What the log keeps of a filter is what a search would have taken.
+        requests.read_search(report, asked.filter, zone)
+        await reading.log(engine, clock, actor_of(viewer), _ACTIONS[asked.table], detail_of(asked.filter))
+        return
+    entry_id = requests.check_export(asked)
+    detail = f"entry={entry_id} state={asked.state or 'all'}"
+    await reading.log_export(engine, clock, sight_in(report, viewer), actor_of(viewer), entry_id, detail)
