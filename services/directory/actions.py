@@ -13,6 +13,8 @@ from services.directory.roster import PersonRow, Roster, read_roster
 from services.directory.store import audience, people, roster, settings
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
+from services.kit.auth import Caller
+from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 
@@ -118,8 +120,10 @@ async def set_quiet_hours(
     return school
 
 
-async def update_profile(engine: AsyncEngine, request: pb.UpdateProfileRequest) -> pb.Profile:
-    """Replace a profile's permissions and tell the others.
+async def update_profile(
+    engine: AsyncEngine, clock: Clock, caller: Caller, request: pb.UpdateProfileRequest
+) -> pb.Profile:
+    """Replace a profile's permissions and tell the others who changed what.
 
     NotFound, Aborted when the editor saw another version, and the errors of check_permissions.
     """
@@ -131,7 +135,10 @@ async def update_profile(engine: AsyncEngine, request: pb.UpdateProfileRequest) 
             raise Aborted("PROFILE_CHANGED", "Somebody else changed this profile meanwhile. Read it again.")
         wanted = check_permissions(Role(row["role"]), list(request.permissions))
         profile = messages.profile_message(await settings.set_permissions(connection, request.profile_id, wanted))
-        await events.tell_profile(connection, profile)
+        by = caller.viewer
+        by_id, by_name = (by.person_id, by.name) if by else (caller.subject, caller.subject)
+        change = events.Change(by_id, by_name, clock(), row["permissions"])
+        await events.tell_profile(connection, profile, change)
     return profile
 
 

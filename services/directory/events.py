@@ -1,6 +1,8 @@
 """What directory tells the others: the state after a change, with its version."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +27,24 @@ async def tell_people(connection: AsyncConnection, people: Sequence[pb.Person]) 
     await add_events(connection, [(PERSON_CHANGED, events.PeopleChanged(people=chunk)) for chunk in chunks])
 
 
-async def tell_profile(connection: AsyncConnection, profile: pb.Profile) -> None:
-    """Tell that a profile changed."""
-    await add_events(connection, [(PROFILE_CHANGED, events.ProfileChanged(profile=profile))])
+@dataclass(frozen=True)
+class Change:
+    """Who changed a profile's permissions, when, and what became of them."""
+
+    by_id: str
+    by_name: str
+    at: datetime
+    before: Sequence[str]
+
+
+async def tell_profile(connection: AsyncConnection, profile: pb.Profile, change: Change) -> None:
+    """Tell that a profile changed, and who changed what: the audit log is reports' (statement 309)."""
+    event = events.ProfileChanged(
+        profile=profile,
+        changed_by_id=change.by_id,
+        changed_by_name=change.by_name,
+        added=sorted(set(profile.permissions) - set(change.before)),
+        removed=sorted(set(change.before) - set(profile.permissions)),
+    )
+    event.changed_at.FromDatetime(change.at)
+    await add_events(connection, [(PROFILE_CHANGED, event)])

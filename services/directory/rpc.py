@@ -16,6 +16,7 @@ from services.directory import actions, messages
 from services.directory.domain import AudienceQuery, Role
 from services.directory.store import people, settings
 from services.kit.auth import current_caller
+from services.kit.clock import Clock, utc_now
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied
 
@@ -94,9 +95,9 @@ def _hours(begins: str, ends: str) -> tuple[time, time] | None:
 class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     """Answers DirectoryService from one database."""
 
-    def __init__(self, engine: AsyncEngine, time_zone: str) -> None:
+    def __init__(self, engine: AsyncEngine, time_zone: str, clock: Clock = utc_now) -> None:
         """time_zone is the district's, for schools whose roster names none."""
-        self._engine, self._time_zone = engine, time_zone
+        self._engine, self._time_zone, self._clock = engine, time_zone, clock
 
     async def GetViewer(self, request: pb.GetViewerRequest, context: Any) -> pb.GetViewerResponse:
         """See the proto."""
@@ -173,7 +174,8 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_profiles")
         _check_ids("profile_id", [request.profile_id], 1)
-        return pb.UpdateProfileResponse(profile=await actions.update_profile(self._engine, request))
+        profile = await actions.update_profile(self._engine, self._clock, current_caller(), request)
+        return pb.UpdateProfileResponse(profile=profile)
 
     async def ListModules(self, request: pb.ListModulesRequest, context: Any) -> pb.ListModulesResponse:
         """See the proto."""

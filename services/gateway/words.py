@@ -130,6 +130,7 @@ ACTIONS = {
     "threat.kept": "Kept the message withheld",
     "threat.released": "Released the message",
     "referral.added": "Added a referral",
+    "profile.changed": "Changed a profile's permissions",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

@@ -109,7 +109,7 @@ async def raise_alerts(
         now = clock()
         link = link_to(place.portal_url, message_id)
         words = alert_words(link) if to_tell.occasion is Occasion.ALERT else warning_words(link)
-        await _submit_later(connection, message_id, to_tell, words, now)
+        await submit_later(connection, message_id, to_tell, words, now)
         if acknowledged:
             await _follow_up(connection, acknowledged, place, now)
     metrics.alerts_raised.add(len(person_ids))
@@ -119,7 +119,7 @@ async def raise_alerts(
         _log.error("nobody_to_tell_of_threat", message_id=message_id)
 
 
-async def _submit_later(
+async def submit_later(
     connection: AsyncConnection, message_id: str, to_tell: ToTell, words: Telling, now: datetime
 ) -> None:
     """Write whom to tell by e-mail and push, for the loop that hands it to queue."""
@@ -172,7 +172,7 @@ async def _follow_up(connection: AsyncConnection, acknowledged: Mapping[str, Any
     words = follow_up_words(
         link_to(place.portal_url, message_id), acknowledged["name"], acknowledged["acknowledged_at"], place.time_zone
     )
-    await _submit_later(connection, message_id, ToTell(Occasion.FOLLOW_UP, people), words, now)
+    await submit_later(connection, message_id, ToTell(Occasion.FOLLOW_UP, people), words, now)
 
 
 async def submit_one(engine: AsyncEngine, clock: Clock, to: Queue) -> bool:

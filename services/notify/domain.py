@@ -30,6 +30,8 @@ class Occasion(StrEnum):
     FOLLOW_UP = "follow_up"
     WARNING = "warning"
     """To administrators: nobody holds Threat Alerts (statement 186)."""
+    REFERRAL = "referral"
+    """To those who follow up a referral."""
 
 
 class Way(StrEnum):
@@ -80,6 +82,13 @@ def warning_words(link: str) -> Telling:
     what = f"{TITLE}, and nobody is set to be told"
     body = "A message was withheld because it may be a threat. No profile that somebody has includes Threat Alerts."
     return Telling(what, _lines(body, link), _push(f"{what}.", link))
+
+
+def referral_words(portal_url: str, referral_id: str, added_by: str) -> Telling:
+    """Return what those are told who follow up a referral: by whom it was added, and no name of a student."""
+    link = f"{portal_url.rstrip('/')}/referrals/{referral_id}" if portal_url else ""
+    what = f"{added_by} added a referral and named you to follow it up."
+    return Telling("A referral for you to follow up", _lines(what, link), _push(what, link))
 
 
 def follow_up_words(link: str, acknowledged_by: str, at: datetime, zone: str) -> Telling:

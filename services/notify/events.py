@@ -10,16 +10,20 @@ from protos.events.v1 import queue_pb2 as queue
 from protos.events.v1 import reports_pb2 as reports
 from services.kit.clock import Clock
 from services.kit.consumer import Event, Subscribing
-from services.notify import actions
+from services.notify import actions, notices
 from services.notify.clients import Directory
+from services.notify.domain import Occasion, referral_words
 
 THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
 PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
 REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",), workers=2)
 
 
+REFERRALS = Subscribing("reports", "notify-referrals", ("reports.referral.added.v1",), workers=1)
+
+
 class Events:
-    """Handlers of the three consumers."""
+    """Handlers of the consumers."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock, directory: Directory, place: actions.Place) -> None:
         """Take what the handlers work with."""
@@ -49,6 +53,16 @@ class Events:
             }
             source = actions.Source(REVIEWS.durable, event.event_id)
             await actions.take_acknowledgement(self._engine, self._clock, source, acknowledged, self._place)
+
+    async def referred(self, delivered: Sequence[Event]) -> None:
+        """Tell those who follow up a referral that it is there."""
+        for each in delivered:
+            event = reports.ReferralAdded.FromString(each.payload)
+            people = await notices.find_followers(self._directory, event.told_ids)
+            words = referral_words(self._place.portal_url, event.referral_id, event.added_by_name)
+            notice = notices.Notice(event.referral_id, Occasion.REFERRAL, words)
+            source = actions.Source(REFERRALS.durable, event.event_id)
+            await notices.tell(self._engine, self._clock(), source, people, notice)
 
     async def progressed(self, delivered: Sequence[Event]) -> None:
         """Note which alerts moved. A version says whether a repeated event is news, so none needs remembering."""

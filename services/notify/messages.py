@@ -13,6 +13,10 @@ Row = dict[str, Any]
 WAYS = {types.CHANNEL_EMAIL: Way.EMAIL, types.CHANNEL_PUSH: Way.PUSH}
 """The way that each channel of a submission is."""
 _SENDER = "Threat alerts"
+_OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING}
+_LANES = {Occasion.REFERRAL: types.LANE_NORMAL}
+"""A referral waits until quiet hours end; all else is urgent."""
+_AUDIENCES = {Occasion.REFERRAL: "Who follows up a referral"}
 
 
 def alert_message(row: Row) -> pb.Alert:
@@ -54,11 +58,11 @@ def header(message_id: str, occasion: Occasion, telling: Telling) -> queue.Messa
             queue.ChannelContent(channel=types.CHANNEL_PUSH, text=telling.push),
         ],
         source=types.SOURCE_DISTRICT,
-        lane=types.LANE_ALERT,
+        lane=_LANES.get(occasion, types.LANE_ALERT),
         kind=types.MESSAGE_KIND_ALERT,
-        audience_summary="Holders of Threat Alerts",
+        audience_summary=_AUDIENCES.get(occasion, "Holders of Threat Alerts"),
         language="en",
-        alert_message_id=message_id,
+        alert_message_id=message_id if occasion in _OF_THREATS else "",
         from_title=_SENDER,
     )
 

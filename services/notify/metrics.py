@@ -16,6 +16,6 @@ submission_delay = _meter.create_histogram(
     "lantern.notify.submission.delay", "s", "From the decision to tell people to queue's taking it."
 )
 nobody_told = _meter.create_counter(
-    "lantern.notify.nobody", "{threat}", "Threats that nobody could be told of: no holder, no administrator."
+    "lantern.notify.nobody", "{threat}", "What nobody could be told of: no holder, no administrator."
 )
 watchers = _meter.create_up_down_counter("lantern.notify.watchers", "{stream}", "Open streams of alerts.")

@@ -40,10 +40,11 @@ acknowledgements = sa.Table(
     sa.Column("name", _text, nullable=False),
     sa.Column("acknowledged_at", _at, nullable=False),
 )
+# In the tables below message_id is what somebody is told about: a threat, a referral, or an event.
 submissions = sa.Table(
     "submissions",
     metadata,
-    sa.Column("message_id", _id, sa.ForeignKey("threats.message_id"), primary_key=True),
+    sa.Column("message_id", _id, primary_key=True),
     sa.Column("occasion", _text, primary_key=True),
     sa.Column("header", sa.LargeBinary, nullable=False),
     sa.Column("recipients", sa.LargeBinary, nullable=False),
@@ -67,7 +68,7 @@ entries = sa.Table(
 told = sa.Table(
     "told",
     metadata,
-    sa.Column("message_id", _id, sa.ForeignKey("threats.message_id"), primary_key=True),
+    sa.Column("message_id", _id, primary_key=True),
     sa.Column("occasion", _text, primary_key=True),
     sa.Column("person_id", _text, primary_key=True),
     sa.Column("way", _text, primary_key=True),

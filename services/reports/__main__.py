@@ -13,7 +13,7 @@ from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.reports.config import Config
-from services.reports.events import QUEUE, QueueEvents
+from services.reports.events import DIRECTORY, QUEUE, DirectoryEvents, QueueEvents
 from services.reports.rpc import ReportsServicer
 from services.reports.store.intake import CHANNEL
 
@@ -36,6 +36,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("listener", listener.run())
     life.consume(Consumer(bus, QUEUE, QueueEvents(engine).handle))
+    life.consume(Consumer(bus, DIRECTORY, DirectoryEvents(engine).handle))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

@@ -11,6 +11,7 @@ from services.kit.ids import new_id
 from services.reports.actions.reading import HISTORY_SHOWN
 from services.reports.actions.reviewing import locked, tell
 from services.reports.domain import NewReferral, Origin, Page, Referring, check_referral, page_of
+from services.reports.events import tell_referral
 from services.reports.metrics import reviews
 from services.reports.store import auditing, referrals, review
 from services.reports.store.auditing import Actor
@@ -54,6 +55,7 @@ async def add(
         await referrals.insert(connection, row)
         await auditing.record(connection, now, actor, "referral.added", wanted.message_id, referral_id)
         await tell(connection, wanted.message_id, standing)
+        await tell_referral(connection, row)
         added = await _known(connection, seen, referral_id)
     reviews.add(1, {"action": "referral.added"})
     return added, False

@@ -1,12 +1,13 @@
 """The directory on a real database: import, visibility, audiences, profiles."""
 
-from datetime import time
+from datetime import UTC, datetime, time
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
+from protos.events.v1 import directory_pb2 as events
 from services.directory import actions
 from services.directory.domain import AudienceQuery, Role
 from services.directory.rpc import DirectoryServicer
@@ -16,6 +17,8 @@ from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from tests.integration.directory.roster_files import ORGS, USERS, roster
+
+NOON = datetime(2026, 11, 10, 17, 0, tzinfo=UTC)
 
 ZONE = "America/New_York"
 
@@ -169,13 +172,18 @@ async def test_a_viewer_finds_only_holders_in_reach_of_their_schools(
     assert [each.name for each in answer.holders] == found
 
 
+async def change(engine: AsyncEngine, request: pb.UpdateProfileRequest, by: Caller | None = None) -> pb.Profile:
+    """Change a profile, at noon, as an operator unless somebody else is named."""
+    return await actions.update_profile(engine, lambda: NOON, by or Caller("operator", frozenset(), None), request)
+
+
 @pytest.mark.accepts(3)
 async def test_a_teacher_profile_refuses_admin_switches(imported: AsyncEngine) -> None:
     async with transaction(imported) as connection:
         teacher = next(each for each in await settings.all_profiles(connection) if each["role"] == "teacher")
     request = pb.UpdateProfileRequest(profile_id=teacher["profile_id"], permissions=["threat_alerts"], version=1)
     with pytest.raises(FailedPrecondition):
-        await actions.update_profile(imported, request)
+        await change(imported, request)
     with pytest.raises(sa.exc.IntegrityError, match="permissions_fit_role"):
         async with transaction(imported) as connection:
             await settings.set_permissions(connection, teacher["profile_id"], ["threat_alerts"])
@@ -189,10 +197,30 @@ async def test_a_changed_profile_shows_in_the_next_answer(imported: AsyncEngine)
     request = pb.UpdateProfileRequest(
         profile_id=viewer.person.profile_id, permissions=["flag_messages", "view_all_users"], version=1
     )
-    await actions.update_profile(imported, request)
+    await change(imported, request)
     assert list((await actions.get_viewer(imported, known["cou"])).permissions) == ["flag_messages", "view_all_users"]
     with pytest.raises(Aborted):
-        await actions.update_profile(imported, request)
+        await change(imported, request)
+
+
+@pytest.mark.accepts(309)
+async def test_a_changed_profile_tells_who_changed_which_permissions(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    profile_id = (await actions.get_viewer(imported, known["cou"])).person.profile_id
+    request = pb.UpdateProfileRequest(profile_id=profile_id, permissions=["flag_messages", "view_audit"], version=1)
+    vera = Viewer("v1", "Vera", "admin", frozenset(), frozenset(), all_users=True)
+    await change(imported, request, Caller("v", frozenset(), vera))
+    request.permissions.append("threat_alerts")
+    request.version = 2
+    await change(imported, request)
+    async with transaction(imported) as connection:
+        wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "directory.profile.changed.v1")
+        told = [events.ProfileChanged.FromString(each) for each in (await connection.execute(wanted)).scalars()]
+    assert [(each.changed_by_id, each.changed_by_name, list(each.added), list(each.removed)) for each in told] == [
+        ("v1", "Vera", ["flag_messages", "view_audit"], ["threat_alerts"]),
+        ("operator", "operator", ["threat_alerts"], []),
+    ]
+    assert [(each.profile.version, each.changed_at.ToDatetime(UTC)) for each in told] == [(2, NOON), (3, NOON)]
 
 
 @pytest.mark.accepts(235)

@@ -81,6 +81,7 @@ class Notify:
             queue_events.MessageWithheld: self.events.withheld,
             queue_events.EntryProgressed: self.events.progressed,
             reports_events.ReviewChanged: self.events.reviewed,
+            reports_events.ReferralAdded: self.events.referred,
         }[type(event)]
         await handler([Event("", event.event_id, event.SerializeToString(), 1)])
 

@@ -175,7 +175,8 @@ class Reports:
     async def reviews(self) -> list[events.ReviewChanged]:
         """What reports told the others of its reviews."""
         async with transaction(self.engine) as connection:
-            payloads = (await connection.execute(sa.select(outbox.c.payload).order_by(outbox.c.id))).scalars()
+            told = sa.select(outbox.c.payload).where(outbox.c.subject == "reports.review.changed.v1")
+            payloads = (await connection.execute(told.order_by(outbox.c.id))).scalars()
             return [events.ReviewChanged.FromString(each) for each in payloads]
 
 

@@ -3,13 +3,16 @@
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 
 from protos.events.v1 import queue_pb2 as queue
+from protos.events.v1 import reports_pb2 as events
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.ids import new_id
+from services.reports.tables import outbox
 from tests.integration.reports.conftest import (
     NORTH,
     SOUTH,
@@ -238,3 +241,24 @@ async def test_from_is_the_schools_title_for_staff_of_an_excluded_school_and_a_s
     await reports.hear(withheld(danger), submitted(theirs))
     assert [getattr(row, "from") for row in (await reports.threats(ida)).rows] == ["Sam Student"]
     assert sorted(getattr(row, "from") for row in (await reports.history(ida)).rows) == ["Ridge High", "Sam Student"]
+
+
+@pytest.mark.accepts(111, 112)
+async def test_whoever_follows_up_a_referral_is_told_and_no_students_name_leaves(reports: Reports) -> None:
+    ida, alone = person("Ida", *PRINCIPAL), from_student()
+    sent = from_student()
+    await reports.hear(submitted(sent), submitted(alone))
+    for each in (sent, alone):
+        await flag(reports, ida, each, Origin.ORIGIN_ADMIN, is_set=True)
+    added = await refer(reports, ida, sent)
+    await refer(reports, ida, sent)
+    mine = pb.AddReferralRequest(message_id=alone.message_id, reason=pb.REFERRAL_REASON_OTHER)
+    mine.told.add(person_id=ida.person_id, name="Ida")
+    await reports.ask(ida, "AddReferral", mine)
+    wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "reports.referral.added.v1")
+    async with reports.engine.connect() as connection:
+        (payload,) = (await connection.execute(wanted)).scalars()
+    told = events.ReferralAdded.FromString(payload)
+    assert (told.referral_id, told.added_by_name) == (added.referral.referral_id, "Ida")
+    assert list(told.told_ids) == [added.referral.told[0].person_id]
+    assert b"Sam Student" not in payload

@@ -1,16 +1,22 @@
 """Flags, acknowledgements and the audit log (sections I, O and P)."""
 
 import asyncio
+from datetime import UTC
 
 import pytest
 import sqlalchemy as sa
 
+from protos.events.v1 import directory_pb2 as directory
 from protos.events.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
+from services.kit.handling import Event
+from services.kit.ids import new_id
+from services.reports.events import DirectoryEvents
 from tests.integration.reports.conftest import (
+    NOON,
     NORTH,
     SOUTH,
     Reports,
@@ -188,3 +194,21 @@ async def test_the_database_keeps_the_audit_log_as_it_is(reports: Reports, state
     async with reports.engine.connect() as connection:
         with pytest.raises(sa.exc.IntegrityError, match="append-only"):
             await connection.execute(sa.text(statement))
+
+
+@pytest.mark.accepts(309)
+async def test_changes_of_permissions_are_recorded_once_and_shown_to_who_sees_the_district(reports: Reports) -> None:
+    told = directory.ProfileChanged(event_id=new_id(), changed_by_id="ada", changed_by_name="Ada North")
+    told.profile.name = "Counsellor"
+    told.added.extend(["threat_alerts", "view_audit"])
+    told.removed.append("flag_messages")
+    told.changed_at.FromDatetime(NOON)
+    renamed = directory.ProfileChanged(event_id=new_id(), changed_by_id="ada", changed_by_name="Ada North")
+    events = [Event("", each.event_id, each.SerializeToString(), 1) for each in (told, told, renamed)]
+    for _ in range(2):
+        await DirectoryEvents(reports.engine).handle(events)
+    officer, principal = person("Otto", "view_audit"), person("Ida", "view_audit", schools=[NORTH])
+    (record,) = (await reports.ask(officer, "ListAudit", pb.ListAuditRequest(action="profile.changed"))).records
+    assert (record.actor_id, record.actor_name, record.at.ToDatetime(UTC)) == ("ada", "Ada North", NOON)
+    assert record.detail == "profile=Counsellor added=threat_alerts added=view_audit removed=flag_messages"
+    assert not (await reports.ask(principal, "ListAudit", pb.ListAuditRequest())).records
