@@ -30,7 +30,7 @@ EVERYONE = frozenset({"queue.inbox", "directory.read"})
 SCOPES: dict[str, frozenset[str]] = {
     Permission.COMMUNICATION_REPORTS: frozenset({"reports.read", "reports.export", "queue.read", "queue.recordings"}),
     Permission.VIEW_ALL_USERS: frozenset(),
-    Permission.FLAG_MESSAGES: frozenset({"reports.review"}),
+    Permission.FLAG_MESSAGES: frozenset({"reports.review", "reports.export"}),
     Permission.THREAT_ALERTS: frozenset(
         {"reports.threats", "reports.export", "reports.review", "queue.read", "notify.read"}
     ),
@@ -40,7 +40,7 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.SEND_AS_DISTRICT: frozenset(),
     Permission.MANAGE_PROFILES: frozenset({"directory.write"}),
     Permission.MANAGE_DIRECTORY: frozenset({"directory.write", "queue.contacts"}),
-    Permission.VIEW_AUDIT: frozenset({"reports.audit"}),
+    Permission.VIEW_AUDIT: frozenset({"reports.audit", "reports.export"}),
     Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write", "queue.rescreen"}),
 }
 

@@ -91,6 +91,22 @@ _DELIVERY = (
     Column("error", "Error"),
 )
 _EXPIRATION = Column("expiration", "Expiration", "date")
+AUDIT = [
+    Column("date", "Date", "date"),
+    Column("who", "Who"),
+    Column("what", "What"),
+    Column("message", "Message"),
+    Column("detail", "Detail"),
+]
+REFERRALS = [
+    Column("date", "Date", "date"),
+    Column("student", "Student"),
+    Column("school", "School"),
+    Column("why", "Why"),
+    Column("told", "Followed up by"),
+    Column("added_by", "Added by"),
+]
+"""Columns of workbooks whose tables always show every column."""
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
     "attendance": _ATTENDANCE,

@@ -134,6 +134,37 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
     return values[key]
 
 
+def audit_value(row: reports.AuditRecord, key: str) -> str:
+    """Return what a cell of the audit log says."""
+    when = words.moment(row.at)
+    values = {
+        "date": words.full_date(when, gateway().zone) if when else "",
+        "who": row.actor_name or "Lantern",
+        "what": words.ACTIONS.get(row.action, row.action),
+        "message": row.message_id,
+        "detail": row.detail,
+    }
+    return values[key]
+
+
+def referral_value(titles: Mapping[str, str]) -> Value:
+    """Return what reads the cells of referrals, given the schools' titles by their id."""
+
+    def value(row: reports.Referral, key: str) -> str:
+        when = words.moment(row.created_at)
+        values = {
+            "date": words.full_date(when, gateway().zone) if when else "",
+            "student": row.student_name,
+            "school": titles.get(row.school_id, ""),
+            "why": words.REFERRAL_REASONS[row.reason].label if row.reason in words.REFERRAL_REASONS else "",
+            "told": ", ".join(each.name for each in row.told),
+            "added_by": row.created_by.name,
+        }
+        return values[key]
+
+    return value
+
+
 def schedule_value(row: reports.ScheduleRow, key: str) -> str:
     """Return what a cell of Scheduled Messages says."""
     next_at = words.moment(row.next_at)

@@ -124,6 +124,8 @@ ACTIONS = {
     "history.exported": "Exported Communication History",
     "scheduled.exported": "Exported Scheduled Messages",
     "recipients.exported": "Exported recipients",
+    "audit.exported": "Exported the audit log",
+    "referrals.exported": "Exported referrals",
     "flag.set": "Flagged",
     "flag.cleared": "Cleared the flag",
     "threat.acknowledged": "Acknowledged",

@@ -7,15 +7,18 @@ from services.kit.clock import Clock
 from services.reports import requests
 from services.reports.actions import reading
 from services.reports.callers import (
+    AUDIT,
     REPORTS,
     THREATS,
     actor_of,
     check_all_users,
     detail_of,
     permitted,
+    referrer,
     sight_in,
 )
 from services.reports.domain import Report
+from services.reports.store.auditing import Actor
 
 _Request = pb.RecordExportRequest
 _REPORTS = {
@@ -35,6 +38,9 @@ _ACTIONS = {
 
 async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, zone: str) -> None:
     """Log that the viewer exports a table. PermissionDenied and InvalidArgument as its search would answer."""
+    if asked.table in (_Request.TABLE_AUDIT, _Request.TABLE_REFERRALS):
+        await reading.log(engine, clock, *_plain(asked))
+        return
     report = _REPORTS.get(asked.table, Report.HISTORY)
     viewer = permitted(THREATS if report is Report.THREATS else REPORTS)
     if asked.table in _ACTIONS:
@@ -46,3 +52,13 @@ async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, 
     entry_id = requests.check_export(asked)
     detail = f"entry={entry_id} state={asked.state or 'all'}"
     await reading.log_export(engine, clock, sight_in(report, viewer), actor_of(viewer), entry_id, detail)
+
+
+def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
+    """Return who exports a table that has no report's filters, the action and its detail."""
+    if asked.table == _Request.TABLE_REFERRALS:
+        return referrer()[1], "referrals.exported", ""
+    action = requests.check_text("state", asked.state, 50)
+    messages = [requests.check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
+    parts = [f"action={action}"] if action else []
+    return actor_of(permitted(AUDIT)), "audit.exported", " ".join([*parts, *(f"message={each}" for each in messages)])

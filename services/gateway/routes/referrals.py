@@ -3,12 +3,16 @@
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
+from flask import Response as FlaskResponse
 from werkzeug.wrappers import Response
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
+from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.columns import REFERRALS
 from services.gateway.pages import safe_return, schools
 from services.gateway.routes.entries import get_entry
 from services.gateway.routes.inbox import page_request
@@ -23,10 +27,10 @@ _REFERRERS = (Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
 _REASONS = {choice.value: reason for reason, choice in REFERRAL_REASONS.items()}
 
 
-def listed(is_mine: bool) -> reports.ListReferralsResponse:
+def listed(is_mine: bool, page: types.PageRequest | None = None) -> reports.ListReferralsResponse:
     """Return a page of referrals, newest first."""
     with translated():
-        wanted = reports.ListReferralsRequest(page=page_request(), is_mine=is_mine)
+        wanted = reports.ListReferralsRequest(page=page or page_request(), is_mine=is_mine)
         answer: reports.ListReferralsResponse = gateway().clients.reports.ListReferrals(wanted)
     return answer
 
@@ -83,6 +87,21 @@ def show() -> str:
     is_mine = request.args.get("mine") == "1"
     titles = {each.school_id: each.title for each in schools()}
     return render_template("referrals.html", answer=listed(is_mine), is_mine=is_mine, titles=titles)
+
+
+@blueprint.get(f"{PATH}/excel")
+@requires(*_REFERRERS)
+def excel() -> FlaskResponse:
+    """Send every referral of the list as a workbook, without notes (statements 213, 214)."""
+    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_REFERRALS))
+    is_mine = request.args.get("mine") == "1"
+
+    def page(number: int) -> tuple[list[reports.Referral], int]:
+        answer = listed(is_mine, types.PageRequest(number=number, size=exports.PAGE))
+        return list(answer.referrals), answer.page.total_pages
+
+    titles = {each.school_id: each.title for each in schools()}
+    return exports.workbook("referrals", REFERRALS, page, exports.referral_value(titles))
 
 
 @blueprint.get(f"{PATH}/add")

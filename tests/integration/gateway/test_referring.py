@@ -170,3 +170,34 @@ def test_a_workbook_of_threats_carries_no_text(stack: Stack, danger: queue.Messa
     assert SCARY not in book
     assert SCARY not in sheet(browser.get("/reports/history/excel").data)
     assert stack.browser("tea").get("/reports/threats/excel").status_code == 403
+
+
+@pytest.mark.accepts(213, 214, 215, 244)
+def test_referrals_and_the_audit_log_go_to_excel_and_that_is_logged(
+    stack: Stack, flagged: queue.MessageSnapshot
+) -> None:
+    browser, officer = stack.browser("pri"), stack.browser("off")
+    notes = "=HYPERLINK(1) a secret of the counsellor"
+    saved = browser.post("/referrals", form_of(flagged, notes=notes), page="/reports/history")
+    assert saved.status_code == 303
+    book = sheet(browser.get("/referrals/excel").data)
+    assert "Amy Stone" in book
+    assert "secret" not in book
+    assert sheet(browser.get("/referrals/excel?mine=1").data).count("Amy Stone") == book.count("Amy Stone") - 1
+    log = sheet(officer.get("/audit/excel").data)
+    assert "Exported referrals" in log
+    assert "Ida Cole" in log
+    narrow = sheet(officer.get("/audit/excel?action=referral.added").data)
+    assert "Added a referral" in narrow
+    assert "Exported referrals" not in narrow
+    records = officer.get("/api/v1/audit?action=audit.exported").get_json()["records"]
+    assert [(each["actor_name"], each["detail"]) for each in records] == [
+        ("Ada North", "action=referral.added"),
+        ("Ada North", ""),
+    ]
+    for address in ("/audit/excel", "/referrals/excel"):
+        assert stack.browser("tea").get(address).status_code == 403
+    for address, who in (("/audit", officer), ("/referrals", browser)):
+        page = who.get(address).get_data(as_text=True)
+        assert f'href="{address}/excel' in page
+        assert "data-print" in page
