@@ -5,8 +5,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from services.queue.links import Link, Links
-from services.queue.records import Recipient, Work
 from services.queue.surveys import LINK_KEPT
+from services.queue.work import Delivery, Work
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Invitations:
     zone: str
     """The district's."""
 
-    def write(self, work: Work, recipient: Recipient) -> str:
+    def write(self, work: Work, recipient: Delivery) -> str:
         """Return the text for one recipient. Their link is the same at each attempt, and when it is sent again."""
         content = work.content
         if content.survey_id is None or content.closes_at is None:

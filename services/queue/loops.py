@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from services.kit.db import transaction
 from services.kit.errors import ServiceError
 from services.kit.outage import Outage
-from services.queue.actions.dispatch import Dispatcher, dispatch_one
+from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.domain import Lane
 from services.queue.store import batches
+from services.queue.work import Work
 
 
 async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
@@ -26,43 +27,70 @@ async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[o
 
 
 class Workers:
-    """Sends due batches with several workers; one looks for work while the others sleep."""
+    """Sends due batches, several at the same time; one looks for work while the others sleep."""
 
     def __init__(self, dispatcher: Dispatcher, workers: int, poll_seconds: float) -> None:
         """Beside the workers for every lane there is one for alerts alone, and one for alerts and emergencies."""
         self._dispatcher, self._poll_seconds = dispatcher, poll_seconds
-        self._lanes: list[Sequence[Lane]] = [[Lane.ALERT], [Lane.ALERT, Lane.EMERGENCY], *[list(Lane)] * workers]
+        self._crews: list[tuple[Sequence[Lane], int]] = [
+            ([Lane.ALERT], 1),
+            ([Lane.ALERT, Lane.EMERGENCY], 1),
+            (list(Lane), workers),
+        ]
         self._woken = asyncio.Event()
         self._outage = Outage(part="dispatch")
-        self._tasks: list[asyncio.Task[None]] = []
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Send until cancelled, or until `stop`."""
-        self._tasks = [asyncio.create_task(self._work(lanes)) for lanes in self._lanes]
         watching = asyncio.create_task(self._watch())
         try:
-            await asyncio.gather(*self._tasks)
+            async with asyncio.TaskGroup() as sending:
+                for lanes, workers in self._crews:
+                    sending.create_task(self._work(sending, lanes, asyncio.BoundedSemaphore(workers)))
         finally:
-            for each in (watching, *self._tasks):
-                each.cancel()
-            await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+            self._ended.set()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def stop(self) -> None:
         """Begin no further delivery, and wait until those at work are settled."""
         self._dispatcher.is_stopping = True
         self._woken.set()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ended.wait()
 
-    async def _work(self, lanes: Sequence[Lane]) -> None:
-        while not self._dispatcher.is_stopping:
+    async def _work(self, sending: asyncio.TaskGroup, lanes: Sequence[Lane], idle: asyncio.Semaphore) -> None:
+        """Claim as many batches as there are idle workers, again and again."""
+        while workers := await self._idle_ones(idle):
             try:
-                found = await dispatch_one(self._dispatcher, lanes)
+                claimed = await claim(self._dispatcher, lanes, workers)
             except ServiceError as problem:
+                _give(idle, workers)
                 await self._outage.wait(problem.reason)
                 continue
             self._outage.over()
-            if not found:
+            for work in claimed.works:
+                sending.create_task(self._send(work, claimed.until, idle))
+            _give(idle, workers - len(claimed.works))
+            if not claimed.due:
                 await self._woken.wait()
+
+    async def _idle_ones(self, idle: asyncio.Semaphore) -> int:
+        """Wait for an idle worker; take all that are idle, and return how many: none while the process stops."""
+        await idle.acquire()
+        workers = 1
+        while not idle.locked():
+            await idle.acquire()
+            workers += 1
+        return 0 if self._dispatcher.is_stopping else workers
+
+    async def _send(self, work: Work, until: float, idle: asyncio.Semaphore) -> None:
+        try:
+            await send(self._dispatcher, work, until)
+        except ServiceError as problem:
+            await self._outage.wait(problem.reason)
+        finally:
+            idle.release()
 
     async def _watch(self) -> None:
         """Wake the workers when a batch is due."""
@@ -79,3 +107,8 @@ class Workers:
                 self._woken.set()
                 # One turn of the loop, so that the waiting workers see the event before it is cleared.
                 await asyncio.sleep(0)
+
+
+def _give(idle: asyncio.Semaphore, workers: int) -> None:
+    for _ in range(workers):
+        idle.release()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from services.queue.domain import Channel, DeliveryKey, Lane, Screening, Source, State
+from services.queue.domain import Channel, Lane, Screening, Source, State
 from services.queue.surveys import Survey
 
 ROLE_ADMIN, ROLE_TEACHER, ROLE_STUDENT, ROLE_PARENT = 1, 2, 3, 4
@@ -209,62 +209,6 @@ class Outcome(NamedTuple):
     provider: str = ""
     provider_message_id: str = ""
     error_code: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A batch that this process has claimed."""
-
-    batch_id: int
-    entry_id: str
-    message_id: str
-    created_at: datetime
-    school_id: str
-    channel: Channel
-    lane: Lane
-    numbers: Sequence[int]
-    attempt: int
-    expires_at: datetime
-    claim_id: str
-    claimed_at: datetime
-    calling_at: datetime | None
-    """When the provider was first called for it; None when certainly nothing was handed over."""
-    begun: int
-    """For how many of its numbers, in their order, a call may have begun when it was claimed."""
-
-    def key(self, number: int) -> DeliveryKey:
-        """Return the delivery key of one of its recipients."""
-        return DeliveryKey(self.entry_id, number, self.attempt)
-
-
-@dataclass(frozen=True)
-class Content:
-    """What is sent: the same for every recipient of an entry."""
-
-    subject: str
-    text: str
-    from_title: str
-    language: str
-    is_emergency: bool
-    kind: int
-    recording_id: str | None = None
-    """What a recorded call plays."""
-    is_withheld: bool = False
-    """It was pulled back after it had been released: what comes back from a provider does not go out again."""
-    survey_id: str | None = None
-    """What a poll or sign-up asks."""
-    closes_at: datetime | None = None
-    """When that takes no answers any more."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """A claimed batch with what it takes to send it."""
-
-    batch: Batch
-    content: Content
-    recipients: Sequence[Recipient]
-    """Those without an outcome."""
 
 
 @dataclass(frozen=True)

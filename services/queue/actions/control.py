@@ -156,7 +156,8 @@ def _outcome(entry: Entry, recipient: Recipient, refusals: Mapping[str, str]) ->
     if recipient.problem or not recipient.destination:
         problem = recipient.problem or contacts.MISSING.get(entry.channel, "NO_EMAIL")
         return Outcome(recipient.number, State.ERROR, provider="lantern", error_code=problem)
-    return outcome_of(recipient.number, 1, recipient.destination, refusals)
+    code = refusals.get(recipient.destination)
+    return outcome_of(recipient.number, 1, code) if code else None
 
 
 def check_manager(caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""Sending: claim a batch, commit, call its provider with no connection held, settle."""
+"""Sending: claim batches, commit, call their providers with no connection held, settle."""
 
 import time
 from collections import Counter
@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
+from services.queue.actions.answers import Settlement, sort_answers
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.quieting import holds_back
-from services.queue.actions.refusing import outcome_of, refused
-from services.queue.actions.settle import Pace, Settlement, settle_surely, sort_answers
+from services.queue.actions.refusing import outcome_of, refusal_of
+from services.queue.actions.settle import Done, Pace, Settler
 from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
-from services.queue.records import Batch, Outcome, Recipient, Work
+from services.queue.records import Outcome
 from services.queue.stop_points import reach
 from services.queue.store import batches
+from services.queue.store.batches import Wanted
+from services.queue.work import Batch, Delivery, Work
 
 _log = get_logger(__name__)
 
@@ -62,8 +65,13 @@ class Dispatcher:
     pace: Pace = field(default_factory=Pace)
     emergency_ignores_stop: bool = False
     breakers: dict[Channel, Breaker] = field(default_factory=dict)
+    settler: Settler = field(init=False)
     is_stopping: bool = False
     """Set while the process stops: no further delivery is begun."""
+
+    def __post_init__(self) -> None:
+        """Settle with the same pace."""
+        self.settler = Settler(self.engine, self.clock, self.pace)
 
     def breaker(self, channel: Channel) -> Breaker:
         """Return the breaker of a channel's provider."""
@@ -74,80 +82,78 @@ class Dispatcher:
         return [each for each in self.providers if not self.breaker(each).is_open()]
 
 
-async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:
-    """Send the first due batch of these lanes, or put it off in quiet hours; False when there is none."""
-    channels = dispatcher.open_channels()
-    now = dispatcher.clock()
-    lease = timedelta(seconds=dispatcher.lease_seconds)
+@dataclass(frozen=True)
+class Claimed:
+    """What was claimed at once."""
+
+    due: int
+    """How many batches were due; those of schools with quiet hours were put off."""
+    works: Sequence[Work]
+    until: float
+    """When the leases end, by time.monotonic()."""
+
+
+async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Claimed:
+    """Claim the first due batches of these lanes, at most so many."""
+    slices = {each: dispatcher.providers[each].slice_size for each in dispatcher.open_channels()}
+    # Measured before the database is asked, so that our idea of the leases ends before the database's.
+    until = time.monotonic() + dispatcher.lease_seconds
+    now, lease = dispatcher.clock(), timedelta(seconds=dispatcher.lease_seconds)
+    if not slices:
+        return Claimed(0, [], until)
     async with transaction(dispatcher.engine) as connection:
-        batch = await batches.claim(connection, lanes, channels, now, lease) if channels else None
-        if batch is None:
-            return False
-        if await holds_back(connection, batch, now):
-            return True
-        work = await batches.load(connection, batch)
-        refusals = await _refused(dispatcher, work, connection)
-    reach("after_claim")
-    await send(dispatcher, work, refusals)
-    return True
+        due = await batches.claim(connection, Wanted(lanes, slices, most), now, lease)
+        leaving = [each for each in due if not await holds_back(connection, each, now)]
+        works = await batches.load(connection, leaving) if leaving else []
+    if works:
+        reach("after_claim")
+    return Claimed(len(due), works, until)
 
 
-async def _refused(dispatcher: Dispatcher, work: Work, connection: AsyncConnection) -> dict[str, str]:
-    is_exempt = work.content.is_emergency and dispatcher.emergency_ignores_stop
-    destinations = [each.destination for each in work.recipients if each.destination]
-    return await refused(connection, work.batch.channel, destinations, ignores_stop=is_exempt)
-
-
-async def send(dispatcher: Dispatcher, work: Work, refusals: Mapping[str, str]) -> None:
-    """Hand a claimed batch over and settle it."""
+async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
+    """Hand a claimed batch over and settle it; `until` is when its lease ends."""
     batch = work.batch
-    at_once = _decided(work, refusals)
-    known = {each.number for each in at_once}
-    ready = [each for each in work.recipients if each.number not in known]
-    answers: list[Handed] = []
-    if ready:
-        handed = await _hand_over(dispatcher, work, ready)
-        if handed is None:
-            return
-        answers = handed
+    at_once, ready = _decided(work, ignores_stop=work.content.is_emergency and dispatcher.emergency_ignores_stop)
+    answers = await _hand_over(dispatcher, work, ready, until) if ready else []
     settlement = sort_answers(batch, dispatcher.providers[batch.channel].name, answers)
     settlement.outcomes += at_once
     _mind_the_breaker(dispatcher, batch, answers, settlement)
-    destinations = {each.number: each.destination for each in work.recipients}
-    is_settled = await settle_surely(
-        dispatcher.engine, dispatcher.clock, batch, settlement, destinations, dispatcher.pace
-    )
-    if not is_settled:
+    stopped = set(settlement.stopped)
+    destinations = {each.number: each.destination for each in work.recipients if each.number in stopped}
+    if not await dispatcher.settler.settle(Done(batch, settlement, destinations)):
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)
 
 
-def _decided(work: Work, refusals: Mapping[str, str]) -> list[Outcome]:
-    """Return outcomes that need no provider: wrong contacts, no consent, the portal inbox alone, a late verdict."""
+def _decided(work: Work, *, ignores_stop: bool) -> tuple[list[Outcome], list[Delivery]]:
+    """Return outcomes that need no provider, and the deliveries that do.
+
+    Without a provider are wrong contacts, refused destinations, the portal inbox alone, and a late verdict.
+    """
     attempt = work.batch.attempt
     if work.content.is_withheld:
-        return [Outcome(each.number, State.WITHHELD, attempt, "lantern") for each in work.recipients]
-    found = []
+        return [Outcome(each.number, State.WITHHELD, attempt, "lantern") for each in work.recipients], []
+    found, ready = [], []
     for each in work.recipients:
         if each.problem:
             found.append(Outcome(each.number, State.ERROR, attempt, "lantern", "", each.problem))
-        elif outcome := outcome_of(each.number, attempt, each.destination, refusals):
-            found.append(outcome)
+        elif code := refusal_of(each, ignores_stop=ignores_stop):
+            found.append(outcome_of(each.number, attempt, code))
         elif not each.destination:
             found.append(Outcome(each.number, State.SENT, attempt, "inbox"))
-    return found
+        else:
+            ready.append(each)
+    return found, ready
 
 
-async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Recipient]) -> list[Handed] | None:
-    """Return the provider's answers; None when the claim was lost before anything was handed over."""
+async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Delivery], until: float) -> list[Handed]:
+    """Return the provider's answers."""
     batch, provider = work.batch, dispatcher.providers[work.batch.channel]
     terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, provider.slice_size)
-    lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms)
+    lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms, until)
 
     async def may_continue(number: int) -> bool:
         return not dispatcher.is_stopping and await lease.may_continue(number)
 
-    if not await lease.begin():
-        return None
     answers: list[Handed] = []
     started = time.monotonic()
     async with lease:

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import ServiceError
-from services.queue.records import Batch
 from services.queue.stop_points import reach
 from services.queue.store import batches
+from services.queue.work import Batch
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,15 @@ class Terms:
 class Lease:
     """One claim's lease. `async with` renews it."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, batch: Batch, terms: Terms) -> None:
-        """Nothing is recorded yet: `begin` does."""
+    def __init__(self, engine: AsyncEngine, clock: Clock, batch: Batch, terms: Terms, until: float) -> None:
+        """The claim has recorded the first slice; its lease ends at `until`, by time.monotonic()."""
         self._engine, self._clock, self._batch, self._terms = engine, clock, batch, terms
         self._places = {number: place for place, number in enumerate(batch.numbers, 1)}
-        self._begun = 0
+        self._begun = batch.begun
         self._marking: asyncio.Task[bool] | None = None
         self._is_cut = False
-        self._holds_until = 0.0
+        self._holds_until = until
         self._renewing: asyncio.Task[None] | None = None
-
-    async def begin(self) -> bool:
-        """Record that the first slice's calls are about to begin; False when the claim is lost."""
-        return await self._mark()
 
     async def may_continue(self, number: int) -> bool:
         """Tell whether the call for a recipient may begin now; waits until the database says that it has begun."""

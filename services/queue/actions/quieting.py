@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.db import transaction
 from services.queue.actions.standing import KnownSchool
 from services.queue.quiet import Quiet, waits
-from services.queue.records import Batch, Message
+from services.queue.records import Message
 from services.queue.store import batches, quiet
+from services.queue.work import Batch
 
 
 async def quiet_of(connection: AsyncConnection, message: Message) -> Quiet:
@@ -25,8 +26,7 @@ async def holds_back(connection: AsyncConnection, batch: Batch, now: datetime) -
     """
     if not waits(batch.channel, batch.lane):
         return False
-    hours = await quiet.of_school(connection, batch.school_id, batch.message_id)
-    until = hours.end(now) if hours else now
+    until = batch.quiet.end(now) if batch.quiet else now
     if until == now:
         return False
     await batches.give_back(connection, batch, until, now)

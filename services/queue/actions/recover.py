@@ -7,13 +7,15 @@ from services.kit.db import transaction
 from services.kit.errors import Unavailable
 from services.kit.logs import get_logger
 from services.queue import metrics
+from services.queue.actions.answers import Settlement
 from services.queue.actions.dispatch import Dispatcher
-from services.queue.actions.settle import Settlement, settle
+from services.queue.actions.settle import Done, settle
 from services.queue.domain import DeliveryKey, Lane, State, after_acceptance
 from services.queue.failures import meaning
 from services.queue.providers.base import Found, Trace
-from services.queue.records import KIND_ALERT, Outcome, Receipt, Work
+from services.queue.records import KIND_ALERT, Outcome, Receipt
 from services.queue.store import batches, outcomes
+from services.queue.work import Work
 
 _log = get_logger(__name__)
 
@@ -29,11 +31,7 @@ async def recover_one(dispatcher: Dispatcher) -> bool:
         batch = await batches.take_over(connection, now, timedelta(seconds=dispatcher.lease_seconds))
         if batch is None:
             return False
-        if batch.calling_at is None:
-            await batches.give_back(connection, batch, now, now)
-            metrics.recovered.add(len(batch.numbers), {"found": "not_called"})
-            return True
-        work = await batches.load(connection, batch)
+        (work,) = await batches.load(connection, [batch])
     try:
         await settle_lost(dispatcher, work)
     except Unavailable:
@@ -60,7 +58,8 @@ async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
         metrics.recovered.add(1, {"found": found.found.value})
         _decide(dispatcher, work, each.number, found, settlement)
     destinations = {each.number: each.destination for each in work.recipients}
-    await settle(dispatcher.engine, dispatcher.clock, batch, settlement, destinations, dispatcher.pace)
+    done = Done(batch, settlement, destinations)
+    await settle(dispatcher.engine, dispatcher.clock, [done], dispatcher.pace)
 
 
 async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, Trace]:

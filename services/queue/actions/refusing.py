@@ -1,6 +1,6 @@
 """Destinations that a channel may not write to: consent withdrawn, or suppressed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,6 +8,7 @@ from services.queue.domain import Channel, State, travels_as
 from services.queue.records import Outcome
 from services.queue.store import consent, suppressions
 from services.queue.suppressing import ERROR_CODES
+from services.queue.work import Delivery
 
 STOPPED = "STOPPED"
 
@@ -31,10 +32,14 @@ async def refused(
     return found
 
 
-def outcome_of(number: int, attempt: int, destination: str, refusals: Mapping[str, str]) -> Outcome | None:
-    """Return what becomes of a delivery to a destination that may not be written to; None when it may."""
-    code = refusals.get(destination)
-    if code is None:
-        return None
+def outcome_of(number: int, attempt: int, code: str) -> Outcome:
+    """Return what becomes of a delivery to a destination that may not be written to."""
     state = State.OPTED_OUT if code == STOPPED else State.ERROR
     return Outcome(number, state, attempt, "lantern", "", code)
+
+
+def refusal_of(delivery: Delivery, *, ignores_stop: bool) -> str:
+    """Return the code of why a delivery's destination may not be written to; empty when it may."""
+    if delivery.is_stopped and not ignores_stop:
+        return STOPPED
+    return ERROR_CODES[delivery.suppressed] if delivery.suppressed else ""

@@ -1,10 +1,14 @@
-"""Settling a claimed batch: outcomes, counters, the retry batch and the batch's own end, in one transaction."""
+"""Settling claimed batches: outcomes, counters, what is tried again and the batches' own end, in one transaction.
+
+Batches that are done at about the same time are settled together: their commits would wait for each other anyway, since
+they change the same counters. While one transaction commits, the next batches gather.
+"""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,27 +17,21 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, DeadlineExceeded, Unavailable
 from services.queue import metrics
+from services.queue.actions.answers import Settlement
 from services.queue.actions.redialling import REDIAL_SECONDS
-from services.queue.domain import (
-    MAX_ATTEMPTS,
-    DeliveryKey,
-    Deltas,
-    Screening,
-    State,
-    after_acceptance,
-    after_receipt,
-    backoff,
-    travels_as,
-)
-from services.queue.failures import explain, meaning
-from services.queue.providers.base import Answer, Handed
-from services.queue.records import Batch, Outcome, Receipt
+from services.queue.domain import DeliveryKey, Deltas, Screening, State, after_receipt, backoff, travels_as
+from services.queue.failures import meaning
+from services.queue.records import Outcome, Receipt
 from services.queue.stop_points import reach
 from services.queue.store import batches, consent, copying, counts, messages, outcomes, suppressions
+from services.queue.store.batches import Again
 from services.queue.suppressing import reason_of
+from services.queue.work import Batch
 
 _INSIST_SECONDS = 30.0
 _INSIST_PAUSE_SECONDS = 0.5
+_SETTLED_TOGETHER = 16
+"""Most batches of one transaction: what is urgent waits for one of them at most."""
 
 
 @dataclass(frozen=True)
@@ -50,175 +48,193 @@ class Pace:
     """First pause before a call that nobody took is made again."""
 
 
-@dataclass
-class Settlement:
-    """What is known of a batch's deliveries. Recipients that are in none of the lists stay where they are."""
+@dataclass(frozen=True)
+class Done:
+    """A batch with what is known of its deliveries."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
-    again: list[int] = field(default_factory=list)
-    """To be tried again, as another attempt."""
-    not_tried: list[int] = field(default_factory=list)
-    """To be tried as the same attempt, at once: nothing was handed over."""
-    unreached: list[int] = field(default_factory=list)
-    """To be tried as the same attempt after a pause: the provider was not there, or too busy."""
-    unsure: list[int] = field(default_factory=list)
-    """To be asked about."""
-    stopped: list[int] = field(default_factory=list)
-    """The provider says that their owners want no more: goes into the consent ledger."""
-    retry_after_seconds: float = 0.0
-    """What the provider asked for."""
+    batch: Batch
+    settlement: Settlement
+    destinations: Mapping[int, str]
+    """By number; needed for those who want no more messages."""
 
 
-def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Settlement:
-    """Decide what each answer of the provider means."""
-    settlement = Settlement()
-    attempt, accepted = batch.attempt, after_acceptance(batch.channel)
-    for each in answers:
-        if each.answer is Answer.TAKEN:
-            taken = Outcome(each.number, accepted, attempt, provider, each.provider_message_id)
-            settlement.outcomes.append(taken)
-        else:
-            _sort(batch, provider, each, settlement)
-    return settlement
-
-
-def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
-    number = handed.number
-    if handed.answer is Answer.UNSURE:
-        settlement.unsure.append(number)
-    elif handed.answer is Answer.NOT_TRIED:
-        settlement.not_tried.append(number)
-    elif handed.answer is Answer.UNREACHABLE:
-        settlement.retry_after_seconds = max(settlement.retry_after_seconds, handed.retry_after_seconds or 0.0)
-        settlement.unreached.append(number)
-    else:
-        _refused(batch, provider, handed, settlement)
-
-
-def _refused(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
-    kind = explain(provider, handed.code).kind
-    if kind == "temporary":
-        _again(batch, handed, settlement)
-        return
-    state = State.OPTED_OUT if kind == "opted_out" else State.ERROR
-    settlement.outcomes.append(Outcome(handed.number, state, batch.attempt, provider, "", handed.code or "REFUSED"))
-    if state is State.OPTED_OUT:
-        settlement.stopped.append(handed.number)
-
-
-def _again(batch: Batch, handed: Handed, settlement: Settlement) -> None:
-    if batch.attempt < MAX_ATTEMPTS:
-        settlement.again.append(handed.number)
-    else:
-        failed = Outcome(handed.number, State.ERROR, batch.attempt, "lantern", "", "RETRIES_EXHAUSTED")
-        settlement.outcomes.append(failed)
-
-
-async def settle(
-    engine: AsyncEngine, clock: Clock, batch: Batch, settlement: Settlement, destinations: dict[int, str], pace: Pace
-) -> bool:
-    """Write a settlement; False, and nothing is written, when the batch is somebody else's by now.
-
-    `destinations` are needed for those who want no more messages.
-    """
+async def settle(engine: AsyncEngine, clock: Clock, every: Sequence[Done], pace: Pace) -> set[int]:
+    """Write settlements; return the ids of the batches. Nothing is written of those that are somebody else's by now."""
     now = clock()
     async with transaction(engine) as connection:
-        if not await batches.remove(connection, batch):
-            return False
-        await _heed_release(connection, batch, settlement)
-        tally = await _write(connection, batch, settlement, now, pace)
-        channel = travels_as(batch.channel)
-        for number in settlement.stopped:
-            await consent.record(connection, channel, destinations[number], "stopped", origin="provider", now=now)
+        ours = await batches.remove(connection, [each.batch for each in every])
+        kept = [each for each in every if each.batch.batch_id in ours]
+        await _heed_releases(connection, kept)
+        tally = await _write(connection, kept, now, pace) if kept else Counter()
         reach("before_settle_commit")
-    for state, how_many in tally.items():
-        metrics.settled.add(how_many, {"state": state.value, "channel": batch.channel.value})
-    return True
+    for (state, channel), how_many in tally.items():
+        metrics.settled.add(how_many, {"state": state.value, "channel": channel})
+    return ours
 
 
-async def _heed_release(connection: AsyncConnection, batch: Batch, settlement: Settlement) -> None:
+async def _heed_releases(connection: AsyncConnection, every: Iterable[Done]) -> None:
     """Try again at once what was found withheld when it was claimed, if a reviewer has released the message since."""
-    stopped = [each.number for each in settlement.outcomes if each.state is State.WITHHELD]
-    if not stopped:
-        return
-    message = await messages.find(connection, batch.message_id, lock=True)
-    if message and message.screening is not Screening.WITHHELD:
-        settlement.outcomes = [each for each in settlement.outcomes if each.state is not State.WITHHELD]
-        settlement.not_tried += stopped
+    # Messages are locked in one order, so that two who settle cannot wait for each other.
+    for each in sorted(every, key=lambda done: done.batch.message_id):
+        settlement = each.settlement
+        stopped = [one.number for one in settlement.outcomes if one.state is State.WITHHELD]
+        message = await messages.find(connection, each.batch.message_id, lock=True) if stopped else None
+        if message and message.screening is not Screening.WITHHELD:
+            settlement.outcomes = [one for one in settlement.outcomes if one.state is not State.WITHHELD]
+            settlement.not_tried += stopped
 
 
-async def _suppress(connection: AsyncConnection, batch: Batch, decided: Sequence[Outcome], now: datetime) -> None:
+class Settler:
+    """Settles the batches of one process, several together."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, pace: Pace) -> None:
+        """Nothing waits yet."""
+        self._engine, self._clock, self._pace = engine, clock, pace
+        self._waiting: list[tuple[Done, asyncio.Future[bool]]] = []
+        self._settling: asyncio.Task[None] | None = None
+
+    async def settle(self, done: Done) -> bool:
+        """Return once it is committed; False, and nothing is written, when the batch is somebody else's by now."""
+        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((done, settled))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._run(), name="settle")
+        return await settled
+
+    async def _run(self) -> None:
+        while self._waiting:
+            # Urgent lanes first; the sort keeps the order of the others.
+            self._waiting.sort(key=lambda pair: pair[0].batch.lane)
+            together, self._waiting = self._waiting[:_SETTLED_TOGETHER], self._waiting[_SETTLED_TOGETHER:]
+            if not await self._settle(together) and len(together) > 1:
+                # What cannot be written must not keep the others from it.
+                for each in together:
+                    await self._settle([each])
+
+    async def _settle(self, together: Sequence[tuple[Done, asyncio.Future[bool]]]) -> bool:
+        """Settle these and tell who waits; False when they cannot be settled, which only a single one is told."""
+        try:
+            ours = await self._surely([done for done, _ in together])
+        except Exception as problem:  # noqa: BLE001  whoever waits for it raises it
+            if len(together) == 1 and not together[0][1].done():
+                together[0][1].set_exception(problem)
+            return False
+        for done, settled in together:
+            if not settled.done():
+                settled.set_result(done.batch.batch_id in ours)
+        return True
+
+    async def _surely(self, every: Sequence[Done]) -> set[int]:
+        """Settle, again and again while the database does not answer: what the provider said is known here alone."""
+        until = time.monotonic() + _INSIST_SECONDS
+        while True:
+            try:
+                return await settle(self._engine, self._clock, every, self._pace)
+            except (Unavailable, Aborted, DeadlineExceeded):
+                # Repeating is harmless even if the lost answer was that of a commit: the batches are gone then.
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_INSIST_PAUSE_SECONDS)
+
+
+async def _write(
+    connection: AsyncConnection, every: Sequence[Done], now: datetime, pace: Pace
+) -> Counter[tuple[State, str]]:
+    """Write what is known, and queue the rest again; return how many outcomes of each state and channel there are."""
+    decided = await _with_early_receipts(connection, every)
+    tally: Counter[tuple[State, str]] = Counter()
+    deltas = Deltas()
+    for batch, its_outcomes in decided:
+        for state, how_many in Counter(each.state for each in its_outcomes).items():
+            deltas.move(batch.entry_id, batch.school_id, State.CLAIMED, state, how_many)
+            tally[state, batch.channel.value] += how_many
+    rows = [
+        (batch.entry_id, batch.created_at, batch.school_id, now, each) for batch, found in decided for each in found
+    ]
+    if rows:
+        await copying.copy_outcomes(connection, rows)
+    await _suppress(connection, decided, now)
+    await _remember_who_stopped(connection, every, now)
+    await batches.add_again(connection, _again(every, now, pace), now)
+    for each in every:
+        if each.settlement.unsure:
+            ask_at = now + timedelta(seconds=pace.ask_after_seconds)
+            await batches.add_unsure(connection, each.batch, each.settlement.unsure, ask_at=ask_at, now=now)
+    # The counters come last: whoever settles deliveries of the same entry and school waits from here to the commit.
+    await counts.apply(connection, deltas, now)
+    return tally
+
+
+def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
+    """Return what is tried again, and when; parts of one entry and school that are due together are one."""
+    found: dict[tuple[str, str, int, datetime], Again] = {}
+    for done in every:
+        batch, settlement = done.batch, done.settlement
+        asked = timedelta(seconds=settlement.retry_after_seconds)
+        later = now + max(asked, backoff(batch.attempt, batch.lane, pace.retry_seconds))
+        for numbers, attempt, due_at in (
+            (settlement.again, batch.attempt + 1, later),
+            (settlement.unreached, batch.attempt, later),
+            (settlement.not_tried, batch.attempt, now),
+        ):
+            if numbers:
+                key = (batch.entry_id, batch.school_id, attempt, due_at)
+                found.setdefault(key, Again(batch, attempt, due_at, [])).numbers.extend(numbers)
+    return list(found.values())
+
+
+async def _suppress(
+    connection: AsyncConnection, decided: Iterable[tuple[Batch, Sequence[Outcome]]], now: datetime
+) -> None:
     """Write no more to destinations that the provider refused for good."""
     findings = [
         suppressions.Finding(batch.entry_id, each.number, reason, each.error_code)
-        for each in decided
+        for batch, its_outcomes in decided
+        for each in its_outcomes
         if each.state is State.ERROR and (reason := reason_of(each.provider, "", each.error_code))
     ]
     if findings:
         await suppressions.suppress(connection, findings, now)
 
 
-async def settle_surely(
-    engine: AsyncEngine, clock: Clock, batch: Batch, settlement: Settlement, destinations: dict[int, str], pace: Pace
-) -> bool:
-    """Settle, again and again while the database does not answer: what the provider said is known here alone."""
-    until = time.monotonic() + _INSIST_SECONDS
-    while True:
-        try:
-            return await settle(engine, clock, batch, settlement, destinations, pace)
-        except (Unavailable, Aborted, DeadlineExceeded):
-            # Repeating is harmless even if the lost answer was that of a commit: the batch is gone then.
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(_INSIST_PAUSE_SECONDS)
+async def _remember_who_stopped(connection: AsyncConnection, every: Iterable[Done], now: datetime) -> None:
+    for done in every:
+        for number in done.settlement.stopped:
+            destination = done.destinations[number]
+            channel = travels_as(done.batch.channel)
+            await consent.record(connection, channel, destination, "stopped", origin="provider", now=now)
 
 
-async def _write(
-    connection: AsyncConnection, batch: Batch, settlement: Settlement, now: datetime, pace: Pace
-) -> Counter[State]:
-    """Write what is known, and queue the rest again; return how many outcomes of each state there are."""
-    decided = await _with_early_receipts(connection, batch, settlement)
-    tally, deltas = Counter(each.state for each in decided), Deltas()
-    for state, how_many in tally.items():
-        deltas.move(batch.entry_id, batch.school_id, State.CLAIMED, state, how_many)
-    if decided:
-        rows = ((batch.entry_id, batch.created_at, batch.school_id, now, each) for each in decided)
-        await copying.copy_outcomes(connection, rows)
-    await _suppress(connection, batch, decided, now)
-    await counts.apply(connection, deltas, now)
-    asked = timedelta(seconds=settlement.retry_after_seconds)
-    later = now + max(asked, backoff(batch.attempt, batch.lane, pace.retry_seconds))
-    for numbers, attempt, due_at in (
-        (settlement.again, batch.attempt + 1, later),
-        (settlement.unreached, batch.attempt, later),
-        (settlement.not_tried, batch.attempt, now),
-    ):
-        if numbers:
-            await batches.add_retry(connection, batch, numbers, attempt=attempt, due_at=due_at, now=now)
-    if settlement.unsure:
-        ask_at = now + timedelta(seconds=pace.ask_after_seconds)
-        await batches.add_unsure(connection, batch, settlement.unsure, ask_at=ask_at, now=now)
-    return tally
-
-
-async def _with_early_receipts(connection: AsyncConnection, batch: Batch, settlement: Settlement) -> list[Outcome]:
+async def _with_early_receipts(
+    connection: AsyncConnection, every: Sequence[Done]
+) -> list[tuple[Batch, Sequence[Outcome]]]:
     """Return the outcomes as receipts that came before them have moved them; those receipts are used up."""
-    entry_id, attempt = batch.entry_id, batch.attempt
     unconfirmed = [
-        f"{entry_id}.{each.number}.{attempt}" for each in settlement.outcomes if each.state is State.HANDED_OFF
+        f"{done.batch.entry_id}.{each.number}.{done.batch.attempt}"
+        for done in every
+        for each in done.settlement.outcomes
+        if each.state is State.HANDED_OFF
     ]
     kept = await outcomes.waiting(connection, unconfirmed) if unconfirmed else []
     if not kept:
-        return settlement.outcomes
+        return [(each.batch, each.settlement.outcomes) for each in every]
     # A call that nobody took is made again, or not, when its receipt meets the outcome: match_kept sees to it.
     kept = [(receipt_id, receipt) for receipt_id, receipt in kept if not _may_redial(receipt)]
-    moved = {each.number: each for each in settlement.outcomes}
+    by_key: dict[tuple[str, int], list[Receipt]] = {}
     for _, receipt in kept:
-        key = DeliveryKey.parse(receipt.delivery_key)
-        if key:
-            moved[key.number] = _moved(moved[key.number], receipt)
+        if key := DeliveryKey.parse(receipt.delivery_key):
+            by_key.setdefault((key.entry_id, key.number), []).append(receipt)
     await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in kept])
-    return list(moved.values())
+    return [(each.batch, _all_moved(each, by_key)) for each in every]
+
+
+def _all_moved(done: Done, by_key: Mapping[tuple[str, int], Sequence[Receipt]]) -> list[Outcome]:
+    found = []
+    for outcome in done.settlement.outcomes:
+        for receipt in by_key.get((done.batch.entry_id, outcome.number), ()):
+            outcome = _moved(outcome, receipt)
+        found.append(outcome)
+    return found
 
 
 def _may_redial(receipt: Receipt) -> bool:

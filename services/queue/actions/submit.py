@@ -253,7 +253,7 @@ class _Recipients:
             elif problem and not is_held:
                 outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
             elif destination in refusals:
-                outcome = outcome_of(number, 1, destination, refusals)
+                outcome = outcome_of(number, 1, refusals[destination])
             yield Recipient(number, *person[:9], destination, problem, person.has_account, person.type), outcome
 
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from services.queue.domain import Channel
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 
 class Answer(Enum):
@@ -75,16 +75,14 @@ class Provider(Protocol):
     the same time. Small where nobody can be asked later what came of them: a crash leaves up to two and a half slices
     in question."""
 
-    def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Begin the calls in the recipients' order, and yield an answer for each in any order.
 
         Never raises for what a provider does.
         """
         ...
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Return, by number, what the provider knows about deliveries of this batch's attempt. Raises Unavailable."""
         ...
 

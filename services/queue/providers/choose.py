@@ -23,8 +23,8 @@ from services.queue.providers.speech import played, said
 from services.queue.providers.twilio import TwilioSettings
 from services.queue.providers.twilio_sms import TwilioSms
 from services.queue.providers.twilio_voice import TwilioVoice
-from services.queue.records import Work
 from services.queue.tickets import Purpose, Ticket, Tickets
+from services.queue.work import Work
 
 _log = get_logger(__name__)
 _MARGIN_SECONDS = 2.0

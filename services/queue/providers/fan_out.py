@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from services.kit.logs import get_logger
 from services.queue.providers.base import Answer, Handed, MayContinue
-from services.queue.records import Recipient
+from services.queue.work import Delivery
 
 _log = get_logger(__name__)
 
 
 async def fan_out(
-    recipients: Sequence[Recipient],
-    send: Callable[[Recipient], Awaitable[Handed]],
+    recipients: Sequence[Delivery],
+    send: Callable[[Delivery], Awaitable[Handed]],
     may_continue: MayContinue,
     concurrency: int,
 ) -> AsyncIterator[Handed]:
     """Yield each answer as it comes, with at most `concurrency` calls open; none begins once may_continue says no."""
 
-    async def guarded(recipient: Recipient) -> Handed:
+    async def guarded(recipient: Delivery) -> Handed:
         try:
             return await send(recipient)
         except Exception as problem:  # noqa: BLE001  a bug with one delivery must not keep the others from being settled

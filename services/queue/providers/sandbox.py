@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.queue.domain import BATCH_SIZE, Channel
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 _DELIVERED = "delivered"
 
@@ -32,7 +32,7 @@ class Sandbox:
         self.channel, self._settings = channel, settings
 
     async def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
         """Take all at once; the id of each is its delivery key."""
         batch = work.batch
@@ -48,7 +48,7 @@ class Sandbox:
             else:
                 yield Handed(number, Answer.TAKEN, f"{batch.entry_id}.{number}.{batch.attempt}")
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Answer that nothing was taken: nothing ever reaches anybody, so that sending again does no harm."""
         return {each.number: Trace(Found.NOT_TAKEN) for each in recipients}
 

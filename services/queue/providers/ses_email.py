@@ -12,13 +12,13 @@ from services.queue.domain import Channel
 from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 
 
-def _plain(work: Work, _recipient: Recipient) -> str:
+def _plain(work: Work, _recipient: Delivery) -> str:
     return work.content.text
 
 
@@ -27,7 +27,7 @@ class Mailing:
     """What one channel's e-mails are."""
 
     channel: Channel = Channel.EMAIL
-    write: Callable[[Work, Recipient], str] = _plain
+    write: Callable[[Work, Delivery], str] = _plain
     """Returns the text for one recipient."""
 
 
@@ -54,19 +54,17 @@ class SesEmail:
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
-    def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send an e-mail to each recipient."""
         sender = _sender(work.content.from_title, self._from)
 
-        def send(one: Recipient) -> Awaitable[Handed]:
+        def send(one: Delivery) -> Awaitable[Handed]:
             arguments = self._arguments(work, one, sender)
             return self._regions.hand_over(lambda aws: _send(aws, one.number, arguments))
 
         return fan_out(recipients, send, may_continue, self._concurrency)
 
-    def _arguments(self, work: Work, recipient: Recipient, sender: str) -> dict[str, Any]:
+    def _arguments(self, work: Work, recipient: Delivery, sender: str) -> dict[str, Any]:
         return {
             "FromEmailAddress": sender,
             "Destination": {"ToAddresses": [recipient.destination]},
@@ -75,7 +73,7 @@ class SesEmail:
             **self._configuration,
         }
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Answer that SES cannot tell."""
         return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
 

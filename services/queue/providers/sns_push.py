@@ -9,7 +9,7 @@ from services.queue.domain import Channel
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 _TITLE = 120
 
@@ -28,14 +28,12 @@ class SnsPush:
         self._application = application_arn
         self._endpoints: dict[str, str] = {}
 
-    def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send a push message to every device of each recipient."""
         payload = _payload(work)
         return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self._concurrency)
 
-    async def _send(self, work: Work, recipient: Recipient, payload: str) -> Handed:
+    async def _send(self, work: Work, recipient: Delivery, payload: str) -> Handed:
         """One device that takes it is enough; the first failure stands for all when none does."""
         answers = [
             await self._publish(work, recipient.number, device, payload) for device in recipient.destination.split(",")
@@ -71,7 +69,7 @@ class SnsPush:
             self._endpoints[device] = str(answer["EndpointArn"])
         return self._endpoints[device]
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Answer that SNS cannot tell."""
         return {each.number: Trace(Found.CANNOT_TELL) for each in recipients}
 

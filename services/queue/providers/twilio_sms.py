@@ -16,7 +16,7 @@ from services.queue.providers.twilio import (
     silent,
     status_of,
 )
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 
 class TwilioSms:
@@ -32,13 +32,11 @@ class TwilioSms:
         self.slice_size = 2 * settings.concurrency
         self._account = TwilioAccount(settings)
 
-    def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send a text to each recipient."""
         return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._settings.concurrency)
 
-    async def _send(self, work: Work, recipient: Recipient) -> Handed:
+    async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
         callback = {"status_callback": address} if address else {}
         sender = self._settings.from_number
@@ -49,13 +47,13 @@ class TwilioSms:
             lambda: messages.create_async(to=recipient.destination, body=work.content.text, **origin, **callback),
         )
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our text in what the account sent to each number since the batch was claimed.
 
         Twilio has no search by callback address: number, text and time must do. Two deliveries of the same text to
         the same number count each text once, oldest first.
         """
-        by_number: dict[str, list[Recipient]] = {}
+        by_number: dict[str, list[Delivery]] = {}
         for each in recipients:
             by_number.setdefault(each.destination, []).append(each)
         limit = asyncio.Semaphore(self._settings.concurrency)
@@ -94,7 +92,7 @@ class TwilioSms:
         await self._account.close()
 
 
-def _assigned(recipients: Sequence[Recipient], messages: Sequence[Any]) -> dict[int, Trace]:
+def _assigned(recipients: Sequence[Delivery], messages: Sequence[Any]) -> dict[int, Trace]:
     found = {}
     for position, recipient in enumerate(recipients):
         if position < len(messages):

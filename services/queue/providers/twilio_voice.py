@@ -23,7 +23,7 @@ from services.queue.providers.twilio import (
     silent,
     status_of,
 )
-from services.queue.records import Recipient, Work
+from services.queue.work import Delivery, Work
 
 _RING_SECONDS = 30
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
@@ -45,14 +45,12 @@ class TwilioVoice:
         self._settings, self._twiml = settings, twiml
         self._account = TwilioAccount(settings)
 
-    def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Call each recipient."""
         twiml = self._twiml(work)
         return fan_out(recipients, lambda one: self._call(work, one, twiml), may_continue, self._settings.concurrency)
 
-    async def _call(self, work: Work, recipient: Recipient, twiml: str) -> Handed:
+    async def _call(self, work: Work, recipient: Delivery, twiml: str) -> Handed:
         """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""
         answer = Handed(recipient.number, Answer.NOT_TRIED)
         started = time.monotonic()
@@ -63,7 +61,7 @@ class TwilioVoice:
                 break
         return answer
 
-    async def _ring(self, work: Work, recipient: Recipient, number: str, twiml: str) -> Handed:
+    async def _ring(self, work: Work, recipient: Delivery, number: str, twiml: str) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
         callback = {"status_callback": address, "status_callback_event": _EVENTS} if address else {}
         calls = self._account.client.calls
@@ -79,7 +77,7 @@ class TwilioVoice:
             ),
         )
 
-    async def trace(self, work: Work, recipients: Sequence[Recipient], others: Others) -> Mapping[int, Trace]:
+    async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our call in what the account dialled to each number since the batch was claimed.
 
         A call in Twilio's list tells nothing of what it says: number and time must do, so a call that belongs to no
@@ -116,7 +114,7 @@ class TwilioVoice:
         await self._account.close()
 
 
-def _assigned(recipient: Recipient, attempt: int, free: Mapping[str, list[Any]]) -> Trace:
+def _assigned(recipient: Delivery, attempt: int, free: Mapping[str, list[Any]]) -> Trace:
     for number in in_turn(recipient.destination, attempt):
         if free[number]:
             call = free[number].pop(0)

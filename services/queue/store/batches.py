@@ -1,6 +1,7 @@
 """The queue itself: batches are held, due, claimed with a lease, given back and removed when they are settled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,13 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.ids import new_id
-from services.queue.domain import Channel, Lane, State
-from services.queue.records import Batch, Content, Recipient, Work
+from services.queue.domain import Channel, Lane, State, batch_size, travels_as
+from services.queue.quiet import QuietHours
+from services.queue.work import Batch, Content, Delivery, Work
 
-_COLUMNS = (
-    "batch_id, entry_id::text AS entry_id, message_id::text AS message_id, created_at, school_id, channel,"
-    " lane, numbers,"
-    " attempt, expires_at, claim_id::text AS claim_id, claimed_at, calling_at, begun"
+_CLAIMED = (
+    " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
+    " c.channel, c.lane, c.numbers, c.attempt, c.expires_at, c.claim_id::text AS claim_id, c.claimed_at, c.calling_at,"
+    " c.begun, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
+    " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld,"
+    " e.survey_id::text AS survey_id, v.closes_at, q.time_zone, q.begins, q.ends"
+    " FROM claimed c JOIN entries e ON e.entry_id = c.entry_id JOIN messages m ON m.message_id = e.message_id"
+    " LEFT JOIN surveys v ON v.survey_id = e.survey_id"
+    " LEFT JOIN quiet_hours q ON q.school_id = coalesce(nullif(c.school_id, ''), m.sender_school_id)"
+    " ORDER BY c.lane, c.due_at, c.batch_id"
 )
 # Ordinary e-mail waits while the brake is on (statement 311); alerts and emergencies, the first two lanes, pass.
 _NOT_BRAKED = (
@@ -22,19 +30,22 @@ _NOT_BRAKED = (
     " OR NOT EXISTS (SELECT 1 FROM brakes WHERE released_at IS NULL))"
 )
 _CLAIM = sa.text(
-    "UPDATE batches SET state = 'claimed', claim_id = :claim_id, claimed_at = :now, lease_until = :until,"
-    " changed_at = :now WHERE batch_id = (SELECT batch_id FROM batches WHERE state = 'pending' AND lane = ANY(:lanes)"
+    "WITH due AS MATERIALIZED (SELECT batch_id FROM batches WHERE state = 'pending' AND lane = ANY(:lanes)"
     f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}"
-    f" ORDER BY lane, due_at, batch_id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}"
+    " ORDER BY lane, due_at, batch_id LIMIT :most FOR UPDATE SKIP LOCKED),"
+    " claimed AS (UPDATE batches b SET state = 'claimed', claim_id = :claim_id, claimed_at = :now,"
+    " lease_until = :until, calling_at = :now, changed_at = :now, begun = least(cardinality(b.numbers),"
+    " (CAST(:slices AS integer[]))[array_position(CAST(:channels AS text[]), b.channel)])"
+    f" FROM due WHERE b.batch_id = due.batch_id RETURNING b.*){_CLAIMED}"
 )
 _IS_DUE = sa.text(
     "SELECT EXISTS (SELECT 1 FROM batches WHERE state = 'pending' AND lane = ANY(:lanes) AND channel = ANY(:channels)"
     f" AND due_at <= :now AND expires_at > :now{_NOT_BRAKED})"
 )
 _TAKE_OVER = sa.text(
-    "UPDATE batches SET claim_id = :claim_id, lease_until = :until WHERE batch_id = ("
+    "WITH claimed AS (UPDATE batches SET claim_id = :claim_id, lease_until = :until WHERE batch_id = ("
     " SELECT batch_id FROM batches WHERE state = 'claimed' AND lease_until <= :now"
-    f" ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}"
+    f" ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *){_CLAIMED}"
 )
 _RENEW = sa.text(
     "UPDATE batches SET lease_until = greatest(lease_until, :until)"
@@ -45,7 +56,11 @@ _BEGUN = sa.text(
     " lease_until = greatest(lease_until, :until)"
     " WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id"
 )
-_REMOVE = sa.text("DELETE FROM batches WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id")
+_REMOVE = sa.text(
+    "DELETE FROM batches b"
+    " USING unnest(CAST(:batch_ids AS bigint[]), CAST(:claim_ids AS uuid[])) AS k (batch_id, claim_id)"
+    " WHERE b.batch_id = k.batch_id AND b.claim_id = k.claim_id RETURNING b.batch_id"
+)
 _GIVE_BACK = sa.text(
     "UPDATE batches SET state = 'pending', claim_id = NULL, claimed_at = NULL, lease_until = NULL, calling_at = NULL,"
     " begun = 0, due_at = :due_at, changed_at = :now WHERE batch_id = :batch_id AND claim_id = :claim_id"
@@ -59,30 +74,59 @@ _ADD = sa.text(
     " :calling_at, :begun, :now)"
 )
 _RECIPIENTS = sa.text(
-    "SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
-    " r.regarding_student_name, r.student_number, r.language, r.destination, r.problem, r.has_account, r.type"
-    " FROM recipients r WHERE r.entry_id = :entry_id AND r.created_at = :created_at"
-    " AND r.number = ANY(CAST(:numbers AS integer[]))"
-    " AND (SELECT o.number FROM outcomes o WHERE o.entry_id = r.entry_id AND o.number = r.number"
-    " AND o.created_at = r.created_at) IS NULL ORDER BY r.number"
+    "SELECT b.batch_id, r.number, r.destination, r.problem, r.regarding_student_name, s.reason,"
+    " coalesce(c.is_stopped, false)"
+    " FROM unnest(CAST(:batch_ids AS bigint[]), CAST(:channels AS text[])) AS k (batch_id, channel)"
+    " JOIN batches b ON b.batch_id = k.batch_id"
+    " JOIN recipients r ON r.entry_id = b.entry_id AND r.created_at = b.created_at AND r.number = ANY(b.numbers)"
+    " LEFT JOIN suppressions s ON s.channel = k.channel AND s.destination = r.destination"
+    " LEFT JOIN consent c ON c.channel = k.channel AND c.destination = r.destination"
+    " WHERE (SELECT o.number FROM outcomes o WHERE o.entry_id = r.entry_id"
+    " AND o.number = r.number AND o.created_at = r.created_at) IS NULL ORDER BY b.batch_id, r.number"
 )
 # A scalar subquery stays one look into the index for each recipient. NOT EXISTS became a join that read every outcome
 # of the entry for every recipient of the batch, as long as the tables had not been analysed: seconds for each batch.
-_CONTENT = sa.text(
-    "SELECT m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
-    " m.screening = 'withheld' AS is_withheld,"
-    " e.recording_id::text AS recording_id, e.survey_id::text AS survey_id, s.closes_at FROM entries e"
-    " JOIN messages m ON m.message_id = e.message_id LEFT JOIN surveys s ON s.survey_id = e.survey_id"
-    " WHERE e.entry_id = :entry_id"
-)
 
 
-async def claim(
-    connection: AsyncConnection, lanes: Sequence[Lane], channels: Sequence[Channel], now: datetime, lease: timedelta
-) -> Batch | None:
-    """Claim the first due batch, in lane order, that nobody else is claiming."""
-    values = {"claim_id": new_id(), "now": now, "until": now + lease, **_chosen(lanes, channels)}
-    return _batch((await connection.execute(_CLAIM, values)).mappings().one_or_none())
+_CONTENT = [each.name for each in fields(Content)]
+_OWN = [each.name for each in fields(Batch) if each.name not in {"content", "quiet"}]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which batches a dispatcher would take."""
+
+    lanes: Sequence[Lane]
+    slices: Mapping[Channel, int]
+    """Its channels, each with the number of recipients for whom calls may begin with the claim."""
+    most: int = 1
+
+
+@dataclass(frozen=True)
+class Again:
+    """Recipients of a claimed batch, or of several of the same entry and school, that are tried again."""
+
+    batch: Batch
+    """One of them."""
+    attempt: int
+    due_at: datetime
+    numbers: list[int]
+
+
+async def claim(connection: AsyncConnection, wanted: Wanted, now: datetime, lease: timedelta) -> list[Batch]:
+    """Claim the first due batches, in lane order, that nobody else is claiming.
+
+    The claim says of each that the calls of its first slice may have begun.
+    """
+    values = {
+        "claim_id": new_id(),
+        "now": now,
+        "until": now + lease,
+        "most": wanted.most,
+        "slices": list(wanted.slices.values()),
+        **_chosen(wanted.lanes, list(wanted.slices)),
+    }
+    return [_batch(row) for row in (await connection.execute(_CLAIM, values)).mappings()]
 
 
 async def is_due(
@@ -95,7 +139,8 @@ async def is_due(
 async def take_over(connection: AsyncConnection, now: datetime, lease: timedelta) -> Batch | None:
     """Claim a batch whose lease has ended: its dispatcher died, or could not tell what the provider did."""
     values = {"claim_id": new_id(), "now": now, "until": now + lease}
-    return _batch((await connection.execute(_TAKE_OVER, values)).mappings().one_or_none())
+    row = (await connection.execute(_TAKE_OVER, values)).mappings().one_or_none()
+    return _batch(row) if row else None
 
 
 async def renew(connection: AsyncConnection, batch: Batch, until: datetime) -> bool:
@@ -110,10 +155,10 @@ async def mark_begun(connection: AsyncConnection, batch: Batch, begun: int, now:
     return (await connection.execute(_BEGUN, values)).scalar_one_or_none() is not None
 
 
-async def remove(connection: AsyncConnection, batch: Batch) -> bool:
-    """Delete a settled batch; False when it is somebody else's by now, and then nothing may be settled."""
-    values = {"batch_id": batch.batch_id, "claim_id": batch.claim_id}
-    return (await connection.execute(_REMOVE, values)).scalar_one_or_none() is not None
+async def remove(connection: AsyncConnection, every: Sequence[Batch]) -> set[int]:
+    """Delete settled batches and return their ids; those that are somebody else's by now stay, and are not settled."""
+    values = {"batch_ids": [each.batch_id for each in every], "claim_ids": [each.claim_id for each in every]}
+    return set((await connection.execute(_REMOVE, values)).scalars())
 
 
 async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime, now: datetime) -> None:
@@ -122,11 +167,16 @@ async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime,
     await connection.execute(_GIVE_BACK, values)
 
 
-async def add_retry(
-    connection: AsyncConnection, batch: Batch, numbers: Sequence[int], *, attempt: int, due_at: datetime, now: datetime
-) -> None:
-    """Queue some recipients of a claimed batch again."""
-    await connection.execute(_ADD, _like(batch, numbers, now) | {"attempt": attempt, "due_at": due_at})
+async def add_again(connection: AsyncConnection, every: Iterable[Again], now: datetime) -> None:
+    """Queue recipients of claimed batches again, in batches of the usual size."""
+    rows = []
+    for each in every:
+        size = batch_size(each.batch.channel)
+        for start in range(0, len(each.numbers), size):
+            row = _like(each.batch, each.numbers[start : start + size], now)
+            rows.append(row | {"attempt": each.attempt, "due_at": each.due_at})
+    if rows:
+        await connection.execute(_ADD, rows)
 
 
 async def add_unsure(
@@ -144,12 +194,13 @@ async def add_unsure(
     await connection.execute(_ADD, values)
 
 
-async def load(connection: AsyncConnection, batch: Batch) -> Work:
-    """Return what it takes to send a claimed batch, without the recipients that have an outcome."""
-    row = (await connection.execute(_CONTENT, {"entry_id": batch.entry_id})).mappings().one()
-    values = {"entry_id": batch.entry_id, "created_at": batch.created_at, "numbers": list(batch.numbers)}
-    rows = await connection.execute(_RECIPIENTS, values)
-    return Work(batch, Content(**row), [Recipient(*each) for each in rows])
+async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work]:
+    """Return what it takes to send claimed batches, without the recipients that have an outcome."""
+    found: dict[int, list[Delivery]] = {each.batch_id: [] for each in every}
+    values = {"batch_ids": list(found), "channels": [travels_as(each.channel).value for each in every]}
+    for batch_id, *row in await connection.execute(_RECIPIENTS, values):
+        found[batch_id].append(Delivery(*row))
+    return [Work(each, found[each.batch_id]) for each in every]
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
@@ -236,8 +287,11 @@ def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]
     )
 
 
-def _batch(row: Any) -> Batch | None:
-    return Batch(**{**row, "channel": Channel(row["channel"]), "lane": Lane(row["lane"])}) if row else None
+def _batch(row: Any) -> Batch:
+    content = Content(**{name: row[name] for name in _CONTENT})
+    quiet = QuietHours(row["time_zone"], row["begins"], row["ends"]) if row["time_zone"] else None
+    own = {name: row[name] for name in _OWN} | {"channel": Channel(row["channel"]), "lane": Lane(row["lane"])}
+    return Batch(**own, content=content, quiet=quiet)
 
 
 def _moved(rows: Iterable[Any]) -> list[tuple[str, str, int]]:

@@ -11,22 +11,12 @@ _EVERY = sa.text("SELECT school_id, time_zone, begins, ends FROM quiet_hours")
 _ADD = sa.text(
     "INSERT INTO quiet_hours (school_id, time_zone, begins, ends) VALUES (:school_id, :time_zone, :begins, :ends)"
 )
-_OF_SCHOOL = sa.text(
-    "SELECT time_zone, begins, ends FROM quiet_hours WHERE school_id = coalesce(nullif(:school_id, ''),"
-    " (SELECT sender_school_id FROM messages WHERE message_id = :message_id))"
-)
 
 
 async def every(connection: AsyncConnection) -> dict[str, QuietHours]:
     """Return the quiet hours by school; schools that have none are missing."""
     rows = await connection.execute(_EVERY)
     return {row.school_id: QuietHours(row.time_zone, row.begins, row.ends) for row in rows}
-
-
-async def of_school(connection: AsyncConnection, school_id: str, message_id: str) -> QuietHours | None:
-    """Return the quiet hours of a school, of the message's sender when the school is empty; None when it has none."""
-    row = (await connection.execute(_OF_SCHOOL, {"school_id": school_id, "message_id": message_id})).one_or_none()
-    return QuietHours(*row) if row else None
 
 
 async def replace(connection: AsyncConnection, wanted: Mapping[str, QuietHours]) -> None:

@@ -13,15 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as events
 from services.kit.db import create_engine, transaction
-from services.queue.actions.dispatch import Dispatcher, dispatch_one
+from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.standing import Known, KnownSchool, Standing, check_draft
 from services.queue.actions.submit import Submission, Submitted, submit
 from services.queue.config import ProviderConfig
-from services.queue.domain import Lane
+from services.queue.domain import Channel, Lane
 from services.queue.providers.choose import make_dispatcher
 from services.queue.records import TYPE_DIRECTORY, Addressee, Draft, Receipt, Sender
 from services.queue.store import counts
+from services.queue.store.batches import Wanted
 from tests.support.eventually import eventually
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
@@ -36,7 +37,7 @@ from tests.support.vendors import (
     vendors,
 )
 
-__all__ = ["receiver", "vendor_process", "vendors"]
+__all__ = ["dispatch_one", "every_channel", "receiver", "vendor_process", "vendors"]
 
 RECORDINGS_SECRET = "test-recordings-secret-of-32-characters"
 ANSWERS_SECRET = "test-answers-secret-of-32-characters"
@@ -89,6 +90,19 @@ class Clock:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+
+async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:
+    """Send the first due batch of these lanes, or put it off in quiet hours; False when there is none."""
+    claimed = await claim(dispatcher, lanes, 1)
+    for work in claimed.works:
+        await send(dispatcher, work, claimed.until)
+    return claimed.due > 0
+
+
+def every_channel(slice_size: int = 1, most: int = 1) -> Wanted:
+    """What a dispatcher of all channels would claim."""
+    return Wanted(list(Lane), dict.fromkeys(Channel, slice_size), most)
 
 
 Make = Callable[..., Dispatcher]

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.queue.actions.dispatch import dispatch_one
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
 from services.queue.providers.base import Handed, MayContinue, Provider
-from services.queue.records import Receipt, Recipient, Work
-from tests.integration.queue.conftest import Queue, draft, person
+from services.queue.records import Receipt
+from services.queue.work import Delivery, Work
+from tests.integration.queue.conftest import Queue, dispatch_one, draft, person
 from tests.support.eventually import eventually
 from tests.support.vendors import VendorSimulator
 
@@ -35,7 +35,7 @@ class Mortal:
         self.trace, self.ask, self.close = provider.trace, provider.ask, provider.close
 
     async def hand_over(
-        self, work: Work, recipients: Sequence[Recipient], may_continue: MayContinue
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
     ) -> AsyncIterator[Handed]:
         """Hand over until death."""
         if not self._left:

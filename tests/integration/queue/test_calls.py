@@ -14,7 +14,7 @@ from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
 from services.queue.records import Receipt
 from services.queue.store import batches
-from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.conftest import Queue, draft, every_channel, person
 from tests.support.eventually import eventually
 from tests.support.vendors import Receiver, VendorSimulator
 
@@ -108,8 +108,7 @@ async def test_an_emergency_call_leaves_first_and_waits_a_tenth(
     await queue.submit(draft(channels=TTS), [person(5)])
     done = await queue.submit(draft(channels=TTS, is_emergency=True), [person(1, mobile=BUSY)])
     async with transaction(queue.engine) as connection:
-        first = await batches.claim(connection, list(Lane), list(Channel), queue.clock(), timedelta(seconds=60))
-        assert first is not None
+        (first,) = await batches.claim(connection, every_channel(), queue.clock(), timedelta(seconds=60))
         assert first.entry_id == done.snapshot.entries[0].entry_id
         await batches.give_back(connection, first, queue.clock(), queue.clock())
     dispatcher = queue.dispatcher()
@@ -186,10 +185,8 @@ async def test_a_killed_dispatcher_calls_nobody_twice(
     dispatcher = queue.dispatcher(twilio_status_callback_url="")
     async with transaction(queue.engine) as connection:
         now = queue.clock()
-        batch = await batches.claim(connection, list(Lane), list(Channel), now, timedelta(seconds=60))
-        assert batch is not None
-        work = await batches.load(connection, batch)
-        await batches.mark_begun(connection, batch, 10, now, now + timedelta(seconds=60))
+        claimed = await batches.claim(connection, every_channel(slice_size=10), now, timedelta(seconds=60))
+        (work,) = await batches.load(connection, claimed)
     provider = dispatcher.providers[Channel.TTS]
     assert len([each async for each in provider.hand_over(work, work.recipients[:10], may_begin)]) == 10
     queue.clock.ahead = timedelta(seconds=61)

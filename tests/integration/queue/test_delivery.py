@@ -23,7 +23,8 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
 from services.queue.store import batches, outcomes
-from tests.integration.queue.conftest import PUPIL, Queue, draft, person
+from services.queue.store.batches import Wanted
+from tests.integration.queue.conftest import PUPIL, Queue, draft, every_channel, person
 from tests.support.eventually import eventually
 from tests.support.vendors import Receiver, VendorSimulator
 
@@ -180,13 +181,10 @@ async def _claim_and_die(queue: Queue, dispatcher: Any, *, after_call: bool) -> 
     """Do what a dispatcher does until it is killed."""
     async with transaction(queue.engine) as connection:
         now = queue.clock()
-        batch = await batches.claim(connection, list(Lane), list(Channel), now, timedelta(seconds=60))
-        assert batch is not None
-        work = await batches.load(connection, batch)
-        if after_call:
-            await batches.mark_begun(connection, batch, len(batch.numbers), now, now + timedelta(seconds=60))
+        claimed = await batches.claim(connection, every_channel(slice_size=100), now, timedelta(seconds=60))
+        (work,) = await batches.load(connection, claimed)
     if after_call:
-        provider = dispatcher.providers[batch.channel]
+        provider = dispatcher.providers[work.batch.channel]
         half = work.recipients[: len(work.recipients) // 2]
         assert len([each async for each in provider.hand_over(work, half, _always)]) == len(half)
 
@@ -269,8 +267,8 @@ async def test_what_waits_too_long_expires_and_is_never_sent(queue: Queue, vendo
     email, sms = done.snapshot.entries
     dispatcher = queue.dispatcher()
     async with transaction(queue.engine) as connection:
-        sms_batch = await batches.claim(connection, list(Lane), [Channel.SMS], queue.clock(), timedelta(seconds=60))
-    assert sms_batch is not None
+        wanted = Wanted(list(Lane), {Channel.SMS: 1})
+        assert await batches.claim(connection, wanted, queue.clock(), timedelta(seconds=60))
     queue.clock.ahead = timedelta(hours=73)
     assert await queue.drain(dispatcher) == 0
     await recover_one(dispatcher)
@@ -366,8 +364,9 @@ async def test_alerts_and_emergencies_leave_first(queue: Queue, vendors: VendorS
     await queue.submit(draft(lane=Lane.ALERT), [person(1)])
     order = []
     async with transaction(queue.engine) as connection:
-        while batch := await batches.claim(connection, list(Lane), list(Channel), queue.clock(), timedelta(seconds=60)):
-            order.append(batch.lane)
+        for most in (1, 3):
+            claimed = await batches.claim(connection, every_channel(most=most), queue.clock(), timedelta(seconds=60))
+            order += [each.lane for each in claimed]
     assert order == [Lane.ALERT, Lane.EMERGENCY, Lane.NORMAL, Lane.BULK]
 
 

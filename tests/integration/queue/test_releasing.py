@@ -15,10 +15,11 @@ from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.queue import events_out
 from services.queue.actions import control, rescreening
+from services.queue.actions.dispatch import claim, send
 from services.queue.actions.seeing import may_read, visible_schools
-from services.queue.actions.settle import settle_surely
 from services.queue.actions.standing import Known, KnownSchool
 from services.queue.actions.submit import Submitted
+from services.queue.domain import Lane
 from services.queue.events import on_review, on_verdict
 from services.queue.failures import explain
 from services.queue.store import messages
@@ -170,27 +171,16 @@ async def test_what_came_back_from_a_dispatcher_goes_out_too(queue: Queue, vendo
 
 
 @pytest.mark.accepts(303)
-async def test_a_release_between_a_claim_and_its_settling_is_heeded(
-    queue: Queue, vendors: VendorSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_release_between_a_claim_and_its_settling_is_heeded(queue: Queue, vendors: VendorSimulator) -> None:
     done = await pulled_back(queue, 2)
-    released = asyncio.Event()
-
-    def on_reach(point: str) -> None:
-        # The dispatcher has claimed it as withheld, and has not settled it.
-        if point == "after_claim" and not released.is_set():
-            released.set()
-            waiting.append(asyncio.ensure_future(review(queue, done.snapshot.message.message_id)))
-
-    waiting: list[asyncio.Future[None]] = []
-    monkeypatch.setattr("services.queue.actions.dispatch.reach", on_reach)
-
-    async def after_release(*given: Any) -> bool:
-        await asyncio.gather(*waiting)
-        return await settle_surely(*given)
-
-    monkeypatch.setattr("services.queue.actions.dispatch.settle_surely", after_release)
-    await queue.drain(queue.dispatcher())
+    dispatcher = queue.dispatcher()
+    claimed = await claim(dispatcher, list(Lane), 10)
+    assert all(work.content.is_withheld for work in claimed.works)
+    await review(queue, done.snapshot.message.message_id)
+    for work in claimed.works:
+        await send(dispatcher, work, claimed.until)
+    assert vendors.counts()["total"] == 0
+    await queue.drain(dispatcher)
     assert vendors.counts()["total"] == 2
     await queue.assert_true()
 

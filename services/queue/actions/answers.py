@@ -1,0 +1,74 @@
+"""What the answers of a provider mean for the deliveries of a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.queue.domain import MAX_ATTEMPTS, State, after_acceptance
+from services.queue.failures import explain
+from services.queue.providers.base import Answer, Handed
+from services.queue.records import Outcome
+from services.queue.work import Batch
+
+
+@dataclass
+class Settlement:
+    """What is known of a batch's deliveries. Recipients that are in none of the lists stay where they are."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+    """To be tried again, as another attempt."""
+    not_tried: list[int] = field(default_factory=list)
+    """To be tried as the same attempt, at once: nothing was handed over."""
+    unreached: list[int] = field(default_factory=list)
+    """To be tried as the same attempt after a pause: the provider was not there, or too busy."""
+    unsure: list[int] = field(default_factory=list)
+    """To be asked about."""
+    stopped: list[int] = field(default_factory=list)
+    """The provider says that their owners want no more: goes into the consent ledger."""
+    retry_after_seconds: float = 0.0
+    """What the provider asked for."""
+
+
+def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Settlement:
+    """Decide what each answer of the provider means."""
+    settlement = Settlement()
+    attempt, accepted = batch.attempt, after_acceptance(batch.channel)
+    for each in answers:
+        if each.answer is Answer.TAKEN:
+            taken = Outcome(each.number, accepted, attempt, provider, each.provider_message_id)
+            settlement.outcomes.append(taken)
+        else:
+            _sort(batch, provider, each, settlement)
+    return settlement
+
+
+def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
+    number = handed.number
+    if handed.answer is Answer.UNSURE:
+        settlement.unsure.append(number)
+    elif handed.answer is Answer.NOT_TRIED:
+        settlement.not_tried.append(number)
+    elif handed.answer is Answer.UNREACHABLE:
+        settlement.retry_after_seconds = max(settlement.retry_after_seconds, handed.retry_after_seconds or 0.0)
+        settlement.unreached.append(number)
+    else:
+        _refused(batch, provider, handed, settlement)
+
+
+def _refused(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
+    kind = explain(provider, handed.code).kind
+    if kind == "temporary":
+        _again(batch, handed, settlement)
+        return
+    state = State.OPTED_OUT if kind == "opted_out" else State.ERROR
+    settlement.outcomes.append(Outcome(handed.number, state, batch.attempt, provider, "", handed.code or "REFUSED"))
+    if state is State.OPTED_OUT:
+        settlement.stopped.append(handed.number)
+
+
+def _again(batch: Batch, handed: Handed, settlement: Settlement) -> None:
+    if batch.attempt < MAX_ATTEMPTS:
+        settlement.again.append(handed.number)
+    else:
+        failed = Outcome(handed.number, State.ERROR, batch.attempt, "lantern", "", "RETRIES_EXHAUSTED")
+        settlement.outcomes.append(failed)

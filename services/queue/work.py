@@ -1,0 +1,85 @@
+"""What a dispatcher has in hand: a batch that it has claimed, and what it takes to send it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from services.queue.domain import Channel, DeliveryKey, Lane
+from services.queue.quiet import QuietHours
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is sent: the same for every recipient of an entry."""
+
+    subject: str
+    text: str
+    from_title: str
+    language: str
+    is_emergency: bool
+    kind: int
+    recording_id: str | None = None
+    """What a recorded call plays."""
+    is_withheld: bool = False
+    """It was pulled back after it had been released: what comes back from a provider does not go out again."""
+    survey_id: str | None = None
+    """What a poll or sign-up asks."""
+    closes_at: datetime | None = None
+    """When that takes no answers any more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that this process has claimed."""
+
+    batch_id: int
+    entry_id: str
+    message_id: str
+    created_at: datetime
+    school_id: str
+    channel: Channel
+    lane: Lane
+    numbers: Sequence[int]
+    attempt: int
+    expires_at: datetime
+    claim_id: str
+    claimed_at: datetime
+    calling_at: datetime | None
+    """When the provider was first called for it; None when certainly nothing was handed over."""
+    begun: int
+    """For how many of its numbers, in their order, a call may have begun; the claim itself says so of the first."""
+    content: Content
+    quiet: QuietHours | None
+    """Of its school, or of the sender's where its recipients have none."""
+
+    def key(self, number: int) -> DeliveryKey:
+        """Return the delivery key of one of its recipients."""
+        return DeliveryKey(self.entry_id, number, self.attempt)
+
+
+class Delivery(NamedTuple):
+    """A recipient of a claimed batch, with what decides whether and where a message goes."""
+
+    number: int
+    destination: str
+    problem: str
+    regarding_student_name: str
+    suppressed: str | None
+    """Why the destination is not written to any more."""
+    is_stopped: bool
+    """Its owner asked for no more messages."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed batch with what it takes to send it."""
+
+    batch: Batch
+    recipients: Sequence[Delivery]
+    """Those without an outcome."""
+
+    @property
+    def content(self) -> Content:
+        """What is sent."""
+        return self.batch.content
