@@ -7,7 +7,7 @@ same delivery twice, and nothing leaves that was not released.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ from tests.support.postgres import Database, Databases
 from tests.support.vendors import VendorSimulator
 
 SERVICE = Caller("test", frozenset())
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 _SETTLED = (State.SENT, State.ERROR, State.EXPIRED, State.DUPLICATE, State.WITHHELD, State.CANCELLED, State.OPTED_OUT)
 _EMAIL_STATUSES = [("Send", ""), ("Delivery", ""), ("Bounce", "Permanent/General"), ("DeliveryDelay", "")]
 
@@ -46,6 +47,13 @@ def _reachable(state: State) -> set[State]:
     while more := {after for each in found for after in MOVES[each]} - found:
         found |= more
     return found
+
+
+class Frozen(Clock):
+    """Time that only the rules move: what is due must not depend on how fast this machine is."""
+
+    def __call__(self) -> datetime:
+        return NOON + self.ahead
 
 
 class Engine(RuleBasedStateMachine):
@@ -58,7 +66,7 @@ class Engine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = Frozen()
         engine = create_engine(self.database.url, name="model")
         self.queue = Queue(engine, self.database, self.clock, lambda made, **_: self.make(made))
         self.dispatcher = self.run(self._make())
@@ -115,6 +123,8 @@ class Engine(RuleBasedStateMachine):
     @rule()
     def dispatch(self) -> None:
         """Send one batch."""
+        # The pause after an outage is the process's own time.
+        self.dispatcher.breakers.clear()
         self.run(dispatch_one(self.dispatcher, list(Lane)))
 
     @rule(begun=st.integers(1, 7), handed=st.integers(0, 7))
