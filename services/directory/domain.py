@@ -35,6 +35,7 @@ class Permission(StrEnum):
     MANAGE_DIRECTORY = "manage_directory"
     VIEW_AUDIT = "view_audit"
     MANAGE_POLICY = "manage_policy"
+    MANAGE_ATTENDANCE = "manage_attendance"
 
 
 ALLOWED_PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -46,6 +47,7 @@ ALLOWED_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.SEND_TO_STAFF,
             Permission.SEND_EMERGENCY,
             Permission.SEND_AS_DISTRICT,
+            Permission.MANAGE_ATTENDANCE,
         }
     ),
     Role.STUDENT: frozenset({Permission.SEND_TO_STAFF}),

@@ -145,8 +145,11 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def BatchGetPeople(self, request: pb.BatchGetPeopleRequest, context: Any) -> pb.BatchGetPeopleResponse:
         """See the proto."""
         _check_ids("person_ids", list(request.person_ids), 500)
+        if len(request.sourced_ids) > 500 or any("\x00" in each for each in request.sourced_ids):
+            wrong = [("/sourced_ids", "At most 500 are allowed, without zero characters.")]
+            raise InvalidArgument("TOO_MANY", violations=wrong)
         async with transaction(self._engine) as connection:
-            rows = await people.people_by_id(connection, request.person_ids)
+            rows = await people.people_by_id(connection, request.person_ids, request.sourced_ids)
         return pb.BatchGetPeopleResponse(people=[messages.person_message(row) for row in rows])
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Any) -> pb.GetPersonResponse:

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     MANAGE_DIRECTORY = "manage_directory"
     VIEW_AUDIT = "view_audit"
     MANAGE_POLICY = "manage_policy"
+    MANAGE_ATTENDANCE = "manage_attendance"
 
 
 EVERYONE = frozenset({"queue.inbox", "directory.read"})
@@ -42,6 +43,7 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.MANAGE_DIRECTORY: frozenset({"directory.write", "queue.contacts"}),
     Permission.VIEW_AUDIT: frozenset({"reports.audit", "reports.export"}),
     Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write", "queue.rescreen"}),
+    Permission.MANAGE_ATTENDANCE: frozenset({"queue.attendance"}),
 }
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.queue.v1 import (
+    attendance_pb2,
+    attendance_pb2_grpc,
     contacts_pb2,
     contacts_pb2_grpc,
     queue_pb2,
@@ -23,10 +25,11 @@ from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
-from services.queue.actions import braking, receipts, rescreening, upkeep
+from services.queue.actions import absences, braking, receipts, rescreening, upkeep
 from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
+from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.contact_rpc import ContactServicer
@@ -38,6 +41,7 @@ from services.queue.providers.choose import make_dispatcher, make_store
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.survey_rpc import SurveyServicer
+from services.queue.telling import Telling
 from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
@@ -69,6 +73,9 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     schedules = ScheduleServicer(engine, utc_now, directory, zone, has_surveys=has_surveys)
     service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
     server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
+    attendance = AttendanceServicer(engine, utc_now, directory, config.district_time_zone)
+    service = attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"]
+    server.add(attendance_pb2_grpc.add_AttendanceServiceServicer_to_server, attendance, service)
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
     server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, ContactServicer(engine, utc_now), service)
     secret = config.answers_secret.get_secret_value()
@@ -104,9 +111,13 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     dispatcher = make_dispatcher(config, engine, utc_now)
     for provider in dispatcher.providers.values():
         life.on_stop(provider.name, provider.close)
-    occurring = Occurring(engine, utc_now, _directory(config, life), config.emergency_ignores_stop)
+    directory = _directory(config, life)
+    occurring = Occurring(engine, utc_now, directory, config.emergency_ignores_stop)
+    telling = Telling(engine, utc_now, directory, config.district_time_zone)
     steps = {
         "schedules": (1.0, occurring.step),
+        "attendance": (2.0, telling.step),
+        "forget absences": (3600.0, lambda: absences.forget_old(engine, utc_now)),
         "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
         "recover": (1.0, lambda: recover_one(dispatcher)),
         "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now, config.redial_seconds)),

@@ -1,7 +1,7 @@
 """What the queue asks directory: who a sender is, which schools there are, which modules are on."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import time as clock_time
 from typing import Generic, TypeVar
 
@@ -94,6 +94,16 @@ class Directory:
                 ]
                 yield [words.addressee(row) for row in rows]
 
+    async def schools(self) -> Mapping[str, KnownSchool]:
+        """Return every school by its id, at most some seconds old."""
+        return await self._schools.get()
+
+    async def people(self, *, person_ids: Sequence[str] = (), sourced_ids: Sequence[str] = ()) -> Sequence[pb.Person]:
+        """Return those of these people that exist, at most 500 of each."""
+        wanted = pb.BatchGetPeopleRequest(person_ids=person_ids, sourced_ids=sourced_ids)
+        with translated():
+            return list((await self._stub.BatchGetPeople(wanted)).people)
+
     async def keep_quiet_hours(self, engine: AsyncEngine) -> None:
         """Keep the schools' quiet hours in the queue's own tables, where submission and dispatch find them."""
         await keep_hours(engine, await self._schools.get())
@@ -101,7 +111,7 @@ class Directory:
     async def _ask_schools(self) -> dict[str, KnownSchool]:
         with translated():
             answer = await self._stub.ListSchools(pb.ListSchoolsRequest())
-        return {each.school_id: KnownSchool(each.title, each.is_excluded, _quiet(each)) for each in answer.schools}
+        return {each.school_id: _school(each) for each in answer.schools}
 
     async def _ask_modules(self) -> dict[str, bool]:
         with translated():
@@ -111,6 +121,11 @@ class Directory:
     async def close(self) -> None:
         """End the channel."""
         await self._channel.close()
+
+
+def _school(school: pb.School) -> KnownSchool:
+    zone = school.time_zone if is_zone(school.time_zone) else ""
+    return KnownSchool(school.title, school.is_excluded, _quiet(school), zone, school.sourced_id)
 
 
 def _quiet(school: pb.School) -> QuietHours | None:

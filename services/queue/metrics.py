@@ -25,3 +25,6 @@ occurrences = _meter.create_counter(
     "lantern.queue.occurrences", "{occurrence}", "Due sendings of schedules, by result."
 )
 answers = _meter.create_counter("lantern.queue.answers", "{answer}", "Answers to polls and sign-ups.")
+attendance_runs = _meter.create_counter(
+    "lantern.queue.attendance.runs", "{run}", "What attendance rules owed for a school and day, by result."
+)

@@ -82,7 +82,7 @@ class Occurring:
         known = await self.directory.known(schedule.sender_id)
         if known.sender is None:
             raise NotFound("SENDER_UNKNOWN", "Its sender has no active account any more.")
-        decided = standing.decide(draft, _in_the_name_of(known.sender), known)
+        decided = standing.decide(draft, in_the_name_of(known.sender), known)
 
         async def beside(connection: AsyncConnection, message_id: str) -> None:
             now = self.clock()
@@ -116,7 +116,7 @@ class Occurring:
             await schedules.settle(connection, before, after, every, self.clock())
 
 
-def _in_the_name_of(sender: KnownSender) -> Caller:
+def in_the_name_of(sender: KnownSender) -> Caller:
     """Return the caller that the sender would be now: their rights of this moment apply."""
     viewer = Viewer(
         person_id=sender.person_id,

@@ -142,7 +142,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             wrong = [("/sort/column", f"One of {', '.join(sorted(SORT_COLUMNS - {''}))}.")]
             raise InvalidArgument("COLUMN_UNKNOWN", "There is no such column.", violations=wrong)
         entry_id = words.checked_id("entry_id", request.entry_id)
-        seen = Seen(None, words.states(request.states), request.query)
+        seen = Seen(None, words.states(request.states), request.query, request.number)
         paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: _window(request.page, n))
         rows, total = await reading.deliveries_of(self._engine, current_caller(), entry_id, seen, paging)
         return pb.ListDeliveriesResponse(

@@ -14,16 +14,7 @@ from services.kit.errors import InvalidArgument
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
-from services.queue.records import (
-    KIND_ORDINARY,
-    TYPE_DIRECTORY,
-    Addressee,
-    Draft,
-    Entry,
-    Receipt,
-    Sender,
-    Snapshot,
-)
+from services.queue.records import KIND_ORDINARY, TYPE_DIRECTORY, Addressee, Draft, Entry, Receipt, Sender, Snapshot
 from services.queue.survey_words import survey_message, survey_of
 
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
@@ -242,6 +233,7 @@ def delivery(row: dict[str, Any]) -> pb.Delivery:
         remedy=failure.remedy if failure else "",
         type=types.RecipientType.ValueType(row["type"]),
         role=types.Role.ValueType(row["role"]),
+        text=row.get("text", ""),
         **{name: row[name] for name in _SHOWN},
     )
 

@@ -1,7 +1,7 @@
 """What a dispatcher has in hand: a batch that it has claimed, and what it takes to send it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from services.queue.quiet import QuietHours
 
 @dataclass(frozen=True)
 class Content:
-    """What is sent: the same for every recipient of an entry."""
+    """What is sent: the same for every recipient of an entry, but for the values of placeholders."""
 
     subject: str
     text: str
@@ -27,6 +27,7 @@ class Content:
     """What a poll or sign-up asks."""
     closes_at: datetime | None = None
     """When that takes no answers any more."""
+    once_per_family: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Work:
     batch: Batch
     recipients: Sequence[Delivery]
     """Those without an outcome."""
+    values: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """By number, what stands in place of placeholders; merging.content_for puts it in."""
 
     @property
     def content(self) -> Content:

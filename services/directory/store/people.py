@@ -39,9 +39,12 @@ async def all_schools(connection: AsyncConnection) -> list[Row]:
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def people_by_id(connection: AsyncConnection, person_ids: Iterable[str]) -> list[Row]:
+async def people_by_id(
+    connection: AsyncConnection, person_ids: Iterable[str], sourced_ids: Iterable[str] = ()
+) -> list[Row]:
     """Return the people that exist, each with `school_ids` in the order of their positions."""
-    query = sa.select(*_person_columns, _schools_of_person).where(people.c.person_id.in_(list(person_ids)))
+    named = sa.or_(people.c.person_id.in_(list(person_ids)), people.c.sourced_id.in_(list(sourced_ids)))
+    query = sa.select(*_person_columns, _schools_of_person).where(named)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -5,20 +5,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.auth import Caller, require_viewer
 from services.kit.db import transaction
 from services.kit.errors import NotFound
 from services.queue.actions.seeing import is_told, may_read, visible_schools
-from services.queue.domain import Screening
-from services.queue.records import Snapshot
-from services.queue.store import counts, deliveries, inbox, messages
+from services.queue.domain import MAX_BODY, MAX_TEXT, Screening
+from services.queue.merging import about, by_number, fill
+from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
+from services.queue.store import absences, counts, deliveries, inbox, messages
 from services.queue.store.deliveries import Seen
 
 Window = Callable[[int], tuple[int, int]]
 """From the number of rows: how many to answer and how many to skip."""
 _BROKEN_SHOWN = 100
+_PREVIEWED = 160
+"""Characters of a message in the list of an inbox."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,19 @@ async def deliveries_of(
         rows = await deliveries.page(
             connection, entry, scoped, sort=paging.sort, descending=paging.descending, limit=limit, offset=offset
         )
+        if its_message.kind == KIND_ATTENDANCE:
+            await _add_texts(connection, its_message, entry, rows)
     return rows, total
+
+
+async def _add_texts(
+    connection: AsyncConnection, its_message: Message, entry: Entry, rows: list[dict[str, Any]]
+) -> None:
+    """Add to each row what its recipient was told."""
+    told = await absences.told(connection, its_message.message_id)
+    values = by_number(told, entry.entry_id, once_per_family=its_message.once_per_family)
+    for row in rows:
+        row["text"] = fill(entry.text, values[row["number"]], MAX_TEXT[entry.channel])
 
 
 async def inbox_of(
@@ -71,7 +86,18 @@ async def inbox_of(
         total, unread = await inbox.count(connection, person_id, now, query, is_unread=is_unread)
         limit, offset = window(total)
         rows = await inbox.page(connection, person_id, now, query, is_unread=is_unread, limit=limit, offset=offset)
+        for row in rows:
+            await _fill_in(connection, person_id, row)
     return rows, total, unread
+
+
+async def _fill_in(connection: AsyncConnection, person_id: str, row: dict[str, Any]) -> None:
+    """Put into a row of an inbox what this person is told: an attendance message names their own students."""
+    if row["kind"] == KIND_ATTENDANCE:
+        told = await absences.told(connection, str(row["message_id"]), person_id)
+        values = about((each.name, each.codes) for each in told)
+        row |= {name: fill(row[name], values, MAX_BODY) for name in ("subject", "preview", "body") if name in row}
+    row["preview"] = row["preview"][:_PREVIEWED]
 
 
 async def inbox_message(engine: AsyncEngine, now: datetime, message_id: str) -> dict[str, Any]:
@@ -79,6 +105,8 @@ async def inbox_message(engine: AsyncEngine, now: datetime, message_id: str) -> 
     person_id = require_viewer().person_id
     async with transaction(engine) as connection:
         row = await inbox.open_message(connection, person_id, message_id, now)
+        if row:
+            await _fill_in(connection, person_id, row)
         row = row or await inbox.open_sent(connection, person_id, message_id)
     if row is None:
         raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
@@ -92,6 +120,8 @@ async def sent_box(engine: AsyncEngine, window: Window) -> tuple[list[dict[str, 
         total = await inbox.count_sent(connection, person_id)
         limit, offset = window(total)
         rows = await inbox.sent_page(connection, person_id, limit=limit, offset=offset)
+        for row in rows:
+            row["preview"] = row["preview"][:_PREVIEWED]
     return rows, total
 
 

@@ -22,6 +22,7 @@ from services.queue.domain import (
 from services.queue.quiet import QuietHours
 from services.queue.records import (
     KIND_ALERT,
+    KIND_ATTENDANCE,
     ROLE_ADMIN,
     ROLE_PARENT,
     ROLE_STUDENT,
@@ -57,6 +58,9 @@ class KnownSchool:
     title: str
     is_excluded: bool
     quiet: QuietHours | None = None
+    time_zone: str = ""
+    """IANA zone that this machine knows; empty: the district's."""
+    sourced_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,9 @@ def _check_permissions(draft: Draft, caller: Caller, sender: KnownSender, *, is_
 
 
 def _check_lane(draft: Draft, caller: Caller) -> None:
+    if draft.kind == KIND_ATTENDANCE:
+        # Attendance lists what its rules sent and nothing else (statement 120).
+        raise PermissionDenied("LANE_NOT_ALLOWED", "Attendance messages are made by attendance rules.")
     is_urgent = draft.lane is Lane.ALERT or (draft.lane is Lane.EMERGENCY and not draft.is_emergency)
     if caller.viewer and (draft.kind == KIND_ALERT or is_urgent):
         raise PermissionDenied("LANE_NOT_ALLOWED", "This lane is for the system.")

@@ -13,6 +13,7 @@ from services.queue.config import ProviderConfig, QueueConfig
 from services.queue.domain import SURVEYS, Channel
 from services.queue.inviting import Invitations
 from services.queue.links import Links
+from services.queue.merging import content_for
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
@@ -24,7 +25,7 @@ from services.queue.providers.twilio import TwilioSettings
 from services.queue.providers.twilio_sms import TwilioSms
 from services.queue.providers.twilio_voice import TwilioVoice
 from services.queue.tickets import Purpose, Ticket, Tickets
-from services.queue.work import Work
+from services.queue.work import Delivery, Work
 
 _log = get_logger(__name__)
 _MARGIN_SECONDS = 2.0
@@ -78,16 +79,16 @@ def _mailings(config: ProviderConfig) -> list[Mailing]:
     return [Mailing(), *(Mailing(each, invitations.write) for each in sorted(SURVEYS))]
 
 
-def _spoken(work: Work) -> str:
+def _spoken(work: Work, recipient: Delivery) -> str:
     """Read the text in the voice of the language that it is written in, whatever the recipient's own may be."""
-    return said(work.content.text, work.content.language)
+    return said(content_for(work, recipient).text, work.content.language)
 
 
-def _player(config: ProviderConfig) -> Callable[[Work], str]:
+def _player(config: ProviderConfig) -> Callable[[Work, Delivery], str]:
     """Return what plays a batch's recording, at an address that is good for as long as the calls may be made."""
     tickets = Tickets(config.recordings_secret.get_secret_value())
 
-    def play(work: Work) -> str:
+    def play(work: Work, _: Delivery) -> str:
         ticket = Ticket(Purpose.CALL, work.content.recording_id or "", "", work.batch.expires_at)
         return played(f"{config.recordings_url}/{tickets.sign(ticket)}")
 

@@ -9,17 +9,18 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
+from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
-from services.queue.work import Delivery, Work
+from services.queue.work import Content, Delivery, Work
 
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 
 
-def _plain(work: Work, _recipient: Delivery) -> str:
-    return work.content.text
+def _plain(work: Work, recipient: Delivery) -> str:
+    return content_for(work, recipient).text
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class SesEmail:
         return {
             "FromEmailAddress": sender,
             "Destination": {"ToAddresses": [recipient.destination]},
-            "Content": _content(work, self._write(work, recipient)),
+            "Content": _content(content_for(work, recipient), self._write(work, recipient)),
             "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
             **self._configuration,
         }
@@ -99,10 +100,10 @@ def tag_value(key: str) -> str:
     return key.replace(".", "_")
 
 
-def _content(work: Work, text: str) -> dict[str, Any]:
+def _content(content: Content, text: str) -> dict[str, Any]:
     return {
         "Simple": {
-            "Subject": {"Data": work.content.subject or work.content.from_title or "Message", "Charset": "UTF-8"},
+            "Subject": {"Data": content.subject or content.from_title or "Message", "Charset": "UTF-8"},
             "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
         }
     }

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
+from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
-from services.queue.work import Delivery, Work
+from services.queue.work import Content, Delivery, Work
 
 _TITLE = 120
 
@@ -30,11 +31,11 @@ class SnsPush:
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send a push message to every device of each recipient."""
-        payload = _payload(work)
-        return fan_out(recipients, lambda one: self._send(work, one, payload), may_continue, self._concurrency)
+        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._concurrency)
 
-    async def _send(self, work: Work, recipient: Delivery, payload: str) -> Handed:
+    async def _send(self, work: Work, recipient: Delivery) -> Handed:
         """One device that takes it is enough; the first failure stands for all when none does."""
+        payload = _payload(content_for(work, recipient))
         answers = [
             await self._publish(work, recipient.number, device, payload) for device in recipient.destination.split(",")
         ]
@@ -82,9 +83,9 @@ class SnsPush:
         await self._aws.close()
 
 
-def _payload(work: Work) -> str:
+def _payload(content: Content) -> str:
     """Return the message for Apple's and Google's services; SNS picks the part of the device's platform."""
-    title, text = (work.content.subject or work.content.from_title)[:_TITLE], work.content.text
+    title, text = (content.subject or content.from_title)[:_TITLE], content.text
     apple = json.dumps({"aps": {"alert": {"title": title, "body": text}, "sound": "default"}})
     google = json.dumps({"notification": {"title": title, "body": text}})
     return json.dumps({"default": text, "APNS": apple, "APNS_SANDBOX": apple, "GCM": google})

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from services.queue.domain import Channel
+from services.queue.merging import content_for
 from services.queue.providers.base import Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import fan_out
 from services.queue.providers.twilio import (
@@ -41,10 +42,10 @@ class TwilioSms:
         callback = {"status_callback": address} if address else {}
         sender = self._settings.from_number
         origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
-        messages = self._account.client.messages
+        messages, body = self._account.client.messages, content_for(work, recipient).text
         return await self._account.create(
             recipient.number,
-            lambda: messages.create_async(to=recipient.destination, body=work.content.text, **origin, **callback),
+            lambda: messages.create_async(to=recipient.destination, body=body, **origin, **callback),
         )
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
@@ -53,19 +54,19 @@ class TwilioSms:
         Twilio has no search by callback address: number, text and time must do. Two deliveries of the same text to
         the same number count each text once, oldest first.
         """
-        by_number: dict[str, list[Delivery]] = {}
+        alike: dict[tuple[str, str], list[Delivery]] = {}
         for each in recipients:
-            by_number.setdefault(each.destination, []).append(each)
+            alike.setdefault((each.destination, content_for(work, each).text), []).append(each)
         limit = asyncio.Semaphore(self._settings.concurrency)
-        sent = await asyncio.gather(*(self._sent_to(work, number, limit) for number in by_number))
+        sent = await asyncio.gather(*(self._sent_to(work, number, text, limit) for number, text in alike))
         taken = await others([str(each.sid) for messages in sent for each in messages])
         found: dict[int, Trace] = {}
-        for messages, people in zip(sent, by_number.values(), strict=True):
+        for messages, people in zip(sent, alike.values(), strict=True):
             found |= _assigned(people, [one for one in messages if str(one.sid) not in taken])
         return found
 
-    async def _sent_to(self, work: Work, number: str, limit: asyncio.Semaphore) -> list[Any]:
-        """Return our text as sent to the number since the batch was claimed, oldest first."""
+    async def _sent_to(self, work: Work, number: str, text: str, limit: asyncio.Semaphore) -> list[Any]:
+        """Return this text as sent to the number since the batch was claimed, oldest first."""
         since = work.batch.claimed_at - OUR_CLOCKS_DIFFER
         messages = self._account.client.messages
         try:
@@ -73,11 +74,7 @@ class TwilioSms:
                 sent = await messages.list_async(to=number, limit=MOST_LISTED, page_size=MOST_LISTED)
         except BROKEN as problem:
             raise silent() from problem
-        ours = [
-            each
-            for each in sent
-            if each.body == work.content.text and (not each.date_created or each.date_created >= since)
-        ]
+        ours = [each for each in sent if each.body == text and (not each.date_created or each.date_created >= since)]
         return ours[::-1]
 
     async def ask(self, provider_message_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:

@@ -38,8 +38,8 @@ class TwilioVoice:
     name = "twilio_voice"
     tells = True
 
-    def __init__(self, channel: Channel, settings: TwilioSettings, twiml: Callable[[Work], str]) -> None:
-        """`twiml` says what the calls of a batch say. Nothing is connected yet."""
+    def __init__(self, channel: Channel, settings: TwilioSettings, twiml: Callable[[Work, Delivery], str]) -> None:
+        """`twiml` says what the call of a recipient says. Nothing is connected yet."""
         self.channel = channel
         self.slice_size = settings.concurrency
         self._settings, self._twiml = settings, twiml
@@ -47,12 +47,12 @@ class TwilioVoice:
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Call each recipient."""
-        twiml = self._twiml(work)
-        return fan_out(recipients, lambda one: self._call(work, one, twiml), may_continue, self._settings.concurrency)
+        return fan_out(recipients, lambda one: self._call(work, one), may_continue, self._settings.concurrency)
 
-    async def _call(self, work: Work, recipient: Delivery, twiml: str) -> Handed:
+    async def _call(self, work: Work, recipient: Delivery) -> Handed:
         """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""
         answer = Handed(recipient.number, Answer.NOT_TRIED)
+        twiml = self._twiml(work, recipient)
         started = time.monotonic()
         for number in in_turn(recipient.destination, work.batch.attempt):
             answer = await self._ring(work, recipient, number, twiml)

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size, travels_as
 from services.queue.quiet import QuietHours
+from services.queue.store import absences
 from services.queue.work import Batch, Content, Delivery, Work
 
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
     " c.channel, c.lane, c.numbers, c.attempt, c.expires_at, c.claim_id::text AS claim_id, c.claimed_at, c.calling_at,"
     " c.begun, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
-    " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld,"
+    " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld, m.once_per_family,"
     " e.survey_id::text AS survey_id, v.closes_at, q.time_zone, q.begins, q.ends"
     " FROM claimed c JOIN entries e ON e.entry_id = c.entry_id JOIN messages m ON m.message_id = e.message_id"
     " LEFT JOIN surveys v ON v.survey_id = e.survey_id"
@@ -200,7 +201,7 @@ async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work
     values = {"batch_ids": list(found), "channels": [travels_as(each.channel).value for each in every]}
     for batch_id, *row in await connection.execute(_RECIPIENTS, values):
         found[batch_id].append(Delivery(*row))
-    return [Work(each, found[each.batch_id]) for each in every]
+    return [Work(each, found[each.batch_id], await absences.values_for(connection, each)) for each in every]
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:

@@ -39,7 +39,7 @@ _ROWS = (
 )
 _FILTERS = (
     " WHERE (:every_school OR school_id = ANY(:schools)) AND (:every_state OR state = ANY(:states))"
-    " AND (:query = '' OR name ILIKE :pattern OR destination ILIKE :pattern)"
+    " AND (:query = '' OR name ILIKE :pattern OR destination ILIKE :pattern) AND (:number = 0 OR number = :number)"
 )
 
 
@@ -51,6 +51,8 @@ class Seen:
     """None means every row."""
     states: Sequence[State] = ()
     query: str = ""
+    number: int = 0
+    """One recipient's; 0 means all."""
 
     def values(self, entry: Entry) -> dict[str, Any]:
         """Return the parameters of a query."""
@@ -62,6 +64,7 @@ class Seen:
             "every_state": not self.states,
             "states": [each.value for each in self.states],
             "query": self.query,
+            "number": self.number,
             "pattern": like_pattern(self.query),
         }
 

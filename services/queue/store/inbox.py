@@ -19,12 +19,12 @@ _DELIVER = sa.text(
 )
 _ITEM = (
     "m.message_id::text AS message_id, m.sender_id, m.sender_name, m.sender_role, m.source, m.from_title, m.subject,"
-    " left(m.body, 160) AS preview, m.is_secure, m.is_emergency, m.audience_summary,"
+    " left(m.body, 400) AS preview, m.kind, m.is_secure, m.is_emergency, m.audience_summary,"
     " (SELECT s.channel FROM surveys s WHERE s.message_id = m.message_id) AS survey_channel"
 )
 _MATCHES = (
     " AND (:query = '' OR m.subject ILIKE :pattern OR m.body ILIKE :pattern OR m.from_title ILIKE :pattern"
-    " OR m.sender_name ILIKE :pattern)"
+    " OR m.sender_name ILIKE :pattern OR i.regarding_student_name ILIKE :pattern)"
 )
 _MINE = "FROM inbox_items i JOIN messages m USING (message_id) WHERE i.person_id = :person_id AND i.visible_at <= :now"
 

@@ -11,7 +11,7 @@ from grpc import aio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
-from protos.queue.v1 import queue_pb2, schedules_pb2_grpc
+from protos.queue.v1 import attendance_pb2, attendance_pb2_grpc, queue_pb2, schedules_pb2_grpc
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.directory import actions
@@ -21,6 +21,7 @@ from services.kit.db import create_engine, transaction
 from services.kit.health import Health
 from services.kit.rpc_errors import translated
 from services.kit.rpc_server import RpcServer
+from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
 from services.queue.occurring import Occurring
 from services.queue.schedule_rpc import ScheduleServicer
@@ -32,7 +33,7 @@ from tests.support.tokens import Tokens
 ZONE = "America/New_York"
 NOON = datetime(2026, 10, 30, 16, tzinfo=UTC)
 """A Friday; daylight saving ends on the Sunday after it."""
-SCOPES = ("queue.submit", "queue.schedules", "queue.write")
+SCOPES = ("queue.submit", "queue.schedules", "queue.write", "queue.attendance")
 USERS_HERE = USERS + "sec,true,Sue,Ridge,T-3,sue.ridge,sue@example.org,,,,,\n"
 ROLES_HERE = ROLES + "12,sec,primary,teacher,s2\n"
 
@@ -59,6 +60,9 @@ class Scheduled:
     tokens: Tokens
     occurring: Occurring
     stub: Any
+    directory: Directory
+    attendance: Any
+    """Stub of AttendanceService."""
     ids: dict[str, str] = field(default_factory=dict)
 
     def token(self, name: str, *, all_users: bool = False, permissions: frozenset[str] | None = None) -> Any:
@@ -156,11 +160,19 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
         ScheduleServicer(engine, clock, directory, ZONE, has_surveys=True),
         pb.DESCRIPTOR.services_by_name["ScheduleService"],
     )
+    schedules.add(
+        attendance_pb2_grpc.add_AttendanceServiceServicer_to_server,
+        AttendanceServicer(engine, clock, directory, ZONE),
+        attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"],
+    )
     await schedules.start()
     occurring = Occurring(engine, clock, directory, emergency_ignores_stop=False)
     async with aio.insecure_channel(f"127.0.0.1:{schedules.port}") as channel:
         stub = schedules_pb2_grpc.ScheduleServiceStub(channel)
-        made = Scheduled(engine, database, directory_engine, address, clock, tokens, occurring, stub)
+        attendance = attendance_pb2_grpc.AttendanceServiceStub(channel)
+        made = Scheduled(
+            engine, database, directory_engine, address, clock, tokens, occurring, stub, directory, attendance
+        )
         async with transaction(directory_engine) as connection:
             found = await connection.execute(
                 sa.text(

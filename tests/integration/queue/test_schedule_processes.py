@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.integration.queue.attended import Attended
 from tests.integration.queue.scheduled import ZONE, Scheduled, scheduled_queue
 from tests.support.eventually import eventually
 from tests.support.postgres import Databases
@@ -19,6 +20,9 @@ from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, VendorSimulator, vendor_process, vendors
 
 __all__ = ["vendor_process", "vendors"]
+
+
+_RUNS = "SELECT 1 FROM attendance_runs WHERE message_id IS NOT NULL"
 
 
 @pytest.fixture
@@ -99,3 +103,29 @@ async def test_a_tick_killed_at_any_point_makes_one_message(scheduled: Scheduled
     await eventually(is_sent, 60)
     assert len(await scheduled.messages()) == 1
     assert len(await scheduled.rows("SELECT 1 FROM entries")) == 1
+
+
+@pytest.mark.parametrize("stop_at", ["after_run", "before_run_commit", "after_run_commit"])
+async def test_a_tick_killed_at_any_point_tells_of_absences_once(
+    scheduled: Scheduled, ticks: Ticks, stop_at: str
+) -> None:
+    attended = Attended.of(scheduled)
+    # Midnight has passed for certain, so that the whole day is ahead of the rule's time.
+    rule = await attended.create(send_time="00:00")
+    local = datetime.now(UTC).astimezone(ZoneInfo(ZONE))
+    await attended.record(*({"student_sourced_id": each, "date": local.date().isoformat()} for each in ("amy", "ben")))
+    await scheduled.rows("UPDATE attendance_rules SET begins_at = now() - interval '30 hours' RETURNING 1")
+    doomed = ticks.start(STOP_AT=stop_at)
+    assert await asyncio.to_thread(doomed.wait, 60) == -signal.SIGKILL
+    survived = 1 if stop_at == "after_run_commit" else 0
+    assert len(await scheduled.messages()) == len(await scheduled.rows(_RUNS)) == survived
+    for _ in range(2):
+        ticks.start()
+
+    async def is_told() -> None:
+        runs = [each for each in await attended.runs(rule) if each.date == local.date().isoformat()]
+        assert [each.message_id != "" for each in runs] == [True]
+
+    await eventually(is_told, 60)
+    assert len(await scheduled.messages()) == len(await scheduled.rows(_RUNS)) == 1
+    assert len(await scheduled.rows("SELECT 1 FROM attendance_notices")) == 2

@@ -1,0 +1,166 @@
+"""What an attendance rule is and when it owes a message: pure rules, the records of its tables.
+
+A rule tells the guardians of absent students once for each school and day, at its time on the wall of the school. Each
+of these is a run: it made one message, or says why not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.queue.timing import in_utc
+
+MAX_PER_OWNER: Final = 100
+"""Rules of one owner."""
+OLDEST: Final = timedelta(days=30)
+LATEST: Final = timedelta(days=60)
+"""How far from the district's day the date of an absence may lie."""
+KEPT: Final = timedelta(days=90)
+"""After this an absence is forgotten; what was told of it stays with its message."""
+MISSED: Final = "The system did not run when this was due."
+FAILED: Final = "It could not be sent on its day."
+NOBODY_ABSENT: Final = "No student was absent under its codes."
+NOBODY_TOLD: Final = "The absent students have no guardians on record."
+_ONE_DAY: Final = timedelta(days=1)
+_FIRST_RETRY: Final = timedelta(seconds=5)
+_LONGEST_RETRY: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of `attendance_rules`."""
+
+    rule_id: str
+    owner_id: str
+    owner_name: str
+    name: str
+    school_ids: Sequence[str]
+    """Empty: every school."""
+    codes: Sequence[str]
+    """In upper case."""
+    content: bytes
+    """Wire form of all that it does."""
+    send_time: time
+    """Local time of day, whole minutes."""
+    begins_at: datetime
+    """Only times after this count: when it was made, was switched on, or got another time."""
+    created_at: datetime
+    changed_at: datetime
+    changed_by: str
+    changed_by_name: str
+    version: int = 1
+    is_on: bool = True
+
+    def concerns(self, school_id: str) -> bool:
+        """Tell whether it is for this school."""
+        return not self.school_ids or school_id in self.school_ids
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of `attendance_rule_changes`."""
+
+    version: int
+    changed_at: datetime
+    changed_by_name: str
+    what: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Absence:
+    """One row of `absences`, and where it came in its stream."""
+
+    student_id: str
+    school_id: str
+    day: date
+    period: str
+    code: str
+    is_withdrawn: bool
+    stated_at: datetime
+
+
+@dataclass(frozen=True)
+class Due:
+    """A rule for a school and day."""
+
+    rule: Rule
+    school_id: str
+    day: date
+    is_missed: bool = False
+    """The day has passed."""
+
+    @property
+    def key(self) -> tuple[str, str, date]:
+        """What makes it the only one."""
+        return self.rule.rule_id, self.school_id, self.day
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of `attendance_runs`."""
+
+    rule_id: str
+    school_id: str
+    day: date
+    students: int
+    message_id: str | None
+    reason: str
+    """Why no message was made; empty when one was."""
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How often a run failed, and when it is tried again."""
+
+    failures: int
+    until: datetime
+
+
+def owed(rule: Rule, zones: Mapping[str, str], now: datetime) -> Iterator[Due]:
+    """Yield what a rule owed at this moment, today and the day before, given the zone of each school.
+
+    A run that is late is made all the same as long as its day lasts at the school: late is better than never.
+    """
+    for school_id, zone in zones.items():
+        if not rule.concerns(school_id):
+            continue
+        place = ZoneInfo(zone)
+        today = now.astimezone(place).date()
+        for day in (today - _ONE_DAY, today):
+            if rule.begins_at < in_utc(datetime.combine(day, rule.send_time), place) <= now:
+                yield Due(rule, school_id, day, is_missed=day < today)
+
+
+def is_past(rule: Rule, day: date, zone: str, now: datetime) -> bool:
+    """Tell whether the rule's time of this day has passed at a school of the zone."""
+    return in_utc(datetime.combine(day, rule.send_time), ZoneInfo(zone)) <= now
+
+
+def put_off(before: Waiting | None, now: datetime) -> Waiting:
+    """Return when to try again: after five seconds, then after twice as long each time, at most five minutes."""
+    failures = before.failures if before else 0
+    return Waiting(failures + 1, now + min(_FIRST_RETRY * 2 ** min(failures, 10), _LONGEST_RETRY))
+
+
+def edited(before: Rule, after: Rule, now: datetime) -> Rule:
+    """Return the rule with another content. Another time counts from now on: none that has passed is made up for."""
+    return replace(
+        after,
+        rule_id=before.rule_id,
+        owner_id=before.owner_id,
+        owner_name=before.owner_name,
+        created_at=before.created_at,
+        begins_at=before.begins_at if before.send_time == after.send_time else now,
+        version=before.version + 1,
+        is_on=before.is_on,
+    )
+
+
+def switched(before: Rule, now: datetime, *, is_on: bool) -> Rule:
+    """Return the rule switched on or off; switched on, it begins anew."""
+    begins_at = now if is_on else before.begins_at
+    return replace(before, is_on=is_on, begins_at=begins_at, version=before.version + 1, changed_at=now)

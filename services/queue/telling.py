@@ -1,0 +1,192 @@
+"""Telling families of absences: `tick` makes one message of each rule, school and day, whatever crashes.
+
+The run, the notices of whom it tells and the message are written in one transaction. The rule and the absences are held
+as they were read; when either changed meanwhile nothing is written and the run is made anew. A run that fails waits
+alone, longer each time, and the others go on.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from protos.directory.v1 import directory_pb2
+from protos.queue.v1 import attendance_pb2 as pb
+from protos.types.v1 import types_pb2 as types
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ServiceError,
+)
+from services.kit.logs import get_logger
+from services.queue import attending, merging, metrics, stop_points, words
+from services.queue.actions import attendance, standing
+from services.queue.actions.standing import Known, KnownSchool
+from services.queue.actions.submit import Submission, submit
+from services.queue.attending import FAILED, MISSED, NOBODY_ABSENT, NOBODY_TOLD, Due, Run, Waiting
+from services.queue.clients import Directory
+from services.queue.domain import CALL_OUT, MAX_SUBJECT, MAX_TEXT, Channel, Source
+from services.queue.occurring import in_the_name_of
+from services.queue.records import KIND_ATTENDANCE, Addressee, Draft, Sender
+from services.queue.store import absences, attendance_rules
+
+_log = get_logger(__name__)
+_SUBJECT = "queue.tick"
+"""Owner of the idempotency keys of runs; no person and no service has this name."""
+_NAMED_TOGETHER = 5_000
+"""Students whom directory takes in one audience."""
+_REFUSALS = (PermissionDenied, FailedPrecondition, InvalidArgument, NotFound)
+"""What ends a run without a message; anything else passes, and is tried again."""
+
+
+class Telling:
+    """Makes the messages that attendance rules owe; one for each process."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, directory: Directory, zone: str) -> None:
+        """`zone` is the district's, for schools that name none."""
+        self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
+        self._waiting: dict[tuple[str, str, date], Waiting] = {}
+
+    async def step(self) -> int:
+        """Settle everything that is owed now; return how much that was. Unavailable without database or directory."""
+        now = self._clock()
+        owed = await self._owed(now)
+        for due in owed:
+            try:
+                await self._settle(due)
+                self._waiting.pop(due.key, None)
+            except Aborted:
+                _log.info("attendance_run_anew", rule_id=due.rule.rule_id, school_id=due.school_id)
+            except Exception as problem:  # noqa: BLE001  one run's failure must not stop its neighbours
+                self._put_off(due, now, problem)
+        return len(owed)
+
+    async def _owed(self, now: datetime) -> list[Due]:
+        """Return what is owed and does not wait after a failure; runs of the day before come as missed."""
+        async with transaction(self._engine) as connection:
+            rules = await attendance_rules.switched_on(connection)
+            if not rules:
+                return []
+            done = await absences.done(connection, (now - timedelta(days=2)).date())
+        zones = {key: each.time_zone or self._zone for key, each in (await self._directory.schools()).items()}
+        every = [due for rule in rules for due in attending.owed(rule, zones, now) if due.key not in done]
+        self._waiting = {key: each for key, each in self._waiting.items() if key not in done}
+        return [due for due in every if due.key not in self._waiting or self._waiting[due.key].until <= now]
+
+    def _put_off(self, due: Due, now: datetime, problem: Exception) -> None:
+        failure = problem.reason if isinstance(problem, ServiceError) else type(problem).__name__
+        trace = None if isinstance(problem, ServiceError) else problem
+        rule_id, school_id = due.rule.rule_id, due.school_id
+        _log.warning("attendance_run_failed", exc_info=trace, rule_id=rule_id, school_id=school_id, failure=failure)
+        self._waiting[due.key] = attending.put_off(self._waiting.get(due.key), now)
+
+    async def _settle(self, due: Due) -> None:
+        async with transaction(self._engine) as connection:
+            students = await absences.standing(connection, due)
+        if due.is_missed or not students:
+            reason = NOBODY_ABSENT if not students else FAILED if due.key in self._waiting else MISSED
+            await self._note(due, students, reason)
+            metrics.attendance_runs.add(1, {"result": "missed" if students else "nobody"})
+            return
+        try:
+            await self._send(due, students)
+            result = "sent"
+        except _REFUSALS as problem:
+            is_empty = problem.reason == "NO_RECIPIENTS"
+            await self._note(due, students, NOBODY_TOLD if is_empty else str(problem) or problem.reason)
+            result = "nobody" if is_empty else "refused"
+        metrics.attendance_runs.add(1, {"result": result})
+
+    async def _note(self, due: Due, students: Mapping[str, str], reason: str) -> None:
+        """Write that nothing was sent, and why."""
+        async with transaction(self._engine) as connection:
+            await absences.add_run(connection, self._run(due, students, None, reason))
+
+    def _run(self, due: Due, students: Mapping[str, str], message_id: str | None, reason: str = "") -> Run:
+        return Run(*due.key, len(students), message_id, reason, self._clock())
+
+    async def _send(self, due: Due, students: dict[str, str]) -> None:
+        known = await self._directory.known(due.rule.owner_id)
+        sender = in_the_name_of(attendance.check_sender(known.sender))
+        if not sender.viewer or not sender.viewer.sees_school(due.school_id):
+            raise PermissionDenied("SCHOOL_NOT_YOURS", "The school is not one of its sender's.")
+        attendance.check_not_excluded(known, due.school_id)
+        draft = await self._draft(due, students, known)
+        decided = standing.decide(draft, sender, known)
+
+        async def beside(connection: AsyncConnection, message_id: str) -> None:
+            await self._write(connection, due, students, message_id)
+            stop_points.reach("after_run")
+
+        submission = Submission(replace(draft, kind=KIND_ATTENDANCE), _SUBJECT, decided, beside=beside)
+        await submit(self._engine, self._clock, submission, self._pieces(due, list(students)))
+        stop_points.reach("after_run_commit")
+
+    async def _write(self, connection: AsyncConnection, due: Due, students: dict[str, str], message_id: str) -> None:
+        """Write the run and its notices. Aborted when another process did, or when rule or absences changed."""
+        if not await absences.add_run(connection, self._run(due, students, message_id)):
+            raise Aborted("ATTENDANCE_RUN_DONE", "Another process made this run.")
+        is_same = await attendance_rules.stays(connection, due.rule)
+        if not is_same or await absences.standing(connection, due, lock=True) != students:
+            raise Aborted("ATTENDANCE_RULE_CHANGED", "The rule or its absences changed meanwhile.")
+        await absences.add_notices(connection, due, message_id, students)
+
+    async def _draft(self, due: Due, students: Mapping[str, str], known: Known) -> Draft:
+        content = pb.AttendanceRuleContent.FromString(due.rule.content)
+        school = known.schools.get(due.school_id, KnownSchool("", is_excluded=False))
+        values = {"date": f"{due.day.day} {due.day:%b %Y}", "school": school.title[:100]}
+        values |= await self._of_the_only(students)
+        channels = _channels(content, values, has_call_out=known.modules.get("call_out", False))
+        families = (
+            f"Families of {len(students):,} absent students" if len(students) > 1 else "Family of 1 absent student"
+        )
+        return Draft(
+            idempotency_key=" ".join(str(part) for part in due.key),
+            sender=Sender(due.rule.owner_id, due.rule.owner_name, 0, due.school_id),
+            subject=merging.fill(content.subject, values, MAX_SUBJECT),
+            body=channels[0][1] if channels else "",
+            channels=channels,
+            source=Source.DISTRICT if content.source == types.SOURCE_DISTRICT else Source.SCHOOL,
+            once_per_family=content.once_per_family,
+            audience_summary=f"{families}, {school.title}"[:500],
+            from_title=content.from_title if content.source == types.SOURCE_DISTRICT else "",
+        )
+
+    async def _of_the_only(self, students: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of a message about one student: they are the same for every recipient."""
+        if len(students) != 1:
+            return {}
+        people = await self._directory.people(person_ids=list(students))
+        return merging.about((each.name, students[each.person_id]) for each in people) if people else {}
+
+    async def _pieces(self, due: Due, students: Sequence[str]) -> AsyncIterator[Sequence[Addressee]]:
+        for first in range(0, len(students), _NAMED_TOGETHER):
+            audience = directory_pb2.Audience(
+                school_ids=[due.school_id],
+                student_ids=students[first : first + _NAMED_TOGETHER],
+                working_school_id=due.school_id,
+            )
+            async for piece in self._directory.recipients(audience, due.rule.owner_id):
+                yield piece
+        stop_points.reach("before_run_commit")
+
+
+def _channels(
+    content: pb.AttendanceRuleContent, values: Mapping[str, str], *, has_call_out: bool
+) -> list[tuple[str, str]]:
+    """Return the channels with their texts, e-mail first; texts and calls only where they are switched on."""
+    named = [(words.channel_name(each.channel), each.text) for each in content.texts]
+    found = [
+        (name, merging.fill(text, values, MAX_TEXT[Channel(name)]))
+        for name, text in sorted(named, key=lambda each: list(Channel).index(Channel(each[0])))
+        if has_call_out or name not in CALL_OUT
+    ]
+    if not found:
+        raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts and calls cannot be sent.")
+    return found

@@ -1,0 +1,110 @@
+"""What families read of an attendance message: at the providers, in the Recipients pop-up, in the inbox."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Caller, Viewer, set_caller
+from services.kit.errors import NotFound
+from services.queue.actions import reading
+from services.queue.actions.reading import Paging
+from services.queue.store.deliveries import Seen
+from tests.integration.queue.attended import Attended
+from tests.integration.queue.conftest import Make, Queue
+from tests.integration.queue.scheduled import scheduled_queue
+from tests.support.postgres import Databases
+from tests.support.tokens import Tokens
+from tests.support.vendors import VendorSimulator
+
+TEXTS = {types.CHANNEL_EMAIL: "{student} was absent ({code}).", types.CHANNEL_SMS: "{student}: {code}"}
+BOTH = ({"student_sourced_id": "amy"}, {"student_sourced_id": "ben", "code": "TDY"})
+PAGE = Paging("", descending=False, window=lambda _: (20, 0))
+
+
+@pytest.fixture
+async def attended(databases: Databases, tokens: Tokens) -> AsyncIterator[Attended]:
+    async with scheduled_queue(databases, tokens) as queue:
+        yield Attended.of(queue)
+
+
+async def told(attended: Attended, make: Make) -> None:
+    """Tell of both students, and hand everything over to the providers."""
+    await attended.record(*BOTH)
+    await attended.tick(hours=1)
+    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make)  # type: ignore[arg-type]
+    assert await queue.drain(queue.dispatcher()) == 2
+    for dispatcher in queue.dispatchers:
+        for provider in dispatcher.providers.values():
+            await provider.close()
+
+
+def admin(attended: Attended, *schools: str, role: str = "admin") -> Caller:
+    """Somebody without View All Users, with these schools."""
+    seen = frozenset(attended.queue.ids[each] for each in schools)
+    viewer = Viewer("somebody", "Pat", role, frozenset({"communication_reports"}), seen, all_users=False)
+    return Caller(viewer.person_id, frozenset(), viewer)
+
+
+async def entry_of(attended: Attended, channel: str) -> str:
+    rows = await attended.queue.rows("SELECT entry_id FROM entries WHERE channel = :channel", channel=channel)
+    return str(rows[0][0])
+
+
+async def test_each_student_is_named_to_their_own_guardian(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
+) -> None:
+    await attended.create(texts=TEXTS)
+    await told(attended, make_dispatcher_for)
+    assert sorted((each["subject"], each["text"]) for each in vendors.arrivals(channel="email")) == [
+        ("Amy Stone was absent", "Amy Stone was absent (UNX)."),
+        ("Ben Stone was absent", "Ben Stone was absent (TDY)."),
+    ]
+    assert sorted(each["text"] for each in vendors.arrivals(channel="sms")) == ["Amy Stone: UNX", "Ben Stone: TDY"]
+
+
+@pytest.mark.accepts(72, 73, 74, 129)
+async def test_a_family_reads_one_message_that_names_all_of_its_students(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
+) -> None:
+    await attended.create(texts=TEXTS, once_per_family=True)
+    await told(attended, make_dispatcher_for)
+    assert [each["text"] for each in vendors.arrivals(channel="sms")] == ["Amy Stone and Ben Stone: UNX, TDY"]
+    rows, total = await reading.deliveries_of(
+        attended.queue.engine, admin(attended, "s1"), await entry_of(attended, "sms"), Seen(None), PAGE
+    )
+    assert total == 2
+    assert [(each["regarding_student_name"], each["state"], each["text"]) for each in rows] == [
+        ("Amy Stone", "handed_off", "Amy Stone and Ben Stone: UNX, TDY"),
+        ("Ben Stone", "duplicate", "Amy Stone and Ben Stone: UNX, TDY"),
+    ]
+
+
+@pytest.mark.accepts(124, 129)
+async def test_recipients_are_shown_to_admins_of_the_school_each_with_what_they_read(
+    attended: Attended, make_dispatcher_for: Make
+) -> None:
+    await attended.create(texts=TEXTS)
+    await told(attended, make_dispatcher_for)
+    entry_id = await entry_of(attended, "email")
+    rows, _ = await reading.deliveries_of(
+        attended.queue.engine, admin(attended, "s1"), entry_id, Seen(None, number=2), PAGE
+    )
+    assert [(each["number"], each["text"]) for each in rows] == [(2, "Ben Stone was absent (TDY).")]
+    for caller in (admin(attended, "s2"), admin(attended, "s1", role="teacher")):
+        with pytest.raises(NotFound):
+            await reading.deliveries_of(attended.queue.engine, caller, entry_id, Seen(None), PAGE)
+
+
+async def test_the_inbox_names_all_students_of_the_reader(attended: Attended) -> None:
+    await attended.create(texts=TEXTS)
+    await attended.record(*BOTH)
+    await attended.tick(hours=1)
+    mum = Viewer(attended.queue.ids["mum"], "Rosa", "parent", frozenset(), frozenset(), all_users=False)
+    set_caller(Caller(mum.person_id, frozenset(), mum))
+    engine, now = attended.queue.engine, attended.queue.clock()
+    rows, total, unread = await reading.inbox_of(engine, now, "amy", lambda _: (20, 0), is_unread=False)
+    assert (total, unread) == (1, 1)
+    expected = "Amy Stone and Ben Stone was absent (UNX, TDY)."
+    assert (rows[0]["subject"], rows[0]["preview"]) == ("Amy Stone and Ben Stone was absent", expected)
+    assert (await reading.inbox_message(engine, now, str(rows[0]["message_id"])))["body"] == expected
