@@ -131,4 +131,5 @@ class Environment:
         return {
             "VENDORS_SES_EVENTS_URL": f"{self.gateway_url}/webhooks/ses",
             "VENDORS_TWILIO_INBOUND_URL": f"{self.gateway_url}/webhooks/twilio/inbound",
+            "VENDORS_MODAPI_WEBHOOK_URL": f"{self.gateway_url}/webhooks/moderation",
         }

@@ -15,7 +15,16 @@ SCOPES: dict[str, frozenset[str]] = {
     "moderation": frozenset({"directory.read", "queue.read"}),
     "reports": frozenset({"directory.read", "moderation.read", "queue.read"}),
     "notify": frozenset({"directory.read", "queue.read", "queue.submit", "queue.write"}),
-    "gateway": frozenset({"directory.read", "moderation.read", "notify.watch", "queue.receipts", "queue.recordings"}),
+    "gateway": frozenset(
+        {
+            "directory.read",
+            "moderation.opinions",
+            "moderation.read",
+            "notify.watch",
+            "queue.receipts",
+            "queue.recordings",
+        }
+    ),
 }
 """What each service's own token allows it at the others."""
 

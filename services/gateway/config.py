@@ -35,7 +35,8 @@ class GatewaySettings(Settings):
     gateway_key: SecretStr
     """Private Ed25519 JWK, its kid beginning with `gateway`, that signs viewer tokens; usually by GATEWAY_KEY_FILE."""
     service_token: SecretStr
-    """The gateway's own token, with the scopes directory.read, queue.receipts, queue.recordings and notify.watch."""
+    """The gateway's own token, with the scopes directory.read, moderation.read, moderation.opinions, queue.receipts,
+    queue.recordings and notify.watch."""
     district_name: str = "The district"
     """Name that families see when a message goes out as the district."""
     directory_address: Address
@@ -50,6 +51,8 @@ class GatewaySettings(Settings):
     """HOST:PORT of notify."""
     twilio_auth_token: SecretStr = SecretStr("")
     """Checks Twilio's signatures; empty refuses every Twilio webhook."""
+    modapi_webhook_secret: SecretStr = SecretStr("")
+    """Checks ModerationAPI's signatures; empty refuses every webhook of it."""
     sns_cert_hosts: str = "sns.us-east-1.amazonaws.com"
     """Hosts, separated by commas, from which the certificate of an SNS signature may be fetched."""
     sns_topic_arns: str = ""

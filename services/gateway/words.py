@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.moderation.v1 import moderation_pb2 as moderation
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 
@@ -97,6 +98,12 @@ DECIDED = {
     types.THREAT_DECISION_RELEASED: State("Released", "good", "A false positive: it is delivered late."),
 }
 """What reviewers decide about threats."""
+OPINIONS = {
+    moderation.Opinion.KIND_ALLOWED: State("Harmless", "good", "The reviewer would let it go out."),
+    moderation.Opinion.KIND_REJECTED: State("Not to be delivered", "bad", "The reviewer would not let it go out."),
+    moderation.Opinion.KIND_RESOLVED: State("Looked at", "quiet", "The reviewer did not say which."),
+}
+"""What reviewers at the vendor of moderation say."""
 PROVIDERS = {
     "embedded": "the embedded model",
     "embedded-fallback": "the embedded model, because the provider did not answer",

@@ -203,3 +203,19 @@ def _rule_from_message(message: pb.CategoryRule) -> Rule:
     if category is None:
         raise InvalidArgument("POLICY_INVALID", violations=[("/rules", "A rule names no category.")])
     return Rule(category, message.is_on, message.hold_threshold, message.watch_threshold, message.tier)
+
+
+OPINIONS = {
+    pb.Opinion.KIND_ALLOWED: "allowed",
+    pb.Opinion.KIND_REJECTED: "rejected",
+    pb.Opinion.KIND_RESOLVED: "resolved",
+}
+"""Opinions of the vendor's reviewers, as they are stored."""
+
+
+def opinion_message(row: Mapping[str, Any]) -> pb.Opinion:
+    """Return an opinion from its row."""
+    kind = next(number for number, word in OPINIONS.items() if word == row["kind"])
+    message = pb.Opinion(message_id=row["message_id"], kind=kind)
+    message.said_at.FromDatetime(row["said_at"])
+    return message

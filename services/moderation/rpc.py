@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from protos.events.v1 import queue_pb2 as requests
@@ -21,6 +21,7 @@ from services.moderation.policies import Author
 from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
+_LONGEST_EVENT_ID = 100
 _LONGEST_TEXT = 25_000
 _ITEMS_AT_ONCE = 400
 _LONGEST_WAIT_SECONDS = 2.0
@@ -61,14 +62,32 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def ListVerdicts(self, request: pb.ListVerdictsRequest, context: Any) -> pb.ListVerdictsResponse:
         """See the proto."""
-        try:
-            uuid.UUID(request.message_id)
-        except ValueError:
-            wrong = [("/message_id", "This is not an id.")]
-            raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
+        _check_id(request.message_id, "/message_id")
         async with transaction(self._engine) as connection:
             rows = await store.verdicts_of(connection, request.message_id)
-        return pb.ListVerdictsResponse(verdicts=[messages.verdict_message(row) for row in rows])
+            said = await store.opinions_of(connection, request.message_id)
+        return pb.ListVerdictsResponse(
+            verdicts=[messages.verdict_message(row) for row in rows],
+            opinions=[messages.opinion_message(row) for row in said],
+        )
+
+    async def RecordOpinion(self, request: pb.RecordOpinionRequest, context: Any) -> pb.RecordOpinionResponse:
+        """See the proto. Nothing here, nor in the queue, acts on it: people of the district decide."""
+        if current_caller().viewer:
+            raise PermissionDenied("SERVICE_REQUIRED", "This is answered only to a service.")
+        opinion = request.opinion
+        _check_id(opinion.message_id, "/opinion/message_id")
+        if not 0 < len(request.event_id) <= _LONGEST_EVENT_ID or "\x00" in request.event_id:
+            wrong = [("/event_id", f"An event's id has 1 to {_LONGEST_EVENT_ID} characters.")]
+            raise InvalidArgument("OPINION_INVALID", "The opinion is not valid.", violations=wrong)
+        if opinion.kind not in messages.OPINIONS:
+            wrong = [("/opinion/kind", "Say what the reviewer thought.")]
+            raise InvalidArgument("OPINION_INVALID", "The opinion is not valid.", violations=wrong)
+        said_at = opinion.said_at.ToDatetime(tzinfo=UTC)
+        row = {"event_id": request.event_id, "message_id": opinion.message_id, "said_at": said_at}
+        async with transaction(self._engine) as connection:
+            is_new = await store.add_opinion(connection, {**row, "kind": messages.OPINIONS[opinion.kind]})
+        return pb.RecordOpinionResponse(is_new=is_new)
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
         """See the proto."""
@@ -135,6 +154,14 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             yield
         finally:
             self._at_work -= items
+
+
+def _check_id(value: str, pointer: str) -> None:
+    try:
+        uuid.UUID(value)
+    except ValueError:
+        wrong = [(pointer, "This is not an id.")]
+        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
 
 
 def _author() -> Author:

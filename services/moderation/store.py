@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.moderation.tables import policies, recent_texts, verdicts, waiting
+from services.moderation.tables import opinions, policies, recent_texts, verdicts, waiting
 
 Row = dict[str, Any]
 _READ_AT_ONCE = 500
+_OPINION = ["event_id", "message_id", "kind", "said_at"]
 
 
 class Waiting(NamedTuple):
@@ -75,6 +76,21 @@ async def add_verdict(connection: AsyncConnection, row: Row) -> bool:
 async def verdicts_of(connection: AsyncConnection, message_id: str) -> list[Row]:
     """Return a message's verdicts, newest first."""
     query = sa.select(verdicts).where(verdicts.c.message_id == message_id).order_by(verdicts.c.reached_at.desc())
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def add_opinion(connection: AsyncConnection, row: Row) -> bool:
+    """Keep an opinion about a message that has a verdict; False when the event is known or the message is not."""
+    values = sa.select(*(sa.literal(row[name], opinions.c[name].type) for name in _OPINION))
+    known = sa.select(1).where(verdicts.c.message_id == row["message_id"]).exists()
+    statement = insert(opinions).from_select(_OPINION, values.where(known))
+    kept = statement.on_conflict_do_nothing().returning(opinions.c.event_id)
+    return (await connection.execute(kept)).first() is not None
+
+
+async def opinions_of(connection: AsyncConnection, message_id: str) -> list[Row]:
+    """Return what reviewers at the vendor said about a message, newest first."""
+    query = sa.select(opinions).where(opinions.c.message_id == message_id).order_by(opinions.c.said_at.desc())
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -62,3 +62,11 @@ waiting = sa.Table(
     sa.Column("requested_at", _time, nullable=False),
     sa.Column("next_try_at", _time, nullable=False, index=True),
 )
+opinions = sa.Table(
+    "opinions",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("message_id", _id, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("said_at", _time, nullable=False),
+)

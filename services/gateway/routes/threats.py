@@ -106,19 +106,21 @@ def threat(message_id: str) -> str:
         threat=answer,
         row=answer.rows[0],
         told=_told(str(message_id)),
-        verdicts=_verdicts(str(message_id)),
+        judged=_verdicts(str(message_id)),
         back=PATH,
         report="threats",
     )
 
 
-def _verdicts(message_id: str) -> list[types.Verdict] | None:
-    """Return every verdict on a message that reports showed this person; None when moderation does not answer."""
+def _verdicts(message_id: str) -> moderation.ListVerdictsResponse | None:
+    """Return every verdict and opinion on a message that reports showed this person; None without an answer."""
     clients = gateway().clients
     try:
         with translated():
             wanted = moderation.ListVerdictsRequest(message_id=message_id)
-            return list(clients.moderation.ListVerdicts(wanted, timeout=2, metadata=clients.as_gateway).verdicts)
+            found: moderation.ListVerdictsResponse
+            found = clients.moderation.ListVerdicts(wanted, timeout=2, metadata=clients.as_gateway)
+            return found
     except ServiceError:
         return None
 

@@ -1,20 +1,23 @@
 """What providers tell us: receipts and inbound texts. Nothing is believed unsigned; repeats change nothing."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, json, request
 from google.protobuf.timestamp_pb2 import Timestamp
+from moderation_api.webhook_signature import SIGNATURE_HEADER, verify_signature
 from twilio.request_validator import RequestValidator
 
+from protos.moderation.v1 import moderation_pb2 as moderation
 from protos.queue.v1 import queue_pb2 as queue
 from services.gateway import audio, metrics
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.sns import fetch, refuse
 from services.gateway.state import gateway
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -22,6 +25,14 @@ _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 DELIVERY_KEY = "delivery_key"
 """What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail."""
 _BOUNCE_CODE = "bounceType"
+_OPINIONS = {
+    "queue_item.allowed": moderation.Opinion.KIND_ALLOWED,
+    "queue_item.rejected": moderation.Opinion.KIND_REJECTED,
+    "queue_item.resolved": moderation.Opinion.KIND_RESOLVED,
+}
+_MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OLDEST_SECONDS = 300
+_OPINION_SECONDS = 3.0
 
 
 def _check_twilio() -> Mapping[str, str]:
@@ -110,6 +121,51 @@ def ses() -> tuple[str, int]:
     elif envelope["Type"] == "Notification":
         _record(receipts_of(_read_object(envelope.get("Message", ""))))
     return "", 204
+
+
+@blueprint.post("/moderation")
+@requires(Permission.PUBLIC)
+def moderation_api() -> tuple[str, int]:
+    """Take what a reviewer at ModerationAPI said about a message. It is kept as an opinion and releases nothing.
+
+    The signature is over the raw body; an event counts once by its id, and not after five minutes, so that nothing that
+    was overheard can be sent again. The vendor waits five seconds for an answer.
+    """
+    body = request.get_data(cache=False)
+    secret = gateway().settings.modapi_webhook_secret.get_secret_value()
+    signature = request.headers.get(SIGNATURE_HEADER, "")
+    # The library stumbles over a signature that is not ASCII.
+    is_signed = bool(secret) and signature.isascii() and verify_signature(body, signature, secret)
+    outcome = "refused"
+    try:
+        if not is_signed:
+            raise refuse("The request is not signed by ModerationAPI.")
+        event = _read_object(body)
+        said_at = _moment(str(event.get("created", "")))
+        if said_at is None or abs((gateway().clock() - said_at.ToDatetime(UTC)).total_seconds()) > _OLDEST_SECONDS:
+            raise PermissionDenied("EVENT_TOO_OLD", "The event was not created in the last five minutes.")
+        opinion = opinion_of(event, said_at)
+        outcome = "taken" if opinion else "ignored"
+    finally:
+        metrics.webhooks.add(1, {"provider": "moderationapi", "outcome": outcome})
+    if opinion:
+        wanted = moderation.RecordOpinionRequest(event_id=str(event.get("id", "")), opinion=opinion)
+        with translated():
+            clients = gateway().clients
+            clients.moderation.RecordOpinion(wanted, timeout=_OPINION_SECONDS, metadata=clients.as_gateway)
+    return "", 204
+
+
+def opinion_of(event: Mapping[str, Any], said_at: Timestamp) -> moderation.Opinion | None:
+    """Return the opinion in an event of ModerationAPI; None for events of other kinds and about no message of ours."""
+    kind = _OPINIONS.get(str(event.get("type", "")))
+    found: Any = event
+    for name in ("data", "object", "item"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    message_id = str(found.get("id", "")) if isinstance(found, Mapping) else ""
+    if kind is None or not _MESSAGE_ID.fullmatch(message_id):
+        return None
+    return moderation.Opinion(message_id=message_id, kind=kind, said_at=said_at)
 
 
 def _read_envelope() -> dict[str, str]:

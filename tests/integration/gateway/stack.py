@@ -34,8 +34,9 @@ from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
 PASSWORD = "correct horse"
-_OWN_SCOPES = ("queue.receipts", "queue.recordings", "notify.watch")
+_OWN_SCOPES = ("moderation.opinions", "queue.receipts", "queue.recordings", "notify.watch")
 TWILIO_TOKEN = "test-twilio-token"
+MODAPI_SECRET = "test-modapi-webhook-secret"
 SERVICES = ("directory", "queue", "reports")
 _USERS = {
     "pri": "Ida Cole",
@@ -182,6 +183,7 @@ def _assembled(
         service_token=secret,
         public_url="http://localhost",
         twilio_auth_token=SecretStr(TWILIO_TOKEN),
+        modapi_webhook_secret=SecretStr(MODAPI_SECRET),
         district_name="Lincoln County Schools",
     )
     clock = MovableClock()
