@@ -115,6 +115,8 @@ class Environment:
             "RECORDINGS_URL": f"{self.gateway_url}/webhooks/twilio/recordings",
             "RECORDINGS_FOLDER": str(self.keys.folder.parent / "recordings"),
             "RECORDINGS_SECRET": self.keys.password("recordings"),
+            "ANSWERS_URL": f"{self.gateway_url}/answer",
+            "ANSWERS_SECRET": self.keys.password("answers"),
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "AKIALOCALLANTERN0001",
             "AWS_SECRET_ACCESS_KEY": self.keys.password("aws"),

@@ -21,6 +21,7 @@ SCOPES: dict[str, frozenset[str]] = {
             "moderation.opinions",
             "moderation.read",
             "notify.watch",
+            "queue.answers",
             "queue.receipts",
             "queue.recordings",
         }

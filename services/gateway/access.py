@@ -26,7 +26,7 @@ class Permission(StrEnum):
     MANAGE_ATTENDANCE = "manage_attendance"
 
 
-EVERYONE = frozenset({"queue.inbox", "directory.read"})
+EVERYONE = frozenset({"queue.inbox", "queue.answers", "directory.read"})
 """Scopes of every signed-in person."""
 SCOPES: dict[str, frozenset[str]] = {
     Permission.COMMUNICATION_REPORTS: frozenset({"reports.read", "reports.export", "queue.read", "queue.recordings"}),

@@ -7,13 +7,14 @@ from datetime import datetime
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import store
+from services.gateway import asking, store
 from services.gateway.access import Permission, Person
+from services.gateway.asking import Asking
 from services.gateway.database import transaction
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.recurring import When
 from services.gateway.state import gateway
-from services.gateway.words import CALL_OUT, CALLS, CHANNELS
+from services.gateway.words import CALL_OUT, CALLS, CHANNELS, SURVEYS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.kit.rpc_errors import translated
 
@@ -31,6 +32,7 @@ LIMITS = {
     types.CHANNEL_PUSH: 1_000,
     types.CHANNEL_TTS: 1_600,
     types.CHANNEL_RECORDED: 20_000,
+    **dict.fromkeys(SURVEYS, 20_000),
 }
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
 ROLES = {"parent": types.ROLE_PARENT, "student": types.ROLE_STUDENT, "teacher": types.ROLE_TEACHER,
@@ -62,6 +64,8 @@ class Draft:
     once_per_family: bool = False
     in_reply_to: str = ""
     when: When = field(default_factory=When)
+    asking: Asking = field(default_factory=Asking)
+    """What the poll or sign-up asks."""
 
 
 def offered_to(person: Person) -> "list[types.Channel.ValueType]":
@@ -118,6 +122,17 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
     if not (draft.list_id or draft.roles or draft.person_ids):
         yield "/roles", "Choose who should get it, or upload a list."
     yield from _call_problems(draft)
+    yield from _survey_problems(draft)
+
+
+def _survey_problems(draft: Draft) -> Iterator[tuple[str, str]]:
+    asked = [channel for channel in draft.channels if channel in SURVEYS]
+    if asked != [draft.asking.channel] and (asked or draft.asking.kind):
+        yield "/survey", "A poll or a sign-up needs its channel and its questions, and goes alone."
+    elif asked and types.CHANNEL_EMAIL in draft.channels:
+        yield "/channels", "A poll or a sign-up goes out by e-mail already: leave out E-mail."
+    elif asked:
+        yield from asking.problems(draft.asking, gateway().zone, gateway().clock())
 
 
 def _call_problems(draft: Draft) -> Iterator[tuple[str, str]]:
@@ -251,7 +266,8 @@ def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
 def _contents(draft: Draft) -> Iterator[queue.ChannelContent]:
     for channel, text in draft.channels.items():
         recording_id = draft.recording_id if channel == types.CHANNEL_RECORDED else ""
-        yield queue.ChannelContent(channel=channel, text=text, recording_id=recording_id)
+        survey = asking.survey_of(draft.asking, gateway().zone) if channel in SURVEYS else None
+        yield queue.ChannelContent(channel=channel, text=text, recording_id=recording_id, survey=survey)
 
 
 def summary(draft: Draft, person: Person) -> str:

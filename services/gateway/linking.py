@@ -135,6 +135,7 @@ TEMPLATE_NAMES: dict[str, Any] = {
     "FLAG": Flags,
     "RECORDED": types.CHANNEL_RECORDED,
     "RELEASED": types.THREAT_DECISION_RELEASED,
+    "SIGNUP": types.CHANNEL_SIGNUP,
     "operators": OPERATORS,
     "counts_of": counts_of,
     "live_address": live_address,

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Flag = Annotated[bool, Field(strict=True)]
-Way = Literal["email", "sms", "push", "tts", "recorded"]
+Way = Literal["email", "sms", "push", "tts", "recorded", "poll", "signup"]
 Number = Annotated[int, Field(strict=True)]
 
 
@@ -104,6 +104,30 @@ class MessageAudience(AudienceBody):
     )
 
 
+class OptionBody(Body):
+    """One way to answer, or one slot."""
+
+    text: str = Field(pattern=r"\S", max_length=150)
+    capacity: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    """How many may choose it; of a sign-up."""
+
+
+class QuestionBody(Body):
+    """One question, or what a sign-up looks for."""
+
+    text: str = Field(pattern=r"\S", max_length=300)
+    options: list[OptionBody] = Field(min_length=1, max_length=10)
+    """2 to 10 of a poll."""
+
+
+class SurveyBody(Body):
+    """What the channel `poll` or `signup` asks."""
+
+    questions: list[QuestionBody] = Field(min_length=1, max_length=10)
+    closes_at: AwareDatetime
+    """Answers are taken until then: later than now, by 366 days at most."""
+
+
 class MessageBody(Body):
     """A message to send. The same idempotency_key again answers the first result."""
 
@@ -114,12 +138,23 @@ class MessageBody(Body):
     texts: dict[Way, Annotated[str, Field(max_length=20_000)]] = {}
     recording_id: Id | None = None
     """What the channel `recorded` plays, from POST /recordings."""
+    survey: SurveyBody | None = None
+    """What the channel `poll` or `signup` asks. They travel by e-mail: neither goes with the other or with `email`."""
     audience: MessageAudience
     source: Literal["district", "school"] = "school"
     is_secure: Flag = False
     is_emergency: Flag = False
     once_per_family: Flag = False
     in_reply_to: Id | None = None
+
+
+class AnswerBody(Body):
+    """An answer to a poll or a sign-up."""
+
+    number: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
+    """Which of the viewer's deliveries, as `mine` names them; 0: the first."""
+    chosen: list[Annotated[int, Field(strict=True, ge=0, le=10)]] = Field(min_length=1, max_length=10)
+    """One for each question: the chosen option, from 1; 0 for none."""
 
 
 class PageInfo(BaseModel):

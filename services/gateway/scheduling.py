@@ -6,6 +6,7 @@ from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.gateway import composing, recurring
 from services.gateway.access import Person
+from services.gateway.asking import Asking, asking_of
 from services.gateway.composing import Draft
 from services.gateway.recurring import When
 from services.gateway.state import gateway
@@ -92,6 +93,7 @@ def may_edit(schedule: pb.Schedule) -> bool:
 def draft_of(schedule: pb.Schedule) -> Draft:
     """Return the draft that makes this schedule, for the composer."""
     header, audience = schedule.header, schedule.audience
+    asked = [(each.channel, each.survey, gateway().zone) for each in header.channels if each.HasField("survey")]
     recordings = [each.recording_id for each in header.channels if each.recording_id]
     return Draft(
         key=schedule.schedule_id,
@@ -109,4 +111,5 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         once_per_family=header.once_per_family,
         in_reply_to=header.in_reply_to,
         when=recurring.when_of(schedule),
+        asking=next((asking_of(*each) for each in asked), Asking()),
     )

@@ -13,18 +13,17 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from services.gateway import store
+from services.gateway import store, throttling
 from services.gateway.database import transaction
+from services.gateway.throttling import WINDOW, key_of
 from services.kit.clock import Clock
-from services.kit.errors import InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable
-from services.kit.ids import new_id
+from services.kit.errors import InvalidArgument, Unauthenticated, Unavailable
 
 IDLE = timedelta(hours=2)
 """A session ends when it was not used for this long."""
 LIFE = timedelta(hours=12)
 """A session ends this long after it began."""
 _TOUCH = timedelta(minutes=1)
-_WINDOW = timedelta(minutes=15)
 _LISTS_LIVE = timedelta(days=1)
 _TRIES_FOR_NAME = 10
 _TRIES_FROM_ADDRESS = 100
@@ -49,8 +48,8 @@ def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, addre
     name = username.strip().lower()
     if not name or not password or len(name) > 200 or len(password) > _LONGEST_PASSWORD:
         raise InvalidArgument("SIGN_IN_INCOMPLETE", "Enter your username and your password.")
-    keys = {_key("name", name): _TRIES_FOR_NAME, _key("address", address): _TRIES_FROM_ADDRESS}
-    _count_attempt(engine, clock, keys)
+    keys = {key_of("name", name): _TRIES_FOR_NAME, key_of("address", address): _TRIES_FROM_ADDRESS}
+    throttling.count(engine, clock, keys, ("TOO_MANY_SIGN_INS", "Too many attempts to sign in."))
     with transaction(engine) as connection:
         account = store.find_account(connection, name)
     is_right = _verify(account.password_hash if account else _PLACEHOLDER, password)
@@ -87,25 +86,12 @@ def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: st
     token, now = secrets.token_urlsafe(32), clock()
     row = store.SessionRow(account.person_id, now, now, now + LIFE)
     with transaction(engine) as connection:
-        store.forget_old(connection, now, now - _WINDOW, now - _LISTS_LIVE)
+        store.forget_old(connection, now, now - WINDOW, now - _LISTS_LIVE)
         store.forget_attempts(connection, keys)
         store.add_session(connection, _hash(token), row)
         if _hasher.check_needs_rehash(account.password_hash):
             store.set_password_hash(connection, account.username, hash_password(password))
     return token
-
-
-def _count_attempt(engine: sa.Engine, clock: Clock, limits: dict[bytes, int]) -> None:
-    now = clock()
-    with transaction(engine) as connection:
-        made = {key: store.attempts_since(connection, key, now - _WINDOW) for key in limits}
-        waits = [times[-limit] + _WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
-        if not waits:
-            for key in limits:
-                store.add_attempt(connection, new_id(), key, now)
-    if waits:
-        seconds = max(1.0, max(waits).total_seconds())
-        raise ResourceExhausted("TOO_MANY_SIGN_INS", "Too many attempts to sign in.", retry_after_seconds=seconds)
 
 
 def _verify(password_hash: str, password: str) -> bool:
@@ -117,10 +103,6 @@ def _verify(password_hash: str, password: str) -> bool:
         return False
     finally:
         _verifying.release()
-
-
-def _key(kind: str, value: str) -> bytes:
-    return _hash(f"{kind}:{value}")
 
 
 def _hash(text: str) -> bytes:

@@ -38,6 +38,8 @@ CALL_OUT = frozenset({types.CHANNEL_SMS, *CALLS})
 
 MAILS = frozenset({types.CHANNEL_EMAIL, types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
 """Channels that travel by e-mail."""
+SURVEYS = frozenset({types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
+"""Channels that ask for an answer."""
 
 
 WAYS = {
@@ -46,6 +48,8 @@ WAYS = {
     types.CHANNEL_PUSH: "Push notifications",
     types.CHANNEL_TTS: "Text to speech",
     types.CHANNEL_RECORDED: "Recorded call",
+    types.CHANNEL_POLL: "Poll",
+    types.CHANNEL_SIGNUP: "Sign-up",
 }
 """Channels as the composer offers them."""
 

@@ -25,7 +25,9 @@ class Invitations:
         if content.survey_id is None or content.closes_at is None:
             return content.text
         link = Link(content.survey_id, recipient.number, content.closes_at + LINK_KEPT)
-        about = f" about {recipient.regarding_student_name}" if recipient.regarding_student_name else ""
+        # What stands for brothers and sisters is about none of them alone.
+        student = "" if content.once_per_family else recipient.regarding_student_name
+        about = f" about {student}" if student else ""
         return (
             f"{content.text}\n\nYour answer{about}:\n{self.url}/{self.links.sign(link)}\n\n"
             f"You can change it until {_until(content.closes_at, self.zone)}. The link is yours alone: whoever has it"

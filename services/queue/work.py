@@ -28,6 +28,7 @@ class Content:
     closes_at: datetime | None = None
     """When that takes no answers any more."""
     once_per_family: bool = False
+    """A recipient may stand for brothers and sisters."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from services.gateway.routes import (
     alerts,
+    answers,
     api,
     api_reviews,
+    api_surveys,
     assets,
     attendance,
     audit,
@@ -36,6 +38,8 @@ BLUEPRINTS = (
     figures.blueprint,
     alerts.blueprint,
     inbox.blueprint,
+    answers.inbox_blueprint,
+    answers.blueprint,
     compose.blueprint,
     people.blueprint,
     referrals.blueprint,
@@ -50,8 +54,10 @@ BLUEPRINTS = (
     assets.blueprint,
     health.blueprint,
     api_reviews.blueprint,
+    api_surveys.blueprint,
     api.sign_in_blueprint,
     webhooks.blueprint,
 )
-OPEN_TO_OTHER_SITES = (webhooks.blueprint, api.sign_in_blueprint)
-"""Without form tokens: providers sign their requests, and a sign-in as JSON cannot come from another site's form."""
+OPEN_TO_OTHER_SITES = (webhooks.blueprint, api.sign_in_blueprint, answers.blueprint)
+"""Without form tokens: providers sign their requests, a sign-in as JSON cannot come from another site's form, and who
+answers by a link carries the only right in its address."""

@@ -14,6 +14,7 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.types.v1 import types_pb2 as types
 from services.gateway import audio, composing, models
 from services.gateway.access import Permission
+from services.gateway.asking import KINDS, Asking, Option, Question
 from services.gateway.auth import requires
 from services.gateway.composing import Draft
 from services.gateway.pages import visible_schools
@@ -271,6 +272,17 @@ def preview() -> Response:
     return as_json(composing.preview(draft, person()))
 
 
+def _asking(body: models.MessageBody) -> Asking:
+    if body.survey is None:
+        return Asking()
+    kind = next((name for name in body.channels if name in KINDS), "poll")
+    questions = [
+        Question(each.text, [Option(one.text, str(one.capacity or "")) for one in each.options])
+        for each in body.survey.questions
+    ]
+    return Asking(kind, questions, closes_at=body.survey.closes_at)
+
+
 @blueprint.post("/v1/messages")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 @spec.validate(json=models.MessageBody, resp=answers(models.Object), tags=["messages"])
@@ -282,5 +294,6 @@ def send() -> Response:
     draft.is_district, draft.is_secure = body.source == "district", body.is_secure
     draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
     draft.in_reply_to, draft.recording_id = body.in_reply_to or "", body.recording_id or ""
+    draft.asking = _asking(body)
     composing.check(draft, person())
     return as_json(composing.submit(draft, person()))

@@ -4,10 +4,12 @@ from flask import Blueprint, render_template, request
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
+from services.gateway import answering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.searches import PAGE_SIZE
 from services.gateway.state import gateway
+from services.gateway.words import SURVEYS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("inbox", __name__)
@@ -63,5 +65,10 @@ def sent() -> str:
 @blueprint.get("/<any(inbox, sent):box>/<uuid:message_id>")
 @requires(Permission.SIGNED_IN)
 def message(box: str, message_id: str) -> str:
-    """Show one message."""
-    return render_template("inbox_message.html", answer=get_message(str(message_id)), box=box)
+    """Show one message, with what it asks."""
+    answer = get_message(str(message_id))
+    is_asking = box == "inbox" and answer.item.survey_channel in SURVEYS
+    text = request.args.get("answered", "")
+    answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    asked = answering.all_in_inbox(str(message_id), answered) if is_asking else []
+    return render_template("inbox_message.html", answer=answer, box=box, asked=asked)

@@ -34,7 +34,8 @@ from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
 PASSWORD = "correct horse"
-_OWN_SCOPES = ("moderation.opinions", "queue.receipts", "queue.recordings", "notify.watch")
+_OWN_SCOPES = ("moderation.opinions", "queue.answers", "queue.receipts", "queue.recordings", "notify.watch")
+ANSWERS_SECRET = "a" * 32
 TWILIO_TOKEN = "test-twilio-token"
 MODAPI_SECRET = "test-modapi-webhook-secret"
 SERVICES = ("directory", "queue", "reports")
@@ -148,6 +149,7 @@ def _start(
         "SERVICE_TOKEN": tokens.service("directory.read", "queue.read", name=name),
         "RECORDINGS_FOLDER": tempfile.mkdtemp(prefix="recordings-"),
         "RECORDINGS_SECRET": "r" * 32,
+        "ANSWERS_SECRET": ANSWERS_SECRET,
         "LOG_LEVEL": "WARNING",
     }
     return subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env=environment)
@@ -188,7 +190,7 @@ def _assembled(
     )
     clock = MovableClock()
     gateway = assemble(settings, clock)
-    operator = tokens.service("directory.read", "directory.write", name="operator")
+    operator = tokens.service("directory.read", "directory.write", "queue.write", name="operator")
     people = _load_people(gateway, operator)
     accounts = [NewAccount(username=name, password=PASSWORD, person_id=people[name]) for name in _USERS]
     add_accounts(gateway.engine, accounts)

@@ -15,9 +15,11 @@ from tests.support.eventually import eventually_sync
 FOR_EVERYBODY = {
     "/",
     "/<any(inbox, sent):box>/<uuid:message_id>",
+    "/answer/<string(maxlength=200):link>",
     "/api/openapi.json",
     "/api/v1/inbox",
     "/api/v1/inbox/<uuid:message_id>",
+    "/api/v1/inbox/<uuid:message_id>/survey",
     "/api/v1/people",
     "/api/v1/schools",
     "/api/v1/sent",

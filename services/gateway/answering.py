@@ -1,0 +1,106 @@
+"""Polls and sign-ups as their recipients see them: asked for, answered, and read from a form."""
+
+from dataclasses import dataclass, field
+
+from werkzeug.datastructures import MultiDict
+
+from protos.queue.v1 import surveys_pb2 as pb
+from services.gateway import throttling
+from services.gateway.state import gateway
+from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.rpc_errors import translated
+
+_ANSWERS_BY_LINK = 60
+_WRONG_LINKS = 100
+_MOST_QUESTIONS = 10
+_Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A form with what was filled in, when that was refused."""
+
+    form: pb.SurveyForm
+    chosen: list[int]
+    wrong: dict[int, str] = field(default_factory=dict)
+    """What is wrong, by the question's position from 0."""
+    problem: str = ""
+    """Why the answer was refused."""
+    is_saved: bool = False
+
+
+def inbox(message_id: str, number: int = 0) -> pb.Respondent:
+    """Return the signed-in person as a respondent; `number` is one of their deliveries, 0 the first."""
+    return pb.Respondent(inbox=pb.InboxPlace(message_id=message_id, number=number))
+
+
+def show(respondent: pb.Respondent, metadata: _Metadata | None = None) -> pb.SurveyForm:
+    """Return what a respondent is asked and has answered. The queue's errors rise."""
+    with translated():
+        wanted = pb.GetSurveyRequest(respondent=respondent)
+        answer: pb.GetSurveyResponse = gateway().clients.surveys.GetSurvey(wanted, metadata=metadata)
+    return answer.form
+
+
+def answer(respondent: pb.Respondent, chosen: list[int], metadata: _Metadata | None = None) -> pb.SurveyForm:
+    """Give a respondent's whole answer. The queue's errors rise."""
+    with translated():
+        wanted = pb.AnswerSurveyRequest(respondent=respondent, chosen=chosen)
+        taken: pb.AnswerSurveyResponse = gateway().clients.surveys.AnswerSurvey(wanted, metadata=metadata)
+    return taken.form
+
+
+def show_by_link(link: str, address: str) -> pb.SurveyForm:
+    """Return what a link asks. NotFound for one that is none; ResourceExhausted after many of those."""
+    try:
+        return show(pb.Respondent(link=link), gateway().clients.as_gateway)
+    except NotFound:
+        limits = {throttling.key_of("wrong link", address): _WRONG_LINKS}
+        throttling.count(gateway().engine, gateway().clock, limits, _TOO_MANY)
+        raise
+
+
+def answer_by_link(link: str, chosen: list[int]) -> pb.SurveyForm:
+    """Give the answer of a link; ResourceExhausted after many."""
+    limits = {throttling.key_of("answer", link): _ANSWERS_BY_LINK}
+    throttling.count(gateway().engine, gateway().clock, limits, _TOO_MANY)
+    return answer(pb.Respondent(link=link), chosen, gateway().clients.as_gateway)
+
+
+_TOO_MANY = ("TOO_MANY_ANSWERS", "Too many tries. Wait some minutes.")
+
+
+def read_chosen(form: MultiDict[str, str], questions: int) -> list[int]:
+    """Return what a form chooses: fields q1, q2 … with the number of an option, nothing for none."""
+    values = [form.get(f"q{number}", "") for number in range(1, min(questions, _MOST_QUESTIONS) + 1)]
+    return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else 0 for each in values]
+
+
+def wrong_at(violations: tuple[tuple[str, str], ...]) -> dict[int, str]:
+    """Return the queue's violations of an answer by the question's position."""
+    found = {}
+    for pointer, detail in violations:
+        position = pointer.removeprefix("/chosen/")
+        if position.isdigit():
+            found[int(position)] = detail
+    return found
+
+
+def all_in_inbox(message_id: str, answered: int = 0, refused: Shown | None = None) -> list[Shown]:
+    """Return what a message in the person's inbox asks, once for each of their deliveries; empty when it is gone.
+
+    `answered` is the delivery whose answer was just stored, `refused` the answer that was not.
+    """
+    try:
+        first = show(inbox(message_id))
+        others = [show(inbox(message_id, each.number)) for each in first.mine if each.number != first.number]
+    except (NotFound, FailedPrecondition):
+        return []
+    found = []
+    for form in (first, *others):
+        if refused and refused.form.number == form.number:
+            found.append(Shown(form, refused.chosen, refused.wrong, refused.problem))
+        else:
+            is_saved = form.number == answered and form.HasField("answered_at")
+            found.append(Shown(form, list(form.chosen), is_saved=is_saved))
+    return found

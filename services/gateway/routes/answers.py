@@ -1,0 +1,100 @@
+"""Answering polls and sign-ups: by the link of an e-mail, without an account, and in the portal inbox.
+
+Mail scanners open links: GET shows and changes nothing. The link is the only right there is, so that another site's
+form could do no more than its own visitor could.
+"""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from protos.queue.v1 import surveys_pb2 as pb
+from services.gateway import answering
+from services.gateway.access import Permission
+from services.gateway.answering import Shown
+from services.gateway.auth import requires
+from services.gateway.problems import STATUS
+from services.gateway.routes.inbox import get_message
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, ServiceError
+
+blueprint = Blueprint("answers", __name__)
+inbox_blueprint = Blueprint("inbox_answers", __name__)
+_GONE = 410
+_LINK = "/answer/<string(maxlength=200):link>"
+_HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+
+
+@blueprint.get(_LINK)
+@requires(Permission.PUBLIC)
+def show(link: str) -> Response:
+    """Show what a link asks, and the answer that was given."""
+    try:
+        form = answering.show_by_link(link, request.remote_addr or "")
+    except (NotFound, FailedPrecondition, ResourceExhausted) as problem:
+        return _refused(problem)
+    is_saved = request.args.get("saved") == "1"
+    return _page(Shown(form, list(form.chosen), is_saved=is_saved and form.HasField("answered_at")))
+
+
+@blueprint.post(_LINK)
+@requires(Permission.PUBLIC)
+def take(link: str) -> BaseResponse:
+    """Store an answer, and lead back to the page that shows it."""
+    try:
+        form = answering.show_by_link(link, request.remote_addr or "")
+        shown = _taken(form, lambda chosen: answering.answer_by_link(link, chosen))
+    except (NotFound, FailedPrecondition, ResourceExhausted) as problem:
+        return _refused(problem)
+    if shown.is_saved:
+        response: BaseResponse = redirect(f"/answer/{link}?saved=1", 303)
+        response.headers.update(_HEADERS)
+        return response
+    # What is full or closed may be so since a moment: shown as it is now, with what was filled in.
+    now = answering.show_by_link(link, request.remote_addr or "")
+    return _page(Shown(now, shown.chosen, shown.wrong, shown.problem), 400 if shown.wrong else 409)
+
+
+def _taken(form: pb.SurveyForm, answer: Callable[[list[int]], pb.SurveyForm]) -> Shown:
+    """Give the answer of the request's form; return it saved, or with what is wrong with it."""
+    chosen = answering.read_chosen(request.form, len(form.survey.questions))
+    try:
+        return Shown(answer(chosen), chosen, is_saved=True)
+    except (InvalidArgument, FailedPrecondition) as problem:
+        if problem.reason not in {"ANSWER_INVALID", "SLOT_FULL", "SURVEY_CLOSED"}:
+            raise
+        return Shown(form, chosen, answering.wrong_at(problem.violations), problem.message)
+
+
+def _page(shown: Shown, status: int = 200) -> Response:
+    response = make_response(render_template("answer.html", shown=shown), status)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _refused(problem: ServiceError) -> Response:
+    status = _GONE if problem.reason == "SURVEY_GONE" else STATUS[type(problem)]
+    response = make_response(render_template("answer_refused.html", problem=problem), status)
+    response.headers.update(_HEADERS)
+    if problem.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(int(problem.retry_after_seconds) + 1)
+    return response
+
+
+@inbox_blueprint.post("/inbox/<uuid:message_id>/answer")
+@requires(Permission.SIGNED_IN)
+def take_in_inbox(message_id: str) -> str | BaseResponse | tuple[str, int]:
+    """Store the answer of the signed-in person, for one of their deliveries."""
+    text = request.form.get("number", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    respondent = answering.inbox(str(message_id), number)
+    shown = _taken(answering.show(respondent), lambda chosen: answering.answer(respondent, chosen))
+    if shown.is_saved:
+        return redirect(f"/inbox/{message_id}?answered={shown.form.number}#answer-{shown.form.number}", 303)
+    page = render_template(
+        "inbox_message.html",
+        answer=get_message(str(message_id)),
+        box="inbox",
+        asked=answering.all_in_inbox(str(message_id), refused=shown),
+    )
+    return page, 400 if shown.wrong else 409

@@ -1,0 +1,29 @@
+"""REST of polls and sign-ups in the portal inbox: what is asked, and one's answer."""
+
+from flask import Blueprint, Response, request
+
+from services.gateway import answering, models
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.routes.api import answers, as_json, read_body, spec
+
+blueprint = Blueprint("api_surveys", __name__, url_prefix="/api")
+
+
+@blueprint.get("/v1/inbox/<uuid:message_id>/survey")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Object), tags=["inbox"])
+def survey(message_id: str) -> Response:
+    """Show what a message of the inbox asks, and the answer so far; `number` names one of several deliveries."""
+    text = request.args.get("number", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    return as_json(answering.show(answering.inbox(str(message_id), number)))
+
+
+@blueprint.put("/v1/inbox/<uuid:message_id>/survey")
+@requires(Permission.SIGNED_IN)
+@spec.validate(json=models.AnswerBody, resp=answers(models.Object), tags=["inbox"])
+def answer_survey(message_id: str) -> Response:
+    """Answer what a message of the inbox asks, in place of the answer before."""
+    body = read_body(models.AnswerBody)
+    return as_json(answering.answer(answering.inbox(str(message_id), body.number), body.chosen))

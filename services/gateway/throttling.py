@@ -1,0 +1,36 @@
+"""How often something may be tried: counted before it is done, so that many tries at once count."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from services.gateway import store
+from services.gateway.database import transaction
+from services.kit.clock import Clock
+from services.kit.errors import ResourceExhausted
+from services.kit.ids import new_id
+
+WINDOW = timedelta(minutes=15)
+"""Tries count for this long."""
+
+
+def key_of(kind: str, value: str) -> bytes:
+    """Return what tries are counted under; what they are about is not kept."""
+    return hashlib.sha256(f"{kind}:{value}".encode()).digest()
+
+
+def count(engine: sa.Engine, clock: Clock, limits: Mapping[bytes, int], refusal: tuple[str, str]) -> None:
+    """Count a try under each key, or raise ResourceExhausted with this reason and sentence when one is used up."""
+    now = clock()
+    with transaction(engine) as connection:
+        made = {key: store.attempts_since(connection, key, now - WINDOW) for key in limits}
+        waits = [times[-limit] + WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
+        if not waits:
+            for key in limits:
+                store.add_attempt(connection, new_id(), key, now)
+    if waits:
+        reason, sentence = refusal
+        seconds = max(1.0, max(waits).total_seconds())
+        raise ResourceExhausted(reason, sentence, retry_after_seconds=seconds)

@@ -1,0 +1,198 @@
+"""Polls and sign-ups: sent by the API, answered by the link of an e-mail and in the portal inbox."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from protos.queue.v1 import queue_pb2 as queue
+from services.kit.ids import new_id
+from services.queue.links import Link, Links
+from tests.integration.gateway.stack import ANSWERS_SECRET, Browser, Stack
+from tests.support.eventually import eventually_sync
+
+LINKS = Links(ANSWERS_SECRET)
+EVENINGS = {"text": "Which evening?", "options": [{"text": "Tuesday"}, {"text": "Wednesday"}]}
+CAKES = {"text": "Cakes", "options": [{"text": "Friday", "capacity": 1}, {"text": "Saturday", "capacity": 5}]}
+
+
+def closing(**later: float) -> str:
+    return (datetime.now(UTC) + timedelta(**(later or {"days": 2}))).isoformat()
+
+
+def send(browser: Browser, way: str = "poll", question: dict[str, Any] = EVENINGS, **changes: Any) -> Any:
+    body = {
+        "idempotency_key": new_id(),
+        "subject": "Parents' evening",
+        "body": "Please tell us.",
+        "channels": [way],
+        "audience": {"roles": ["parent"]},
+        "survey": {"questions": [question], "closes_at": closing()},
+    }
+    return browser.send_json("POST", "/api/v1/messages", {**body, **changes})
+
+
+def sent(stack: Stack, **fields: Any) -> dict[str, Any]:
+    answer = send(stack.browser("pri"), **fields)
+    assert answer.status_code == 200, answer.get_json()
+    return dict(answer.get_json())
+
+
+def link(message: dict[str, Any], number: int = 1, **life: float) -> str:
+    entry_id = message["entries"][0]["entry_id"]
+    until = datetime.now(UTC) + timedelta(**(life or {"days": 9}))
+    return f"/answer/{LINKS.sign(Link(entry_id, number, until))}"
+
+
+def checked(page: str) -> list[tuple[str, str]]:
+    return re.findall(r'name="(q\d+)" value="(\d+)" checked', page)
+
+
+def test_a_link_is_answered_without_an_account(stack: Stack) -> None:
+    address, family = link(sent(stack)), stack.browser()
+    page = family.get(address)
+    text = page.get_data(as_text=True)
+    assert page.status_code == 200
+    assert "Which evening?" in text
+    assert checked(text) == []
+    assert not any(name in text for name in ("Rosa", "Amy", "Stone"))
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert page.headers["Cache-Control"] == "no-store"
+    # Mail scanners open links: once more, and nothing was answered.
+    assert checked(family.get(f"{address}?q1=2").get_data(as_text=True)) == []
+    done = family.client.post(address, data={"q1": "2"})
+    assert (done.status_code, done.headers["Location"]) == (303, f"{address}?saved=1")
+    text = family.get(done.headers["Location"]).get_data(as_text=True)
+    assert "Your answer is stored." in text
+    assert checked(text) == [("q1", "2")]
+    family.client.post(address, data={"q1": "1"})
+    assert checked(family.get(address).get_data(as_text=True)) == [("q1", "1")]
+
+
+@pytest.mark.parametrize("form", [{}, {"q1": "0"}, {"q1": "9"}, {"q1": "x"}, {"q2": "1"}, {"q1": "1" * 50}])
+def test_what_is_no_answer_says_so_at_the_question(stack: Stack, form: dict[str, str]) -> None:
+    address, family = link(sent(stack)), stack.browser()
+    page = family.client.post(address, data=form)
+    assert page.status_code == 400
+    assert re.search(r'class="field-error" id="q1-1-error">.*Choose', page.get_data(as_text=True))
+    assert checked(family.get(address).get_data(as_text=True)) == []
+
+
+def test_a_full_slot_says_so_and_the_others_remain_open(stack: Stack) -> None:
+    message = sent(stack, way="signup", question=CAKES)
+    first, second = link(message, 1), link(message, 2)
+    family = stack.browser()
+    assert family.client.post(first, data={"q1": "1"}).status_code == 303
+    page = family.client.post(second, data={"q1": "1"})
+    text = page.get_data(as_text=True)
+    assert page.status_code == 400
+    assert "This has just been taken. Choose another one." in text
+    assert re.search(r'value="1" disabled> <span dir="auto">Friday</span> <span class="places">Full', text)
+    assert "5 places left" in text
+    assert family.client.post(second, data={"q1": "2"}).status_code == 303
+    own = family.get(first).get_data(as_text=True)
+    assert re.search(r'value="1" checked> <span dir="auto">Friday</span> <span class="places">Your place', own)
+    assert family.client.post(first, data={"q1": "0"}).status_code == 303
+    assert family.client.post(second, data={"q1": "1"}).status_code == 303
+
+
+@pytest.mark.parametrize("address", ["/answer/x", "/answer/" + "A" * 55, "/answer/" + "A" * 199])
+def test_a_link_that_is_none_says_so(stack: Stack, address: str) -> None:
+    family = stack.browser()
+    for page in (family.get(address), family.client.post(address, data={"q1": "1"})):
+        assert page.status_code == 404
+        assert "This link does not work" in page.get_data(as_text=True)
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_link_ends_and_belongs_to_its_recipient_alone(stack: Stack) -> None:
+    message, family = sent(stack), stack.browser()
+    assert family.get(link(message, seconds=-1)).status_code == 404
+    token = link(message)
+    assert family.get(token[:-1] + ("A" if token[-1] != "A" else "B")).status_code == 404
+
+
+def test_too_many_wrong_links_and_answers_are_refused(stack: Stack) -> None:
+    family, address = stack.browser(), link(sent(stack))
+    statuses = [family.client.post(address, data={"q1": "1"}).status_code for _ in range(61)]
+    assert (statuses[59], statuses[60]) == (303, 429)
+    stack.clock.later = timedelta(minutes=16)
+    assert family.client.post(address, data={"q1": "1"}).status_code == 303
+    statuses = [family.get(f"/answer/{number}").status_code for number in range(101)]
+    assert (statuses[99], statuses[100]) == (404, 429)
+    assert family.get(address).status_code == 200
+
+
+def test_a_closed_poll_shows_the_answer(stack: Stack) -> None:
+    message = sent(stack, survey={"questions": [EVENINGS], "closes_at": closing(seconds=3)})
+    address, family = link(message), stack.browser()
+    assert family.client.post(address, data={"q1": "2"}).status_code == 303
+
+    def is_closed() -> str:
+        text = family.get(address).get_data(as_text=True)
+        assert "This poll is closed." in text
+        return str(text)
+
+    text = eventually_sync(is_closed)
+    assert re.search(r"<dd[^>]*>Wednesday</dd>", text)
+    assert "<form" not in text
+    late = family.client.post(address, data={"q1": "1"})
+    assert late.status_code == 409
+    assert "It closed before your answer came. Nothing was changed." in late.get_data(as_text=True)
+
+
+def test_a_cancelled_message_is_no_longer_available(stack: Stack) -> None:
+    message, family = sent(stack), stack.browser()
+    wanted = queue.CancelMessageRequest(message_id=message["message_id"])
+    stack.gateway.clients.queue.CancelMessage(wanted, metadata=stack.operator)
+    page = family.get(link(message))
+    assert page.status_code == 410
+    assert "no longer available" in page.get_data(as_text=True)
+
+
+def test_people_answer_in_their_inbox(stack: Stack) -> None:
+    message, mum = sent(stack), stack.browser("mum")
+    address = f"/inbox/{message['message_id']}"
+    assert '<span class="chip">Poll</span>' in mum.get("/inbox").get_data(as_text=True)
+    text = mum.get(address).get_data(as_text=True)
+    assert mum.client.post(f"{address}/answer", data={"q1": "2"}).status_code == 400, "a form token is needed"
+    number = re.search(r'name="number" value="(\d+)"', text)
+    assert number
+    done = mum.post(f"{address}/answer", {"number": number[1], "q1": "2"}, page=address)
+    assert done.status_code == 303
+    text = mum.get(done.headers["Location"]).get_data(as_text=True)
+    assert "Your answer is stored." in text
+    assert checked(text) == [("q1", "2")]
+    wrong = mum.post(f"{address}/answer", {"number": number[1], "q1": "7"}, page=address)
+    assert (wrong.status_code, "Choose one of the options." in wrong.get_data(as_text=True)) == (400, True)
+    api = mum.get(f"/api{address.replace('/inbox', '/v1/inbox')}/survey").get_json()
+    assert (api["chosen"], api["is_closed"]) == ([2], False)
+    changed = mum.send_json("PUT", f"/api/v1/inbox/{message['message_id']}/survey", {"chosen": [1]})
+    assert changed.get_json()["chosen"] == [1]
+    stranger = stack.browser("tea")
+    assert stranger.get(f"/api/v1/inbox/{message['message_id']}/survey").status_code == 404
+    assert stranger.post(f"{address}/answer", {"number": number[1], "q1": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"survey": None}, "/survey"),
+        ({"channels": ["email"]}, "/survey"),
+        ({"channels": ["poll", "signup"]}, "/survey"),
+        ({"channels": ["poll", "email"]}, "/channels"),
+        ({"survey": {"questions": [EVENINGS], "closes_at": closing(days=-1)}}, "/survey/closes_at"),
+        ({"survey": {"questions": [EVENINGS], "closes_at": "2027-01-01T08:00:00"}}, "/survey/closes_at"),
+        ({"survey": {"questions": [], "closes_at": closing()}}, "/survey/questions"),
+        ({"survey": {"questions": [EVENINGS] * 11, "closes_at": closing()}}, "/survey/questions"),
+        ({"survey": {"questions": [{"text": "?", "options": [{"text": "One"}]}], "closes_at": closing()}},
+         "/survey/questions/0/options"),
+        ({"channels": ["signup"]}, "/survey/questions/0/options/0/capacity"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_named(stack: Stack, changes: dict[str, Any], pointer: str) -> None:
+    answer = send(stack.browser("pri"), **changes)
+    assert answer.status_code == 400
+    assert pointer in [each["pointer"] for each in answer.get_json()["errors"]]
