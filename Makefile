@@ -66,6 +66,7 @@ train: ## Train the embedded screening model from the public files in DATA, then
 	@[ -x .venv-training/bin/python ] || $(PYTHON) -m venv .venv-training
 	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check -r services/moderation/training/requirements.txt
 	.venv-training/bin/python -m services.moderation.training train --data $(DATA)
+	.venv-training/bin/python -m services.moderation.training.reference
 	.venv-training/bin/python -m services.moderation.training evaluate --data $(DATA)
 
 .PHONY: lock

@@ -16,6 +16,7 @@ from services.kit.outbox import add_event
 from services.moderation import metrics, store
 from services.moderation.conversing import Conversations, Together, merged
 from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
+from services.moderation.drift import Drift
 from services.moderation.judging import Judge, Precedence
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in
@@ -44,6 +45,7 @@ class Screening:
     """How long a request waits for the provider before the embedded model decides."""
     precedence: Precedence = field(default_factory=Precedence)
     """Shared with what other systems ask, so that students' messages go first."""
+    drift: Drift = field(default_factory=Drift)
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
@@ -116,6 +118,8 @@ class Screening:
                 await store.mark_held(connection, request.message_id)
             event = events.VerdictReached(verdict=verdict_message(row), rescreening_id=request.rescreening_id)
             await add_event(connection, VERDICT_REACHED, event)
+        if row["provider"] != "moderationapi":
+            self.drift.note(row["model"], row["scores"])
         _measure(row, (row["reached_at"] - request.requested_at.ToDatetime(row["reached_at"].tzinfo)).total_seconds())
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
@@ -222,3 +226,6 @@ def _measure(row: store.Row, seconds: float) -> None:
     if row["decision"] == Decision.HOLD:
         for name in row["holds"]:
             metrics.held_categories.add(1, {"category": name})
+    if row["decision"] != Decision.CLEAN:
+        for name in row["watches"]:
+            metrics.noted_categories.add(1, {"category": name})

@@ -8,12 +8,18 @@ verdict_latency = _meter.create_histogram(
 )
 verdicts = _meter.create_counter("lantern.moderation.verdicts", "{verdict}", "Verdicts by decision and provider.")
 held_categories = _meter.create_counter("lantern.moderation.held", "{message}", "Held messages by category.")
+noted_categories = _meter.create_counter(
+    "lantern.moderation.noted", "{message}", "Messages that are noted for a category and not held by it."
+)
+drift = _meter.create_gauge(
+    "lantern.moderation.drift",
+    "1",
+    "Population stability index of the latest scores by category, beside the dev part's ordinary messages.",
+)
 provider_errors = _meter.create_counter(
     "lantern.moderation.provider.errors", "{error}", "Judgements that a provider failed to give."
 )
-scores = _meter.create_histogram(
-    "lantern.moderation.scores", "1", "Scores by category; their drift shows a model growing stale."
-)
+scores = _meter.create_histogram("lantern.moderation.scores", "1", "Scores by category.")
 backlog_age = _meter.create_gauge(
     "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for the provider; 0 when none does."
 )
