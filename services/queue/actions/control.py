@@ -147,7 +147,8 @@ async def _write(
     destinations = [each.destination for each in people if each.destination]
     refusals = await refused(connection, entry.channel, destinations, ignores_stop=False)
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
-        writer.add(entry, [(each, _outcome(entry, each, refusals)) for each in people])
+        place = copying.place_of(entry.entry_id, entry.created_at)
+        writer.add(entry, [((*place, *each), _outcome(entry, each, refusals)) for each in people])
         await writer.finish([entry], State.PENDING)
 
 

@@ -146,8 +146,7 @@ class Importing:
         every = [(piece, message, rows_of(piece, message)) for piece, message in fresh]
         for piece, message, _ in every:
             seen: set[str] = set()
-            for number, (person, _outcomes) in enumerate(piece.recipients, 1):
-                describe(message, person, number, seen)
+            describe(message, [person for person, _ in piece.recipients], 0, seen)
             message.regarding_count = len(seen)
         await messages.ensure_months(connection, {message.created_at for _, message in fresh})
         await messages.insert_messages(connection, [message for _, message in fresh])

@@ -1,12 +1,15 @@
 """The rows of one past message, and what is wrong with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from services.kit.ids import new_id
 from services.queue.domain import FINAL, MAILED, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
 from services.queue.past_records import PastMessage
 from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.store.copying import place_of
 from services.queue.surveys import Survey, said
 
 _PROVIDERS = {
@@ -28,7 +31,7 @@ class Rows:
     """What is written for one past message."""
 
     entries: list[Entry] = field(default_factory=list)
-    recipients: list[tuple[str, datetime, Recipient]] = field(default_factory=list)
+    recipients: list[Sequence[Any]] = field(default_factory=list)
     outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = field(default_factory=list)
     survey: Survey | None = None
     """What a poll or sign-up asked."""
@@ -74,7 +77,7 @@ def rows_of(piece: PastMessage, message: Message) -> Rows:
         for past in outcomes:
             entry = by_channel[past.channel]
             recipient = Recipient(number, *person[:9], past.destination, "", person.has_account, person.type)
-            rows.recipients.append((entry.entry_id, message.created_at, recipient))
+            rows.recipients.append((*place_of(entry.entry_id, message.created_at), *recipient))
             code = past.error_code or ("REFUSED" if past.state is State.ERROR else "")
             assert past.state is not None  # noqa: S101  check has refused the others
             outcome = Outcome(number, past.state, 1, _PROVIDERS[entry.channel], "", code)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -37,15 +38,15 @@ from services.queue.records import (
     Entry,
     Message,
     Outcome,
-    Recipient,
     Snapshot,
 )
 from services.queue.store import messages, surveys
+from services.queue.store.copying import place_of
 from services.queue.store.submissions import Writer
 from services.queue.surveys import Survey, check_closing, ends, said
 
 _KEYS_HASHED = 50
-_WRITTEN_TOGETHER = 5_000
+_WRITTEN_TOGETHER = 10_000
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,8 @@ class _Recipients:
         if self._count + len(piece) > MAX_RECIPIENTS:
             raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
         self._submission.standing.check_recipients(piece, self._count)
-        for number, person in enumerate(piece, self._count + 1):
-            describe(self._message, person, number, self._regarding)
+        if piece:
+            describe(self._message, piece, self._count, self._regarding)
         self._count += len(piece)
         self._gathered += piece
         if len(self._gathered) >= _WRITTEN_TOGETHER:
@@ -237,38 +238,42 @@ class _Recipients:
         entry: Entry,
         reached: Iterable[tuple[int, Addressee, tuple[str, str] | None]],
         refusals: Mapping[str, str],
-    ) -> Iterator[tuple[Recipient, Outcome | None]]:
-        """Yield the deliveries to these people, with the outcome of those that need no provider."""
+    ) -> Iterator[tuple[Sequence[Any], Outcome | None]]:
+        """Yield the rows of the deliveries to these people, with the outcome of those that need no provider."""
         is_duplicate = self._families[entry.entry_id].is_duplicate
-        is_held = self._message.is_held
+        is_held, channel = self._message.is_held, entry.channel
+        entry_id, created_at = place_of(entry.entry_id, entry.created_at)
         for number, person, where in reached:
             if where is None:
                 continue
             destination, problem = where
             outcome = None
-            contact = contacts.compared(entry.channel, destination)
-            contact = contact or (f"inbox {person.person_id}" if not problem else "")
+            contact = contacts.compared(channel, destination)
+            if not contact and not problem:
+                contact = f"inbox {person.person_id}"
             if is_duplicate(contact):
                 outcome = Outcome(number, State.DUPLICATE)
             elif problem and not is_held:
                 outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
             elif destination in refusals:
                 outcome = outcome_of(number, 1, refusals[destination])
-            yield Recipient(number, *person[:9], destination, problem, person.has_account, person.type), outcome
+            about = person[:9]
+            row = (entry_id, created_at, number, *about, destination, problem, person.has_account, person.type)
+            yield row, outcome
 
 
-def describe(message: Message, person: Addressee, number: int, regarding: set[str]) -> None:
-    """Note on the message what its recipient number `number` adds to its description."""
-    message.only_recipient_name = person.name if number == 1 else ""
-    if person.type == TYPE_IMPORTED:
+def describe(message: Message, people: Sequence[Addressee], before: int, regarding: set[str]) -> None:
+    """Note on the message what its next recipients add to its description; `before` came earlier."""
+    message.only_recipient_name = people[0].name if before + len(people) == 1 else ""
+    if any(person.type == TYPE_IMPORTED for person in people):
         message.recipient_type = TYPE_IMPORTED
-    student_id = person.regarding_student_id
-    if not student_id or student_id in regarding:
-        return
-    regarding.add(student_id)
-    if len(message.regarding) < REGARDING_SHOWN:
-        student = {"student_id": student_id, "name": person.regarding_student_name}
-        message.regarding.append(student | {"number": person.student_number})
+    for person in people if len(message.regarding) < REGARDING_SHOWN else ():
+        student_id = person.regarding_student_id
+        if student_id and student_id not in regarding and len(message.regarding) < REGARDING_SHOWN:
+            regarding.add(student_id)
+            student = {"student_id": student_id, "name": person.regarding_student_name}
+            message.regarding.append(student | {"number": person.student_number})
+    regarding.update(filter(None, [person.regarding_student_id for person in people]))
 
 
 async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) -> None:

@@ -10,14 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.domain import Channel
 from services.queue.tables import consent, consent_changes
 
+LINES = "string_to_table(:lines, chr(10)) AS given (line)"
+"""Many texts of one parameter, one a line: the driver makes an array of a list element by element, far more slowly.
+
+One that has line breaks itself becomes several, which matters to nobody who looks results up by the whole text.
+"""
+_STOPPED = sa.text(
+    f"SELECT c.destination FROM {LINES} JOIN consent c"
+    " ON c.channel = :channel AND c.destination = given.line AND c.is_stopped"
+)
+
 
 async def stopped(connection: AsyncConnection, channel: Channel, destinations: Iterable[str]) -> set[str]:
     """Return those of the destinations whose owners asked for no more messages."""
-    query = sa.text(
-        "SELECT destination FROM consent WHERE channel = :channel AND is_stopped AND destination = ANY(:destinations)"
-    )
-    values = {"channel": channel.value, "destinations": list(destinations)}
-    return set((await connection.execute(query, values)).scalars())
+    values = {"channel": channel.value, "lines": "\n".join(destinations)}
+    return set((await connection.execute(_STOPPED, values)).scalars())
 
 
 async def record(

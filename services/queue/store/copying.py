@@ -1,6 +1,7 @@
 """COPY of many rows in the caller's transaction, in PostgreSQL's binary form."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, LiteralString
 from uuid import UUID
@@ -11,7 +12,7 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.errors import Unavailable
-from services.queue.records import Outcome, Recipient
+from services.queue.records import Outcome
 
 RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
     "entry_id",
@@ -70,10 +71,17 @@ def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
-async def copy_recipients(connection: AsyncConnection, rows: Iterable[tuple[str, Any, Recipient]]) -> None:
-    """Write recipients: (entry, created_at, row). UniqueViolation when a number is there already."""
-    every = [(_uuid(entry_id), created_at, *row) for entry_id, created_at, row in rows]
-    await _copy(connection, "recipients", RECIPIENT_COLUMNS, RECIPIENT_TYPES, every)
+def place_of(entry_id: str, created_at: datetime) -> tuple[UUID, datetime]:
+    """Return the first two columns of an entry's recipients."""
+    return _uuid(entry_id), created_at
+
+
+async def copy_recipients(connection: AsyncConnection, rows: Iterable[Sequence[Any]]) -> None:
+    """Write recipients: `place_of` the entry, then the fields of Recipient.
+
+    UniqueViolation when a number is there already.
+    """
+    await _copy(connection, "recipients", RECIPIENT_COLUMNS, RECIPIENT_TYPES, rows)
 
 
 async def copy_outcomes(connection: AsyncConnection, rows: Iterable[tuple[str, Any, str, Any, Outcome]]) -> None:

@@ -1,7 +1,7 @@
 """Writing one message with its recipients, piece by piece, in the caller's transaction."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import COUNTED_AS, Channel, State, batch_size
 from services.queue.quiet import Quiet
-from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.records import Entry, Message, Outcome
 from services.queue.store import copying, counts
+
+_NUMBER, _SCHOOL = copying.RECIPIENT_COLUMNS.index("number"), copying.RECIPIENT_COLUMNS.index("school_id")
 
 
 class Writer:
@@ -24,9 +26,9 @@ class Writer:
     def __init__(self, connection: AsyncConnection, message: Message, quiet: Quiet, now: datetime) -> None:
         """The message and its entries must be in the tables already."""
         self._connection, self._message, self._quiet, self._now = connection, message, quiet, now
-        self._recipients: list[tuple[str, datetime, Recipient]] = []
+        self._recipients: list[Sequence[Any]] = []
         self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
-        self._waiting: dict[tuple[str, str], list[int]] = {}
+        self._waiting: dict[str, dict[str, list[int]]] = {}
         self._entries: dict[str, Entry] = {}
         self._counts: dict[tuple[str, str], dict[str, int]] = {}
         self._copying: asyncio.Task[None] | None = None
@@ -43,21 +45,21 @@ class Writer:
             self._copying.cancel()
             await asyncio.gather(self._copying, return_exceptions=True)
 
-    def add(self, entry: Entry, decided: Iterable[tuple[Recipient, Outcome | None]]) -> None:
-        """Add deliveries of an entry; those without an outcome join a batch."""
+    def add(self, entry: Entry, decided: Iterable[tuple[Sequence[Any], Outcome | None]]) -> None:
+        """Add deliveries of an entry, each as its row in `recipients`; those without an outcome join a batch."""
         self._entries[entry.entry_id] = entry
-        entry_id, created_at, waiting = entry.entry_id, entry.created_at, self._waiting
-        for recipient, outcome in decided:
-            self._recipients.append((entry_id, created_at, recipient))
-            if outcome is None:
-                key = (entry_id, recipient.school_id)
-                if key in waiting:
-                    waiting[key].append(recipient.number)
-                else:
-                    waiting[key] = [recipient.number]
+        entry_id, created_at = entry.entry_id, entry.created_at
+        waiting = self._waiting.setdefault(entry_id, {})
+        for row, outcome in decided:
+            self._recipients.append(row)
+            school_id = row[_SCHOOL]
+            if outcome is not None:
+                self._outcomes.append((entry_id, created_at, school_id, self._now, outcome))
+                self._count(entry_id, school_id, outcome.state, 1)
+            elif school_id in waiting:
+                waiting[school_id].append(row[_NUMBER])
             else:
-                self._outcomes.append((entry_id, created_at, recipient.school_id, self._now, outcome))
-                self._count(entry_id, recipient.school_id, outcome.state, 1)
+                waiting[school_id] = [row[_NUMBER]]
 
     async def flush(self) -> None:
         """Begin to copy what was added."""
@@ -78,12 +80,13 @@ class Writer:
         await self.flush()
         await self.idle()
         batches = []
-        for (entry_id, school_id), numbers in self._waiting.items():
-            self._count(entry_id, school_id, state, len(numbers))
+        for entry_id, by_school in self._waiting.items():
             entry = self._entries[entry_id]
             size = batch_size(entry.channel)
-            parts = (numbers[start : start + size] for start in range(0, len(numbers), size))
-            batches += [self._batch(entry, school_id, each, state) for each in parts]
+            for school_id, numbers in by_school.items():
+                self._count(entry_id, school_id, state, len(numbers))
+                parts = (numbers[start : start + size] for start in range(0, len(numbers), size))
+                batches += [self._batch(entry, school_id, each, state) for each in parts]
         if batches:
             await copying.copy_batches(self._connection, batches)
         await counts.insert(self._connection, self._counts, [each.entry_id for each in entries], self._now)
@@ -110,7 +113,7 @@ class Writer:
 
     async def _copy(
         self,
-        recipients: list[tuple[str, datetime, Recipient]],
+        recipients: list[Sequence[Any]],
         outcomes: list[tuple[str, datetime, str, datetime, Outcome]],
     ) -> None:
         if recipients:

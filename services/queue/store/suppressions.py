@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel
+from services.queue.store.consent import LINES
 
 _AMONG = sa.text(
-    "SELECT destination, reason FROM suppressions WHERE channel = :channel AND destination = ANY(:destinations)"
+    f"SELECT s.destination, s.reason FROM {LINES} JOIN suppressions s"
+    " ON s.channel = :channel AND s.destination = given.line"
 )
 _SUPPRESS = sa.text(
     "WITH fresh AS (INSERT INTO suppressions (channel, destination, reason, code, suppressed_at)"
@@ -82,7 +84,7 @@ class ContactStanding:
 
 async def among(connection: AsyncConnection, channel: Channel, destinations: Iterable[str]) -> dict[str, str]:
     """Return those of the destinations that are suppressed, with the reason."""
-    values = {"channel": channel.value, "destinations": list(destinations)}
+    values = {"channel": channel.value, "lines": "\n".join(destinations)}
     rows = await connection.execute(_AMONG, values)
     return {row[0]: row[1] for row in rows}
 
