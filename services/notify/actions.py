@@ -34,7 +34,7 @@ from services.notify.store import alerts, telling
 _log = get_logger(__name__)
 ALERT_CHANGED = "notify.alert.changed.v1"
 THREAT_ALERTS = "threat_alerts"
-_WARNED = "manage_profiles"
+WARNED = "manage_profiles"
 # Queue's answers that another try cannot change.
 _FINAL = (InvalidArgument, AlreadyExists, FailedPrecondition)
 
@@ -88,7 +88,7 @@ async def _find_people(known: Directory, school_id: str) -> ToTell:
     people = people or await known.holders(THREAT_ALERTS)
     if people:
         return ToTell(Occasion.ALERT, people)
-    return ToTell(Occasion.WARNING, await known.holders(_WARNED))
+    return ToTell(Occasion.WARNING, await known.holders(WARNED))
 
 
 async def raise_alerts(

@@ -32,6 +32,8 @@ class Occasion(StrEnum):
     """To administrators: nobody holds Threat Alerts (statement 186)."""
     REFERRAL = "referral"
     """To those who follow up a referral."""
+    STALLED = "stalled"
+    """To administrators: messages wait too long for screening (statement 167)."""
 
 
 class Way(StrEnum):
@@ -84,6 +86,14 @@ def warning_words(link: str) -> Telling:
     return Telling(what, _lines(body, link), _push(f"{what}.", link))
 
 
+def stalled_words(messages: int, oldest_at: datetime, zone: str) -> Telling:
+    """Return what administrators are told of messages that wait for screening, since when in the zone's time."""
+    how_many = "1 message of a student has" if messages == 1 else f"{messages:,} messages of students have"
+    what = f"{how_many} waited for screening since {_when(oldest_at, zone)}. Nothing is delivered unscreened."
+    body = f"{what}\n\nAsk whoever runs the system to look at screening: the runbook says how.\n"
+    return Telling("Messages wait for screening", body, what)
+
+
 def referral_words(portal_url: str, referral_id: str, added_by: str) -> Telling:
     """Return what those are told who follow up a referral: by whom it was added, and no name of a student."""
     link = f"{portal_url.rstrip('/')}/referrals/{referral_id}" if portal_url else ""
@@ -93,10 +103,13 @@ def referral_words(portal_url: str, referral_id: str, added_by: str) -> Telling:
 
 def follow_up_words(link: str, acknowledged_by: str, at: datetime, zone: str) -> Telling:
     """Return what holders are told of an acknowledgement: by whom and when (statement 205), in the zone's time."""
-    local = at.astimezone(ZoneInfo(zone))
-    when = f"{local:%B} {local.day}, {local.year}, {local:%H:%M} {local:%Z}"
-    what = f"{acknowledged_by} acknowledged a possible threat on {when}."
+    what = f"{acknowledged_by} acknowledged a possible threat on {_when(at, zone)}."
     return Telling("Possible threat acknowledged", _lines(what, link), _push(what, link))
+
+
+def _when(at: datetime, zone: str) -> str:
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%B} {local.day}, {local.year}, {local:%H:%M} {local:%Z}"
 
 
 def _lines(what: str, link: str) -> str:

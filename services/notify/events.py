@@ -12,13 +12,14 @@ from services.kit.clock import Clock
 from services.kit.consumer import Event, Subscribing
 from services.notify import actions, notices
 from services.notify.clients import Directory
-from services.notify.domain import Occasion, referral_words
+from services.notify.domain import Occasion, referral_words, stalled_words
 
 THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
 PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
 REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",), workers=2)
 
 
+STALLS = Subscribing("queue", "notify-stalls", ("queue.screening.stalled.v1",), workers=1)
 REFERRALS = Subscribing("reports", "notify-referrals", ("reports.referral.added.v1",), workers=1)
 
 
@@ -62,6 +63,16 @@ class Events:
             words = referral_words(self._place.portal_url, event.referral_id, event.added_by_name)
             notice = notices.Notice(event.referral_id, Occasion.REFERRAL, words)
             source = actions.Source(REFERRALS.durable, event.event_id)
+            await notices.tell(self._engine, self._clock(), source, people, notice)
+
+    async def stalled(self, delivered: Sequence[Event]) -> None:
+        """Tell administrators that messages wait too long for screening."""
+        for each in delivered:
+            event = queue.ScreeningStalled.FromString(each.payload)
+            people = await notices.find_administrators(self._directory)
+            words = stalled_words(event.messages, event.oldest_at.ToDatetime(tzinfo=UTC), self._place.time_zone)
+            source = actions.Source(STALLS.durable, event.event_id)
+            notice = notices.Notice(event.event_id, Occasion.STALLED, words)
             await notices.tell(self._engine, self._clock(), source, people, notice)
 
     async def progressed(self, delivered: Sequence[Event]) -> None:

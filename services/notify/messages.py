@@ -16,7 +16,7 @@ _SENDER = "Threat alerts"
 _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING}
 _LANES = {Occasion.REFERRAL: types.LANE_NORMAL}
 """A referral waits until quiet hours end; all else is urgent."""
-_AUDIENCES = {Occasion.REFERRAL: "Who follows up a referral"}
+_AUDIENCES = {Occasion.REFERRAL: "Who follows up a referral", Occasion.STALLED: "Administrators"}
 
 
 def alert_message(row: Row) -> pb.Alert:

@@ -12,7 +12,7 @@ from services.kit.errors import ServiceError, Unavailable
 from services.kit.logs import get_logger
 from services.kit.outbox import first_time
 from services.notify import metrics
-from services.notify.actions import Source, ToTell, submit_later
+from services.notify.actions import WARNED, Source, ToTell, submit_later
 from services.notify.clients import Directory
 from services.notify.domain import Occasion, Telling
 
@@ -32,12 +32,20 @@ class Notice:
 
 async def find_followers(known: Directory, person_ids: Sequence[str]) -> list[directory.Recipient]:
     """Return those of the people who may still open referrals. Raises Unavailable whatever directory refuses."""
+    found = {each.person_id: each for each in await _holders(known, *_FOLLOWERS)}
+    return [found[each] for each in person_ids if each in found]
+
+
+async def find_administrators(known: Directory) -> list[directory.Recipient]:
+    """Return who is told when nobody else is there to be told. Raises Unavailable whatever directory refuses."""
+    return await _holders(known, WARNED)
+
+
+async def _holders(known: Directory, *permissions: str) -> list[directory.Recipient]:
     try:
-        holders = [each for name in _FOLLOWERS for each in await known.holders(name)]
+        return [each for name in permissions for each in await known.holders(name)]
     except ServiceError as problem:
         raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
-    found = {each.person_id: each for each in holders}
-    return [found[each] for each in person_ids if each in found]
 
 
 async def tell(

@@ -25,7 +25,7 @@ from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
-from services.queue.actions import absences, braking, receipts, rescreening, upkeep
+from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
 from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
@@ -124,6 +124,10 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "ask providers": (
             min(10.0, config.silent_ask_seconds),
             lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds),
+        ),
+        "watch screening": (
+            10.0,
+            lambda: stalling.watch_screening(engine, utc_now, config.screening_alarm_seconds),
         ),
         "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now)),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),

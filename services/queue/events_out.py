@@ -22,6 +22,7 @@ RELEASED = "queue.message.released.v1"
 CANCELLED = "queue.message.cancelled.v1"
 SCREENING_REQUESTED = "queue.screening.requested.v1"
 RESCREENING_REQUESTED = "queue.rescreening.requested.v1"
+SCREENING_STALLED = "queue.screening.stalled.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 RESPONSE_RECORDED = "queue.response.recorded.v1"
@@ -73,6 +74,13 @@ def _question(message: Message, entries: Sequence[Entry], now: datetime) -> even
     )
     event.requested_at.FromDatetime(now)
     return event
+
+
+async def tell_stalled(connection: AsyncConnection, how_many: int, oldest_at: datetime) -> None:
+    """Tell that messages have waited too long for their verdict."""
+    event = events.ScreeningStalled(messages=how_many)
+    event.oldest_at.FromDatetime(oldest_at)
+    await add_event(connection, SCREENING_STALLED, event)
 
 
 async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime) -> None:

@@ -28,3 +28,6 @@ answers = _meter.create_counter("lantern.queue.answers", "{answer}", "Answers to
 attendance_runs = _meter.create_counter(
     "lantern.queue.attendance.runs", "{run}", "What attendance rules owed for a school and day, by result."
 )
+screening_age = _meter.create_gauge(
+    "lantern.queue.screening.age", "s", "Age of the oldest message that waits for its verdict; 0 when none does."
+)

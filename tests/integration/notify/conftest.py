@@ -82,6 +82,7 @@ class Notify:
             queue_events.EntryProgressed: self.events.progressed,
             reports_events.ReviewChanged: self.events.reviewed,
             reports_events.ReferralAdded: self.events.referred,
+            queue_events.ScreeningStalled: self.events.stalled,
         }[type(event)]
         await handler([Event("", event.event_id, event.SerializeToString(), 1)])
 

@@ -1,0 +1,78 @@
+"""Messages that wait too long for their verdict: somebody is told, once and again while it lasts (statement 167)."""
+
+from datetime import timedelta
+
+import pytest
+
+from protos.events.v1 import moderation_pb2
+from protos.events.v1 import queue_pb2 as events
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Caller
+from services.kit.handling import Event, Poison
+from services.kit.ids import new_id
+from services.queue import events_out
+from services.queue.actions import control
+from services.queue.actions.stalling import AGAIN_AFTER, watch_screening
+from services.queue.actions.submit import Submitted
+from services.queue.events import on_verdict
+from tests.integration.queue.conftest import PUPIL, Queue, draft, person
+
+LIMIT = 300.0
+
+
+async def waits(queue: Queue) -> Submitted:
+    return await queue.submit(draft(sender=PUPIL), [person(1)], screened=True)
+
+
+async def watch(queue: Queue) -> int:
+    return await watch_screening(queue.engine, queue.clock, LIMIT)
+
+
+async def told(queue: Queue) -> list[events.ScreeningStalled]:
+    return await queue.event(events_out.SCREENING_STALLED, events.ScreeningStalled)
+
+
+async def verdict(queue: Queue, sent: Submitted, decision: types.Verdict.Decision.ValueType) -> None:
+    reached = moderation_pb2.VerdictReached(event_id=new_id())
+    reached.verdict.message_id, reached.verdict.decision = sent.snapshot.message.message_id, decision
+    await on_verdict(queue.engine, queue.clock, Event("v", reached.event_id, reached.SerializeToString(), 1))
+
+
+@pytest.mark.accepts(167)
+async def test_people_are_told_once_and_again_while_it_lasts(queue: Queue) -> None:
+    first = await waits(queue)
+    assert await watch(queue) == 1
+    assert await told(queue) == []
+    queue.clock.ahead = timedelta(seconds=LIMIT + 1)
+    await waits(queue)
+    # A verdict that nobody can read is parked, and its message goes on waiting.
+    with pytest.raises(Poison):
+        await verdict(queue, first, types.Verdict.DECISION_UNSPECIFIED)
+    assert [await watch(queue) for _ in range(3)] == [2, 2, 2]
+    (event,) = await told(queue)
+    assert event.messages == 2
+    assert event.oldest_at.ToDatetime(tzinfo=first.snapshot.message.created_at.tzinfo) == (
+        first.snapshot.message.created_at
+    )
+    queue.clock.ahead += AGAIN_AFTER
+    await watch(queue)
+    await watch(queue)
+    assert len(await told(queue)) == 2
+
+
+@pytest.mark.accepts(167)
+async def test_after_a_verdict_the_next_stall_is_told_anew_and_what_was_cancelled_waits_for_nothing(
+    queue: Queue,
+) -> None:
+    first = await waits(queue)
+    queue.clock.ahead = timedelta(seconds=LIMIT + 1)
+    await watch(queue)
+    await verdict(queue, first, types.Verdict.DECISION_CLEAN)
+    assert await watch(queue) == 0
+    second = await waits(queue)
+    queue.clock.ahead += timedelta(seconds=LIMIT + 1)
+    await watch(queue)
+    assert len(await told(queue)) == 2
+    operator = Caller("sis", frozenset(), None)
+    await control.cancel(queue.engine, queue.clock, operator, second.snapshot.message.message_id)
+    assert await watch(queue) == 0
