@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from deploy.local import absences
 from deploy.local.district import __main__ as district_files
 from deploy.local.district.build import DEFAULT_SEED, DEFAULT_STUDENTS, build, today_in_district
 from deploy.local.district.directory_ids import fetch_ids
@@ -24,6 +25,7 @@ from deploy.local.today import Today
 from protos.directory.v1 import directory_pb2
 from protos.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from protos.queue.v1 import queue_pb2
+from protos.queue.v1.attendance_pb2_grpc import AttendanceServiceStub
 from protos.queue.v1.queue_pb2_grpc import QueueServiceStub
 from services.kit.rpc_client import async_channel
 
@@ -60,6 +62,8 @@ async def _load(local: Path, folder: Path) -> None:
         print("Importing sixty days of past traffic", flush=True)
         imported = await _import_history(queue, folder, ids)
         today = Today(directory, queue, ids, json.loads((folder / "today.json").read_text(encoding="utf-8")))
+        print("Making an attendance rule and recording absences", flush=True)
+        await _add_absences(AttendanceServiceStub(queue_channel), ids)
         print("Sending today's messages", flush=True)
         summary = {"imported": imported, **await today.send()}
     (local / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -115,6 +119,13 @@ async def _import_history(queue: Any, folder: Path, ids: Ids) -> int:
     if answer.problems:
         raise SystemExit(f"{len(answer.problems)} past messages were refused; the first: {answer.problems[0]}")
     return int(answer.imported + answer.repeated_messages)
+
+
+async def _add_absences(stub: Any, ids: Ids) -> None:
+    district = build(DEFAULT_SEED, DEFAULT_STUDENTS, today_in_district())
+    owner = next(each for each in district.people if each.profile == "District administrator" and each.has_account)
+    students = [each.sourced_id for each in district.students]
+    await absences.add(stub, ids.people[owner.sourced_id], students, today_in_district())
 
 
 if __name__ == "__main__":

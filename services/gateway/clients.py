@@ -11,7 +11,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from protos.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 from protos.notify.v1 import notify_pb2, notify_pb2_grpc
-from protos.queue.v1 import contacts_pb2_grpc, queue_pb2, queue_pb2_grpc, schedules_pb2_grpc, surveys_pb2_grpc
+from protos.queue.v1 import (
+    attendance_pb2_grpc,
+    contacts_pb2_grpc,
+    queue_pb2,
+    queue_pb2_grpc,
+    schedules_pb2_grpc,
+    surveys_pb2_grpc,
+)
 from protos.reports.v1 import reports_pb2, reports_pb2_grpc
 from services.gateway.config import GatewaySettings
 from services.kit.errors import Unavailable
@@ -31,6 +38,7 @@ class Clients:
     schedules: Any
     contacts: Any
     surveys: Any
+    attendance: Any
     moderation: Any
     reports: Any
     notify: Any
@@ -74,6 +82,7 @@ def connect(settings: GatewaySettings) -> Clients:
     return Clients(
         directory=directory_pb2_grpc.DirectoryServiceStub(channels["directory"]),
         queue=queue_pb2_grpc.QueueServiceStub(channels["queue"]),
+        attendance=attendance_pb2_grpc.AttendanceServiceStub(channels["queue"]),
         contacts=contacts_pb2_grpc.ContactServiceStub(channels["queue"]),
         surveys=surveys_pb2_grpc.SurveyServiceStub(channels["queue"]),
         schedules=schedules_pb2_grpc.ScheduleServiceStub(channels["queue"]),

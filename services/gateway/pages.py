@@ -95,6 +95,8 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "reports", "href": reports_home(someone), "label": "Communication reports", "icon": "reports"}
     if someone.may(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS):
         yield {"key": "referrals", "href": "/referrals", "label": "Referrals", "icon": "referrals"}
+    if someone.may(Permission.MANAGE_ATTENDANCE):
+        yield {"key": "attendance", "href": "/attendance-rules", "label": "Attendance rules", "icon": "attendance"}
     if someone.may(Permission.VIEW_AUDIT):
         yield {"key": "audit", "href": "/audit", "label": "Audit", "icon": "audit"}
     if someone.may(Permission.MANAGE_POLICY):

@@ -40,6 +40,7 @@ STATES = {
     "opted_out": [types.DELIVERY_STATE_OPTED_OUT],
 }
 """States that a column counts; its number opens exactly these rows (statement 95)."""
+_LARGEST_NUMBER = 1_000_000
 _RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
 
 
@@ -219,9 +220,23 @@ def message(report: str, entry_id: str) -> str:
     recording = audio.open_entry(str(entry_id)) if is_recorded else None
     return render_template(
         "message.html",
+        report=report,
+        one=_one(str(entry_id)),
+        recipients=search.link(f"{search.path}/entries/{entry_id}/recipients"),
         row=answer.row,
         text=answer.text,
         back=search.link(),
         is_recorded=is_recorded,
         recording=recording,
     )
+
+
+def _one(entry_id: str) -> queue.Delivery | None:
+    """Return the recipient whom the address names by number, with what they read; None when it names nobody."""
+    number = _number("number", 0)
+    if "number" not in request.args or number > _LARGEST_NUMBER:
+        return None
+    with translated():
+        wanted = queue.ListDeliveriesRequest(entry_id=entry_id, number=number)
+        found = gateway().clients.queue.ListDeliveries(wanted).deliveries
+    return next((each for each in found if each.text), None)

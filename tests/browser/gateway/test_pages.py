@@ -22,6 +22,8 @@ PAGES = (
     "/nothing",
     "/referrals",
     "/people/find",
+    "/attendance-rules",
+    "/attendance-rules/new",
     "/reports/scheduled",
 )
 OPERATORS_PAGES = ("/quiet-hours", "/contact-standing", "/policy", "/audit")

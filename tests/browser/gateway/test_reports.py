@@ -160,3 +160,24 @@ def test_a_threats_text_is_hidden_until_one_clicks_here(site: Site, danger: str)
     page.get_by_text("Click here to show it").click()
     expect(page.locator("main").get_by_text(SCARY)).to_be_visible()
     assert faults(page) == []
+
+
+@pytest.mark.accepts(318)
+def test_an_attendance_rule_is_made_by_keyboard_and_its_page_is_accessible(site: Site) -> None:
+    page = site.page("pri", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.goto("/attendance-rules/new")
+    page.get_by_label("Name of the rule").fill("Absent without excuse")
+    page.get_by_label("Attendance codes").fill("a, unx")
+    page.get_by_role("checkbox", name="SMS").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Text of SMS").fill("{student}: {wrong}")
+    page.get_by_role("button", name="Make the rule").click()
+    expect(page.locator("#text-sms")).to_have_attribute("aria-invalid", "true")
+    assert faults(page) == []
+    page.get_by_label("Text of SMS").fill("{student}: {code}")
+    page.get_by_role("button", name="Make the rule").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Absent without excuse")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_text("Off: tells nobody.")).to_be_visible()

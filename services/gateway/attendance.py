@@ -1,0 +1,163 @@
+"""Attendance rules as the form and the pages have them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import attendance_pb2 as attendance
+from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Person
+from services.gateway.pages import visible_schools
+from services.gateway.state import gateway
+from services.gateway.words import CALL_OUT, CHANNELS, WAYS
+from services.kit.errors import ServiceError
+from services.kit.ids import new_id
+from services.kit.rpc_errors import translated
+
+OFFERED = {
+    types.CHANNEL_EMAIL: (
+        15_000,
+        "Dear family,\n\n{student} was marked absent from {school} on {date} ({code}).\n\n"
+        "If you did not know of this, or if it is a mistake, please call the school office.",
+    ),
+    types.CHANNEL_SMS: (1_000, "{school}: {student} was marked absent on {date} ({code}). Questions? Call the office."),
+    types.CHANNEL_PUSH: (600, "{student} was marked absent from {school} on {date} ({code})."),
+    types.CHANNEL_TTS: (1_000, "This is {school}. {student} was marked absent on {date}. Please call the office."),
+}
+"""Channels of a rule: the longest text, and the one that a new rule begins with."""
+SUBJECT_LIMIT = 120
+_CODES, _SUBJECT = "A, UNX", "{student} was absent from {school}"
+
+
+@dataclass
+class Form:
+    """A rule as it is filled in."""
+
+    key: str
+    rule_id: str = ""
+    """Empty for a new one."""
+    version: int = 0
+    name: str = ""
+    school_ids: list[str] = field(default_factory=list)
+    codes: str = _CODES
+    """Separated by commas."""
+    subject: str = _SUBJECT
+    texts: dict[int, str] = field(default_factory=lambda: {channel: text for channel, (_, text) in OFFERED.items()})
+    """Text of every channel, chosen or not."""
+    chosen: list[int] = field(default_factory=lambda: [types.CHANNEL_EMAIL])
+    send_time: str = "10:30"
+    once_per_family: bool = True
+    is_district: bool = False
+
+
+def read_form(form: MultiDict[str, str], rule_id: str = "") -> Form:
+    """Return what a form says."""
+    version = form.get("version", "")
+    return Form(
+        key=form.get("key", "")[:200] or new_id(),
+        rule_id=rule_id,
+        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0,
+        name=form.get("name", ""),
+        school_ids=[each[:36] for each in form.getlist("school")],
+        codes=form.get("codes", ""),
+        subject=form.get("subject", ""),
+        texts={channel: form.get(f"text_{CHANNELS[channel].value}", "").replace("\r\n", "\n") for channel in OFFERED},
+        chosen=[channel for channel in OFFERED if CHANNELS[channel].value in form.getlist("channel")],
+        send_time=form.get("send_time", "")[:5],
+        once_per_family=form.get("once_per_family") == "1",
+        is_district=form.get("source") == "district",
+    )
+
+
+def form_of(rule: attendance.AttendanceRule) -> Form:
+    """Return a rule as its form begins."""
+    content = rule.content
+    form = Form(new_id(), rule.rule_id, rule.version, content.name, list(content.school_ids))
+    form.codes, form.subject, form.send_time = ", ".join(content.codes), content.subject, content.send_time
+    form.texts |= {each.channel: each.text for each in content.texts}
+    form.chosen = [each.channel for each in content.texts]
+    form.once_per_family = content.once_per_family
+    form.is_district = content.source == types.SOURCE_DISTRICT
+    return form
+
+
+def content_of(form: Form) -> attendance.AttendanceRuleContent:
+    """Return what the queue keeps of a form."""
+    texts = [attendance.AttendanceText(channel=each, text=form.texts[each]) for each in form.chosen]  # type: ignore[arg-type]
+    return attendance.AttendanceRuleContent(
+        name=form.name.strip(),
+        school_ids=form.school_ids,
+        codes=[each.strip() for each in form.codes.split(",") if each.strip()],
+        subject=form.subject.strip(),
+        texts=texts,
+        send_time=form.send_time,
+        once_per_family=form.once_per_family,
+        source=types.SOURCE_DISTRICT if form.is_district else types.SOURCE_SCHOOL,
+        from_title=gateway().settings.district_name if form.is_district else "",
+    )
+
+
+def keep(form: Form) -> attendance.AttendanceRule:
+    """Make a rule, or give it another content; our own errors rise."""
+    stub, content = gateway().clients.attendance, content_of(form)
+    with translated():
+        if form.rule_id:
+            wanted = attendance.UpdateAttendanceRuleRequest(rule_id=form.rule_id, version=form.version, content=content)
+            edited: attendance.AttendanceRule = stub.UpdateAttendanceRule(wanted).rule
+            return edited
+        made: attendance.AttendanceRule = stub.CreateAttendanceRule(
+            attendance.CreateAttendanceRuleRequest(idempotency_key=form.key, content=content)
+        ).rule
+    return made
+
+
+def get(rule_id: str) -> attendance.GetAttendanceRuleResponse:
+    """Return a rule with its runs and changes. NotFound outside of the person's view."""
+    with translated():
+        wanted = attendance.GetAttendanceRuleRequest(rule_id=rule_id)
+        answer: attendance.GetAttendanceRuleResponse = gateway().clients.attendance.GetAttendanceRule(wanted)
+    return answer
+
+
+def listed(number: int) -> attendance.ListAttendanceRulesResponse:
+    """Return a page of the rules that the person sees."""
+    with translated():
+        wanted = attendance.ListAttendanceRulesRequest(page=types.PageRequest(number=number, size=50))
+        answer: attendance.ListAttendanceRulesResponse = gateway().clients.attendance.ListAttendanceRules(wanted)
+    return answer
+
+
+def switch(rule_id: str, *, is_on: bool) -> None:
+    """Switch a rule on or off."""
+    with translated():
+        wanted = attendance.SwitchAttendanceRuleRequest(rule_id=rule_id, is_on=is_on)
+        gateway().clients.attendance.SwitchAttendanceRule(wanted)
+
+
+def choices(someone: Person) -> dict[str, Any]:
+    """Return what the form offers: channels that are switched on, schools that are not excluded (statement 226)."""
+    offered = [
+        (channel, CHANNELS[channel].value, WAYS[channel], longest)
+        for channel, (longest, _) in OFFERED.items()
+        if someone.has_call_out or channel not in CALL_OUT
+    ]
+    return {"offered": offered, "schools": [each for each in visible_schools(someone) if not each.is_excluded]}
+
+
+def where(content: attendance.AttendanceRuleContent, every: Sequence[directory.School]) -> str:
+    """Return the schools of a rule in words."""
+    titles = [each.title for each in every if each.school_id in content.school_ids]
+    if not content.school_ids:
+        return "Every school"
+    shown = ", ".join(titles[:3]) or "Other schools"
+    more = len(content.school_ids) - len(titles[:3])
+    return f"{shown} and {more} more" if titles and more else shown
+
+
+def wrong_fields(problem: ServiceError | None) -> dict[str, str]:
+    """Return what is wrong by the form's own pointers."""
+    violations = problem.violations if problem else ()
+    return {pointer.removeprefix("/content"): detail for pointer, detail in violations}
