@@ -131,6 +131,7 @@ REFERRAL_REASONS = {
 ACTIONS = {
     "threat.viewed": "Opened the threat",
     "threats.searched": "Searched Threat Messages",
+    "noted.viewed": "Saw which students were noted",
     "threats.exported": "Exported Threat Messages",
     "history.exported": "Exported Communication History",
     "scheduled.exported": "Exported Scheduled Messages",

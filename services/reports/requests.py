@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
-from typing import NamedTuple
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
@@ -43,9 +42,7 @@ _NOT_OFFERED = {
 """Filters that a report does not have (statements 123, 187)."""
 
 
-class _Days(NamedTuple):
-    since: datetime | None
-    before: datetime | None
+_Days = tuple[datetime | None, datetime | None]
 
 
 class _Problems:
@@ -75,6 +72,13 @@ def check_id(field: str, value: str) -> str:
     if not is_id(value):
         raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "This is not an id.")])
     return value
+
+
+def check_many(field: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids; InvalidArgument for too many and for what is none."""
+    if len(values) > _MOST_IDS:
+        raise InvalidArgument("ID_MALFORMED", violations=[(f"/{field}", f"At most {_MOST_IDS} are allowed.")])
+    return tuple(check_id(f"{field}/{position}", each) for position, each in enumerate(values))
 
 
 def check_text(field: str, value: str, longest: int) -> str:
@@ -170,7 +174,7 @@ def read_order(sort: types.Sort) -> Order:
 def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
     """Return the filters; dates and times are of the zone. InvalidArgument names every field that cannot be read."""
     problems = _Problems()
-    days = _read_days(asked, zone, problems)
+    since, before = _read_days(asked, "/filter", zone, problems)
     for name in _NOT_OFFERED.get(report, ()):
         if getattr(asked, name):
             problems.add(f"/filter/{name}", "This report has no such filter.")
@@ -180,8 +184,8 @@ def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
         channels=tuple(_channels(asked.channels, problems)),
         school_ids=_ids("school_ids", asked.school_ids, problems),
         sender_ids=_ids("sender_ids", asked.sender_ids, problems),
-        since=days.since,
-        before=days.before,
+        since=since,
+        before=before,
         start_time=_clock("start_time", asked.start_time, problems),
         end_time=_clock("end_time", asked.end_time, problems),
         is_secure=asked.is_secure,
@@ -211,18 +215,17 @@ def _channels(numbers: Sequence[int], problems: _Problems) -> Iterator[str]:
             problems.add(f"/filter/channels/{position}", "This is not a channel.")
 
 
-def read_days(asked: pb.GetThreatFiguresRequest, zone: str) -> tuple[datetime | None, datetime | None]:
+def read_days(asked: pb.GetThreatFiguresRequest, zone: str) -> _Days:
     """Return [since, before) of a request's days; InvalidArgument names each that cannot be read."""
     problems = _Problems()
-    start, end = _day("/start_date", asked.start_date, problems), _day("/end_date", asked.end_date, problems)
+    days = _read_days(asked, "", zone, problems)
     problems.refuse("FILTER_INVALID")
-    return day_bounds(start, end, zone)
+    return days
 
 
-def _read_days(asked: pb.Filter, zone: str, problems: _Problems) -> _Days:
-    start = _day("/filter/start_date", asked.start_date, problems)
-    end = _day("/filter/end_date", asked.end_date, problems)
-    return _Days(*day_bounds(start, end, zone))
+def _read_days(asked: pb.Filter | pb.GetThreatFiguresRequest, place: str, zone: str, problems: _Problems) -> _Days:
+    start = _day(f"{place}/start_date", asked.start_date, problems)
+    return day_bounds(start, _day(f"{place}/end_date", asked.end_date, problems), zone)
 
 
 def _day(pointer: str, text: str, problems: _Problems) -> date | None:

@@ -216,6 +216,14 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         found = await reading.list_senders(self._engine, sight_of(viewer), query)
         return pb.ListSendersResponse(senders=[pb.SenderName(sender_id=each, name=name) for each, name in found])
 
+    async def ListNotedSenders(self, request: pb.ListNotedSendersRequest, context: Any) -> pb.ListNotedSendersResponse:
+        """See the proto."""
+        viewer = permitted(THREATS)
+        wanted = requests.check_many("message_ids", request.message_ids)
+        sight = sight_of(viewer).for_threats()
+        found = await reading.list_noted(self._engine, self._clock, sight, actor_of(viewer), wanted)
+        return pb.ListNotedSendersResponse(senders=[messages.noted_message(row) for row in found])
+
     async def AddReferral(self, request: pb.AddReferralRequest, context: Any) -> pb.AddReferralResponse:
         """See the proto."""
         wanted = requests.read_referral(request)

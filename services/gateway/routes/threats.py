@@ -14,7 +14,6 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
-from services.gateway.routes import history
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
@@ -136,13 +135,11 @@ def by_message(message_ids: list[str]) -> dict[str, reports.EntryRow]:
     return {row.message_id: row for row in rows}
 
 
-def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
-    """Return the students of whom several messages were noted, each with a message that shows this person who it is.
+def _watched() -> list[tuple[moderation.WatchedSender, reports.NotedSender]]:
+    """Return the students of the person's schools of whom several messages were noted, by name alone.
 
-    Whoever sees no delivered messages of others is shown none; nothing when moderation does not answer.
+    Nothing when moderation does not answer. What they wrote takes the right to read it in History.
     """
-    if not (person().may(Permission.COMMUNICATION_REPORTS) and person().may(Permission.VIEW_ALL_USERS)):
-        return []
     clients = gateway().clients
     try:
         with translated():
@@ -150,9 +147,14 @@ def _watched() -> list[tuple[moderation.WatchedSender, reports.EntryRow]]:
             senders = clients.moderation.ListWatched(wanted, timeout=2, metadata=clients.as_gateway).senders
     except ServiceError:
         return []
-    rows = history.by_message([message_id for each in senders for message_id in each.message_ids])
-    found = ((each, next((rows[one] for one in each.message_ids if one in rows), None)) for each in senders)
-    return [(each, row) for each, row in found if row is not None]
+    message_ids = [message_id for each in senders for message_id in each.message_ids]
+    if not message_ids:
+        return []
+    with translated():
+        noted = clients.reports.ListNotedSenders(reports.ListNotedSendersRequest(message_ids=message_ids)).senders
+    known = {each.message_id: each for each in noted}
+    found = ((each, next((known[one] for one in each.message_ids if one in known), None)) for each in senders)
+    return [(each, sender) for each, sender in found if sender is not None]
 
 
 def _told(message_id: str) -> list[notify.Told] | None:

@@ -135,15 +135,17 @@ def test_a_student_of_whom_several_messages_are_noted_is_listed_for_those_who_ma
 
     eventually_sync(are_noted, 30)
     stub = stack.gateway.clients.reports
-    search, searches = stub.SearchHistory, []
+    ask, asked = stub.ListNotedSenders, []
 
     def counted(wanted: Any, **how: Any) -> Any:
-        searches.append(wanted)
-        return search(wanted, **how)
+        asked.append(wanted)
+        return ask(wanted, **how)
 
-    monkeypatch.setattr(stub, "SearchHistory", counted)
+    monkeypatch.setattr(stub, "ListNotedSenders", counted)
     assert district.get("/reports/threats").get_data(as_text=True).count("noted messages") == 1
-    assert len(searches) == 1, "one question for everybody, however many are noted"
+    assert len(asked) == 1, "one question for everybody, however many are noted"
+    assert "Saw which students were noted" in district.get("/audit?action=noted.viewed").get_data(as_text=True)
+    assert "Students to keep an eye on" not in stack.browser("cou").get("/reports/threats").get_data(as_text=True)
     assert "Students to keep an eye on" not in stack.browser("tea").get("/reports/history").get_data(as_text=True)
 
 
