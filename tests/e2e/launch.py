@@ -17,6 +17,8 @@ from deploy.local.screen import Screen
 
 _SHORTER = {
     "LEASE_SECONDS": "4",
+    # A lease lasts at least twice as long as a call may.
+    "PROVIDER_TIMEOUT_SECONDS": "5",
     "RETRY_SECONDS": "1",
     "UNSURE_ASK_SECONDS": "1",
     # SNS tells again what the gateway could not take, after 2 seconds in place of 20, and for longer than we wait.
