@@ -1,6 +1,8 @@
 """Wiring of notify: `python -m services.notify serve`."""
 
 import sys
+from datetime import timedelta
+from functools import partial
 
 from protos.notify.v1 import notify_pb2, notify_pb2_grpc
 from services.kit.auth import TokenVerifier
@@ -18,8 +20,12 @@ from services.notify.clients import Directory, Queue
 from services.notify.config import Config
 from services.notify.events import PROGRESS, REFERRALS, REVIEWS, STALLS, THREATS, Events
 from services.notify.loops import work_off
+from services.notify.reminding import remind_one
 from services.notify.rpc import NotifyServicer
 from services.notify.store import alerts, telling
+
+_REMIND_SECONDS = 60.0
+"""How often it is looked at least who is to be reminded."""
 
 
 async def serve(config: Config, life: Lifecycle) -> None:
@@ -45,7 +51,12 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.spawn("listener", listener.run())
     life.spawn("submitting", work_off("submitting", listener, lambda: actions.submit_one(engine, utc_now, queue)))
     life.spawn("reading", work_off("reading", listener, lambda: actions.read_one(engine, utc_now, queue)))
-    events = Events(engine, utc_now, directory, actions.Place(config.portal_url, config.district_time_zone))
+    place = actions.Place(config.portal_url, config.district_time_zone)
+    pause = timedelta(hours=config.remind_hours)
+    if pause:
+        remind = partial(remind_one, engine, utc_now, place, pause)
+        life.spawn("reminding", work_off("reminding", listener, remind, _REMIND_SECONDS))
+    events = Events(engine, utc_now, directory, place)
     life.consume(Consumer(bus, THREATS, events.withheld))
     life.consume(Consumer(bus, PROGRESS, events.progressed))
     life.consume(Consumer(bus, REVIEWS, events.reviewed))

@@ -29,7 +29,7 @@ from services.notify.domain import (
     retry_seconds,
     warning_words,
 )
-from services.notify.store import alerts, telling
+from services.notify.store import alerts, telling, undecided
 
 _log = get_logger(__name__)
 ALERT_CHANGED = "notify.alert.changed.v1"
@@ -160,6 +160,12 @@ async def take_acknowledgement(
         dismissed = await alerts.dismiss(connection, message_id, acknowledged["acknowledged_at"])
         await _announce(connection, dismissed)
         await _follow_up(connection, acknowledged, place, clock())
+
+
+async def take_decision(engine: AsyncEngine, message_id: str, decided_at: datetime) -> None:
+    """Remember that a threat is decided: nobody is reminded of it any more. A second time changes nothing."""
+    async with transaction(engine) as connection:
+        await undecided.remember_decision(connection, message_id, decided_at)
 
 
 async def _follow_up(connection: AsyncConnection, acknowledged: Mapping[str, Any], place: Place, now: datetime) -> None:

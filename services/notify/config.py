@@ -1,5 +1,9 @@
 """What notify reads from the environment beyond the shared settings."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from services.kit.config import Address, ServiceSettings
 
 
@@ -12,3 +16,6 @@ class Config(ServiceSettings):
     """HOST:PORT of queue."""
     portal_url: str = ""
     """Where people sign in; alerts link to it. Empty leaves the link out."""
+    remind_hours: Annotated[float, Field(ge=0, le=720)] = 24.0
+    """How long after its acknowledgement, and after the last reminder, people are reminded of a threat that nobody has
+    decided (statement 302), three times; 0 reminds nobody."""

@@ -34,6 +34,13 @@ class Occasion(StrEnum):
     """To those who follow up a referral."""
     STALLED = "stalled"
     """To administrators: messages wait too long for screening (statement 167)."""
+    REMINDER_1 = "reminder_1"
+    REMINDER_2 = "reminder_2"
+    REMINDER_3 = "reminder_3"
+
+
+REMINDERS = (Occasion.REMINDER_1, Occasion.REMINDER_2, Occasion.REMINDER_3)
+"""That a threat was acknowledged and not decided (statement 302), in their order."""
 
 
 class Way(StrEnum):
@@ -84,6 +91,12 @@ def warning_words(link: str) -> Telling:
     what = f"{TITLE}, and nobody is set to be told"
     body = "A message was withheld because it may be a threat. No profile that somebody has includes Threat Alerts."
     return Telling(what, _lines(body, link), _push(f"{what}.", link))
+
+
+def reminder_words(link: str) -> Telling:
+    """Return what those who were alerted are told while nobody decides."""
+    what = "A possible threat was acknowledged, and nobody has decided to keep or to release the message."
+    return Telling("Possible threat not decided", _lines(what, link), _push(what, link))
 
 
 def stalled_words(messages: int, oldest_at: datetime, zone: str) -> Telling:

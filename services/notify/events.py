@@ -41,9 +41,12 @@ class Events:
             await actions.raise_alerts(self._engine, self._clock, source, threat_row(event), to_tell, self._place)
 
     async def reviewed(self, delivered: Sequence[Event]) -> None:
-        """Take acknowledgements; flags concern nobody here."""
+        """Take acknowledgements and decisions; flags concern nobody here."""
         for each in delivered:
             event = reports.ReviewChanged.FromString(each.payload)
+            if event.decision:
+                decided_at = event.decided_at.ToDatetime(tzinfo=UTC)
+                await actions.take_decision(self._engine, event.message_id, decided_at)
             if not event.acknowledged_by_id:
                 continue
             acknowledged = {

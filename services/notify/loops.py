@@ -12,7 +12,9 @@ from services.notify.store.telling import CHANNEL
 _POLL_SECONDS = 0.5
 
 
-async def work_off(name: str, listener: Listener, work: Callable[[], Awaitable[bool]]) -> None:
+async def work_off(
+    name: str, listener: Listener, work: Callable[[], Awaitable[bool]], poll_seconds: float = _POLL_SECONDS
+) -> None:
     """Call `work` until it returns False, then wait for more; until cancelled. A lost database is waited for."""
     outage = Outage(part=name)
     with listener.subscribe(CHANNEL) as subscription:
@@ -25,4 +27,4 @@ async def work_off(name: str, listener: Listener, work: Callable[[], Awaitable[b
                 continue
             outage.over()
             with suppress(TimeoutError):
-                await asyncio.wait_for(subscription.take(), _POLL_SECONDS)
+                await asyncio.wait_for(subscription.take(), poll_seconds)

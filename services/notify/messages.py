@@ -7,15 +7,15 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as pb
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.notify.domain import TITLE, Occasion, Telling, Way, idempotency_key
+from services.notify.domain import REMINDERS, TITLE, Occasion, Telling, Way, idempotency_key
 
 Row = dict[str, Any]
 WAYS = {types.CHANNEL_EMAIL: Way.EMAIL, types.CHANNEL_PUSH: Way.PUSH}
 """The way that each channel of a submission is."""
 _SENDER = "Threat alerts"
-_OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING}
-_LANES = {Occasion.REFERRAL: types.LANE_NORMAL}
-"""A referral waits until quiet hours end; all else is urgent."""
+_OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
+_LANES = dict.fromkeys((Occasion.REFERRAL, *REMINDERS), types.LANE_NORMAL)
+"""Referrals and reminders wait until quiet hours end; all else is urgent."""
 _AUDIENCES = {Occasion.REFERRAL: "Who follows up a referral", Occasion.STALLED: "Administrators"}
 
 

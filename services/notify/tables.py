@@ -40,6 +40,12 @@ acknowledgements = sa.Table(
     sa.Column("name", _text, nullable=False),
     sa.Column("acknowledged_at", _at, nullable=False),
 )
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("message_id", _id, primary_key=True),
+    sa.Column("decided_at", _at, nullable=False),
+)
 # In the tables below message_id is what somebody is told about: a threat, a referral, or an event.
 submissions = sa.Table(
     "submissions",

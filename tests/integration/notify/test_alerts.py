@@ -181,6 +181,9 @@ async def test_open_pages_hear_of_an_alert_within_a_tenth_of_a_second_of_its_com
         delays.append(time.monotonic() - committed)
         assert {each.alert.person_id for each in heard} == {notify.district.ids[name] for name in ("pri", "off")}
         mine = await own.read()
+        # What is open at the start may be told once more as a change.
+        while mine.alert.message_id != event.message.message_id:
+            mine = await own.read()
         assert (mine.alert.message_id, mine.alert.person_id) == (event.message.message_id, notify.district.ids["pri"])
     assert sorted(delays)[2] < 0.1
     await notify.hear(acknowledged(event.message.message_id))

@@ -1,6 +1,6 @@
 """What staff are told of besides threats: each event once, by e-mail and push, without a name of a student."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,9 @@ from protos.events.v1 import reports_pb2 as reports
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.kit.ids import new_id
-from tests.integration.notify.conftest import Notify
+from services.notify import actions
+from services.notify.reminding import remind_one
+from tests.integration.notify.conftest import PORTAL, ZONE, Notify, acknowledged, withheld
 from tests.support.eventually import eventually
 
 
@@ -55,3 +57,50 @@ async def test_administrators_are_told_once_that_messages_wait_for_screening(not
         "1,200 messages of students have waited for screening since November 10, 2026, 12:05 EST."
         " Nothing is delivered unscreened."
     )
+
+
+@pytest.mark.accepts(302)
+async def test_a_threat_that_nobody_decides_reminds_each_day_three_times(notify: Notify) -> None:
+    pause, place = timedelta(hours=24), actions.Place(PORTAL, ZONE)
+    threat, decided, open_ = (withheld(notify.district.ids["s1"]) for _ in range(3))
+    for each in (threat, decided, open_):
+        await notify.hear(each)
+    first = acknowledged(threat.message.message_id)
+    at = first.acknowledged_at.ToDatetime(tzinfo=UTC)
+    review = acknowledged(decided.message.message_id)
+    review.decision = types.THREAT_DECISION_KEPT
+    review.decided_at.FromDatetime(at)
+    for event in (first, review, review):
+        await notify.hear(event)
+
+    async def reminded(hours: float) -> int:
+        """How many reminders are written so many hours after the acknowledgement."""
+        now, written = at + timedelta(hours=hours), 0
+        while await remind_one(notify.engine, lambda: now, place, pause):
+            written += 1
+        return written
+
+    assert [await reminded(hours) for hours in (23.9, 24, 25, 47.9, 48, 72, 96, 200)] == [0, 1, 0, 0, 1, 1, 0, 0]
+    wanted = "SELECT message_id::text, occasion FROM submissions WHERE occasion LIKE 'reminder%' ORDER BY occasion"
+    sent = [(threat.message.message_id, f"reminder_{number}") for number in (1, 2, 3)]
+    assert await notify.rows(wanted) == sent
+    (raw,) = (await notify.rows("SELECT header FROM submissions WHERE occasion = 'reminder_1'"))[0]
+    header = queue.MessageHeader.FromString(raw)
+    assert (header.lane, header.alert_message_id) == (types.LANE_NORMAL, threat.message.message_id)
+    assert "nobody has decided" in header.body
+    assert "Sam" not in header.body
+    people = await notify.rows("SELECT DISTINCT name FROM told WHERE occasion = 'reminder_3' ORDER BY name")
+    assert people == await notify.rows("SELECT DISTINCT name FROM told WHERE occasion = 'alert' ORDER BY name")
+    assert await notify.rows("SELECT count(*) FROM alerts WHERE dismissed_at IS NULL") == [(2,)], "of the third threat"
+
+
+@pytest.mark.accepts(302)
+async def test_a_decision_that_comes_before_its_threat_counts(notify: Notify) -> None:
+    event = withheld(notify.district.ids["s1"])
+    review = acknowledged(event.message.message_id)
+    review.decision = types.THREAT_DECISION_RELEASED
+    review.decided_at.CopyFrom(review.acknowledged_at)
+    await notify.hear(review)
+    await notify.hear(event)
+    later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=2)
+    assert not await remind_one(notify.engine, lambda: later, actions.Place(PORTAL, ZONE), timedelta(hours=24))
