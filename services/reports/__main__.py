@@ -16,6 +16,7 @@ from services.reports.config import Config
 from services.reports.events import DIRECTORY, QUEUE, DirectoryEvents, QueueEvents
 from services.reports.rpc import ReportsServicer
 from services.reports.store.intake import CHANNEL
+from services.reports.survey_events import RESPONSES, ResponseEvents
 
 
 async def serve(config: Config, life: Lifecycle) -> None:
@@ -36,6 +37,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("listener", listener.run())
     life.consume(Consumer(bus, QUEUE, QueueEvents(engine).handle))
+    life.consume(Consumer(bus, RESPONSES, ResponseEvents(engine).handle))
     life.consume(Consumer(bus, DIRECTORY, DirectoryEvents(engine).handle))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))

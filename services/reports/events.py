@@ -20,8 +20,9 @@ from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
 from services.reports.messages import DECISIONS
 from services.reports.metrics import events_applied, progress_lag
-from services.reports.store import auditing, intake, schedules
+from services.reports.store import auditing, intake, schedules, surveys
 from services.reports.store.review import Acknowledgement, Standing
+from services.reports.survey_events import survey_rows
 
 REVIEW_CHANGED = "reports.review.changed.v1"
 REFERRAL_ADDED = "reports.referral.added.v1"
@@ -125,6 +126,7 @@ async def _write_message(
     if await intake.take_early_release(connection, snapshot.message_id):
         screening = Screening.RELEASED
     await intake.insert_message(connection, message_row(snapshot, screening), entry_rows(snapshot))
+    await surveys.keep(connection, survey_rows(snapshot))
     if isinstance(event, queue.MessageWithheld):
         await intake.withhold(connection, threat_row(event))
     for entry in snapshot.entries:
@@ -201,6 +203,7 @@ def entry_rows(snapshot: queue.MessageSnapshot) -> list[dict[str, Any]]:
             "sent_at": sent_at,
             "channel": word(types.Channel, "CHANNEL_", each.channel),
             "text": each.text or snapshot.body,
+            "survey_id": each.survey_id or None,
         }
         for each in snapshot.entries
     ]

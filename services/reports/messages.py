@@ -1,5 +1,6 @@
 """Rows to proto messages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +132,12 @@ def audit_message(row: Row) -> pb.AuditRecord:
     """Return a record of the audit log."""
     fields = ("at", "actor_id", "actor_name", "action", "detail")
     return pb.AuditRecord(message_id=str(row["message_id"] or ""), **{name: row[name] for name in fields})
+
+
+def whole_text(rows: Sequence[Row]) -> str:
+    """Return what a message says: its body, and of a poll or sign-up its questions too."""
+    asked = next((row["text"] for row in rows if row["survey_id"]), "")
+    return asked or rows[0]["body"] or rows[0]["text"]
 
 
 def conversation_message(row: Row) -> pb.ConversationItem:

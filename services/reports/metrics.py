@@ -9,6 +9,9 @@ events_applied = _meter.create_counter(
 progress_lag = _meter.create_histogram(
     "lantern.reports.progress.lag", "s", "From a change of an entry's counts to its showing in the reports."
 )
+responses_applied = _meter.create_counter(
+    "lantern.reports.responses.applied", "{response}", "Answers to polls and sign-ups that were told."
+)
 searches = _meter.create_counter("lantern.reports.searches", "{search}", "Searches, by report.")
 search_duration = _meter.create_histogram("lantern.reports.search.duration", "s", "Time of one search, by report.")
 acknowledge_delay = _meter.create_histogram(

@@ -12,8 +12,8 @@ from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
-from services.reports import exporting, messages, requests
-from services.reports.actions import deciding, measuring, reading, referring, reviewing, scheduled
+from services.reports import exporting, messages, requests, survey_words
+from services.reports.actions import deciding, measuring, reading, referring, reviewing, scheduled, surveying
 from services.reports.callers import (
     AUDIT,
     FLAGS,
@@ -123,6 +123,12 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             next_entry_id=after,
         )
 
+    async def GetSurveyResults(self, request: pb.GetSurveyResultsRequest, context: Any) -> pb.GetSurveyResultsResponse:
+        """See the proto."""
+        asked = survey_words.read_asked(request, sight_of(permitted(REPORTS)))
+        found = await surveying.results(self._engine, asked, *requests.read_page(request.page))
+        return survey_words.results_message(found, self._clock())
+
     async def GetThreat(self, request: pb.GetThreatRequest, context: Any) -> pb.GetThreatResponse:
         """See the proto."""
         viewer = permitted(THREATS)
@@ -132,7 +138,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         first = threat.rows[0]
         return pb.GetThreatResponse(
             rows=_rows(threat.rows, Report.THREATS, viewer),
-            text=first["body"] or first["text"],
+            text=messages.whole_text(threat.rows),
             verdict=messages.verdict_message(first),
             recipient_names=first["recipient_names"],
             history=[messages.audit_message(each) for each in threat.history],

@@ -49,6 +49,28 @@ entries = sa.Table(
     sa.Column("sent_at", _at, nullable=False),
     sa.Column("channel", _text, nullable=False),
     sa.Column("text", _text, nullable=False),
+    sa.Column("survey_id", _id, nullable=True),
+)
+surveys = sa.Table(
+    "surveys",
+    metadata,
+    sa.Column("survey_id", _id, primary_key=True),
+    sa.Column("channel", _text, nullable=False),
+    sa.Column("questions", JSONB, nullable=False),
+    sa.Column("closes_at", _at, nullable=False),
+)
+responses = sa.Table(
+    "responses",
+    metadata,
+    sa.Column("survey_id", _id, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("person_id", _text, nullable=False),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("school_id", _text, nullable=False),
+    sa.Column("regarding_student_name", _text, nullable=False),
+    sa.Column("chosen", ARRAY(sa.SmallInteger), nullable=False),
+    sa.Column("answered_at", _at, nullable=False),
 )
 progress = sa.Table(
     "progress",

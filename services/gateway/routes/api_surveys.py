@@ -2,10 +2,13 @@
 
 from flask import Blueprint, Response, request
 
-from services.gateway import answering, models
+from services.gateway import answering, models, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
+from services.gateway.routes.history import PATH
+from services.gateway.searches import read_search
+from services.gateway.state import person
 
 blueprint = Blueprint("api_surveys", __name__, url_prefix="/api")
 
@@ -18,6 +21,15 @@ def survey(message_id: str) -> Response:
     text = request.args.get("number", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
     return as_json(answering.show(answering.inbox(str(message_id), number)))
+
+
+@blueprint.get("/v1/entries/<uuid:entry_id>/survey")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Object), tags=["reports"])
+def survey_results(entry_id: str) -> Response:
+    """Count and list the answers to one `question` of a poll or a sign-up; `rsort`, `rorder`, `rpage`, `rsize`."""
+    search = read_search(PATH, "history", request.args, person())
+    return as_json(results.ask(str(entry_id), request.path, search).answer)
 
 
 @blueprint.put("/v1/inbox/<uuid:message_id>/survey")

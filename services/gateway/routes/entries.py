@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, exports
+from services.gateway import audio, exports, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
@@ -17,6 +17,7 @@ from services.gateway.pages import safe_return, schools
 from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, Search, read_search
 from services.gateway.state import gateway, person
+from services.gateway.words import SURVEYS
 from services.kit.errors import NotFound
 from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
@@ -216,6 +217,18 @@ def message(report: str, entry_id: str) -> str:
     """Show the whole message as it was sent (statement 86)."""
     search = _search(report)
     answer = get_entry(str(entry_id), report)
+    if answer.row.channel in SURVEYS and not answer.row.is_withheld:
+        found = results.ask(str(entry_id), f"{search.path}/entries/{entry_id}/message", search)
+        return render_template(
+            "results.html",
+            row=answer.row,
+            text=answer.text,
+            search=search,
+            back=search.link(),
+            results=found,
+            columns=results.COLUMNS,
+            charts=results.CHARTS,
+        )
     is_recorded = answer.row.channel == types.CHANNEL_RECORDED
     recording = audio.open_entry(str(entry_id)) if is_recorded else None
     return render_template(

@@ -35,7 +35,7 @@ def _entry_rows(sight: Sight) -> sa.Select[Any]:
     )
     columns = [
         *(each for each in messages.c if each.key != "message_id"),
-        *(entries.c[name] for name in ("entry_id", "message_id", "channel", "text")),
+        *(entries.c[name] for name in ("entry_id", "message_id", "channel", "text", "survey_id")),
         *(counts.c[name] for name in ("total", *COUNTERS)),
         sa.func.coalesce(progress.c.version, 0).label("version"),
         threats.c.verdict,

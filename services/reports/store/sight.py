@@ -72,16 +72,20 @@ def _is_whole(sight: Sight) -> sa.ColumnElement[bool]:
     return own
 
 
+def sees_recipient(sight: Sight, school_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Tell whether the viewer sees a recipient of this school, of a message that they see."""
+    if sight.is_district_wide:
+        return sa.true()
+    return sa.or_(_is_whole(sight), school_id.in_(sorted(sight.schools)))
+
+
 def counts_of(sight: Sight) -> sa.FromClause:
     """Return the sums of an entry's counters over the recipients that the viewer may see."""
     sums = [
         sa.cast(sa.func.coalesce(sa.func.sum(entry_counts.c[name]), 0), sa.BigInteger).label(name)
         for name in ("total", *COUNTERS)
     ]
-    condition = entry_counts.c.entry_id == entries.c.entry_id
-    if not sight.is_district_wide:
-        in_sight = entry_counts.c.school_id.in_(sorted(sight.schools))
-        condition = sa.and_(condition, sa.or_(_is_whole(sight), in_sight))
+    condition = sa.and_(entry_counts.c.entry_id == entries.c.entry_id, sees_recipient(sight, entry_counts.c.school_id))
     return sa.select(*sums).where(condition).correlate(entries, messages).lateral("counts")
 
 

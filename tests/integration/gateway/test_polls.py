@@ -196,3 +196,89 @@ def test_each_mistake_is_named(stack: Stack, changes: dict[str, Any], pointer: s
     answer = send(stack.browser("pri"), **changes)
     assert answer.status_code == 400
     assert pointer in [each["pointer"] for each in answer.get_json()["errors"]]
+
+
+def results(stack: Stack, message: dict[str, Any], username: str = "pri", **asked: Any) -> str:
+    """The pop-up of the poll's message, as somebody sees it."""
+    entry_id = message["entries"][0]["entry_id"]
+    page = stack.browser(username).get(f"/reports/history/entries/{entry_id}/message", query_string=asked)
+    assert page.status_code == 200
+    return page.get_data(as_text=True)
+
+
+@pytest.fixture(scope="module")
+def answered(stack: Stack) -> dict[str, Any]:
+    """A poll of two questions that a parent answered."""
+    second = {"text": "How many of you?", "options": [{"text": "One"}, {"text": "Two"}, {"text": "More"}]}
+    message = sent(stack, survey={"questions": [EVENINGS, second], "closes_at": closing()})
+    assert stack.browser().client.post(link(message), data={"q1": "2", "q2": "3"}).status_code == 303
+
+    def is_there() -> None:
+        assert re.search(r"<td[^>]*>Wednesday</td>", results(stack, message))
+
+    eventually_sync(is_there)
+    return message
+
+
+@pytest.mark.accepts(90, 93, 318)
+@pytest.mark.parametrize(("chart", "mark"), [("bar", 'class="bars"'), ("pie", 'class="pie"')])
+def test_the_pop_up_draws_the_answers_so_far_and_lists_them(
+    stack: Stack, answered: dict[str, Any], chart: str, mark: str
+) -> None:
+    text = results(stack, answered, chart=chart)
+    other = {"bar": 'class="pie"', "pie": 'class="bars"'}[chart]
+    assert mark in text
+    assert other not in text
+    assert f'aria-label="{"Bar graph" if chart == "bar" else "Pie chart"}: Tuesday 0 %, Wednesday 100 %"' in text
+    assert "Wednesday: 100 %, 1 response" in text
+    assert "These are the responses so far" in text
+    assert "Open until <strong>" in text
+    assert re.search(r"Wednesday</th><td class=\"number\">1</td><td class=\"number\">100 %", text)
+    assert re.search(r"<bdi>Rosa Stone</bdi>", text)
+
+
+@pytest.mark.accepts(91)
+def test_arrows_move_between_questions(stack: Stack, answered: dict[str, Any]) -> None:
+    first, second = results(stack, answered), results(stack, answered, question=2)
+    assert re.search(r'question=2[^"]*"[^>]*data-arrow="next" aria-label="Next question"', first)
+    assert 'data-arrow="previous"' not in first
+    assert re.search(r'question=1[^"]*"[^>]*data-arrow="previous" aria-label="Previous question"', second)
+    assert 'data-arrow="next"' not in second
+    assert "How many of you?" in second
+    assert re.search(r"<td[^>]*>More</td>", second)
+
+
+@pytest.mark.accepts(92)
+def test_a_sign_up_has_no_chart(stack: Stack) -> None:
+    message = sent(stack, way="signup", question=CAKES)
+    assert stack.browser().client.post(link(message), data={"q1": "1"}).status_code == 303
+
+    def is_there() -> str:
+        text = results(stack, message)
+        assert re.search(r"<td[^>]*>Friday</td>", text)
+        return text
+
+    text = eventually_sync(is_there)
+    assert 'class="bars"' not in text
+    assert 'class="pie"' not in text
+    assert "chart=" not in re.sub(r"chart=bar", "", text)
+    assert re.search(r'Friday</th><td class="number">1</td><td class="number">1 <span class="quiet">full', text)
+
+
+@pytest.mark.accepts(24)
+def test_the_history_finds_polls_and_sign_ups_by_type(stack: Stack, answered: dict[str, Any]) -> None:
+    browser = stack.browser("pri")
+    found = browser.get("/api/v1/reports/history?searched=1&type=poll").get_json()["rows"]
+    assert answered["entries"][0]["entry_id"] in [row["entry_id"] for row in found]
+    assert {row["channel"] for row in found} == {"CHANNEL_POLL"}
+    page = browser.get("/reports/history").get_data(as_text=True)
+    assert re.search(r'name="type" value="poll"> Poll</label>', page)
+    assert re.search(r'name="type" value="signup"> Sign up</label>', page)
+
+
+def test_only_those_who_see_the_message_see_its_answers(stack: Stack, answered: dict[str, Any]) -> None:
+    address = f"/api/v1/entries/{answered['entries'][0]['entry_id']}/survey"
+    own = stack.browser("pri").get(address).get_json()
+    assert (own["counts"], [each["name"] for each in own["answers"]]) == (["0", "1"], ["Rosa Stone"])
+    assert stack.browser("tea").get(address).status_code == 404
+    assert stack.browser("mum").get(address).status_code == 403
