@@ -100,6 +100,12 @@ class ProviderConfig(QueueConfig):
     """Region by which e-mail goes while SES is away in the usual one; empty: it waits."""
     ses_standby_endpoint_url: str = ""
     """Where SES is in that region; empty: Amazon's own."""
+    twilio_texts_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    """What the account's numbers may send, by all dispatchers together; 0: no limit."""
+    twilio_calls_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    """Calls that the account may begin, by all dispatchers together; 0: no limit. Twilio's own limit is 1 at first."""
+    ses_mails_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    """The account's sending rate, by all dispatchers together; 0: no limit."""
     sns_platform_application_arn: str = ""
     """Application of our app; empty: no push leaves."""
     sandbox_channels: str = ""

@@ -56,6 +56,7 @@ class Workers:
     async def stop(self) -> None:
         """Begin no further delivery, and wait until those at work are settled."""
         self._dispatcher.is_stopping = True
+        self._dispatcher.pacer.stop()
         self._woken.set()
         await self._ended.wait()
 

@@ -14,6 +14,7 @@ from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.actions.answers import Settlement, sort_answers
 from services.queue.actions.lease import Lease, Terms
+from services.queue.actions.pacing import Pacer
 from services.queue.actions.quieting import holds_back
 from services.queue.actions.refusing import outcome_of, refusal_of
 from services.queue.actions.settle import Done, Pace, Settler
@@ -63,15 +64,19 @@ class Dispatcher:
     call_seconds: float = 15.0
     """The longest that one call of a provider may take."""
     pace: Pace = field(default_factory=Pace)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Calls a second that all dispatchers together may make, by the provider's name; no limit for others."""
     emergency_ignores_stop: bool = False
     breakers: dict[Channel, Breaker] = field(default_factory=dict)
     settler: Settler = field(init=False)
+    pacer: Pacer = field(init=False)
     is_stopping: bool = False
     """Set while the process stops: no further delivery is begun."""
 
     def __post_init__(self) -> None:
-        """Settle with the same pace."""
+        """Settle with the same pace, and give calls their turns."""
         self.settler = Settler(self.engine, self.clock, self.pace)
+        self.pacer = Pacer(self.engine, self.clock, self.rates)
 
     def breaker(self, channel: Channel) -> Breaker:
         """Return the breaker of a channel's provider."""
@@ -152,6 +157,8 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Deliver
     lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms, until)
 
     async def may_continue(number: int) -> bool:
+        if dispatcher.rates and not await dispatcher.pacer.turn(provider.name, batch.lane):
+            return False
         return not dispatcher.is_stopping and await lease.may_continue(number)
 
     answers: list[Handed] = []

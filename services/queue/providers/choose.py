@@ -44,8 +44,18 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
         lease_seconds=max(config.lease_seconds, 2 * (config.provider_timeout_seconds + _MARGIN_SECONDS)),
         call_seconds=config.provider_timeout_seconds + _MARGIN_SECONDS,
         pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds, config.redial_seconds),
+        rates=_rates(config),
         emergency_ignores_stop=config.emergency_ignores_stop,
     )
+
+
+def _rates(config: ProviderConfig) -> dict[str, float]:
+    limits = {
+        TwilioSms.name: config.twilio_texts_per_second,
+        TwilioVoice.name: config.twilio_calls_per_second,
+        SesEmail.name: config.ses_mails_per_second,
+    }
+    return {name: limit for name, limit in limits.items() if limit}
 
 
 def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
