@@ -58,3 +58,23 @@ def test_every_state_and_channel_has_its_word() -> None:
 def test_type_offers_polls_and_sign_ups_after_the_five() -> None:
     labels = [choice.label for choice in words.CHANNELS.values()]
     assert labels == ["E-mail", "SMS", "TTS", "Recorded", "Push notifications", "Poll", "Sign up"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3569, "59 min"),
+        (3570, "1.0 h"),
+        (86_400, "24.0 h"),
+        (259_200, "3.0 days"),
+    ],
+)
+def test_how_long_something_took_is_in_the_unit_that_people_use(seconds: float, said: str) -> None:
+    assert words.lasting(seconds) == said
+
+
+def test_a_share_of_nothing_is_a_dash() -> None:
+    assert [words.share(1, 3), words.share(0, 5), words.share(0, 0)] == ["33 %", "0 %", "–"]
