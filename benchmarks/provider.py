@@ -46,8 +46,7 @@ class Provider:
             "TWILIO_ACCOUNT_SID": ACCOUNT,
             "TWILIO_BASE_URL": self.url,
             "AWS_ACCESS_KEY_ID": "",
-            "WORKERS": "2",
-            "PROVIDER_CONCURRENCY": "32",
+            "PROVIDER_CONCURRENCY": "64",
         }
 
     def __enter__(self) -> "Provider":

@@ -30,7 +30,8 @@ class QueueConfig(ServiceSettings):
     provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
     """The longest that one call of a provider may take."""
     provider_concurrency: int = Field(default=32, ge=1, le=500)
-    """Calls of one provider at the same time, by one process."""
+    """Calls of one channel's provider at the same time, by one process; alerts and emergencies have as many of their
+    own."""
     recordings_bucket: str = ""
     """S3 bucket for the audio of recorded calls; with it empty and no folder there are no recorded calls."""
     recordings_s3_endpoint_url: str = ""

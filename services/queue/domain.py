@@ -68,6 +68,10 @@ class Lane(IntEnum):
     BULK = 4
 
 
+URGENT_LANES: Final = frozenset({Lane.ALERT, Lane.EMERGENCY})
+"""They wait neither for quiet hours nor behind ordinary messages."""
+
+
 class Source(StrEnum):
     """In whose name a message goes out."""
 
@@ -192,7 +196,7 @@ def after_receipt(before: State, said: State, *, is_hard_bounce: bool, is_same_a
 
 def backoff(attempt: int, lane: Lane, base_seconds: float) -> timedelta:
     """Return the wait after a try that failed for now: thrice longer each time, a tenth of it for urgent lanes."""
-    share = 0.1 if lane in {Lane.ALERT, Lane.EMERGENCY} else 1.0
+    share = 0.1 if lane in URGENT_LANES else 1.0
     return timedelta(seconds=base_seconds * share * 3 ** (attempt - 1))
 
 

@@ -10,11 +10,10 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.queue.domain import CALLS, Channel, Lane
+from services.queue.domain import CALLS, URGENT_LANES, Channel, Lane
 from services.queue.timing import in_utc
 
 WAITING_CHANNELS: Final = frozenset({Channel.SMS, Channel.PUSH, *CALLS})
-_PASSING_LANES: Final = frozenset({Lane.ALERT, Lane.EMERGENCY})
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def is_zone(name: str) -> bool:
 
 def waits(channel: Channel, lane: Lane) -> bool:
     """Tell whether quiet hours hold back what goes by this channel in this lane."""
-    return channel in WAITING_CHANNELS and lane not in _PASSING_LANES
+    return channel in WAITING_CHANNELS and lane not in URGENT_LANES
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def _mind_the_breaker(dispatcher: Dispatcher, batch: Batch, answers: Sequence[Ha
     tried = [each for each in answers if each.answer is not Answer.NOT_TRIED]
     if not tried:
         return
-    gone = [each for each in tried if each.answer in {Answer.UNREACHABLE, Answer.UNSURE}]
+    gone = [each for each in tried if each.answer in (Answer.UNREACHABLE, Answer.UNSURE)]
     provider = dispatcher.providers[batch.channel].name
     if len(gone) < len(tried):
         breaker.answered()

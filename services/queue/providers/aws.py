@@ -51,6 +51,7 @@ class AwsClient:
 
     def __init__(self, service: str, settings: AwsSettings) -> None:
         """Nothing is connected yet."""
+        threads = 2 * settings.concurrency  # Urgent calls have places of their own: Places.
         self.client: Any = boto3.client(
             service,
             region_name=settings.region,
@@ -60,12 +61,12 @@ class AwsClient:
             config=Config(
                 connect_timeout=min(3.0, settings.timeout_seconds),
                 read_timeout=settings.timeout_seconds,
-                max_pool_connections=settings.concurrency,
+                max_pool_connections=threads,
                 # The queue owns the only retry: the library's own would send twice after a time-out.
                 retries={"total_max_attempts": 1, "mode": "standard"},
             ),
         )
-        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix=service)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=service)
 
     async def call(self, function: Callable[..., ResultT], **arguments: Any) -> ResultT:
         """Run one of the client's calls on a thread."""

@@ -1,44 +1,61 @@
-"""Handing a batch over with several calls at the same time."""
+"""Handing batches over with several calls at the same time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from services.kit.logs import get_logger
+from services.queue.domain import URGENT_LANES
 from services.queue.providers.base import Answer, Handed, MayContinue
-from services.queue.work import Delivery
+from services.queue.work import Delivery, Work
 
 _log = get_logger(__name__)
 
 
+class Places:
+    """How many calls of one adapter may be open in this process, whatever the number of batches.
+
+    Alerts and emergencies have as many places of their own: they never wait for an ordinary message (statement 308).
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` ordinary calls, and as many urgent ones."""
+        self.most = most
+        self._ordinary, self._urgent = asyncio.Semaphore(most), asyncio.Semaphore(most)
+
+    def of(self, work: Work) -> asyncio.Semaphore:
+        """Return the places that a batch's calls take."""
+        return self._urgent if work.batch.lane in URGENT_LANES else self._ordinary
+
+
 async def fan_out(
+    places: Places,
+    work: Work,
     recipients: Sequence[Delivery],
     send: Callable[[Delivery], Awaitable[Handed]],
     may_continue: MayContinue,
-    concurrency: int,
 ) -> AsyncIterator[Handed]:
-    """Yield each answer as it comes, with at most `concurrency` calls open; none begins once may_continue says no."""
+    """Yield each answer as it comes, with as many calls open as there are places; none begins against may_continue."""
+    free = places.of(work)
+    answers: asyncio.Queue[Handed] = asyncio.Queue()
+    waiting = iter(recipients)
 
-    async def guarded(recipient: Delivery) -> Handed:
+    async def call(one: Delivery) -> Handed:
         try:
-            return await send(recipient)
+            return await send(one) if await may_continue(one.number) else Handed(one.number, Answer.NOT_TRIED)
         except Exception as problem:  # noqa: BLE001  a bug with one delivery must not keep the others from being settled
             _log.error("hand_over_failed", exc_info=problem)
-            return Handed(recipient.number, Answer.UNSURE)
+            return Handed(one.number, Answer.UNSURE)
 
-    waiting = iter(recipients)
-    open_calls: set[asyncio.Task[Handed]] = set()
+    async def line() -> None:
+        # Several lines take from one queue: a task for each call, and a look at all of them after each, cost more.
+        for one in waiting:
+            async with free:
+                answers.put_nowait(await call(one))
+
+    lines = [asyncio.create_task(line()) for _ in range(min(places.most, len(recipients)))]
     try:
-        while True:
-            while len(open_calls) < concurrency and (one := next(waiting, None)) is not None:
-                if await may_continue(one.number):
-                    open_calls.add(asyncio.ensure_future(guarded(one)))
-                else:
-                    yield Handed(one.number, Answer.NOT_TRIED)
-            if not open_calls:
-                return
-            done, open_calls = await asyncio.wait(open_calls, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                yield each.result()
+        for _ in recipients:
+            yield await answers.get()
     finally:
-        for each in open_calls:
+        for each in lines:
             each.cancel()

@@ -12,7 +12,7 @@ from services.queue.domain import Channel
 from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
-from services.queue.providers.fan_out import fan_out
+from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Content, Delivery, Work
 
 KEY_TAG = "delivery_key"
@@ -50,7 +50,8 @@ class SesEmail:
         """
         mailing = mailing or Mailing()
         self.channel, self._write = mailing.channel, mailing.write
-        self.slice_size = self._concurrency = regions[0].concurrency
+        self.slice_size = regions[0].concurrency
+        self._places = Places(self.slice_size)
         self._regions = Regions("sesv2", regions)
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
@@ -63,7 +64,7 @@ class SesEmail:
             arguments = self._arguments(work, one, sender)
             return self._regions.hand_over(lambda aws: _send(aws, one.number, arguments))
 
-        return fan_out(recipients, send, may_continue, self._concurrency)
+        return fan_out(self._places, work, recipients, send, may_continue)
 
     def _arguments(self, work: Work, recipient: Delivery, sender: str) -> dict[str, Any]:
         return {

@@ -9,7 +9,7 @@ from services.queue.domain import Channel
 from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
-from services.queue.providers.fan_out import fan_out
+from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Content, Delivery, Work
 
 _TITLE = 120
@@ -24,14 +24,15 @@ class SnsPush:
 
     def __init__(self, settings: AwsSettings, application_arn: str) -> None:
         """`application_arn` names the platform application of our app."""
-        self.slice_size = self._concurrency = settings.concurrency
+        self.slice_size = settings.concurrency
+        self._places = Places(self.slice_size)
         self._aws = AwsClient("sns", settings)
         self._application = application_arn
         self._endpoints: dict[str, str] = {}
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send a push message to every device of each recipient."""
-        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._concurrency)
+        return fan_out(self._places, work, recipients, lambda one: self._send(work, one), may_continue)
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         """One device that takes it is enough; the first failure stands for all when none does."""

@@ -89,7 +89,7 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no 
             timeout=timeout or self._timeout_seconds,
             allow_redirects=allow_redirects,
         )
-        # The library's exception drops the headers; every send is a task of its own, and so is this variable.
+        # The library's exception drops the headers; every line of calls is a task of its own, and so is this variable.
         _retry_after_header.set(str((response.headers or {}).get("Retry-After", "")))
         return response
 

@@ -7,7 +7,7 @@ from typing import Any
 from services.queue.domain import Channel
 from services.queue.merging import content_for
 from services.queue.providers.base import Found, Handed, MayContinue, Others, Trace
-from services.queue.providers.fan_out import fan_out
+from services.queue.providers.fan_out import Places, fan_out
 from services.queue.providers.twilio import (
     BROKEN,
     MOST_LISTED,
@@ -31,11 +31,12 @@ class TwilioSms:
         """Nothing is connected yet."""
         self._settings = settings
         self.slice_size = 2 * settings.concurrency
+        self._places = Places(settings.concurrency)
         self._account = TwilioAccount(settings)
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send a text to each recipient."""
-        return fan_out(recipients, lambda one: self._send(work, one), may_continue, self._settings.concurrency)
+        return fan_out(self._places, work, recipients, lambda one: self._send(work, one), may_continue)
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))

@@ -13,7 +13,7 @@ from services.queue.calling import in_turn
 from services.queue.domain import Channel
 from services.queue.failures import explain
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
-from services.queue.providers.fan_out import fan_out
+from services.queue.providers.fan_out import Places, fan_out
 from services.queue.providers.twilio import (
     BROKEN,
     MOST_LISTED,
@@ -43,11 +43,12 @@ class TwilioVoice:
         self.channel = channel
         self.slice_size = settings.concurrency
         self._settings, self._twiml = settings, twiml
+        self._places = Places(settings.concurrency)
         self._account = TwilioAccount(settings)
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Call each recipient."""
-        return fan_out(recipients, lambda one: self._call(work, one), may_continue, self._settings.concurrency)
+        return fan_out(self._places, work, recipients, lambda one: self._call(work, one), may_continue)
 
     async def _call(self, work: Work, recipient: Delivery) -> Handed:
         """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""

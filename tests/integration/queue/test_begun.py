@@ -82,7 +82,8 @@ async def test_only_calls_that_may_have_begun_are_in_question(
     errors = counts.get("error", 0)
     # Every family that was not reached is named in the report, and none was given up that was reached.
     assert counts["total"] == FAMILIES == len(reached) + errors
-    assert answers <= len(before) <= answers + CONCURRENCY
+    # Answers that came before the last one was heard have made room for other calls.
+    assert answers <= len(before) <= answers + 2 * CONCURRENCY
     assert errors <= IN_QUESTION
     rows = await queue.rows("SELECT DISTINCT error_code FROM outcomes WHERE state = 'error'")
     assert {row[0] for row in rows} <= {"UNKNOWN_OUTCOME"}
