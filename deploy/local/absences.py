@@ -12,7 +12,7 @@ _CODES: Final = ("UNX", "TDY", "EXC")
 _CONTENT: Final = attendance.AttendanceRuleContent(
     name="Absent or late without excuse",
     codes=["UNX", "TDY"],
-    subject="{student} was absent from {school}",
+    subject="Absence from {school} on {date}",
     texts=[
         attendance.AttendanceText(
             channel=types.CHANNEL_EMAIL,

@@ -29,7 +29,7 @@ OFFERED = {
 }
 """Channels of a rule: the longest text, and the one that a new rule begins with."""
 SUBJECT_LIMIT = 120
-_CODES, _SUBJECT = "A, UNX", "{student} was absent from {school}"
+_CODES, _SUBJECT = "A, UNX", "Absence from {school} on {date}"
 
 
 @dataclass

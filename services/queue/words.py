@@ -234,6 +234,7 @@ def delivery(row: dict[str, Any]) -> pb.Delivery:
         type=types.RecipientType.ValueType(row["type"]),
         role=types.Role.ValueType(row["role"]),
         text=row.get("text", ""),
+        subject=row.get("subject", ""),
         **{name: row[name] for name in _SHOWN},
     )
 

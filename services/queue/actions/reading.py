@@ -11,7 +11,7 @@ from services.kit.auth import Caller, require_viewer
 from services.kit.db import transaction
 from services.kit.errors import NotFound
 from services.queue.actions.seeing import is_told, may_read, visible_schools
-from services.queue.domain import MAX_BODY, MAX_TEXT, Screening
+from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
 from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
 from services.queue.store import absences, counts, deliveries, inbox, messages
@@ -75,6 +75,7 @@ async def _add_texts(
     values = by_number(told, entry.entry_id, once_per_family=its_message.once_per_family)
     for row in rows:
         row["text"] = fill(entry.text, values[row["number"]], MAX_TEXT[entry.channel])
+        row["subject"] = fill(its_message.subject, values[row["number"]], MAX_SUBJECT)
 
 
 async def inbox_of(

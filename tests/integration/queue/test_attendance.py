@@ -11,6 +11,9 @@ from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.directory import actions
+from services.directory.domain import Permission
+from services.directory.store import settings
+from services.kit.db import transaction
 from services.kit.errors import (
     Aborted,
     AlreadyExists,
@@ -281,6 +284,24 @@ async def test_admins_see_the_rules_of_their_schools_and_teachers_their_own(atte
     assert {each.rule_id: each.may_edit for each in listed} == {rule.rule_id: True, wide.rule_id: False}
     with pytest.raises(PermissionDenied):
         await attended.call("pri", "SwitchAttendanceRule", pb.SwitchAttendanceRuleRequest(rule_id=wide.rule_id))
+
+
+@pytest.mark.accepts(124)
+async def test_a_teacher_who_may_tells_the_families_of_their_own_school(attended: Attended) -> None:
+    async with transaction(attended.queue.directory_engine) as connection:
+        teacher = next(each for each in await settings.all_profiles(connection) if each["role"] == "teacher")
+        permissions = [*teacher["permissions"], Permission.MANAGE_ATTENDANCE]
+        await settings.set_permissions(connection, teacher["profile_id"], permissions)
+    with pytest.raises(PermissionDenied) as caught:
+        await attended.create("tea", school_ids=[attended.queue.ids["s2"]])
+    assert caught.value.reason == "SCHOOL_NOT_YOURS"
+    rule = await attended.create("tea", school_ids=[], key="own")
+    assert list(rule.content.school_ids) == [attended.queue.ids["s1"]]
+    await attended.record(AMY, {"student_sourced_id": "zoe"})
+    await attended.tick(hours=1)
+    (message,) = await attended.queue.messages()
+    assert (message.sender_id, await attended.told()) == (attended.queue.ids["tea"], [("Rosa Stone", "Amy Stone")])
+    assert (await attended.call("tea", "ListAttendanceRules", pb.ListAttendanceRulesRequest())).page.total_rows == 1
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,9 @@ async def test_recipients_are_shown_to_admins_of_the_school_each_with_what_they_
     rows, _ = await reading.deliveries_of(
         attended.queue.engine, admin(attended, "s1"), entry_id, Seen(None, number=2), PAGE
     )
-    assert [(each["number"], each["text"]) for each in rows] == [(2, "Ben Stone was absent (TDY).")]
+    assert [(each["number"], each["subject"], each["text"]) for each in rows] == [
+        (2, "Ben Stone was absent", "Ben Stone was absent (TDY).")
+    ]
     for caller in (admin(attended, "s2"), admin(attended, "s1", role="teacher")):
         with pytest.raises(NotFound):
             await reading.deliveries_of(attended.queue.engine, caller, entry_id, Seen(None), PAGE)
