@@ -71,7 +71,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Absence:
-    """One row of `absences`, and where it came in its stream."""
+    """One row of `absences`."""
 
     student_id: str
     school_id: str
@@ -80,6 +80,11 @@ class Absence:
     code: str
     is_withdrawn: bool
     stated_at: datetime
+
+    @property
+    def key(self) -> tuple[str, date, str]:
+        """What it replaces: a student has one for each day and period."""
+        return self.student_id, self.day, self.period
 
 
 @dataclass(frozen=True)

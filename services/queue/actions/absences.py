@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
@@ -38,28 +38,35 @@ async def record(
 ) -> None:
     """Keep a piece of absences in one transaction, and count what became of them."""
     now = clock()
+    latest = _latest(piece)
     async with transaction(engine) as connection:
         rules = await attendance_rules.switched_on(connection)
-        # In one order everywhere, so that two streams that name the same students wait and do not deadlock. Rows of
-        # the same student, day and period keep the order in which they came.
-        for each in sorted(piece, key=lambda one: (one.student_id, one.day, one.period)):
-            if not await absences.record(connection, each, now):
-                result.unchanged += 1
-                continue
-            result.recorded += 1
-            await _note(connection, each, rules, zones.get(each.school_id, "UTC"), now, result)
+        fresh = await absences.record(connection, latest, now) if latest else set()
+        changed = [each for each in latest if each.key in fresh]
+        # Asked once the rows are locked: a run that was telling of them has committed by then.
+        told = await absences.told_of(connection, changed) if changed else set()
+    result.recorded += len(changed)
+    result.unchanged += len(piece) - len(changed)
+    for each in changed:
+        if (each.student_id, each.day) in told:
+            result.told += 1
+        elif _is_late(each, rules, zones.get(each.school_id, "UTC"), now):
+            result.late += 1
 
 
-async def _note(
-    connection: AsyncConnection, each: Absence, rules: Sequence[Rule], zone: str, now: datetime, result: Recorded
-) -> None:
-    """Count corrections of what a family was told, and absences that no message tells of any more."""
-    if await absences.was_told(connection, each):
-        result.told += 1
-        return
+def _latest(piece: Sequence[Absence]) -> list[Absence]:
+    """Return the row that counts for each student, day and period: the newest, of several at one time the last."""
+    found: dict[tuple[str, date, str], Absence] = {}
+    for each in piece:
+        if each.key not in found or found[each.key].stated_at <= each.stated_at:
+            found[each.key] = each
+    return list(found.values())
+
+
+def _is_late(each: Absence, rules: Sequence[Rule], zone: str, now: datetime) -> bool:
+    """Tell whether no message tells of an absence any more, though there are rules for its code."""
     named = [rule for rule in rules if rule.concerns(each.school_id) and each.code in rule.codes]
-    if named and not each.is_withdrawn and all(is_past(rule, each.day, zone, now) for rule in named):
-        result.late += 1
+    return bool(named) and not each.is_withdrawn and all(is_past(rule, each.day, zone, now) for rule in named)
 
 
 async def forget_old(engine: AsyncEngine, clock: Clock) -> int:

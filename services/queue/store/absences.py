@@ -13,14 +13,24 @@ from services.queue.records import KIND_ATTENDANCE
 from services.queue.work import Batch
 
 _RECORD = sa.text(
-    "WITH kept AS (SELECT school_id, code, is_withdrawn FROM absences WHERE student_id = :student_id AND day = :day"
-    " AND period = :period), put AS (INSERT INTO absences (student_id, day, period, school_id, code, is_withdrawn,"
-    " stated_at, recorded_at) VALUES (:student_id, :day, :period, :school_id, :code, :is_withdrawn, :stated_at, :now)"
+    "WITH given AS (SELECT * FROM unnest(CAST(:student_id AS text[]), CAST(:day AS date[]), CAST(:period AS text[]),"
+    " CAST(:school_id AS text[]), CAST(:code AS text[]), CAST(:is_withdrawn AS boolean[]),"
+    " CAST(:stated_at AS timestamptz[]))"
+    " AS g (student_id, day, period, school_id, code, is_withdrawn, stated_at)),"
+    " kept AS (SELECT a.* FROM absences a JOIN given USING (student_id, day, period)),"
+    " put AS (INSERT INTO absences AS a"
+    " (student_id, day, period, school_id, code, is_withdrawn, stated_at, recorded_at)"
+    " SELECT given.*, CAST(:now AS timestamptz) FROM given ORDER BY student_id, day, period"
     " ON CONFLICT (student_id, day, period) DO UPDATE SET school_id = excluded.school_id, code = excluded.code,"
     " is_withdrawn = excluded.is_withdrawn, stated_at = excluded.stated_at, recorded_at = excluded.recorded_at"
-    " WHERE absences.stated_at <= excluded.stated_at RETURNING school_id, code, is_withdrawn)"
-    " SELECT 1 FROM put LEFT JOIN kept ON true WHERE (put.school_id, put.code, put.is_withdrawn)"
-    " IS DISTINCT FROM (kept.school_id, kept.code, kept.is_withdrawn)"
+    " WHERE a.stated_at <= excluded.stated_at"
+    " RETURNING a.student_id, a.day, a.period, a.school_id, a.code, a.is_withdrawn)"
+    " SELECT put.student_id, put.day, put.period FROM put LEFT JOIN kept USING (student_id, day, period)"
+    " WHERE (put.school_id, put.code, put.is_withdrawn) IS DISTINCT FROM (kept.school_id, kept.code, kept.is_withdrawn)"
+)
+_TOLD = sa.text(
+    "SELECT DISTINCT student_id, day FROM attendance_notices JOIN unnest(CAST(:student_id AS text[]),"
+    " CAST(:day AS date[])) AS g (student_id, day) USING (student_id, day)"
 )
 _STANDING = (
     "SELECT student_id, code FROM absences a WHERE day = :day AND school_id = :school_id AND NOT is_withdrawn"
@@ -40,15 +50,21 @@ _OF_MESSAGE = (
 )
 
 
-async def record(connection: AsyncConnection, absence: Absence, now: datetime) -> bool:
-    """Keep an absence or its correction; False when it says nothing new, or is older than what is kept."""
-    return (await connection.execute(_RECORD, {**vars(absence), "now": now})).scalar_one_or_none() is not None
+async def record(connection: AsyncConnection, every: Sequence[Absence], now: datetime) -> set[tuple[str, date, str]]:
+    """Keep absences and corrections, one for each student, day and period; return those that said something new.
+
+    One that is older than what is kept changes nothing. They are written in one order everywhere, so that two
+    transactions that name the same students wait for each other and do not deadlock.
+    """
+    names = ("student_id", "day", "period", "school_id", "code", "is_withdrawn", "stated_at")
+    values = {name: [getattr(each, name) for each in every] for name in names}
+    return {(row[0], row[1], row[2]) for row in await connection.execute(_RECORD, {**values, "now": now})}
 
 
-async def was_told(connection: AsyncConnection, absence: Absence) -> bool:
-    """Tell whether a family was told of the student's absence on this day."""
-    query = sa.text("SELECT EXISTS (SELECT 1 FROM attendance_notices WHERE student_id = :student AND day = :day)")
-    return bool((await connection.execute(query, {"student": absence.student_id, "day": absence.day})).scalar_one())
+async def told_of(connection: AsyncConnection, every: Sequence[Absence]) -> set[tuple[str, date]]:
+    """Return the students and days, of these, of which a family was told."""
+    values = {"student_id": [each.student_id for each in every], "day": [each.day for each in every]}
+    return {(row[0], row[1]) for row in await connection.execute(_TOLD, values)}
 
 
 async def forget(connection: AsyncConnection, before: date) -> int:

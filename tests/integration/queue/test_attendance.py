@@ -70,6 +70,15 @@ async def test_at_its_time_a_rule_tells_the_guardians_of_absent_students_in_one_
     assert [each.name for each in told.regarding] == ["Amy Stone", "Ben Stone"]
 
 
+@pytest.mark.accepts(44, 127)
+async def test_a_rule_of_the_district_speaks_in_its_name(attended: Attended) -> None:
+    await attended.create("off", source=types.SOURCE_DISTRICT, from_title="Lincoln County")
+    await attended.record(AMY)
+    await attended.tick(hours=1)
+    (message,) = await attended.queue.messages()
+    assert (message.source, message.from_title) == ("district", "Lincoln County")
+
+
 async def test_a_message_about_one_student_names_them(attended: Attended) -> None:
     await attended.create()
     await attended.record(AMY, AMY | {"period": "2", "code": "TDY"})
@@ -99,6 +108,29 @@ async def test_the_same_rows_again_change_nothing_and_older_ones_do_not_win(atte
     assert (await attended.record(AMY | {"stated_at": before})).unchanged == 1
     await attended.tick(hours=1)
     assert await attended.queue.messages() == []
+
+
+async def test_of_several_rows_of_a_piece_the_newest_counts_and_of_equals_the_last(attended: Attended) -> None:
+    await attended.create()
+    earlier = {"seconds": int(attended.queue.clock.now.timestamp()) - 60}
+    answer = await attended.record(
+        AMY, AMY | {"is_withdrawn": True}, BEN | {"is_withdrawn": True}, BEN | {"stated_at": earlier}
+    )
+    assert (answer.recorded, answer.unchanged) == (2, 2)
+    await attended.tick(hours=1)
+    assert await attended.queue.messages() == []
+
+
+async def test_a_withdrawal_at_the_moment_of_telling_is_heard_or_answered_as_too_late(attended: Attended) -> None:
+    await attended.create()
+    await attended.record(AMY, BEN)
+    attended.queue.clock.now = attended.queue.clock.now.replace(hour=17)
+    _, answer = await asyncio.gather(attended.telling.step(), attended.record(AMY | {"is_withdrawn": True}))
+    await attended.tick()
+    told = [student for _, student in await attended.told()]
+    # Either the withdrawal came first and is heard, or it is answered as too late.
+    assert told in (["Amy Stone", "Ben Stone"], ["Ben Stone"])
+    assert (answer.recorded, answer.told == 1) == (1, "Amy Stone" in told)
 
 
 async def test_broken_rows_are_named_by_index_while_good_ones_go(attended: Attended) -> None:

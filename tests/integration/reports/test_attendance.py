@@ -93,6 +93,14 @@ async def test_type_school_dates_and_times_narrow_it(reports: Reports) -> None:
         assert ids(await attendance(reports, officer, **filters)) == sorted(each.message_id for each in expected)
 
 
+@pytest.mark.accepts(127, 128)
+async def test_source_and_recipient_type_are_those_of_the_message(reports: Reports) -> None:
+    imported, district = types.RECIPIENT_TYPE_IMPORTED, types.SOURCE_DISTRICT
+    await reports.hear(submitted(message(recipient_type=imported, source=district, **ABSENCE)))
+    (row,) = (await attendance(reports, person("Ada", "communication_reports"))).rows
+    assert (row.recipient_type, row.source) == (imported, district)
+
+
 @pytest.mark.accepts(123)
 @pytest.mark.parametrize("name", ["is_secure", "is_emergency", "is_flagged", "view_all_users"])
 async def test_ticks_that_the_report_does_not_have_are_refused(reports: Reports, name: str) -> None:
