@@ -135,10 +135,7 @@ async def update_profile(
             raise Aborted("PROFILE_CHANGED", "Somebody else changed this profile meanwhile. Read it again.")
         wanted = check_permissions(Role(row["role"]), list(request.permissions))
         profile = messages.profile_message(await settings.set_permissions(connection, request.profile_id, wanted))
-        by = caller.viewer
-        by_id, by_name = (by.person_id, by.name) if by else (caller.subject, caller.subject)
-        change = events.Change(by_id, by_name, clock(), row["permissions"])
-        await events.tell_profile(connection, profile, change)
+        await events.tell_profile(connection, profile, row["permissions"], events.changer(caller, clock()))
     return profile
 
 
@@ -226,12 +223,16 @@ async def preview_audience(
     )
 
 
-async def import_roster(engine: AsyncEngine, files: dict[str, bytes], time_zone: str) -> pb.ImportRosterResponse:
+async def import_roster(
+    engine: AsyncEngine, files: dict[str, bytes], time_zone: str, by: events.Changer
+) -> pb.ImportRosterResponse:
     """Import a OneRoster set in one transaction and tell what changed. Raises what read_roster raises."""
     read = read_roster(files)
     async with transaction(engine) as connection:
         profiles = await roster.profile_ids(connection)
+        before = await roster.administrators(connection)
         tallies = await _write(connection, read, profiles, time_zone)
+        await events.tell_assigned(connection, before, await roster.administrators(connection), by)
     problems = [
         pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail)
         for each in read.problems

@@ -14,6 +14,7 @@ from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
 from services.directory import actions, messages
 from services.directory.domain import AudienceQuery, Role
+from services.directory.events import changer
 from services.directory.store import people, settings
 from services.kit.auth import current_caller
 from services.kit.clock import Clock, utc_now
@@ -217,7 +218,8 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     ) -> pb.ImportRosterResponse:
         """See the proto."""
         _require("manage_directory")
-        return await actions.import_roster(self._engine, await _collect(request_iterator), self._time_zone)
+        by = changer(current_caller(), self._clock())
+        return await actions.import_roster(self._engine, await _collect(request_iterator), self._time_zone, by)
 
 
 async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, bytes]:

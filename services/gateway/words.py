@@ -145,6 +145,7 @@ ACTIONS = {
     "threat.released": "Released the message",
     "referral.added": "Added a referral",
     "profile.changed": "Changed a profile's permissions",
+    "profile.assigned": "Gave an administrator another profile",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

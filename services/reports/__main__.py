@@ -13,7 +13,8 @@ from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.reports.config import Config
-from services.reports.events import DIRECTORY, QUEUE, DirectoryEvents, QueueEvents
+from services.reports.directory_events import DIRECTORY, DirectoryEvents
+from services.reports.events import QUEUE, QueueEvents
 from services.reports.rpc import ReportsServicer
 from services.reports.store.intake import CHANNEL
 from services.reports.survey_events import RESPONSES, ResponseEvents

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from protos.events.v1 import directory_pb2 as directory
 from protos.events.v1 import queue_pb2 as queue
 from protos.events.v1 import reports_pb2 as events
 from protos.types.v1 import types_pb2 as types
@@ -20,7 +19,7 @@ from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
 from services.reports.messages import DECISIONS
 from services.reports.metrics import events_applied, progress_lag
-from services.reports.store import auditing, intake, schedules, surveys
+from services.reports.store import intake, schedules, surveys
 from services.reports.store.review import Acknowledgement, Standing
 from services.reports.survey_events import survey_rows
 
@@ -35,7 +34,6 @@ QUEUE = Subscribing(
     workers=2,
     ack_wait_seconds=30,
 )
-DIRECTORY = Subscribing("directory", "reports-directory", ("directory.profile.changed.v1",), workers=1)
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 _PARSERS: dict[str, Any] = {
     "queue.message.submitted.v1": queue.MessageSubmitted,
@@ -44,30 +42,6 @@ _PARSERS: dict[str, Any] = {
     "queue.entry.progressed.v1": queue.EntryProgressed,
     SCHEDULE_CHANGED: queue.ScheduleChanged,
 }
-
-
-class DirectoryEvents:
-    """Writes who changed whose permissions into the audit log (statement 309)."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Take the engine of the reports' database."""
-        self._engine = engine
-
-    async def handle(self, delivered: Sequence[Event]) -> None:
-        """Record each change once; an edit that changed no permission is none."""
-        told = [directory.ProfileChanged.FromString(each.payload) for each in delivered]
-        async with transaction(self._engine) as connection:
-            fresh = await first_times(connection, DIRECTORY.durable, [each.event_id for each in told])
-            for each in {event.event_id: event for event in told if event.event_id in fresh}.values():
-                if each.added or each.removed:
-                    actor = auditing.Actor(each.changed_by_id, each.changed_by_name)
-                    at = each.changed_at.ToDatetime(tzinfo=UTC)
-                    await auditing.record(connection, at, actor, "profile.changed", None, _permissions(each))
-
-
-def _permissions(event: directory.ProfileChanged) -> str:
-    parts = [f"profile={event.profile.name}", *(f"added={name}" for name in event.added)]
-    return " ".join([*parts, *(f"removed={name}" for name in event.removed)])[:1000]
 
 
 class QueueEvents:

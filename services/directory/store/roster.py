@@ -29,6 +29,14 @@ async def profile_ids(connection: AsyncConnection) -> dict[str, tuple[str, str]]
     return {row.name.lower(): (row.profile_id, row.role) for row in rows}
 
 
+async def administrators(connection: AsyncConnection) -> dict[str, str]:
+    """Return the profile's name of each administrator who may sign in, by person: they may see what others write."""
+    joined = people.join(profiles, profiles.c.profile_id == people.c.profile_id)
+    wanted = sa.select(people.c.person_id, profiles.c.name).select_from(joined)
+    rows = await connection.execute(wanted.where(people.c.is_active, people.c.has_account, people.c.role == "admin"))
+    return {row[0]: row[1] for row in rows}
+
+
 async def write_rows(
     connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]
 ) -> tuple[Tally, set[str]]:

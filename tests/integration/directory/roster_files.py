@@ -1,6 +1,12 @@
 # ruff: noqa: E501  a CSV row is one line
 """A small OneRoster set, written out so that each test sees what it imports."""
 
+from datetime import UTC, datetime
+
+from services.directory.events import Changer
+
+IMPORTER = Changer("operator", "operator", datetime(2026, 11, 10, 17, 0, tzinfo=UTC))
+"""Who imports, at noon."""
 ORGS = """sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId,metadata.excludedFromCommunication
 d1,,,Lincoln County,district,,,
 s1,,,Lincoln High,school,,d1,false

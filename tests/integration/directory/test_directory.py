@@ -16,8 +16,9 @@ from services.directory.tables import outbox
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
-from tests.integration.directory.roster_files import ORGS, USERS, roster
+from tests.integration.directory.roster_files import IMPORTER, ORGS, USERS, roster
 
+PRINCIPAL_AS_SECRETARY = "pri,true,Ida,Cole,A-1,ida.cole,ida@example.org,,,,,Secretary"
 NOON = datetime(2026, 11, 10, 17, 0, tzinfo=UTC)
 
 ZONE = "America/New_York"
@@ -49,7 +50,7 @@ async def resolve(
 
 @pytest.fixture
 async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
-    answer = await actions.import_roster(directory_engine, roster(), ZONE)
+    answer = await actions.import_roster(directory_engine, roster(), ZONE, IMPORTER)
     assert {each.file_name: each.created for each in answer.files} == {"orgs.csv": 2, "users.csv": 9}
     assert answer.problem_count == 0
     return directory_engine
@@ -58,7 +59,7 @@ async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
 async def test_the_same_roster_again_changes_nothing_and_tells_nobody(imported: AsyncEngine) -> None:
     async with transaction(imported) as connection:
         before = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar()
-    answer = await actions.import_roster(imported, roster(), ZONE)
+    answer = await actions.import_roster(imported, roster(), ZONE, IMPORTER)
     assert [(each.created, each.changed, each.unchanged) for each in answer.files] == [(0, 0, 2), (0, 0, 9)]
     async with transaction(imported) as connection:
         assert (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar() == before
@@ -66,7 +67,7 @@ async def test_the_same_roster_again_changes_nothing_and_tells_nobody(imported: 
 
 async def test_a_missing_file_refuses_the_set_and_names_it(imported: AsyncEngine) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        await actions.import_roster(imported, roster(roles="", users=USERS.replace("Amy", "Ann")), ZONE)
+        await actions.import_roster(imported, roster(roles="", users=USERS.replace("Amy", "Ann")), ZONE, IMPORTER)
     assert refusal.value.reason == "ROSTER_FILE_MISSING"
     assert refusal.value.violations[0].pointer == "/roles.csv"
     known = await ids(imported)
@@ -76,7 +77,7 @@ async def test_a_missing_file_refuses_the_set_and_names_it(imported: AsyncEngine
 
 async def test_a_broken_row_is_reported_by_line_and_the_others_come_in(directory_engine: AsyncEngine) -> None:
     users = USERS + "nob,true,No,Role,,,,,,,,\namy,true,Amy,Again,,,,,,,,\n"
-    answer = await actions.import_roster(directory_engine, roster(users=users), ZONE)
+    answer = await actions.import_roster(directory_engine, roster(users=users), ZONE, IMPORTER)
     assert [(each.file_name, each.line) for each in answer.problems] == [("users.csv", 11), ("users.csv", 12)]
     assert {each.file_name: each.created for each in answer.files}["users.csv"] == 9
 
@@ -84,7 +85,7 @@ async def test_a_broken_row_is_reported_by_line_and_the_others_come_in(directory
 async def test_who_left_the_roster_becomes_inactive_and_may_not_sign_in(imported: AsyncEngine) -> None:
     known = await ids(imported)
     users = "".join(line for line in USERS.splitlines(keepends=True) if not line.startswith("tea"))
-    await actions.import_roster(imported, roster(users=users), ZONE)
+    await actions.import_roster(imported, roster(users=users), ZONE, IMPORTER)
     with pytest.raises(NotFound):
         await actions.get_viewer(imported, known["tea"])
 
@@ -225,7 +226,7 @@ async def test_a_changed_profile_tells_who_changed_which_permissions(imported: A
 
 @pytest.mark.accepts(235)
 async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine) -> None:
-    await actions.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE)
+    await actions.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE, IMPORTER)
     assert len(await resolve(imported, audience(roles=(Role.STUDENT,)))) == 3
 
 
@@ -236,7 +237,7 @@ async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncE
     assert (changed.quiet_from, changed.quiet_until) == ("21:00", "00:00")
     with pytest.raises(NotFound):
         await actions.set_quiet_hours(imported, school_id, None, frozenset({"another"}))
-    await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE)
+    await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE, IMPORTER)
     async with transaction(imported) as connection:
         school = next(each for each in await people.all_schools(connection) if each["school_id"] == school_id)
         events_told = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar_one()
@@ -253,3 +254,24 @@ async def test_a_school_of_an_unknown_zone_gets_no_quiet_hours(imported: AsyncEn
     with pytest.raises(FailedPrecondition) as caught:
         await actions.set_quiet_hours(imported, school_id, (time(21), time(7)), actions.DISTRICT_WIDE)
     assert caught.value.reason == "TIME_ZONE_UNKNOWN"
+
+
+@pytest.mark.accepts(309)
+async def test_an_import_tells_whose_administrators_profile_is_another_one(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    users = USERS.replace("pri,true,Ida,Cole,A-1,ida.cole,ida@example.org,,,,,", PRINCIPAL_AS_SECRETARY)
+    users = users.replace("cou,true,Lee", "cou,false,Lee")
+    for _ in range(2):
+        await actions.import_roster(imported, roster(users=users), ZONE, IMPORTER)
+    wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "directory.profile.assigned.v1")
+    async with transaction(imported) as connection:
+        payloads = (await connection.execute(wanted.order_by(outbox.c.id))).scalars()
+        first, *later = [events.ProfilesAssigned.FromString(each) for each in payloads]
+    assert {each.person_id: (each.before, each.after) for each in first.assignments} == {
+        known["pri"]: ("", "Principal"), known["off"]: ("", "District administrator"), known["cou"]: ("", "Counsellor"),
+    }  # fmt: skip
+    (second,) = later
+    assert (second.changed_by_id, second.changed_at.ToDatetime(UTC)) == ("operator", NOON)
+    assert {each.person_id: (each.before, each.after) for each in second.assignments} == {
+        known["pri"]: ("Principal", "Secretary"), known["cou"]: ("Counsellor", ""),
+    }  # fmt: skip

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.district.__main__ import main as write_district
 from services.directory import actions
 from services.directory.domain import AudienceQuery, Role
+from tests.integration.directory.roster_files import IMPORTER
 
 # ruff: noqa: ASYNC240  nothing else runs in this test
 
@@ -16,7 +17,7 @@ async def test_the_whole_sample_district_is_imported_without_a_refused_row(
 ) -> None:
     write_district(["--out", str(tmp_path), "--students", "300"])
     files = {each.name: each.read_bytes() for each in tmp_path.glob("*.csv")}
-    answer = await actions.import_roster(directory_engine, files, "America/New_York")
+    answer = await actions.import_roster(directory_engine, files, "America/New_York", IMPORTER)
     assert list(answer.problems) == []
     everyone = AudienceQuery((), (), (Role.PARENT,), (), (), (), "")
     preview = await actions.preview_audience(directory_engine, everyone, actions.DISTRICT_WIDE)

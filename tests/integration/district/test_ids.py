@@ -19,6 +19,7 @@ from services.kit.db import create_engine
 from services.kit.health import Health
 from services.kit.rpc_client import async_channel
 from services.kit.rpc_server import RpcServer
+from tests.integration.directory.roster_files import IMPORTER
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
@@ -43,7 +44,7 @@ async def stub(
 ) -> AsyncIterator["DirectoryServiceAsyncStub"]:
     """A directory that has imported the district."""
     engine = create_engine(databases.copy("directory").url, name="test", statement_timeout_seconds=30)
-    await actions.import_roster(engine, files, DISTRICT.time_zone)
+    await actions.import_roster(engine, files, DISTRICT.time_zone, IMPORTER)
     server = RpcServer("127.0.0.1:0", tokens.verifier(), Health({}))
     servicer = DirectoryServicer(engine, DISTRICT.time_zone)
     server.add(directory_pb2_grpc.add_DirectoryServiceServicer_to_server, servicer, SERVICE)

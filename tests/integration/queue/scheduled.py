@@ -26,7 +26,7 @@ from services.queue.clients import Directory
 from services.queue.occurring import Occurring
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.store import counts
-from tests.integration.directory.roster_files import ROLES, USERS, roster
+from tests.integration.directory.roster_files import IMPORTER, ROLES, USERS, roster
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 
@@ -139,7 +139,7 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
     directory_engine = create_engine(databases.copy("directory").url, name="test")
     database = databases.copy("queue")
     engine = create_engine(database.url, name="test")
-    await actions.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE)
+    await actions.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE, IMPORTER)
     for name in ("call_out", "moderation_api"):
         await actions.update_module(
             directory_engine, directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)

@@ -28,7 +28,7 @@ from services.kit.errors import (
 from services.queue.actions.standing import Known
 from services.queue.attending import MAX_PER_OWNER, MISSED, NOBODY_ABSENT
 from services.queue.telling import Telling
-from tests.integration.directory.roster_files import roster
+from tests.integration.directory.roster_files import IMPORTER, roster
 from tests.integration.queue.attended import HELD, TODAY, Attended
 from tests.integration.queue.scheduled import ROLES_HERE, USERS_HERE, ZONE, scheduled_queue
 from tests.support.postgres import Databases
@@ -274,7 +274,7 @@ async def test_a_rule_whose_owner_left_tells_nobody_and_says_why(attended: Atten
     rule = await attended.create()
     await attended.record(AMY)
     users = USERS_HERE.replace("pri,true", "pri,false")
-    await actions.import_roster(attended.queue.directory_engine, roster(users=users, roles=ROLES_HERE), ZONE)
+    await actions.import_roster(attended.queue.directory_engine, roster(users=users, roles=ROLES_HERE), ZONE, IMPORTER)
     directory = attended.afresh()
     await attended.tick(hours=1)
     await directory.close()

@@ -14,7 +14,7 @@ from services.kit.auth import Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.handling import Event
 from services.kit.ids import new_id
-from services.reports.events import DirectoryEvents
+from services.reports.directory_events import DirectoryEvents
 from tests.integration.reports.conftest import (
     NOON,
     NORTH,
@@ -204,7 +204,8 @@ async def test_changes_of_permissions_are_recorded_once_and_shown_to_who_sees_th
     told.removed.append("flag_messages")
     told.changed_at.FromDatetime(NOON)
     renamed = directory.ProfileChanged(event_id=new_id(), changed_by_id="ada", changed_by_name="Ada North")
-    events = [Event("", each.event_id, each.SerializeToString(), 1) for each in (told, told, renamed)]
+    changed = "directory.profile.changed.v1"
+    events = [Event(changed, each.event_id, each.SerializeToString(), 1) for each in (told, told, renamed)]
     for _ in range(2):
         await DirectoryEvents(reports.engine).handle(events)
     officer, principal = person("Otto", "view_audit"), person("Ida", "view_audit", schools=[NORTH])
@@ -212,3 +213,20 @@ async def test_changes_of_permissions_are_recorded_once_and_shown_to_who_sees_th
     assert (record.actor_id, record.actor_name, record.at.ToDatetime(UTC)) == ("ada", "Ada North", NOON)
     assert record.detail == "profile=Counsellor added=threat_alerts added=view_audit removed=flag_messages"
     assert not (await reports.ask(principal, "ListAudit", pb.ListAuditRequest())).records
+
+
+@pytest.mark.accepts(309)
+async def test_an_import_that_gives_somebody_another_profile_is_recorded_for_each(reports: Reports) -> None:
+    told = directory.ProfilesAssigned(event_id=new_id(), changed_by_id="operator", changed_by_name="operator")
+    told.assignments.add(person_id="lee", before="", after="Counsellor")
+    told.assignments.add(person_id="sara", before="Secretary", after="Principal")
+    told.changed_at.FromDatetime(NOON)
+    event = Event("directory.profile.assigned.v1", told.event_id, told.SerializeToString(), 1)
+    for _ in range(2):
+        await DirectoryEvents(reports.engine).handle([event])
+    wanted = pb.ListAuditRequest(action="profile.assigned")
+    records = (await reports.ask(person("Otto", "view_audit"), "ListAudit", wanted)).records
+    assert sorted((each.actor_name, each.detail) for each in records) == [
+        ("operator", "person=lee before=none after=Counsellor"),
+        ("operator", "person=sara before=Secretary after=Principal"),
+    ]

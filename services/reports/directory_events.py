@@ -1,0 +1,53 @@
+"""What directory tells of permissions, into the audit log (statement 309)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import directory_pb2 as directory
+from services.kit.consumer import Event, Subscribing
+from services.kit.db import transaction
+from services.kit.outbox import first_times
+from services.reports.store import auditing
+
+_CHANGES: dict[str, Any] = {
+    "directory.profile.changed.v1": directory.ProfileChanged,
+    "directory.profile.assigned.v1": directory.ProfilesAssigned,
+}
+DIRECTORY = Subscribing("directory", "reports-directory", tuple(_CHANGES), workers=1)
+
+
+class DirectoryEvents:
+    """Writes who changed whose permissions into the audit log (statement 309)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Take the engine of the reports' database."""
+        self._engine = engine
+
+    async def handle(self, delivered: Sequence[Event]) -> None:
+        """Record each change once; an edit that changed no permission is none."""
+        told = [_CHANGES[each.subject].FromString(each.payload) for each in delivered]
+        async with transaction(self._engine) as connection:
+            fresh = await first_times(connection, DIRECTORY.durable, [each.event_id for each in told])
+            for event in {each.event_id: each for each in told if each.event_id in fresh}.values():
+                actor = auditing.Actor(event.changed_by_id, event.changed_by_name)
+                at = event.changed_at.ToDatetime(tzinfo=UTC)
+                for action, detail in _changes(event):
+                    await auditing.record(connection, at, actor, action, None, detail)
+
+
+def _changes(event: directory.ProfileChanged | directory.ProfilesAssigned) -> Iterator[tuple[str, str]]:
+    """Yield what the log says: a profile has other permissions, a person has another profile."""
+    if isinstance(event, directory.ProfilesAssigned):
+        for each in event.assignments:
+            detail = f"person={each.person_id} before={each.before or 'none'} after={each.after or 'none'}"
+            yield "profile.assigned", detail
+    elif event.added or event.removed:
+        yield "profile.changed", _permissions(event)
+
+
+def _permissions(event: directory.ProfileChanged) -> str:
+    parts = [f"profile={event.profile.name}", *(f"added={name}" for name in event.added)]
+    return " ".join([*parts, *(f"removed={name}" for name in event.removed)])[:1000]
