@@ -60,14 +60,17 @@ docs: setup ## Write the pages that are made from the code: docs/configuration.m
 bench: setup .venv/.bench ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)
 	@exec $(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
 
+# A trial reads a few rows and puts all that it makes under .local, out of the model's way.
+SAMPLED = $(if $(SAMPLE),--sample $(SAMPLE) --out .local/sample --cache .local/sample-cache --policy .local/sample-policy.json)
+
 .PHONY: train
-train: ## Train the embedded screening model from the public files in DATA, then measure it (about two hours)
+train: setup ## Train the embedded screening model from the public files in DATA, then measure it (hours; SAMPLE=600: a trial)
 	@[ -n "$(DATA)" ] || { echo "Say where the public files are: make train DATA=folder" >&2; exit 1; }
 	@[ -x .venv-training/bin/python ] || $(PYTHON) -m venv .venv-training
 	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check -r services/moderation/training/requirements.txt
-	.venv-training/bin/python -m services.moderation.training train --data $(DATA)
-	.venv-training/bin/python -m services.moderation.training.reference
-	.venv-training/bin/python -m services.moderation.training evaluate --data $(DATA)
+	.venv-training/bin/python -m services.moderation.training train --data $(DATA) $(SAMPLED)
+	$(if $(SAMPLE),,$(PY) -m services.moderation.training.reference)
+	.venv-training/bin/python -m services.moderation.training evaluate --data $(DATA) $(SAMPLED) --card $(or $(SAMPLE:%=.local/sample-card.md),docs/model-card.md)
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies of pyproject.toml again

@@ -19,6 +19,10 @@ _SCRIPTS = {
     "CYRILLIC": "ru",
 }
 _WORDS = re.compile(r"[^\W\d_]+")
+# Common in another language and in English too, or the end of an English word: they tell nothing.
+_SPELT_ALIKE = frozenset(
+    ("a", "an", "as", "ate", "bat", "bin", "come", "die", "m", "met", "no", "photo", "plus", "solo", "van", "w")
+)
 _CLEARLY = 3  # common words of another language that outweigh what the caller said
 
 
@@ -46,6 +50,23 @@ def identify(text: str, told: str | None, vocabulary: Container[str]) -> Languag
     if told or (len(words) >= 4 and seen < 0.5):
         return Language(code if told else "und", 0.3)
     return Language("en" if code == "und" else code, 0.8)
+
+
+def is_plain_english(text: str) -> bool:
+    """Return whether normalised ``text`` has no letter and no common word of another language.
+
+    Strict on purpose: one Spanish sentence among English ones is enough to say no.
+    """
+    if any(ch.isalpha() and not ch.isascii() for ch in text):
+        return False
+    return _foreign_words().isdisjoint(_WORDS.findall(text))
+
+
+@lru_cache(maxsize=1)
+def _foreign_words() -> frozenset[str]:
+    common = _common_words()
+    foreign = frozenset[str]().union(*(words for code, words in common.items() if code != "en"))
+    return foreign - common["en"] - _SPELT_ALIKE
 
 
 def _script(text: str) -> str:

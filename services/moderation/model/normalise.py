@@ -25,7 +25,7 @@ from services.moderation.model.respell import Respeller
 
 LEXICON_FILE = Path(__file__).with_name("artefacts") / "lexicon.txt"
 SENTENCE_WORDS = 40
-WINDOW_WORDS, RUN_WORDS = 60, 20
+WINDOW_WORDS = 60
 _MOST_WINDOWS = 400
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
@@ -113,24 +113,13 @@ def windows(text: str) -> list[str]:
 
     A window holds about ``WINDOW_WORDS`` words in whole sentences; one that was there before is left out.
     """
-    return _overlapping(sentences(text), WINDOW_WORDS)
-
-
-def runs(text: str) -> list[str]:
-    """Return the sentences of a longer text in short runs, so that the talk around a dangerous one cannot drown it."""
     parts = sentences(text)
-    if len(parts) < 2 or len(text.split()) <= RUN_WORDS:
-        return []
-    return _overlapping(parts, RUN_WORDS)
-
-
-def _overlapping(parts: list[str], most_words: int) -> list[str]:
     lengths = [len(part.split()) for part in parts]
     found: list[str] = []
     start = 0
     while start < len(parts) and len(found) < _MOST_WINDOWS:
         end, size = start + 1, lengths[start]
-        while end < len(parts) and size + lengths[end] <= most_words:
+        while end < len(parts) and size + lengths[end] <= WINDOW_WORDS:
             size += lengths[end]
             end += 1
         found.append(" ".join(parts[start:end]))

@@ -1,25 +1,22 @@
 """From text to ten probabilities, and which part of the message carried each."""
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.moderation.model import artefact
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.language import Language, identify
+from services.moderation.model.language import Language, identify, is_plain_english
+from services.moderation.model.mixture import Floats, Mixtures, read_mixtures
 from services.moderation.model.ngrams import NgramModel
-from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, runs, sentences, windows
+from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, sentences, windows
 from services.moderation.model.reader import Reader
 from services.moderation.model.unigram import Unigram
 from services.moderation.model.wordpiece import WordPieces
 
-Floats = NDArray[np.float32]
-MEMBERS = ("linear", "multilingual", "english")
 # What cannot be told apart is mostly very short English.
 READ_AS_ENGLISH = frozenset({"en", "und"})
 _IMPLIES = (("self_harm_intent", "self_harm"), ("self_harm_direction", "self_harm"), ("severe_toxicity", "toxicity"))
@@ -61,33 +58,14 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
-    """How the members are weighed, per category: a weight for each member and a bias."""
-
-    weights: Floats
-    bias: Floats
-
-    def chances(self, logits: Floats) -> NDArray[np.float64]:
-        """Return (windows, ten) probabilities of the members' log-odds, shaped (members, windows, ten)."""
-        weighed = np.einsum("mwc,mc->wc", logits, self.weights) + self.bias
-        chances: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-weighed.astype(np.float64)))
-        return chances
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
-    """What a model is made of; ``abroad`` weighs them where the English network does not read along."""
+    """What a model is made of."""
 
     normaliser: Normaliser
     ngrams: NgramModel
     multilingual: Reader
     english: Reader
-    at_home: Mixture
-    abroad: Mixture
-
-    def chances(self, whole: Floats, short: Floats) -> NDArray[np.float64]:
-        """Return (windows and runs, ten) probabilities of what ``member_logits`` gave."""
-        return mixed((self.at_home, self.abroad), whole, short)
+    mixtures: Mixtures
 
 
 class Model:
@@ -103,11 +81,10 @@ class Model:
         """Score one message of any length; ``lang`` is an ISO 639-1 code when the caller knows it. Never raises."""
         said = self._parts.normaliser.normalise(text)
         language = identify(said.text, lang, self._ngrams.word_columns)
-        whole, short = windows(said.text), runs(said.text)
-        if not whole:
+        read = windows(said.text)
+        if not read:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
-        chances = self._parts.chances(*member_logits(self._parts, whole, short, reads_as_english(language)))
-        read = whole + short
+        chances = _chances(self._parts, read, reads_as_english(language))
         final, best = chances.max(axis=0), chances.argmax(axis=0)
         apply_rules(final, best)
         return self._scores(final, self._explain(read, best, final), language, said.encoded)
@@ -146,25 +123,32 @@ class Model:
         )
 
 
-def member_logits(parts: Parts, whole: list[str], short: list[str], is_english: bool) -> tuple[Floats, Floats]:
-    """Return (members, windows, ten) log-odds in the order of MEMBERS, and those of the runs.
+def _chances(parts: Parts, read: list[str], is_english: bool) -> NDArray[np.float64]:
+    """Return (windows, ten) probabilities; the multilingual network reads English only where it is not yet clear."""
+    is_plain = plain_windows(read)
+    if not is_english:
+        return parts.mixtures.chances(np.stack([_linear(parts, read), parts.multilingual.logits(read)]), is_plain)
+    linear, english = _linear(parts, read), parts.english.logits(read)
+    doubtful = np.flatnonzero(~parts.mixtures.clear(np.stack([linear, english]), is_plain))
+    multilingual = np.full_like(linear, np.nan)
+    if len(doubtful):
+        multilingual[doubtful] = parts.multilingual.logits([read[i] for i in doubtful])
+    return parts.mixtures.chances(np.stack([linear, multilingual, english]), is_plain)
 
-    The English network reads only windows, and only where the language is its own.
-    """
-    read = whole + short
-    linear = np.stack([parts.ngrams.logits(parts.ngrams.features(plain_words(part))) for part in read])
-    both = np.stack([linear, parts.multilingual.logits(read)])
-    windows_read = both[:, : len(whole)]
-    if is_english:
-        windows_read = np.concatenate([windows_read, parts.english.logits(whole)[None]])
-    return windows_read, both[:, len(whole) :]
+
+def every_logits(parts: Parts, read: list[str], is_english: bool) -> Floats:
+    """Return (members, windows, ten) log-odds in the order of MEMBERS of all that know the language, spared or not."""
+    both = [_linear(parts, read), parts.multilingual.logits(read)]
+    return np.stack([*both, parts.english.logits(read)] if is_english else both)
 
 
-def mixed(mixtures: tuple[Mixture, Mixture], whole: Floats, short: Floats) -> NDArray[np.float64]:
-    """Return (windows and runs, ten) probabilities under the mixtures for English and for all else."""
-    at_home, abroad = mixtures
-    mixture = at_home if len(whole) == len(MEMBERS) else abroad
-    return np.concatenate([mixture.chances(whole), abroad.chances(short)])
+def plain_windows(read: list[str]) -> NDArray[np.bool_]:
+    """Return which windows hold nothing but English, as far as their words can tell."""
+    return np.array([is_plain_english(window) for window in read], dtype=bool)
+
+
+def _linear(parts: Parts, read: list[str]) -> Floats:
+    return np.stack([parts.ngrams.logits(parts.ngrams.features(plain_words(window))) for window in read])
 
 
 def reads_as_english(language: Language) -> bool:
@@ -180,19 +164,8 @@ def apply_rules(final: NDArray[np.float64], best: NDArray[np.int64]) -> None:
             final[j], best[j] = final[i], best[i]
 
 
-def read_mixtures(folder: Path) -> tuple[Mixture, Mixture]:
-    """Return how the members are weighed at home (English) and abroad, as trained."""
-    stored: dict[str, Any] = json.loads((folder / "mixture.json").read_text(encoding="utf-8"))
-    at_home, abroad = (
-        Mixture(np.array(stored[place]["weights"], np.float32), np.array(stored[place]["bias"], np.float32))
-        for place in ("english", "other")
-    )
-    return at_home, abroad
-
-
 def load_parts(folder: Path) -> Parts:
     """Return the parts in ``folder`` as they were trained."""
-    at_home, abroad = read_mixtures(folder)
     multilingual = artefact.load_arrays(folder / "multilingual_pieces.npz")
     pieces = Unigram(artefact.unpack_names(multilingual["pieces"]), multilingual["prices"].tolist())
     english = WordPieces((folder / "english_pieces.txt").read_text(encoding="utf-8").split("\n"))
@@ -201,8 +174,7 @@ def load_parts(folder: Path) -> Parts:
         load_ngrams(folder),
         Reader(folder / "multilingual.onnx", pieces),
         Reader(folder / "english.onnx", english),
-        at_home,
-        abroad,
+        read_mixtures(folder),
     )
 
 

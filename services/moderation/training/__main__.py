@@ -1,12 +1,15 @@
 """Trains and measures the embedded model: ``make train DATA=… `` runs ``python -m services.moderation.training train``.
 
-``settle`` only weighs the members and chooses thresholds again; ``evaluate`` measures and writes the model card.
+``settle`` only weighs the members and chooses thresholds again; ``evaluate`` measures and writes the model card. With
+``--sample`` each reads a few rows only, to see that everything runs; name other places then, for the result is poor.
 """
 
 import argparse
 from pathlib import Path
 
 from services.moderation.model.artefact import ARTEFACTS
+from services.moderation.score import DEFAULT_POLICY
+from services.moderation.training.settling import Places, settle
 
 
 def main() -> None:
@@ -16,18 +19,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the public files (*.jsonl.gz)")
     parser.add_argument("--out", type=Path, default=ARTEFACTS, help="folder of the artefacts")
     parser.add_argument("--cache", type=Path, default=Path(".local/training-cache"), help="folder of finished stages")
+    parser.add_argument("--policy", type=Path, default=DEFAULT_POLICY, help="file of the default policy")
+    parser.add_argument("--sample", type=int, help="read so many rows at most: to see that it runs, not to train")
     parser.add_argument("--card", type=Path, default=Path("docs/model-card.md"), help="where the model card goes")
     given = parser.parse_args()
+    places = Places(given.data, given.out, given.cache, given.policy, given.sample)
+    # Each command imports only what it needs: torch is there only where one trains.
     if given.command == "evaluate":
-        # Each command imports only what it needs: torch is there only where one trains.
         from services.moderation.training.evaluate import evaluate  # noqa: PLC0415
 
-        evaluate(given.out, given.data, given.card)
-        return
-    from services.moderation.training.train import Places, settle, train  # noqa: PLC0415
+        evaluate(places, given.card)
+    elif given.command == "settle":
+        print(f"model {settle(places)}")
+    else:
+        from services.moderation.training.train import train  # noqa: PLC0415
 
-    places = Places(given.data, given.out, given.cache)
-    print(f"model {train(places) if given.command == 'train' else settle(places)}")
+        print(f"model {train(places)}")
 
 
 if __name__ == "__main__":

@@ -142,6 +142,13 @@ def _sample(rows: list[Row], most: int) -> list[Row]:
     return list(kept.values())
 
 
+def part_of(rows: list[Row], most: int | None) -> list[Row]:
+    """Return at most ``most`` rows, chosen by their groups alone, so that pairs stay whole but for the last."""
+    if most is None:
+        return rows
+    return sorted(rows, key=lambda row: (hashlib.sha256(row.group.encode()).digest(), row.text))[:most]
+
+
 def label_matrix(rows: Iterable[Row]) -> NDArray[np.float32]:
     """Return (rows, ten) labels with nan where not known."""
     return np.array([row.labels for row in rows], dtype=np.float32)

@@ -20,32 +20,41 @@ from services.moderation.training.data import Row
 from services.moderation.training.judging import Heard, Judged, hear, score_rows
 from services.moderation.training.mixing import fit_mixtures
 from services.moderation.training.probes import probes
-from services.moderation.training.thresholds import DANGER_COLUMNS, choose, limits_of
+from services.moderation.training.settling import Places
+from services.moderation.training.thresholds import (
+    DANGER_BUDGET,
+    DANGER_COLUMNS,
+    STRICT_BUDGET,
+    Budget,
+    choose,
+    limits_of,
+)
 
 _SAMPLE = 60
 _HALVES = 2
 
 
-def evaluate(artefacts: Path, public: Path, card: Path) -> None:
+def evaluate(places: Places, card: Path) -> None:
     """Print every figure and write ``card``."""
-    version = verify(artefacts)
+    version = verify(places.out)
     started = time.perf_counter()
-    model, policy = load_model(artefacts), load_default_policy()
+    model, policy = load_model(places.out), load_default_policy(places.policy)
     loaded = time.perf_counter() - started
-    parts = load_parts(artefacts)
-    own = hear(parts, [row for row in data.read_corpus() if row.split == "dev"])
-    held_out = hear(parts, [row for row in data.read_public(public) if row.split == "dev"])
+    parts = load_parts(places.out)
+    own, held_out = (hear(parts, [row for row in rows if row.split == "dev"]) for rows in places.rows())
     school, everyday = judge_crosswise(own, held_out)
+    strict = judge_crosswise(own, held_out, STRICT_BUDGET)
     named = probes()
     neutral = judge(model, policy, [Row(text, (0.0,) * len(CATEGORIES), "probe", lang) for _, lang, text in named])
     figures = [
         sections.school(school),
+        sections.trade(*strict),
         sections.categories(school),
         sections.languages(school),
         sections.everyday(everyday),
         sections.groups([group for group, _, _ in named], neutral),
         *_evasion(model, policy, [each.row for each in own]),
-        _speed(model, [each.row for each in own], loaded, artefacts),
+        _speed(model, [each.row for each in own], loaded, places.out),
         sections.ranking(everyday),
     ]
     text = render(version, [each.row for each in own], policy, figures)
@@ -54,7 +63,7 @@ def evaluate(artefacts: Path, public: Path, card: Path) -> None:
     print(text)
 
 
-def judge_crosswise(own: list[Heard], public: list[Heard]) -> tuple[Judged, Judged]:
+def judge_crosswise(own: list[Heard], public: list[Heard], danger: Budget = DANGER_BUDGET) -> tuple[Judged, Judged]:
     """Return our own and public rows, each half judged with what the other half gave; pairs stay together."""
     heard = own + public
     half = np.array([data.fold_of(each.row.group, _HALVES) for each in heard])
@@ -64,7 +73,7 @@ def judge_crosswise(own: list[Heard], public: list[Heard]) -> tuple[Judged, Judg
         learnt = [each for each, mine in zip(heard, half.tolist(), strict=True) if mine != number]
         judged = [each for each, mine in zip(heard, half.tolist(), strict=True) if mine == number]
         mixtures = fit_mixtures(learnt)
-        policy = choose([each.row for each in learnt], score_rows(learnt, mixtures))
+        policy = choose([each.row for each in learnt], score_rows(learnt, mixtures), danger)
         scores[half == number] = score_rows(judged, mixtures)
         held[half == number] = scores[half == number] >= limits_of(policy)
     rows = [each.row for each in heard]
@@ -102,21 +111,29 @@ def _evasion(model: Model, policy: DefaultPolicy, rows: list[Row]) -> list[Secti
 
 
 def _speed(model: Model, rows: list[Row], loaded: float, artefacts: Path) -> Section:
-    taken = []
-    for row in data.shuffled(rows, 2)[:500]:
-        started = time.perf_counter()
-        model.score(row.text, row.lang)
-        taken.append(time.perf_counter() - started)
+    taken = _seconds(model, data.shuffled(rows, 2)[:500])
+    ordinary = _seconds(model, [row for row in data.shuffled(rows, 2) if row.kind == "benign"])
     size = sum(path.stat().st_size for path in artefacts.iterdir()) / 1e6
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Section(
-        "Cost on one core",
+        "Cost on one core, in the processor's time",
         [
             Figure("p50, ms a message", float(np.percentile(taken, 50)) * 1e3),
             Figure("p95, ms a message", float(np.percentile(taken, 95)) * 1e3, 15, True),
-            Figure("messages a second", len(taken) / sum(taken), 200),
+            Figure("ordinary messages a second", len(ordinary) / sum(ordinary), 200),
+            Figure("dev messages a second, two in three dangerous, toxic or nearly", len(taken) / sum(taken)),
             Figure("seconds to load", loaded, 6, True),
             Figure("MB resident, this measuring process included", resident, 600, True),
             Figure("MB of artefacts of our own", size, 60, True),
         ],
     )
+
+
+def _seconds(model: Model, rows: list[Row]) -> list[float]:
+    """Return what each message takes by the processor's clock: what else the machine does hardly lengthens it."""
+    taken = []
+    for row in rows:
+        started = time.process_time()
+        model.score(row.text, row.lang)
+        taken.append(time.process_time() - started)
+    return taken

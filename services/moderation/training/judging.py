@@ -7,32 +7,24 @@ from numpy.typing import NDArray
 
 from services.moderation.model.categories import CATEGORIES
 from services.moderation.model.language import identify
-from services.moderation.model.normalise import runs, windows
-from services.moderation.model.scoring import (
-    MEMBERS,
-    Mixture,
-    Parts,
-    apply_rules,
-    member_logits,
-    mixed,
-    reads_as_english,
-)
+from services.moderation.model.mixture import MEMBERS, Mixtures
+from services.moderation.model.normalise import windows
+from services.moderation.model.scoring import Parts, apply_rules, every_logits, plain_windows, reads_as_english
 from services.moderation.training.data import Row, label_matrix
 
 Floats = NDArray[np.float64]
-Mixtures = tuple[Mixture, Mixture]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One row with its members' log-odds, shaped (members, windows, ten); three members when it reads as English.
 
-    ``short`` has those of its runs, of two members.
+    ``is_plain`` tells which windows hold nothing but English.
     """
 
     row: Row
     logits: NDArray[np.float32]
-    short: NDArray[np.float32]
+    is_plain: NDArray[np.bool_]
 
     @property
     def is_english(self) -> bool:
@@ -40,8 +32,8 @@ class Heard:
         return len(self.logits) == len(MEMBERS)
 
     def scores(self, mixtures: Mixtures) -> Floats:
-        """Return the ten probabilities that the model gives under these mixtures (English, other)."""
-        final: Floats = mixed(mixtures, self.logits, self.short).max(axis=0)
+        """Return the ten probabilities that the model gives under these mixtures."""
+        final: Floats = mixtures.chances(self.logits, self.is_plain).max(axis=0)
         apply_rules(final, np.zeros(len(CATEGORIES), np.int64))
         return final
 
@@ -51,10 +43,10 @@ def hear(parts: Parts, rows: list[Row]) -> list[Heard]:
     found = []
     for row in rows:
         said = parts.normaliser.normalise(row.text).text
-        whole = windows(said)
-        if whole:
+        read = windows(said)
+        if read:
             english = reads_as_english(identify(said, row.lang, parts.ngrams.word_columns))
-            found.append(Heard(row, *member_logits(parts, whole, runs(said), english)))
+            found.append(Heard(row, every_logits(parts, read, english), plain_windows(read)))
     return found
 
 

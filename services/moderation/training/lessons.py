@@ -13,11 +13,12 @@ _EVERYDAY = ("uci_sms", "clinc150", "banking77", "goemotions", "positive_frames"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as the network reads it: piece numbers, labels (nan where not known), weight."""
+    """One row as the network reads it: piece numbers, labels (nan where not known), weight, the pair it belongs to."""
 
     numbers: list[int]
     labels: tuple[float, ...]
     weight: float
+    pair: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Stage:
     ``passes`` over its rows at the highest learning rate ``rate``; ``public_rows`` of any kind and ``everyday_rows`` of
     ordinary talk sampled anew for each pass beside all our own, or None for all public rows and none of our own;
     texts cut at ``most_pieces``; the share ``padded``
-    of rows gets ordinary talk around it. ``frozen_layers`` stay as they are, and so do the word embeddings unless
-    ``moves_words``.
+    of rows gets ordinary talk around it; ``parting`` is the say of the loss that parts the two of a minimal pair (0
+    for none), ``kept`` the share of the weights from before the stage in those after it. ``frozen_layers`` stay as they
+    are, and so do the word embeddings unless ``moves_words``.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Stage:
     most_pieces: int
     padded: float
     public_weight: float
+    parting: float
+    kept: float
     frozen_layers: int
     moves_words: bool
 
@@ -83,7 +87,7 @@ class Lesson:
         if chance.random() < 0.5:
             inside = [self.unknown if chance.random() < _UNSEEN_PIECES else number for number in inside]
         weight = row.weight * (stage.public_weight if row.kind == "public" else 1.0)
-        return Example([start, *inside, end], row.labels, weight)
+        return Example([start, *inside, end], row.labels, weight, row.pair)
 
 
 def _sample(rows: list[Row], most: int, chance: random.Random) -> list[Row]:

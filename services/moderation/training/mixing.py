@@ -8,36 +8,43 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.scoring import MEMBERS, Mixture
+from services.moderation.model.mixture import ABROAD, FIRST, MEMBERS, MIXTURE_FILE, Mixture, Mixtures
 from services.moderation.training.data import label_matrix
-from services.moderation.training.judging import Heard, Mixtures
+from services.moderation.training.judging import Heard
 
 _STRENGTH = 0.3
-_PUBLIC_SAY = 0.15
+_PUBLIC_SAY = 0.5
 Floats = NDArray[np.float32]
 
 
+_ALL = list(range(len(MEMBERS)))
+
+
 def fit_mixtures(heard: list[Heard]) -> Mixtures:
-    """Return the mixtures for English rows and for all others; the second learns from all rows, for they are few."""
+    """Return the mixtures; that for other languages learns from all rows, for they are few."""
     english = [each for each in heard if each.is_english]
-    return _fit(english, len(MEMBERS)), _fit(heard, len(MEMBERS) - 1)
+    return Mixtures(_fit(english, FIRST), _fit(english, _ALL), _fit(heard, ABROAD))
 
 
 def even_mixtures() -> Mixtures:
     """Return mixtures that weigh all members alike, for as long as they are not fitted."""
-    bias = np.zeros(len(CATEGORIES), np.float32)
-    at_home, abroad = (
-        Mixture(np.full((count, len(CATEGORIES)), 1 / count, np.float32), bias)
-        for count in (len(MEMBERS), len(MEMBERS) - 1)
+    return Mixtures(
+        *(
+            Mixture(
+                np.full((len(members), len(CATEGORIES)), 1 / len(members), np.float32),
+                np.zeros(len(CATEGORIES), np.float32),
+            )
+            for members in (FIRST, _ALL, ABROAD)
+        )
     )
-    return at_home, abroad
 
 
-def _fit(heard: list[Heard], members: int) -> Mixture:
-    loudest = np.stack([each.logits[:members].max(axis=1) for each in heard], axis=1)
+def _fit(heard: list[Heard], members: list[int]) -> Mixture:
+    loudest = np.stack([each.logits[members].max(axis=1) for each in heard], axis=1)
     labels = label_matrix([each.row for each in heard])
     says = np.array([_PUBLIC_SAY if each.row.kind == "public" else 1.0 for each in heard])
-    weights, biases = np.zeros((members, len(CATEGORIES)), np.float32), np.zeros(len(CATEGORIES), np.float32)
+    weights = np.zeros((len(members), len(CATEGORIES)), np.float32)
+    biases = np.zeros(len(CATEGORIES), np.float32)
     for category in range(len(CATEGORIES)):
         known = ~np.isnan(labels[:, category])
         weights[:, category], biases[category] = _weigh(
@@ -63,11 +70,11 @@ def _weigh(inputs: Floats, truth: Floats, says: NDArray[np.float64]) -> tuple[ND
 
 def write_mixtures(mixtures: Mixtures, folder: Path) -> None:
     """Store the mixtures as JSON, members in the order of MEMBERS."""
+    named = {"first": mixtures.first, "english": mixtures.english, "other": mixtures.other}
     stored = {
-        place: {"weights": _plain(mixture.weights), "bias": _plain(mixture.bias)}
-        for place, mixture in zip(("english", "other"), mixtures, strict=True)
+        name: {"weights": _plain(mixture.weights), "bias": _plain(mixture.bias)} for name, mixture in named.items()
     }
-    (folder / "mixture.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    (folder / MIXTURE_FILE).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
 def _plain(numbers: Floats) -> object:

@@ -47,6 +47,21 @@ def school(own: Judged) -> Section:
     )
 
 
+def trade(own: Judged, public: Judged) -> Section:
+    """Return what a policy would catch and hold that spared hard negatives and everyday talk more than ours does."""
+    everyday = public.where(np.array([row.source in EVERYDAY_SOURCES for row in public.rows]))
+    return Section(
+        "What the default policy trades: the same figures were it set for fewer alarms",
+        [
+            Figure("danger recall (danger categories)", alarms(own.of("danger"))),
+            Figure("danger alarms on benign", alarms(own.of("benign"))),
+            Figure("any flag on hard negatives", any_flag(own.of("hard_negative"))),
+            Figure("any flag on everyday public text", any_flag(everyday)),
+            Figure("minimal pairs with both right", _pairs(own)),
+        ],
+    )
+
+
 def _pairs(own: Judged) -> float:
     members: dict[str, list[bool]] = defaultdict(list)
     for row, held in zip(own.rows, own.held, strict=True):

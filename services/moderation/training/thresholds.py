@@ -15,7 +15,6 @@ from services.moderation.model.categories import CATEGORIES, DANGER
 from services.moderation.score import DefaultPolicy
 from services.moderation.training.data import Row, label_matrix
 
-POLICY = Path(__file__).parents[1] / "model" / "default_policy.json"
 DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]
 TOXIC_COLUMNS = [i for i, name in enumerate(CATEGORIES) if name not in DANGER]
 EVERYDAY_SOURCES = ("uci_sms", "clinc150", "banking77", "goemotions")
@@ -41,17 +40,19 @@ class Budget:
     everyday: float
 
 
-# A missed danger weighs more than a harmless message that is read, so hard negatives get more than their goal.
-DANGER_BUDGET = Budget(0.015, 0.12, 0.02)
+# A missed danger weighs more than a harmless message that is read, so hard negatives and the everyday talk of strangers
+# get more than their goals; students' own harmless messages do not.
+DANGER_BUDGET = Budget(0.018, 0.25, 0.03)
+STRICT_BUDGET = Budget(0.018, 0.12, 0.02)
 CATEGORY_BUDGET = Budget(0.004, 0.01, 0.006)
 WATCH_BUDGET = Budget(0.05, 0.25, 0.05)
 
 
-def choose(rows: list[Row], scores: Floats) -> DefaultPolicy:
-    """Return hold and watch thresholds per category."""
+def choose(rows: list[Row], scores: Floats, danger: Budget = DANGER_BUDGET) -> DefaultPolicy:
+    """Return hold and watch thresholds per category; ``danger`` is what the danger categories may spend."""
     labels = label_matrix(rows)
     hold = np.full(len(CATEGORIES), 2.0)
-    hold[DANGER_COLUMNS] = _lowest(rows, scores[:, DANGER_COLUMNS].max(axis=1), DANGER_BUDGET)
+    hold[DANGER_COLUMNS] = _lowest(rows, scores[:, DANGER_COLUMNS].max(axis=1), danger)
     for column in TOXIC_COLUMNS:
         harmless = labels[:, column] != 1
         kept = [row for row, mine in zip(rows, harmless.tolist(), strict=True) if mine]
@@ -80,10 +81,10 @@ def limits_of(policy: DefaultPolicy) -> Floats:
     return np.array([policy.hold[name] for name in CATEGORIES])
 
 
-def write_policy(policy: DefaultPolicy) -> None:
-    """Store the policy beside the model."""
+def write_policy(policy: DefaultPolicy, path: Path) -> None:
+    """Store the policy; beside the model it is the one that a district starts with."""
     table = {
         name: {"hold": policy.hold[name], "watch": policy.watch[name], "tier": _TIERS.get(name, "low"), "on": True}
         for name in CATEGORIES
     }
-    POLICY.write_text(json.dumps({"version": 1, "categories": table}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"version": 1, "categories": table}, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,6 @@ short goes on where it stopped.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,41 +13,32 @@ import torch
 
 from services.moderation.model import artefact
 from services.moderation.model.normalise import load_normaliser, plain_words, sentences
-from services.moderation.model.scoring import load_parts
 from services.moderation.model.unigram import Unigram
 from services.moderation.model.wordpiece import WordPieces
 from services.moderation.training import data, fitting, starts
 from services.moderation.training.export import export
 from services.moderation.training.finetune import finetune
-from services.moderation.training.judging import hear, score_rows
 from services.moderation.training.lessons import Lesson, Stage
-from services.moderation.training.mixing import even_mixtures, fit_mixtures, write_mixtures
 from services.moderation.training.networks import Network
-from services.moderation.training.thresholds import choose, write_policy
+from services.moderation.training.settling import Places, settle
 from services.moderation.training.wordlist import build_word_list
 
 _LONGEST_USED = 400
 ENGLISH_LANGS = frozenset({"en", "ht"})
 EVERY_LANG = frozenset({"en", "es", "fr", "pt", "ht"})
 ENGLISH_STAGES = (
-    Stage("english, public", 0.55, 1.0e-4, None, 0, 64, 0.10, 1.0, 0, True),
-    Stage("english, own", 3.0, 1.0e-4, 2_500, 0, 96, 0.18, 0.6, 0, False),
-    Stage("english, everyday", 3.0, 1.0e-4, 1_500, 3_500, 96, 0.18, 0.6, 0, False),
+    Stage("english, public", 0.55, 1.0e-4, None, 0, 64, 0.10, 1.0, 0.0, 0.0, 0, True),
+    Stage("english, own", 3.0, 1.0e-4, 2_500, 0, 96, 0.18, 0.6, 0.0, 0.0, 0, False),
+    Stage("english, everyday", 3.0, 1.0e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 0, False),
+    Stage("english, twins", 1.5, 8.0e-5, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
 )
 MULTILINGUAL_STAGES = (
-    Stage("multilingual, public", 0.50, 1.5e-4, None, 0, 64, 0.10, 1.0, 0, False),
-    Stage("multilingual, own", 3.0, 1.2e-4, 2_500, 0, 96, 0.18, 0.6, 2, False),
-    Stage("multilingual, everyday", 2.5, 1.2e-4, 1_500, 3_500, 96, 0.18, 0.6, 2, False),
+    Stage("multilingual, public", 0.50, 1.5e-4, None, 0, 64, 0.10, 1.0, 0.0, 0.0, 0, False),
+    Stage("multilingual, own", 3.0, 1.2e-4, 2_500, 0, 96, 0.18, 0.6, 0.0, 0.0, 2, False),
+    Stage("multilingual, everyday", 2.5, 1.2e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 2, False),
+    Stage("multilingual, twins", 4.5, 1.0e-4, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
+    Stage("multilingual, twins again", 1.0, 6.0e-5, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Folders: the public data, the artefacts, the cache of finished stages."""
-
-    public: Path
-    out: Path
-    cache: Path
 
 
 def train(places: Places) -> str:
@@ -56,7 +46,7 @@ def train(places: Places) -> str:
     places.out.mkdir(parents=True, exist_ok=True)
     places.cache.mkdir(parents=True, exist_ok=True)
     base = starts.read_four_bit()
-    own, public = data.read_corpus(), data.read_public(places.public)
+    own, public = places.rows()
     lexicon = places.out / "lexicon.txt"
     lexicon.write_text("\n".join(build_word_list(places.public, own, base.pieces)), encoding="utf-8")
     load_normaliser.cache_clear()
@@ -67,17 +57,6 @@ def train(places: Places) -> str:
     _train_english(rows, said, places)
     _train_multilingual(rows, said, places, base)
     return settle(places)
-
-
-def settle(places: Places) -> str:
-    """Weigh the members and choose the policy on the dev rows, then write the manifest; return the version."""
-    dev = [row for row in data.read_corpus() + data.read_public(places.public) if row.split == "dev"]
-    write_mixtures(even_mixtures(), places.out)
-    heard = hear(load_parts(places.out), dev)
-    mixtures = fit_mixtures(heard)
-    write_mixtures(mixtures, places.out)
-    write_policy(choose([each.row for each in heard], score_rows(heard, mixtures)))
-    return artefact.write_manifest(places.out)
 
 
 def _normalised(rows: list[data.Row], lexicon: Path) -> dict[str, str]:
@@ -114,7 +93,7 @@ def _train_multilingual(rows: list[data.Row], said: dict[str, str], places: Plac
 def _staged(start: Callable[[], Network], lesson: Lesson, stages: tuple[Stage, ...], cache: Path) -> Network:
     network = start()
     for stage in stages:
-        kept = cache / f"{stage.name.replace(', ', '-')}-{_digest(lesson, stage)}.pt"
+        kept = cache / f"{stage.name.replace(', ', '-').replace(' ', '-')}-{_digest(lesson, stage)}.pt"
         if kept.exists():
             network.load_state_dict(torch.load(kept, weights_only=True))
         else:

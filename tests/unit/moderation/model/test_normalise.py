@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from services.moderation.model.normalise import load_normaliser, runs, sentences, windows
+from services.moderation.model.normalise import load_normaliser, sentences, windows
 from services.moderation.training import evasions
 
 _SAID = "i want to kill myself at school tomorrow"
@@ -142,9 +142,3 @@ def test_windows_of_a_long_message_overlap_and_lose_nothing() -> None:
     assert all(any(f"{a} {b}" in window for window in read) for a, b in itertools.pairwise(parts))
     assert max(len(window.split()) for window in read) <= 60
     assert len(read) < 20
-
-
-def test_sentences_of_a_longer_message_are_also_read_in_short_runs() -> None:
-    talk = "thank you for the homework notes from tuesday. see you in band practice tomorrow after lunch. "
-    assert runs("i am done. take my cat! thanks") == []
-    assert any("i want to die." in run and len(run.split()) <= 20 for run in runs(talk + "i want to die. " + talk))

@@ -8,13 +8,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from services.moderation.model.artefact import ARTEFACTS, DamagedArtefact, verify
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.scoring import load_model
+from services.moderation.model.scoring import Model, load_model
 from services.moderation.score import load_default_policy, main
 
 _DANGER = "I am going to kill myself tonight"
@@ -73,6 +74,23 @@ def test_padding_does_not_hide_danger() -> None:
     assert "self_harm" in load_default_policy().held(scores)
     assert "kill myself" in scores.explanation["self_harm"].sentence
     assert "kill" in scores.explanation["self_harm"].words
+
+
+@pytest.mark.parametrize(
+    "sentence", ["ya no quiero vivir, hoy me mato", "mwen pral touye tèt mwen aswè a", "ce soir je vais me tuer"]
+)
+def test_danger_in_another_language_is_found_among_english_sentences(sentence: str) -> None:
+    text = f"hey are you coming to practice later. {sentence}. i have the ball and the cones"
+    assert "self_harm" in load_default_policy().held(load_model().score(text, "en"))
+
+
+def test_a_clear_message_gets_the_scores_of_its_first_readers_and_asks_nobody_else() -> None:
+    model = load_model()
+    silent = replace(model._parts, multilingual=None)  # type: ignore[arg-type]  # it must not be asked
+    text = "what time does the bus leave saturday"
+    assert Model("x", silent).score(text).as_dict() == model.score(text).as_dict()
+    with pytest.raises(AttributeError):
+        Model("x", silent).score(_DANGER)
 
 
 def test_implied_categories_are_never_below_what_implies_them() -> None:
