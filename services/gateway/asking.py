@@ -130,14 +130,15 @@ def problems(asking: Asking, zone: ZoneInfo, now: datetime) -> Iterator[tuple[st
 
 def _question_problems(at: str, question: Question, kind: str) -> Iterator[tuple[str, str]]:
     is_signup = kind == "signup"
+    given = filled(question)
     if not question.text.strip():
         yield f"{at}/text", "Say what is wanted." if is_signup else "Write the question."
     elif len(question.text) > QUESTION_LIMIT:
         yield f"{at}/text", f"Shorten it to {QUESTION_LIMIT} characters."
-    if not is_signup and len(question.options) < 2:
-        yield f"{at}/options", "Give at least two answers to choose from."
+    if len(given) < (1 if is_signup else 2):
+        yield f"{at}/options", "Give at least one slot." if is_signup else "Give at least two answers to choose from."
     seen: set[str] = set()
-    for place, option in enumerate(question.options):
+    for place, option in given:
         words = " ".join(option.text.split()).casefold()
         if not words:
             yield f"{at}/options/{place}/text", "Write it, or remove it."
@@ -148,6 +149,11 @@ def _question_problems(at: str, question: Question, kind: str) -> Iterator[tuple
         seen.add(words)
         if is_signup and places_of(option) is None:
             yield f"{at}/options/{place}/capacity", f"Enter a number from 1 to {MOST_PLACES:,}."
+
+
+def filled(question: Question) -> list[tuple[int, Option]]:
+    """Return the options that somebody began to fill in, with their positions; empty lines are not sent."""
+    return [(place, each) for place, each in enumerate(question.options) if each.text.strip() or each.capacity.strip()]
 
 
 def places_of(option: Option) -> int | None:
@@ -164,7 +170,7 @@ def survey_of(asking: Asking, zone: ZoneInfo) -> surveys.Survey:
         found.closes_at.FromDatetime(closes_at)
     for question in asking.questions:
         asked = found.questions.add(text=question.text)
-        for option in question.options:
+        for _, option in filled(question):
             asked.options.add(text=option.text, capacity=(places_of(option) or 0) if asking.kind == "signup" else 0)
     return found
 

@@ -67,6 +67,15 @@ class Draft:
     asking: Asking = field(default_factory=Asking)
     """What the poll or sign-up asks."""
 
+    def is_chosen(self, channel: "types.Channel.ValueType") -> bool:
+        """Tell whether the editor shows a channel as chosen: a poll or a sign-up is the e-mail."""
+        return channel in self.channels or (channel == types.CHANNEL_EMAIL and bool(self.asking.kind))
+
+    def text_of(self, channel: "types.Channel.ValueType") -> str:
+        """Return a channel's own text as the editor shows it."""
+        asked = self.channels.get(self.asking.channel, "") if channel == types.CHANNEL_EMAIL else ""
+        return self.channels.get(channel, "") or asked
+
 
 def offered_to(person: Person) -> "list[types.Channel.ValueType]":
     """Return the channels that the composer offers: texts only where they are switched on (statement 13)."""

@@ -8,7 +8,7 @@ BODY_BYTES = 1024 * 1024
 """The largest request that is read."""
 RECORDING_BYTES = 10 * 1024 * 1024
 """The largest recording."""
-_WITH_RECORDINGS = frozenset({"/compose", "/api/v1/recordings"})
+_WITH_RECORDINGS = frozenset({"/compose", "/compose/survey", "/api/v1/recordings"})
 
 
 def install(app: Flask) -> None:

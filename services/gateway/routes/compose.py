@@ -12,6 +12,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway import audio, composing, scheduling, store
 from services.gateway.access import Permission, Person
+from services.gateway.asking import edit, read_asking
 from services.gateway.auth import requires
 from services.gateway.composing import OFFERED, Draft
 from services.gateway.database import transaction
@@ -34,6 +35,8 @@ from services.kit.ids import new_id
 
 blueprint = Blueprint("compose", __name__)
 _OFFERED = {CHANNELS[channel].value: channel for channel in OFFERED}
+_ASKED_DAYS = 7
+"""Until when a poll or a sign-up takes answers, unless something else is chosen."""
 _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 
 
@@ -42,7 +45,7 @@ _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 def compose() -> str:
     """Show an empty composer, or an answer to a message."""
     draft = Draft(key=new_id(), subject=request.args.get("subject", "")[:200])
-    draft.when.start_date = tomorrow()
+    draft.when.start_date, draft.asking.close_date = in_days(1), in_days(_ASKED_DAYS)
     draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
     draft.in_reply_to = request.args.get("reply", "")[:36]
     draft.roles, draft.channels = ["parent"], {OFFERED[0]: ""}
@@ -58,6 +61,9 @@ def send() -> str | Response | tuple[str, int]:
     try:
         _keep_upload(draft, someone)
         _keep_recording(draft, someone)
+        if someone.is_staff and "edit" in request.form:
+            edit(draft.asking, request.form["edit"])
+            return page(draft)
         composing.check(draft, someone)
         if request.form.get("step") != "send" and someone.is_staff:
             return _preview(draft, someone)
@@ -69,9 +75,18 @@ def send() -> str | Response | tuple[str, int]:
     return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))
 
 
-def tomorrow() -> str:
-    """Return tomorrow's date in the district's zone."""
-    return (gateway().clock().astimezone(gateway().zone) + timedelta(days=1)).date().isoformat()
+@blueprint.post("/compose/survey")
+@requires(Permission.SEND_MESSAGES)
+def edit_survey() -> str:
+    """Show the editor of a poll or a sign-up again, with a question or an option more or less."""
+    draft = read_draft(request, person())
+    edit(draft.asking, request.form.get("edit", ""))
+    return render_template("survey_editor.html", draft=draft)
+
+
+def in_days(days: int) -> str:
+    """Return the date so many days from now in the district's zone."""
+    return (gateway().clock().astimezone(gateway().zone) + timedelta(days=days)).date().isoformat()
 
 
 def _preview(draft: Draft, someone: Person) -> str:
@@ -113,6 +128,10 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
     draft.when = read_when(form)
+    draft.asking = read_asking(form)
+    if draft.asking.kind:
+        # It is the e-mail, with a link: nobody gets two.
+        draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")
     return draft
 
 

@@ -270,6 +270,8 @@ function settle() {
   showPageDialog();
   followCounts();
   keepChosenPerson();
+  const added = $("[data-focus-new]");
+  if (added) { added.removeAttribute("data-focus-new"); added.focus(); }
   const notice = $("#notice");
   if (notice?.textContent.trim() && !notice.dataset.kept) notice.scrollIntoView({ block: "nearest" });
 }

@@ -1,0 +1,89 @@
+"""The composer's editor of polls and sign-ups: nothing is lost, with and without script, and what it makes is sent."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.gateway.stack import Browser, Stack
+
+FORM: dict[str, Any] = {
+    "subject": "Winter concert", "body": "Please help.", "audience": "directory", "role": "parent", "channel": "email",
+    "ask": "signup", "question-1": "Cakes", "option-1-1": "Friday", "capacity-1-1": "2", "option-1-2": "Saturday",
+    "capacity-1-2": "30", "close_date": f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}", "close_time": "18:30",
+    "text_email": "Please help, families.",
+}  # fmt: skip
+
+
+def fields(page: str) -> dict[str, str]:
+    """The editor's fields with their values."""
+    names = r"(?:question|option|capacity)-[\d-]+|close_\w+"
+    return dict(re.findall(rf'name="({names})" value="([^"]*)"', page))
+
+
+def post(browser: Browser, address: str = "/compose", **changes: Any) -> Any:
+    return browser.post(address, {**FORM, **changes}, page="/compose")
+
+
+@pytest.mark.parametrize("address", ["/compose", "/compose/survey"])
+def test_a_button_keeps_what_was_filled_in(stack: Stack, address: str) -> None:
+    page = post(stack.browser("pri"), address, edit="add-option-1")
+    text = page.get_data(as_text=True)
+    assert page.status_code == 200
+    kept = {name: value for name, value in FORM.items() if re.match(r"question|option|capacity|close", name)}
+    assert fields(text) == {**kept, "option-1-3": "", "capacity-1-3": ""}
+    assert re.search(r'name="option-1-3"[^>]*autofocus', text)
+    assert re.search(r'name="ask" value="signup" checked', text)
+    if address == "/compose":
+        assert 'value="Winter concert"' in text
+        assert ">Please help.</textarea>" in text
+        assert ">Please help, families.</textarea>" in text
+        assert re.search(r'name="channel" value="email" checked', text)
+
+
+def test_an_error_comes_back_at_its_field_without_loss(stack: Stack) -> None:
+    page = post(stack.browser("pri"), **{"capacity-1-2": "many"})
+    text = page.get_data(as_text=True)
+    assert page.status_code == 400
+    assert fields(text)["capacity-1-2"] == "many"
+    assert re.search(r'name="capacity-1-2"[^>]*aria-describedby="error-survey-questions-0-options-1-capacity"', text)
+    assert 'id="error-survey-questions-0-options-1-capacity"' in text
+
+
+def test_what_is_previewed_is_sent_once_as_a_sign_up_and_no_e_mail(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    preview = post(browser).get_data(as_text=True)
+    assert re.search(r'<th scope="row">Sign-up</th><td class="number">\d', preview)
+    assert '<th scope="row">E-mail</th>' not in preview
+    key = re.search(r'name="key" value="([^"]+)"', preview)
+    assert key
+    for _ in range(2):
+        sent = post(browser, step="send", key=key[1])
+        assert sent.status_code == 200
+    rows = browser.get("/api/v1/sent").get_json()["items"]
+    (row,) = [each for each in rows if each["subject"] == "Winter concert"]
+    assert row["survey_channel"] == "CHANNEL_SIGNUP"
+    (item,) = [each for each in stack.browser("mum").get("/api/v1/inbox").get_json()["items"]
+               if each["message_id"] == row["message_id"]]  # fmt: skip
+    assert item["survey_channel"] == "CHANNEL_SIGNUP"
+
+
+def test_a_poll_that_is_sent_later_is_edited_as_it_was(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    day = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}"
+    kept = post(browser, ask="poll", step="send", when="later", start_date=day, send_time="08:00")
+    assert kept.status_code == 303
+    text = browser.get(f"{kept.headers['Location']}/edit").get_data(as_text=True)
+    assert fields(text)["option-1-2"] == "Saturday"
+    assert fields(text)["close_time"] == "18:30"
+    assert re.search(r'name="ask" value="poll" checked', text)
+    early = post(browser, ask="poll", step="send", when="later", start_date=FORM["close_date"], send_time="23:00")
+    assert early.status_code == 400
+    assert "Choose a time after it is sent" in early.get_data(as_text=True)
+
+
+def test_people_who_only_write_to_staff_have_no_editor(stack: Stack) -> None:
+    browser = stack.browser("mum")
+    assert "survey-editor" not in browser.get("/compose").get_data(as_text=True)
+    assert browser.post("/compose/survey", FORM, page="/compose").status_code == 403
