@@ -40,7 +40,7 @@ def _line(result: dict[str, Any]) -> str:
     mark = "" if result["exact"] else "  not exact: does not count"
     return (
         f"{result['goal']:>4}  {result['name']:<58} {result['ratio']:>8.2f} {result['target']:>7.2f}"
-        f" {result['floor']:>6.2f}  {result['spread']}{mark}"
+        f" {result['floor']:>6.2f}  {result['spread']:.2f}{mark}"
     )
 
 
