@@ -1,7 +1,7 @@
 """Trains and measures the embedded model: ``make train DATA=… `` runs ``python -m services.moderation.training train``.
 
 ``settle`` only weighs the members and chooses thresholds again; ``evaluate`` measures and writes the model card. With
-``--sample`` each reads a few rows only, to see that everything runs; name other places then, for the result is poor.
+``--sample`` it learns from a few rows only, to see that everything runs; name other places then: the result is poor.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTEFACTS, help="folder of the artefacts")
     parser.add_argument("--cache", type=Path, default=Path(".local/training-cache"), help="folder of finished stages")
     parser.add_argument("--policy", type=Path, default=DEFAULT_POLICY, help="file of the default policy")
-    parser.add_argument("--sample", type=int, help="read so many rows at most: to see that it runs, not to train")
+    parser.add_argument("--sample", type=int, help="learn from so many rows only: to see that it runs")
     parser.add_argument("--card", type=Path, default=Path("docs/model-card.md"), help="where the model card goes")
     given = parser.parse_args()
     places = Places(given.data, given.out, given.cache, given.policy, given.sample)

@@ -143,10 +143,14 @@ def _sample(rows: list[Row], most: int) -> list[Row]:
 
 
 def part_of(rows: list[Row], most: int | None) -> list[Row]:
-    """Return at most ``most`` rows, chosen by their groups alone, so that pairs stay whole but for the last."""
+    """Return at most ``most`` train rows, chosen by their groups alone so that pairs stay whole, and all dev rows.
+
+    The dev rows are few, and fewer would leave categories without an example to weigh them by.
+    """
     if most is None:
         return rows
-    return sorted(rows, key=lambda row: (hashlib.sha256(row.group.encode()).digest(), row.text))[:most]
+    chosen = sorted(rows, key=lambda row: (hashlib.sha256(row.group.encode()).digest(), row.text))
+    return [row for row in chosen if row.split == "train"][:most] + [row for row in chosen if row.split == "dev"]
 
 
 def label_matrix(rows: Iterable[Row]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from services.moderation.training.thresholds import choose, write_policy
 class Places:
     """Folders: the public data, the artefacts, the cache of finished stages; the file of the policy.
 
-    ``sample`` is how many rows of our own and how many public ones are read at most, to see that everything runs.
+    ``sample`` is how many rows of our own and how many public ones to learn from at most, to see that everything runs.
     """
 
     public: Path
