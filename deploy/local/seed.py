@@ -27,6 +27,7 @@ from protos.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from protos.queue.v1 import queue_pb2
 from protos.queue.v1.attendance_pb2_grpc import AttendanceServiceStub
 from protos.queue.v1.queue_pb2_grpc import QueueServiceStub
+from protos.queue.v1.surveys_pb2_grpc import SurveyServiceStub
 from services.kit.rpc_client import async_channel
 
 _CHUNK = 1024 * 1024
@@ -61,7 +62,8 @@ async def _load(local: Path, folder: Path) -> None:
         add_accounts(local, folder, ids)
         print("Importing sixty days of past traffic", flush=True)
         imported = await _import_history(queue, folder, ids)
-        today = Today(directory, queue, ids, json.loads((folder / "today.json").read_text(encoding="utf-8")))
+        messages = json.loads((folder / "today.json").read_text(encoding="utf-8"))
+        today = Today(directory, queue, SurveyServiceStub(queue_channel), ids, messages)
         print("Making an attendance rule and recording absences", flush=True)
         await _add_absences(AttendanceServiceStub(queue_channel), ids)
         print("Sending today's messages", flush=True)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deploy.local import answers
+from deploy.local.district.build import today_in_district
 from deploy.local.district.history.wire import Ids
 from protos.directory.v1 import directory_pb2
 from protos.notify.v1 import notify_pb2
@@ -23,8 +25,11 @@ _ROWS = 1000
 class Today:
     """Sends the messages one after the other, then waits until screening has judged each."""
 
-    def __init__(self, directory: Any, queue: Any, ids: Ids, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Take stubs whose token may submit for any sender, and the messages of today.json."""
+    def __init__(
+        self, directory: Any, queue: Any, surveys: Any, ids: Ids, messages: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Take stubs whose token may submit and answer for anybody, and the messages of today.json."""
+        self._surveys = surveys
         self._directory, self._queue, self._ids, self._messages = directory, queue, ids, messages
         self._titles: dict[str, str] = {}
 
@@ -33,6 +38,8 @@ class Today:
         listed = await self._directory.ListSchools(directory_pb2.ListSchoolsRequest())
         self._titles = {school.school_id: school.title for school in listed.schools}
         sent = [await self._submit(each) for each in self._messages]
+        for message, answer in zip(self._messages, sent, strict=True):
+            await answers.answer(self._surveys, message, answer)
         screened = [each.message_id for each in sent if each.is_held]
         async with asyncio.timeout(_SETTLED_SECONDS):
             withheld = [each for each in screened if await self._is_withheld(each)]
@@ -67,7 +74,8 @@ class Today:
         person = viewer.person
         school_id = person.school_ids[0] if message["working_school"] and person.school_ids else ""
         return queue_pb2.MessageHeader(
-            idempotency_key=f"today/{message['key']}",
+            # What asks closes some days from today: on another day it is another message.
+            idempotency_key=f"today/{message['key']}" + (f"/{today_in_district()}" if "survey" in message else ""),
             sender=queue_pb2.Sender(
                 person_id=person.person_id, name=person.name, role=person.role, school_id=school_id, grade=person.grade
             ),
@@ -75,7 +83,9 @@ class Today:
             body=message["body"],
             channels=[
                 queue_pb2.ChannelContent(
-                    channel=types.Channel.Value(f"CHANNEL_{each['channel'].upper()}"), text=each["text"]
+                    channel=types.Channel.Value(f"CHANNEL_{each['channel'].upper()}"),
+                    text=each["text"],
+                    survey=answers.survey_of(message),
                 )
                 for each in message["channels"]
             ],
