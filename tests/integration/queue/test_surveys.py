@@ -15,12 +15,14 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, P
 from services.queue import events_out
 from services.queue.actions import control, releasing
 from services.queue.actions.answering import Answering, Form, Who
+from services.queue.actions.history import Importing
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.rescreening import apply_verdict_again
 from services.queue.actions.screening import apply_verdict
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel, State
 from services.queue.links import Links
+from services.queue.past_records import PastMessage, PastOutcome
 from services.queue.records import Draft, Receipt
 from services.queue.store import suppressions
 from services.queue.surveys import Option, Question, Survey
@@ -320,3 +322,18 @@ async def test_what_is_released_late_asks_only_until_it_closes(
     assert len(vendors.arrivals(channel="email")) == sent
     form = await answering.show(_parent("parent-1"), Who(message_id=message_id))
     assert form.is_closed == (not sent)
+
+
+async def test_a_past_poll_is_imported_with_its_questions_and_is_closed(queue: Queue) -> None:
+    sent_at = queue.clock() - timedelta(days=30)
+    survey = Survey(Channel.POLL, [EVENINGS], sent_at + timedelta(days=2))
+    past = draft(channels=[("poll", "")], survey=survey)
+    outcome = PastOutcome("poll", State.SENT, "", None, "parent1@example.org")
+    importing = Importing(queue.engine, queue.clock, "test", {})
+    await importing.add(PastMessage(past, sent_at, [(person(1), [outcome])], None, False))
+    assert (await importing.finish()).imported == 1
+    (told,) = await queue.event(events_out.SUBMITTED, events.MessageSubmitted)
+    entry = told.message.entries[0]
+    assert [each.text for each in entry.survey.questions] == ["Which evening suits you?"]
+    form = await _answering(queue).show(_parent("parent-1"), Who(message_id=told.message.message_id))
+    assert (form.is_closed, list(form.chosen)) == (True, [0])
