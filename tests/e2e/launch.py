@@ -24,7 +24,7 @@ _SHORTER = {
     # SNS tells again what the gateway could not take, after 2 seconds in place of 20, and for longer than we wait.
     "VENDORS_RETRY_SCALE": "0.1",
     "VENDORS_SNS_RETRIES": "60",
-    "RECEIPT_WAIT_SECONDS": "40",
+    "RECEIPT_WAIT_SECONDS": "20",
     # What Twilio could not tell the gateway within its own tries the queue asks for.
     "SILENT_ASK_SECONDS": "5",
 }

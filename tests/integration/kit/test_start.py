@@ -96,7 +96,7 @@ class Started:
     def events(self) -> Counter[tuple[str, str]]:
         """Return how often each event was logged, with what it names."""
         lines = [json.loads(each) for each in self.log.read_text().splitlines() if each.startswith("{")]
-        names = ("part", "durable", "reason", "problem")
+        names = ("part", "durable", "reason", "problem", "channel")
         return Counter((each["event"], " ".join(str(each.get(name, "")) for name in names)) for each in lines)
 
 
