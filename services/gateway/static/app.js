@@ -11,6 +11,8 @@ function openDialog(dialog) {
   dialog.removeAttribute("open");
   dialog.showModal();
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(dialog); });
+  // A browser may close without asking, when nothing was clicked or typed since the dialog was opened.
+  dialog.addEventListener("close", () => { if (dialog.isConnected) closeDialog(dialog); });
 }
 
 function closeDialog(dialog) {
