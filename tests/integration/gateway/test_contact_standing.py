@@ -22,7 +22,9 @@ def test_operators_look_up_an_address(stack: Stack) -> None:
 def test_mail_that_is_not_held_back_cannot_be_let_go(stack: Stack) -> None:
     district = stack.browser("off")
     assert "E-mail is held back" not in district.get("/contact-standing").get_data(as_text=True)
-    assert district.post("/contact-standing/mail", {"reason": " "}).status_code == 400
+    unexplained = district.post("/contact-standing/mail", {"reason": " "})
+    assert unexplained.status_code == 400
+    assert "E-mail is not held back any more." in unexplained.get_data(as_text=True)
     refused = district.post("/contact-standing/mail", {"reason": "The addresses are corrected."})
     assert refused.status_code == 409
     assert "E-mail is not held back." in refused.get_data(as_text=True)
