@@ -99,9 +99,9 @@ class Workers:
             self._woken.clear()
             await asyncio.sleep(self._poll_seconds)
             try:
-                channels = self._dispatcher.open_channels()
+                wanted = self._dispatcher.wanted(list(Lane))
                 async with transaction(self._dispatcher.engine) as connection:
-                    is_due = await batches.is_due(connection, list(Lane), channels, self._dispatcher.clock())
+                    is_due = await batches.is_due(connection, wanted, self._dispatcher.clock())
             except ServiceError:
                 continue
             if is_due or self._dispatcher.is_stopping:

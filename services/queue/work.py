@@ -1,12 +1,34 @@
-"""What a dispatcher has in hand: a batch that it has claimed, and what it takes to send it."""
+"""What a dispatcher would take, and has in hand: a batch that it has claimed, and what it takes to send it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.queue.domain import Channel, DeliveryKey, Lane
 from services.queue.quiet import QuietHours
+
+
+class Full(NamedTuple):
+    """Channels whose provider has enough to do."""
+
+    urgent: Sequence[Channel] = ()
+    """In the lanes of alerts and emergencies."""
+    ordinary: Sequence[Channel] = ()
+
+
+NOTHING_FULL: Final = Full()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which batches a dispatcher would take."""
+
+    lanes: Sequence[Lane]
+    slices: Mapping[Channel, int]
+    """Its channels, each with the number of recipients for whom calls may begin with the claim."""
+    most: int = 1
+    full: Full = NOTHING_FULL
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from services.queue.providers.base import Answer, Handed, Provider
 from services.queue.records import Outcome
 from services.queue.stop_points import reach
 from services.queue.store import batches
-from services.queue.store.batches import Wanted
-from services.queue.work import Batch, Delivery, Work
+from services.queue.work import Batch, Delivery, Full, Wanted, Work
 
 _log = get_logger(__name__)
 
@@ -82,9 +81,17 @@ class Dispatcher:
         """Return the breaker of a channel's provider."""
         return self.breakers.setdefault(channel, Breaker())
 
-    def open_channels(self) -> list[Channel]:
-        """Return the channels whose provider is not left alone."""
-        return [each for each in self.providers if not self.breaker(each).is_open()]
+    def wanted(self, lanes: Sequence[Lane], most: int = 1) -> Wanted:
+        """Return what may be claimed: of providers that are not left alone, and have not enough to do."""
+        slices = {each: one.slice_size for each, one in self.providers.items() if not self.breaker(each).is_open()}
+        return Wanted(lanes, slices, most, Full(self._full(is_urgent=True), self._full(is_urgent=False)))
+
+    def name_of(self, batch: Batch) -> str:
+        """Return the name of a batch's provider."""
+        return self.providers[batch.channel].name
+
+    def _full(self, *, is_urgent: bool) -> list[Channel]:
+        return [each for each, one in self.providers.items() if self.pacer.is_full(one.name, is_urgent=is_urgent)]
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Claimed:
     """What was claimed at once."""
 
     due: int
-    """How many batches were due; those of schools with quiet hours were put off."""
+    """How many batches were due; those of schools with quiet hours were put off, those without room given back."""
     works: Sequence[Work]
     until: float
     """When the leases end, by time.monotonic()."""
@@ -100,16 +107,21 @@ class Claimed:
 
 async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Claimed:
     """Claim the first due batches of these lanes, at most so many."""
-    slices = {each: dispatcher.providers[each].slice_size for each in dispatcher.open_channels()}
+    wanted = dispatcher.wanted(lanes, most)
     # Measured before the database is asked, so that our idea of the leases ends before the database's.
     until = time.monotonic() + dispatcher.lease_seconds
     now, lease = dispatcher.clock(), timedelta(seconds=dispatcher.lease_seconds)
-    if not slices:
+    if not wanted.slices:
         return Claimed(0, [], until)
     async with transaction(dispatcher.engine) as connection:
-        due = await batches.claim(connection, Wanted(lanes, slices, most), now, lease)
+        due = await batches.claim(connection, wanted, now, lease)
         leaving = [each for each in due if not await holds_back(connection, each, now)]
+        for each in dispatcher.pacer.too_many([(dispatcher.name_of(one), one) for one in leaving]):
+            await batches.give_back(connection, each, None, now)
+            leaving.remove(each)
         works = await batches.load(connection, leaving) if leaving else []
+    for work in works:
+        dispatcher.pacer.take_in(dispatcher.name_of(work.batch), work.batch)
     if works:
         reach("after_claim")
     return Claimed(len(due), works, until)
@@ -119,7 +131,10 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     """Hand a claimed batch over and settle it; `until` is when its lease ends."""
     batch = work.batch
     at_once, ready = _decided(work, ignores_stop=work.content.is_emergency and dispatcher.emergency_ignores_stop)
-    answers = await _hand_over(dispatcher, work, ready, until) if ready else []
+    try:
+        answers = await _hand_over(dispatcher, work, ready, until) if ready else []
+    finally:
+        dispatcher.pacer.let_go(batch)
     settlement = sort_answers(batch, dispatcher.providers[batch.channel].name, answers)
     settlement.outcomes += at_once
     _mind_the_breaker(dispatcher, batch, answers, settlement)
@@ -157,7 +172,7 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Deliver
     lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms, until)
 
     async def may_continue(number: int) -> bool:
-        if dispatcher.rates and not await dispatcher.pacer.turn(provider.name, batch.lane):
+        if dispatcher.rates and not await dispatcher.pacer.turn(provider.name, batch):
             return False
         return not dispatcher.is_stopping and await lease.may_continue(number)
 

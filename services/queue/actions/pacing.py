@@ -2,12 +2,16 @@
 
 Every dispatcher takes a quarter of a second's calls at a time from one row of the database, and spreads them evenly.
 What is urgent never waits for what is not; once ordinary calls were taken, at most that quarter second is overlapped.
+
+A dispatcher claims no more of a provider's batches than it can begin soon: calls at one a second would otherwise hold
+all of its workers for minutes, while e-mail waits that could leave at once.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -16,11 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import ServiceError
-from services.queue.domain import Lane
+from services.queue.domain import URGENT_LANES
 from services.queue.store import budgets
+from services.queue.work import Batch
 
 _TAKEN_SECONDS = 0.25
-_URGENT = frozenset({Lane.ALERT, Lane.EMERGENCY})
+_AHEAD_SECONDS = 1.0
+"""With calls in hand that last so long no further batch of their provider is claimed."""
 
 
 @dataclass
@@ -31,6 +37,8 @@ class _Taken:
     next_at: float = 0.0
     """When the next may begin, by time.monotonic()."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    in_hand: dict[int, int] = field(default_factory=dict)
+    """Calls that have not begun, by claimed batch."""
 
 
 class Pacer:
@@ -43,13 +51,42 @@ class Pacer:
         self._stopped = asyncio.Event()
         self._taken: dict[tuple[str, bool], _Taken] = {}
 
-    async def turn(self, provider: str, lane: Lane) -> bool:
+    def is_full(self, provider: str, *, is_urgent: bool, more: int = 0) -> bool:
+        """Tell whether the calls in hand, and `more`, keep a provider busy for a while."""
+        rate = self._rates.get(provider)
+        if rate is None:
+            return False
+        return more + sum(self._of(provider, is_urgent).in_hand.values()) >= rate * _AHEAD_SECONDS
+
+    def too_many(self, claimed: Sequence[tuple[str, Batch]]) -> list[Batch]:
+        """Return those of the batches, each with its provider's name, that come when the provider has enough to do."""
+        calls: Counter[tuple[str, bool]] = Counter()
+        found = []
+        for provider, batch in claimed:
+            is_urgent = batch.lane in URGENT_LANES
+            if self.is_full(provider, is_urgent=is_urgent, more=calls[provider, is_urgent]):
+                found.append(batch)
+            else:
+                calls[provider, is_urgent] += len(batch.numbers)
+        return found
+
+    def take_in(self, provider: str, batch: Batch) -> None:
+        """Note a claimed batch, until it is let go."""
+        if provider in self._rates:
+            self._of(provider, batch.lane in URGENT_LANES).in_hand[batch.batch_id] = len(batch.numbers)
+
+    def let_go(self, batch: Batch) -> None:
+        """Forget a batch whose calls have ended."""
+        for each in self._taken.values():
+            each.in_hand.pop(batch.batch_id, None)
+
+    async def turn(self, provider: str, batch: Batch) -> bool:
         """Wait until a call may begin; False when it may not: calls are stopped, or the database is away."""
         rate = self._rates.get(provider)
         if rate is None:
             return True
-        is_urgent = lane in _URGENT
-        taken = self._taken.setdefault((provider, is_urgent), _Taken())
+        is_urgent = batch.lane in URGENT_LANES
+        taken = self._of(provider, is_urgent)
         async with taken.lock:
             if not taken.left:
                 try:
@@ -61,11 +98,16 @@ class Pacer:
             taken.next_at += 1 / rate
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), begins_at - time.monotonic())
+        if taken.in_hand.get(batch.batch_id):
+            taken.in_hand[batch.batch_id] -= 1
         return not self._stopped.is_set()
 
     def stop(self) -> None:
         """Let no further call begin."""
         self._stopped.set()
+
+    def _of(self, provider: str, is_urgent: bool) -> _Taken:
+        return self._taken.setdefault((provider, is_urgent), _Taken())
 
     async def _take(self, provider: str, taken: _Taken, rate: float, *, is_urgent: bool) -> None:
         calls = max(1, int(rate * _TAKEN_SECONDS))

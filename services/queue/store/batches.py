@@ -1,6 +1,6 @@
 """The queue itself: batches are held, due, claimed with a lease, given back and removed when they are settled."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size, travels_as
 from services.queue.quiet import QuietHours
 from services.queue.store import absences
-from services.queue.work import Batch, Content, Delivery, Work
+from services.queue.work import Batch, Content, Delivery, Full, Wanted, Work
 
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
@@ -30,9 +30,11 @@ _NOT_BRAKED = (
     " AND (lane <= 2 OR channel NOT IN ('email', 'poll', 'signup')"
     " OR NOT EXISTS (SELECT 1 FROM brakes WHERE released_at IS NULL))"
 )
+# Channels whose provider has enough to do wait, urgent batches by themselves and ordinary ones by themselves.
+_NOT_FULL = " AND channel <> ALL(CASE WHEN lane <= 2 THEN CAST(:full_urgent AS text[]) ELSE CAST(:full AS text[]) END)"
 _CLAIM = sa.text(
     "WITH due AS MATERIALIZED (SELECT batch_id FROM batches WHERE state = 'pending' AND lane = ANY(:lanes)"
-    f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}"
+    f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL}"
     " ORDER BY lane, due_at, batch_id LIMIT :most FOR UPDATE SKIP LOCKED),"
     " claimed AS (UPDATE batches b SET state = 'claimed', claim_id = :claim_id, claimed_at = :now,"
     " lease_until = :until, calling_at = :now, changed_at = :now, begun = least(cardinality(b.numbers),"
@@ -41,7 +43,7 @@ _CLAIM = sa.text(
 )
 _IS_DUE = sa.text(
     "SELECT EXISTS (SELECT 1 FROM batches WHERE state = 'pending' AND lane = ANY(:lanes) AND channel = ANY(:channels)"
-    f" AND due_at <= :now AND expires_at > :now{_NOT_BRAKED})"
+    f" AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL})"
 )
 _TAKE_OVER = sa.text(
     "WITH claimed AS (UPDATE batches SET claim_id = :claim_id, lease_until = :until WHERE batch_id = ("
@@ -64,7 +66,8 @@ _REMOVE = sa.text(
 )
 _GIVE_BACK = sa.text(
     "UPDATE batches SET state = 'pending', claim_id = NULL, claimed_at = NULL, lease_until = NULL, calling_at = NULL,"
-    " begun = 0, due_at = :due_at, changed_at = :now WHERE batch_id = :batch_id AND claim_id = :claim_id"
+    " begun = 0, due_at = coalesce(:due_at, due_at), changed_at = :now"
+    " WHERE batch_id = :batch_id AND claim_id = :claim_id"
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
@@ -94,16 +97,6 @@ _OWN = [each.name for each in fields(Batch) if each.name not in {"content", "qui
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which batches a dispatcher would take."""
-
-    lanes: Sequence[Lane]
-    slices: Mapping[Channel, int]
-    """Its channels, each with the number of recipients for whom calls may begin with the claim."""
-    most: int = 1
-
-
-@dataclass(frozen=True)
 class Again:
     """Recipients of a claimed batch, or of several of the same entry and school, that are tried again."""
 
@@ -125,16 +118,15 @@ async def claim(connection: AsyncConnection, wanted: Wanted, now: datetime, leas
         "until": now + lease,
         "most": wanted.most,
         "slices": list(wanted.slices.values()),
-        **_chosen(wanted.lanes, list(wanted.slices)),
+        **_chosen(wanted.lanes, list(wanted.slices), wanted.full),
     }
     return [_batch(row) for row in (await connection.execute(_CLAIM, values)).mappings()]
 
 
-async def is_due(
-    connection: AsyncConnection, lanes: Sequence[Lane], channels: Sequence[Channel], now: datetime
-) -> bool:
+async def is_due(connection: AsyncConnection, wanted: Wanted, now: datetime) -> bool:
     """Tell whether a batch could be claimed."""
-    return bool((await connection.execute(_IS_DUE, {"now": now, **_chosen(lanes, channels)})).scalar_one())
+    values = {"now": now, **_chosen(wanted.lanes, list(wanted.slices), wanted.full)}
+    return bool((await connection.execute(_IS_DUE, values)).scalar_one())
 
 
 async def take_over(connection: AsyncConnection, now: datetime, lease: timedelta) -> Batch | None:
@@ -162,8 +154,8 @@ async def remove(connection: AsyncConnection, every: Sequence[Batch]) -> set[int
     return set((await connection.execute(_REMOVE, values)).scalars())
 
 
-async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime, now: datetime) -> None:
-    """Return a batch of which certainly nothing was handed over."""
+async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime | None, now: datetime) -> None:
+    """Return a batch of which certainly nothing was handed over; without `due_at` it keeps its place."""
     values = {"batch_id": batch.batch_id, "claim_id": batch.claim_id, "due_at": due_at, "now": now}
     await connection.execute(_GIVE_BACK, values)
 
@@ -266,8 +258,13 @@ async def ages(connection: AsyncConnection, now: datetime) -> dict[Lane, tuple[i
     return {Lane(row[0]): (int(row[1]), float(row[2])) for row in rows}
 
 
-def _chosen(lanes: Sequence[Lane], channels: Sequence[Channel]) -> dict[str, Any]:
-    return {"lanes": [int(each) for each in lanes], "channels": [each.value for each in channels]}
+def _chosen(lanes: Sequence[Lane], channels: Sequence[Channel], full: Full) -> dict[str, Any]:
+    return {
+        "lanes": [int(each) for each in lanes],
+        "channels": [each.value for each in channels],
+        "full_urgent": [each.value for each in full.urgent],
+        "full": [each.value for each in full.ordinary],
+    }
 
 
 def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]:

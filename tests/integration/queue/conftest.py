@@ -22,7 +22,7 @@ from services.queue.domain import Channel, Lane
 from services.queue.providers.choose import make_dispatcher
 from services.queue.records import TYPE_DIRECTORY, Addressee, Draft, Receipt, Sender
 from services.queue.store import counts
-from services.queue.store.batches import Wanted
+from services.queue.work import Wanted
 from tests.support.eventually import eventually
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens

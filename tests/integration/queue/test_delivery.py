@@ -23,7 +23,7 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
 from services.queue.store import batches, outcomes
-from services.queue.store.batches import Wanted
+from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, Queue, draft, every_channel, person
 from tests.support.eventually import eventually
 from tests.support.vendors import Receiver, VendorSimulator

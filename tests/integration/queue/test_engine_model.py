@@ -31,7 +31,7 @@ from services.queue.domain import MOVES, Channel, DeliveryKey, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
 from services.queue.store import batches
-from services.queue.store.batches import Wanted
+from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, SENDER, Clock, Make, Queue, dispatch_one, draft, person
 from tests.support.postgres import Database, Databases
 from tests.support.vendors import VendorSimulator

@@ -1,12 +1,15 @@
 """All dispatchers together call a provider no faster than the account may, and what is urgent goes first."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.db import create_engine, transaction
+from services.queue.actions.dispatch import claim, send
+from services.queue.domain import Channel, Lane
 from services.queue.store import budgets
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.support.postgres import Databases
@@ -45,3 +48,25 @@ async def test_dispatchers_share_one_rate(queue: Queue, vendors: VendorSimulator
     assert len(at) == 120
     # 120 e-mails at 100 a second take 1.2 seconds; the first and the last of them are 119 apart.
     assert at[-1] - at[0] > 1.0
+
+
+@pytest.mark.accepts(308, 311)
+async def test_slow_calls_hold_one_worker_and_the_rest_goes_on(queue: Queue) -> None:
+    called = await queue.submit(draft(channels=[("tts", "School is closed.")]), [person(n) for n in range(2, 402, 2)])
+    await queue.submit(draft(), [person(2)])
+    await queue.submit(
+        draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True), [person(2)]
+    )
+    dispatcher = queue.dispatcher(twilio_calls_per_second=1)
+    taken = [(await claim(dispatcher, list(Lane), 4)).works for _ in range(3)]
+    channels = [[work.batch.channel for work in works] for works in taken]
+    # The emergency's call and one batch of ordinary calls keep the account busy; the others keep their place.
+    assert channels == [[Channel.TTS, Channel.SMS, Channel.TTS], [Channel.EMAIL], []]
+    assert not (await claim(dispatcher, list(Lane), 4)).due
+    dispatcher.pacer.stop()
+    for work in [each for works in taken for each in works]:
+        await send(dispatcher, work, time.monotonic() + 60)
+    freed = queue.dispatcher(twilio_calls_per_second=1)
+    assert dispatcher.wanted(list(Lane)) == freed.wanted(list(Lane))
+    (again,) = (await claim(freed, [Lane.NORMAL], 4)).works
+    assert again.batch.entry_id == called.snapshot.entries[0].entry_id
