@@ -13,7 +13,7 @@ from protos.events.v1 import queue_pb2 as requests
 from services.kit.bus import Bus
 from services.kit.ids import new_id
 
-_MESSAGES = 2_000
+_MESSAGES = 4_000
 _LONGEST_SECONDS = 600.0
 _TEXTS = (
     "Can I hand in the map project on Monday? I was at the dentist and could not print it.",

@@ -1,5 +1,6 @@
 """What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.ids import new_id
-from services.kit.outbox import add_event
+from services.kit.outbox import add_events
 from services.moderation import metrics, store
 from services.moderation.conversing import Conversations, Together, merged
 from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
@@ -27,9 +28,33 @@ VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LONGEST_TURN_SECONDS = 10.0
+_LONGEST_UNSTORED_SECONDS = 0.5
 _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """A request with the verdict that was reached on it."""
+
+    request: requests.ScreeningRequested
+    row: store.Row
+
+    @property
+    def is_held_alone(self) -> bool:
+        """Whether it is held for what it says itself, not for what was said around it."""
+        return bool(self.row["holds"]) and not self.row["context_messages"]
+
+    @property
+    def seconds(self) -> float:
+        """From the request to the verdict."""
+        reached_at = self.row["reached_at"]
+        return float((reached_at - self.request.requested_at.ToDatetime(reached_at.tzinfo)).total_seconds())
+
+    def event(self) -> events.VerdictReached:
+        """Return what the others are told."""
+        return events.VerdictReached(verdict=verdict_message(self.row), rescreening_id=self.request.rescreening_id)
 
 
 @dataclass
@@ -48,17 +73,27 @@ class Screening:
     drift: Drift = field(default_factory=Drift)
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
-        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
+        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database.
+
+        Verdicts are stored together, at most half a second late: one that holds, and with it the alert, at once.
+        """
         async with transaction(self.engine) as connection:
             done = await store.judged(connection, [each.event_id for each in wanted])
         with self.precedence.of_students():
+            reached: list[Concluded] = []
+            since = time.monotonic()
             for request in wanted:
                 if request.event_id in done:
                     continue
                 try:
-                    await self._conclude(request, self.judge.judge)
+                    reached.append(await self._judge(request, self.judge.judge))
                 except ProviderUnavailable:
                     await self._wait(request)
+                    continue
+                if reached[-1].row["holds"] or time.monotonic() - since > _LONGEST_UNSTORED_SECONDS:
+                    await self._store(reached)
+                    reached, since = [], time.monotonic()
+            await self._store(reached)
 
     async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""
@@ -110,17 +145,25 @@ class Screening:
 
     async def _conclude(self, request: requests.ScreeningRequested, ask: Ask) -> None:
         """Judge a request and store its verdict with its event. ProviderUnavailable when it cannot be judged now."""
-        row = await self._verdict(request, await self.policies.in_force(), ask)
+        await self._store([await self._judge(request, ask)])
+
+    async def _judge(self, request: requests.ScreeningRequested, ask: Ask) -> Concluded:
+        return Concluded(request, await self._verdict(request, await self.policies.in_force(), ask))
+
+    async def _store(self, reached: Sequence[Concluded]) -> None:
+        """Store verdicts with their events in one transaction; those whose request has one already are dropped."""
+        if not reached:
+            return
         async with transaction(self.engine) as connection:
-            if not await store.add_verdict(connection, row):
-                return
-            if row["holds"] and not row["context_messages"]:
-                await store.mark_held(connection, request.message_id)
-            event = events.VerdictReached(verdict=verdict_message(row), rescreening_id=request.rescreening_id)
-            await add_event(connection, VERDICT_REACHED, event)
-        if row["provider"] != "moderationapi":
-            self.drift.note(row["model"], row["scores"])
-        _measure(row, (row["reached_at"] - request.requested_at.ToDatetime(row["reached_at"].tzinfo)).total_seconds())
+            added = await store.add_verdicts(connection, [each.row for each in reached])
+            new = [each for each in reached if each.row["verdict_id"] in added]
+            if held := [each.request.message_id for each in new if each.is_held_alone]:
+                await store.mark_held(connection, held)
+            await add_events(connection, [(VERDICT_REACHED, each.event()) for each in new])
+        for each in new:
+            if each.row["provider"] != "moderationapi":
+                self.drift.note(each.row["model"], each.row["scores"])
+            _measure(each.row, each.seconds)
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
         """Return the verdict on a message alone, or among its neighbours where that is graver."""

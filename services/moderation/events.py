@@ -16,7 +16,7 @@ SCREENING = Subscribing(
     service="queue",
     durable="moderation-screening",
     subjects=("queue.screening.requested.v1",),
-    batch=8,
+    batch=16,
     workers=2,
 )
 RESCREENING = Subscribing(

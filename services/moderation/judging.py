@@ -42,19 +42,19 @@ class Judge:
             raise ProviderUnavailable("circuit_open")
         try:
             async with self._room:
-                judged = [await self._provider.judge(text) for text in texts]
+                judged = await self._provider.judge(texts)
         except ProviderUnavailable as problem:
             self._failed(str(problem))
             raise
         self._failures = 0
         gaps = set(Category) - set().union(*(each.scores for each in judged))
         if gaps or any(len(each.scores) < len(Category) for each in judged):
-            judged += [await self._embedded.judge(text) for text in texts]
+            judged += await self._embedded.judge(texts)
         return _strongest(judged)
 
     async def judge_alone(self, texts: Sequence[Text]) -> Judgement:
         """Return the embedded model's judgement, in place of a provider that is out (statement 167)."""
-        found = _strongest([await self._embedded.judge(text) for text in texts])
+        found = _strongest(await self._embedded.judge(texts))
         name = found.provider if self._provider is self._embedded else "embedded-fallback"
         return replace(found, provider=name)
 

@@ -65,12 +65,13 @@ async def judged(connection: AsyncConnection, screening_ids: Sequence[str]) -> s
     return set((await connection.execute(query)).scalars())
 
 
-async def add_verdict(connection: AsyncConnection, row: Row) -> bool:
-    """Store a verdict and end its wait; False when the request has one already."""
-    statement = insert(verdicts).values(row).on_conflict_do_nothing().returning(verdicts.c.verdict_id)
-    is_new = (await connection.execute(statement)).first() is not None
-    await connection.execute(sa.delete(waiting).where(waiting.c.screening_id == row["screening_id"]))
-    return is_new
+async def add_verdicts(connection: AsyncConnection, rows: Sequence[Row]) -> set[str]:
+    """Store verdicts and end their waits; return the ids of those whose request had none yet."""
+    statement = insert(verdicts).on_conflict_do_nothing().returning(verdicts.c.verdict_id)
+    added = set((await connection.execute(statement, rows)).scalars())
+    answered = [row["screening_id"] for row in rows]
+    await connection.execute(sa.delete(waiting).where(waiting.c.screening_id.in_(answered)))
+    return added
 
 
 async def verdicts_of(connection: AsyncConnection, message_id: str) -> list[Row]:
@@ -196,10 +197,10 @@ async def said_around(connection: AsyncConnection, said: Said, window: timedelta
     return [(row[0], row[1]) for row in await connection.execute(query)]
 
 
-async def mark_held(connection: AsyncConnection, message_id: str) -> None:
-    """Leave a kept text out of what others are read with."""
+async def mark_held(connection: AsyncConnection, message_ids: Sequence[str]) -> None:
+    """Leave kept texts out of what others are read with."""
     await connection.execute(
-        sa.update(recent_texts).where(recent_texts.c.message_id == message_id).values(is_held=True)
+        sa.update(recent_texts).where(recent_texts.c.message_id.in_(message_ids)).values(is_held=True)
     )
 
 

@@ -1,5 +1,6 @@
 """What a provider is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,9 +23,9 @@ class ProviderUnavailable(Exception):
 
 
 class Provider(Protocol):
-    """Judges one text."""
+    """Judges the texts of one message."""
 
     name: str
 
-    async def judge(self, text: Text) -> Judgement:
-        """Return the scores of the categories that it evaluated. ProviderUnavailable when it cannot say."""
+    async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+        """Return, for each text, the scores of the categories it evaluated. ProviderUnavailable if it cannot say."""

@@ -1,6 +1,8 @@
 """The embedded model as a provider: always there, in this process, without a network."""
 
 import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from services.moderation.domain import Category, Judgement
 from services.moderation.model.scoring import Model
@@ -17,13 +19,18 @@ class Embedded:
     def __init__(self, model: Model) -> None:
         """Take a loaded model."""
         self._model = model
+        # One thread, so that a replica is worth one core and another replica another: two threads of one process
+        # would wait for the interpreter's lock and judge hardly more than one does.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
-    async def judge(self, text: Text) -> Judgement:
-        """Return all ten scores; the work is done in a thread, so that health and heartbeats go on."""
-        return await asyncio.to_thread(self.judge_now, text)
+    async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+        """Return all ten scores of each text; the work is done in a thread, so that health and heartbeats go on."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._judge_all, texts)
 
-    def judge_now(self, text: Text) -> Judgement:
-        """Return the same, on this thread."""
+    def _judge_all(self, texts: Sequence[Text]) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: Text) -> Judgement:
         scores = self._model.score(text.text, text.language or None)
         by_category = {name: scores.as_dict()[name] for name in Category}
         strongest = max(by_category, key=lambda name: by_category[name])

@@ -7,7 +7,7 @@ Only the text and pseudonyms leave; do_not_store keeps the vendor from keeping t
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,11 @@ class ModerationApi:
         """Close the connections."""
         await self._http.aclose()
 
-    async def judge(self, text: Text) -> Judgement:
+    async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
         """Return the scores that the vendor reports. ProviderUnavailable for every way in which it may fail to."""
+        return [await self._judge(text) for text in texts]
+
+    async def _judge(self, text: Text) -> Judgement:
         try:
             answer = await self._client.content.submit_async(
                 content={"type": "text", "text": text.text},

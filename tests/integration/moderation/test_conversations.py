@@ -1,6 +1,6 @@
 """Messages are read together with the sender's others to the same people, and repeated low scores are noticed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,7 +34,10 @@ class Fixed:
 
     name = "fixed"
 
-    async def judge(self, text: Text) -> Judgement:
+    async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: Text) -> Judgement:
         scores = dict.fromkeys(Category, 0.01)
         if WHOLE in text.text or "the plan is to end it" in text.text:
             scores[Category.THREAT] = 0.99

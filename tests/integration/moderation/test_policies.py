@@ -51,7 +51,7 @@ async def judged(engine: AsyncEngine, days_ago: float = 1, **changes: Any) -> st
         **changes,
     }
     async with transaction(engine) as connection:
-        await store.add_verdict(connection, row)
+        await store.add_verdicts(connection, [row])
     return str(row["message_id"])
 
 

@@ -98,6 +98,11 @@ async def test_a_redelivered_request_changes_nothing(
     await replica.screen([request])
     assert len(await rows(moderation_engine, verdicts)) == 1
     assert len(await rows(moderation_engine, outbox)) == 1
+    harmless = asked(HARMLESS)
+    await worker.screen([harmless, harmless])
+    await replica.screen([request, harmless])
+    assert len(await rows(moderation_engine, verdicts)) == 2
+    assert len(await rows(moderation_engine, outbox)) == 2
 
 
 @pytest.mark.accepts(175)
