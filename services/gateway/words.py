@@ -54,6 +54,16 @@ WAYS = {
 """Channels as the composer offers them."""
 
 
+TYPES = {
+    types.MESSAGE_TYPE_EMERGENCY: "Emergencies",
+    types.MESSAGE_TYPE_ATTENDANCE: "Attendance",
+    types.MESSAGE_TYPE_ANNOUNCEMENT: "Announcements",
+    types.MESSAGE_TYPE_SURVEY: "Polls and sign-ups",
+    types.MESSAGE_TYPE_PERSONAL: "Personal messages",
+}
+"""Types of messages that one may not want."""
+
+
 class State(NamedTuple):
     """One word of the fixed vocabulary of states (statement 247)."""
 

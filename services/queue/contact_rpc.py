@@ -13,7 +13,9 @@ from services.queue import words
 from services.queue.actions import braking, contacting
 from services.queue.domain import Channel
 from services.queue.failures import explain
+from services.queue.message_types import MessageType
 from services.queue.suppressing import ERROR_CODES
+from services.queue.type_words import TYPE_NUMBERS, message_types
 
 
 class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
@@ -33,8 +35,13 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
             sentence = explain("lantern", ERROR_CODES[reason]).sentence
             number = words.channel_number(Channel(channel))
             answer.suppressions.add(channel=number, reason=reason, sentence=sentence, code=code, at=words.stamp(at))
-        for channel, at in found.stopped:
-            answer.stops.add(channel=words.channel_number(Channel(channel)), at=words.stamp(at))
+        for channel, at, is_everything, types in found.stopped:
+            answer.stops.add(
+                channel=words.channel_number(Channel(channel)),
+                at=words.stamp(at),
+                is_everything=is_everything,
+                types=[TYPE_NUMBERS[MessageType(each)] for each in types],
+            )
         for each in found.changes:
             answer.changes.add(
                 channel=words.channel_number(Channel(each.channel)),
@@ -42,6 +49,7 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
                 reason=each.reason,
                 person_name=each.person_name,
                 at=words.stamp(each.changed_at),
+                message_type=TYPE_NUMBERS[MessageType(each.message_type)] if each.message_type else None,
             )
         return answer
 
@@ -53,6 +61,18 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
             raise InvalidArgument("CHANNEL_UNKNOWN", "The channel is not known.", violations=wrong)
         await contacting.lift(self._engine, self._clock, current_caller(), channel, request.destination)
         return pb.LiftSuppressionResponse()
+
+    async def SetConsent(self, request: pb.SetConsentRequest, context: Any) -> pb.SetConsentResponse:
+        """Stop and start types of messages."""
+        wish = contacting.Wish(
+            words.channel(request.channel),
+            request.destination,
+            message_types("/stop", request.stop),
+            message_types("/start", request.start),
+            request.reason,
+        )
+        await contacting.set_consent(self._engine, self._clock, current_caller(), wish)
+        return pb.SetConsentResponse()
 
     async def GetMailBrake(self, request: pb.GetMailBrakeRequest, context: Any) -> pb.GetMailBrakeResponse:
         """Say whether ordinary e-mail is held back."""

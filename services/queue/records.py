@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from services.queue.domain import Channel, Lane, Screening, Source, State
+from services.queue.domain import SURVEYS, Channel, Lane, Screening, Source, State
+from services.queue.message_types import MessageType
 from services.queue.surveys import Survey
 
 ROLE_ADMIN, ROLE_TEACHER, ROLE_STUDENT, ROLE_PARENT = 1, 2, 3, 4
@@ -172,6 +173,21 @@ class Entry:
     """What a recorded call plays."""
     survey_id: str | None = None
     """What a poll or sign-up asks; an entry that sends it again asks the same."""
+    message_type: MessageType = MessageType.ANNOUNCEMENT
+
+
+def type_of(channel: Channel, about: Draft | Message, sender_role: int) -> MessageType:
+    """Return the type of one channel of a message."""
+    if about.kind == KIND_ALERT:
+        return MessageType.ALERT
+    if about.is_emergency:
+        return MessageType.EMERGENCY
+    if about.kind == KIND_ATTENDANCE:
+        return MessageType.ATTENDANCE
+    if channel in SURVEYS:
+        return MessageType.SURVEY
+    is_personal = sender_role in {ROLE_STUDENT, ROLE_PARENT} or bool(about.in_reply_to)
+    return MessageType.PERSONAL if is_personal else MessageType.ANNOUNCEMENT
 
 
 @dataclass

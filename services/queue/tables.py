@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.kit.outbox import consumed_events_table, outbox_table
 from services.queue.domain import COUNTERS, Channel, Screening, Source, State
+from services.queue.message_types import MessageType
 
 metadata = sa.MetaData()
 
@@ -30,6 +31,7 @@ def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
 
 
+MESSAGE_TYPES = [each.value for each in MessageType]
 CHANNELS = [each.value for each in Channel]
 OUTCOME_STATES = [each.value for each in State if each not in {State.HELD, State.PENDING, State.CLAIMED}]
 BATCH_STATES = [State.HELD.value, State.PENDING.value, State.CLAIMED.value, State.WITHHELD.value]
@@ -93,7 +95,9 @@ entries = sa.Table(
     sa.Column("resend_of", sa.Uuid(as_uuid=False), nullable=True),
     sa.Column("recording_id", sa.Uuid(as_uuid=False), sa.ForeignKey("recordings.recording_id"), nullable=True),
     sa.Column("survey_id", sa.Uuid(as_uuid=False), nullable=True),
+    _text("message_type", MessageType.ANNOUNCEMENT.value),
     sa.CheckConstraint(_in("channel", CHANNELS), name="entries_channel_known"),
+    sa.CheckConstraint(_in("message_type", MESSAGE_TYPES), name="entries_type_known"),
     sa.CheckConstraint("recording_id IS NULL OR channel = 'recorded'", name="entries_recording_is_played"),
     sa.Index("entries_of_message", "message_id"),
     sa.Index("entries_expiring", "expires_at"),
@@ -251,6 +255,7 @@ consent = sa.Table(
     sa.Column("destination", sa.Text, primary_key=True),
     _flag("is_stopped"),
     _time("changed_at"),
+    sa.Column("stopped_types", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.CheckConstraint(_in("channel", CHANNELS), name="consent_channel_known"),
 )
 
@@ -264,7 +269,12 @@ consent_changes = sa.Table(
     _text("origin", None),
     _text("provider_message_id"),
     _time("changed_at"),
+    *(_text(name) for name in ("message_type", "person_id", "person_name", "reason")),
     sa.CheckConstraint("action IN ('stopped', 'started', 'help', 'ignored')", name="consent_changes_action_known"),
+    sa.CheckConstraint(
+        "(origin = 'staff') = (person_id <> '') AND (origin = 'staff') = (reason <> '')",
+        name="consent_changes_by_staff_explained",
+    ),
     sa.Index(
         "consent_changes_once",
         "provider_message_id",

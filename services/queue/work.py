@@ -92,7 +92,7 @@ class Delivery(NamedTuple):
     suppressed: str | None
     """Why the destination is not written to any more."""
     is_stopped: bool
-    """Its owner asked for no more messages."""
+    """Its owner wants no messages of this type."""
 
 
 @dataclass(frozen=True)

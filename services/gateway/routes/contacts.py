@@ -1,6 +1,7 @@
-"""Contact standing: whether an address or number is written to, why not, and who changed that (statement 311)."""
+"""Contact standing: what an address or number is written to of, why not, and who changed that (statements 306, 311)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
@@ -11,7 +12,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.state import gateway
-from services.gateway.words import WAYS
+from services.gateway.words import TYPES, WAYS
 from services.kit.errors import InvalidArgument, ServiceError
 from services.kit.rpc_errors import translated
 
@@ -30,6 +31,24 @@ class Page:
     wrong_reason: str = ""
     """What is wrong with the reason of a release."""
     reason: str = ""
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a change of consent, by pointer."""
+    consent_reason: str = ""
+    chosen: frozenset[int] | None = None
+    """Types that were ticked in a change that is wrong."""
+
+    def shown(self, number: int) -> bool:
+        """Tell whether messages of this type are wanted as it stands."""
+        return all(number not in each.types for each in self.answer.stops) if self.answer else True
+
+    def wants(self, number: int) -> bool:
+        """Tell whether this type is ticked."""
+        return self.shown(number) if self.chosen is None else number in self.chosen
+
+    @property
+    def stopped_by_owner(self) -> bool:
+        """Whether the owner wants no messages of any type."""
+        return any(each.is_everything for each in self.answer.stops) if self.answer else False
 
 
 @blueprint.get(PATH)
@@ -45,6 +64,35 @@ def show() -> str | tuple[str, int]:
     except InvalidArgument as problem:
         return _drawn(Page(query, problem=problem)), 400
     return _drawn(Page(query, answer))
+
+
+@blueprint.post(f"{PATH}/consent")
+@requires(Permission.MANAGE_DIRECTORY)
+def set_consent() -> Response | tuple[str, int]:
+    """Stop and start types of messages, as somebody asked: what was ticked or unticked since the page was made."""
+    destination = request.form.get("destination", "")[:254]
+    before, after = (
+        frozenset(each for each in TYPES if str(each) in request.form.getlist(name)) for name in ("before", "wanted")
+    )
+    wanted = pb.SetConsentRequest(
+        channel=types.CHANNEL_EMAIL if "@" in destination else types.CHANNEL_SMS,
+        destination=destination,
+        stop=sorted(before - after),
+        start=sorted(after - before),
+        reason=request.form.get("reason", "")[:1000],
+    )
+    try:
+        with translated():
+            gateway().clients.contacts.SetConsent(wanted)
+    except InvalidArgument as problem:
+        with translated():
+            answer = gateway().clients.contacts.GetContactStanding(
+                pb.GetContactStandingRequest(destination=destination)
+            )
+        wrong = {each.pointer: each.detail for each in problem.violations}
+        page = Page(destination, answer, wrong=wrong, consent_reason=wanted.reason, chosen=after)
+        return _drawn(page), 400
+    return redirect(f"{PATH}?{urlencode({'q': destination})}", 303)
 
 
 def _drawn(page: Page) -> str:

@@ -1,18 +1,39 @@
-"""How a destination stands, for operators: consent, suppression, who changed what; and lifting a suppression."""
+"""How a destination stands, for operators: consent, suppression, who changed what; and changing both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Channel
-from services.queue.store import suppressions
+from services.queue.message_types import CHOOSABLE, MessageType
+from services.queue.store import consent, suppressions
+from services.queue.store.consent import TypeChange
 from services.queue.store.suppressions import ContactStanding
 
 _CHANGES_SHOWN = 50
 _LONGEST = 254
+_LONGEST_REASON = 500
+_CONSENTING = frozenset({Channel.EMAIL, Channel.SMS})
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the owner of a destination told staff."""
+
+    channel: Channel | None
+    destination: str
+    stop: Sequence[MessageType]
+    """Not wanted any more."""
+    start: Sequence[MessageType]
+    """Wanted again."""
+    reason: str
+    """Who asked, and how."""
 
 
 def normal(text: str) -> str:
@@ -37,6 +58,41 @@ async def lift(engine: AsyncEngine, clock: Clock, caller: Caller, channel: Chann
     async with transaction(engine) as connection:
         if not await suppressions.lift(connection, channel, normal(destination), by, clock()):
             raise NotFound("SUPPRESSION_UNKNOWN", "This destination is not suppressed.")
+
+
+async def set_consent(engine: AsyncEngine, clock: Clock, caller: Caller, wish: Wish) -> None:
+    """Stop and start types of messages; what stands so already stays as it is.
+
+    InvalidArgument with every violation; FailedPrecondition when the owner texted STOP, which they alone can take back;
+    PermissionDenied as in `standing`.
+    """
+    by, destination = check_operator(caller), normal(wish.destination)
+    if wrong := _problems(wish):
+        raise InvalidArgument("CONSENT_INVALID", "The change is not in order.", violations=wrong)
+    async with transaction(engine) as connection:
+        if wish.channel in await consent.stopped_by_owner(connection, destination):
+            raise FailedPrecondition(
+                "STOPPED_BY_OWNER", "The owner texted STOP. Only they can take it back, by texting START to our number."
+            )
+        for types, is_wanted in ((wish.stop, False), (wish.start, True)):
+            for each in sorted(types):
+                change = TypeChange(
+                    wish.channel or Channel.EMAIL, destination, each, is_wanted, "staff", by, wish.reason.strip()
+                )
+                await consent.set_type(connection, change, clock())
+
+
+def _problems(wish: Wish) -> list[tuple[str, str]]:
+    found = []
+    if wish.channel not in _CONSENTING or (wish.channel is Channel.EMAIL) != ("@" in wish.destination):
+        found.append(("/channel", "EMAIL is for an address, SMS for a number."))
+    if not (wish.stop or wish.start):
+        found.append(("/types", "Change at least one type of messages."))
+    if set(wish.stop) & set(wish.start) or not {*wish.stop, *wish.start} <= CHOOSABLE:
+        found.append(("/types", "A type may be named once; alerts cannot be chosen."))
+    if not 1 <= len(wish.reason.strip()) <= _LONGEST_REASON or "\x00" in wish.reason:
+        found.append(("/reason", f"Say who asked, and how, in 1 to {_LONGEST_REASON} characters."))
+    return found
 
 
 def check_operator(caller: Caller) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
-from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.records import Entry, Message, Outcome, Recipient, type_of
 from services.queue.store import batches, copying, counts, deliveries, inbox, messages, recordings, surveys
 from services.queue.store.submissions import Writer
 from services.queue.surveys import ends
@@ -117,6 +117,7 @@ def _entry_like(entry: Entry, message: Message, channel: Channel, quiet: Quiet, 
         text=entry.text,
         expires_at=expiry(channel, quiet.last_leaves_at(channel, now), is_emergency=message.is_emergency, asked=None),
         resend_of=entry.entry_id,
+        message_type=type_of(channel, message, message.sender.role),
     )
 
 
@@ -145,7 +146,7 @@ async def _write(
     message.send_at = now
     await messages.insert_entries(connection, [entry])
     destinations = [each.destination for each in people if each.destination]
-    refusals = await refused(connection, entry.channel, destinations, ignores_stop=False)
+    refusals = await refused(connection, entry.channel, entry.message_type, destinations, ignores_stop=False)
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
         place = copying.place_of(entry.entry_id, entry.created_at)
         writer.add(entry, [((*place, *each), _outcome(entry, each, refusals)) for each in people])

@@ -8,7 +8,7 @@ from typing import Any
 from services.kit.ids import new_id
 from services.queue.domain import FINAL, MAILED, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
 from services.queue.past_records import PastMessage
-from services.queue.records import Entry, Message, Outcome, Recipient
+from services.queue.records import Entry, Message, Outcome, Recipient, type_of
 from services.queue.store.copying import place_of
 from services.queue.surveys import Survey, said
 
@@ -70,6 +70,7 @@ def rows_of(piece: PastMessage, message: Message) -> Rows:
             text=said(channel, text or message.body, piece.draft.survey),
             expires_at=expiry(channel, message.created_at, is_emergency=message.is_emergency, asked=None),
             survey_id=entry_id if channel in SURVEYS else None,
+            message_type=type_of(channel, message, message.sender.role),
         )
         by_channel[name] = entry
         rows.entries.append(entry)

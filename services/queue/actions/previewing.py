@@ -15,7 +15,7 @@ from services.queue.actions.refusing import refused
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
 from services.queue.quiet import Quiet
-from services.queue.records import Addressee
+from services.queue.records import Addressee, type_of
 from services.queue.store import quiet
 from services.queue.surveys import check_closing
 
@@ -73,13 +73,14 @@ class _Look:
         draft = submission.draft
         self._into, self._hours, self._due_at = into, hours, due_at
         self._is_exempt = draft.is_emergency and submission.emergency_ignores_stop
+        self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
 
     async def add(self, connection: AsyncConnection, people: Sequence[Addressee]) -> None:
         channel = self._into.channel
         found = [contacts.destination(channel, each, has_inbox=True) for each in people]
         destinations = [each[0] for each in found if each and each[0]]
-        refusals = await refused(connection, channel, destinations, ignores_stop=self._is_exempt)
+        refusals = await refused(connection, channel, self._type, destinations, ignores_stop=self._is_exempt)
         for person, where in zip(people, found, strict=True):
             self._count(person, where, refusals)
 

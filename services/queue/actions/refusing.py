@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel, State, travels_as
+from services.queue.message_types import MessageType
 from services.queue.records import Outcome
 from services.queue.store import consent, suppressions
 from services.queue.suppressing import ERROR_CODES
@@ -14,7 +15,12 @@ STOPPED = "STOPPED"
 
 
 async def refused(
-    connection: AsyncConnection, channel: Channel, destinations: Sequence[str], *, ignores_stop: bool
+    connection: AsyncConnection,
+    channel: Channel,
+    message_type: MessageType,
+    destinations: Sequence[str],
+    *,
+    ignores_stop: bool,
 ) -> dict[str, str]:
     """Return the code of why not, by destination, for those that may not be written to.
 
@@ -28,7 +34,7 @@ async def refused(
         for each, reason in (await suppressions.among(connection, channel, destinations)).items()
     }
     if not ignores_stop:
-        found |= dict.fromkeys(await consent.stopped(connection, channel, destinations), STOPPED)
+        found |= dict.fromkeys(await consent.stopped(connection, channel, message_type, destinations), STOPPED)
     return found
 
 

@@ -39,6 +39,7 @@ from services.queue.records import (
     Message,
     Outcome,
     Snapshot,
+    type_of,
 )
 from services.queue.store import messages, surveys
 from services.queue.store.copying import place_of
@@ -161,6 +162,7 @@ def _entries(submission: Submission, message: Message, quiet: Quiet) -> list[Ent
                 expires_at=ends(channel, expires_at, draft.survey),
                 recording_id=draft.recording_id or None if channel is Channel.RECORDED else None,
                 survey_id=entry_id if channel in SURVEYS else None,
+                message_type=type_of(channel, message, message.sender.role),
             )
         )
     return found
@@ -231,7 +233,7 @@ class _Recipients:
         if self._message.is_held:
             return {}
         is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
-        return await refused(self._connection, entry.channel, destinations, ignores_stop=is_exempt)
+        return await refused(self._connection, entry.channel, entry.message_type, destinations, ignores_stop=is_exempt)
 
     def _decided(
         self,

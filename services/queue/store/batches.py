@@ -79,9 +79,9 @@ _ADD = sa.text(
 )
 _RECIPIENTS = sa.text(
     "SELECT b.batch_id, r.number, r.destination, r.problem, r.regarding_student_name, s.reason,"
-    " coalesce(c.is_stopped, false)"
+    " coalesce(c.is_stopped OR e.message_type = ANY(c.stopped_types), false)"
     " FROM unnest(CAST(:batch_ids AS bigint[]), CAST(:channels AS text[])) AS k (batch_id, channel)"
-    " JOIN batches b ON b.batch_id = k.batch_id"
+    " JOIN batches b ON b.batch_id = k.batch_id JOIN entries e ON e.entry_id = b.entry_id"
     " JOIN recipients r ON r.entry_id = b.entry_id AND r.created_at = b.created_at AND r.number = ANY(b.numbers)"
     " LEFT JOIN suppressions s ON s.channel = k.channel AND s.destination = r.destination"
     " LEFT JOIN consent c ON c.channel = k.channel AND c.destination = r.destination"

@@ -1,6 +1,10 @@
-"""The consent ledger: who asked for no more messages, by channel and destination."""
+"""The consent ledger: who wants no more messages, by channel, destination and type of message (statement 306).
+
+The owner's STOP ends every type; everything else ends single types. START wants all of them again.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel
+from services.queue.message_types import MessageType
 from services.queue.tables import consent, consent_changes
 
 LINES = "string_to_table(:lines, chr(10)) AS given (line)"
@@ -16,15 +21,49 @@ LINES = "string_to_table(:lines, chr(10)) AS given (line)"
 One that has line breaks itself becomes several, which matters to nobody who looks results up by the whole text.
 """
 _STOPPED = sa.text(
-    f"SELECT c.destination FROM {LINES} JOIN consent c"
-    " ON c.channel = :channel AND c.destination = given.line AND c.is_stopped"
+    f"SELECT c.destination FROM {LINES} JOIN consent c ON c.channel = :channel AND c.destination = given.line"
+    " AND (c.is_stopped OR CAST(:message_type AS text) = ANY(c.stopped_types))"
+)
+_STOP_TYPE = sa.text(
+    "INSERT INTO consent AS c (channel, destination, is_stopped, stopped_types, changed_at)"
+    " VALUES (:channel, :destination, false, ARRAY[CAST(:message_type AS text)], :now)"
+    " ON CONFLICT (channel, destination) DO UPDATE SET stopped_types = c.stopped_types || EXCLUDED.stopped_types,"
+    " changed_at = :now WHERE NOT EXCLUDED.stopped_types <@ c.stopped_types RETURNING c.destination"
+)
+_START_TYPE = sa.text(
+    "UPDATE consent SET stopped_types = array_remove(stopped_types, CAST(:message_type AS text)), changed_at = :now"
+    " WHERE channel = :channel AND destination = :destination AND CAST(:message_type AS text) = ANY(stopped_types)"
+    " RETURNING destination"
 )
 
 
-async def stopped(connection: AsyncConnection, channel: Channel, destinations: Iterable[str]) -> set[str]:
-    """Return those of the destinations whose owners asked for no more messages."""
-    values = {"channel": channel.value, "lines": "\n".join(destinations)}
+@dataclass(frozen=True)
+class TypeChange:
+    """One type of messages that a destination is not to be written to any more, or again."""
+
+    channel: Channel
+    destination: str
+    message_type: MessageType
+    is_wanted: bool
+    origin: str
+    """unsubscribe: the link of an e-mail; staff: somebody whom the owner told, named in `by`."""
+    by: tuple[str, str] = ("", "")
+    """Id and name."""
+    reason: str = ""
+
+
+async def stopped(
+    connection: AsyncConnection, channel: Channel, message_type: MessageType, destinations: Iterable[str]
+) -> set[str]:
+    """Return those of the destinations whose owners want no messages of this type."""
+    values = {"channel": channel.value, "message_type": message_type.value, "lines": "\n".join(destinations)}
     return set((await connection.execute(_STOPPED, values)).scalars())
+
+
+async def stopped_by_owner(connection: AsyncConnection, destination: str) -> set[Channel]:
+    """Return the channels whose owner asked for no more messages of any type."""
+    query = sa.select(consent.c.channel).where(consent.c.destination == destination, consent.c.is_stopped)
+    return {Channel(each) for each in (await connection.execute(query)).scalars()}
 
 
 async def record(
@@ -37,7 +76,7 @@ async def record(
     now: datetime,
     provider_message_id: str = "",
 ) -> bool:
-    """Append to the ledger; "stopped" and "started" change the consent. False for a message that is known."""
+    """Append an owner's word to the ledger; "stopped" and "started" mean all types. False for one that is known."""
     change = insert(consent_changes).values(
         channel=channel.value,
         destination=destination,
@@ -51,8 +90,35 @@ async def record(
         return False
     if action in {"stopped", "started"}:
         present = {"is_stopped": action == "stopped", "changed_at": now}
+        present |= {"stopped_types": []} if action == "started" else {}
         row = insert(consent).values(channel=channel.value, destination=destination, **present)
         await connection.execute(row.on_conflict_do_update(index_elements=["channel", "destination"], set_=present))
+    return True
+
+
+async def set_type(connection: AsyncConnection, change: TypeChange, now: datetime) -> bool:
+    """Stop or start one type and append that to the ledger; False when it stood so already."""
+    values = {
+        "channel": change.channel.value,
+        "destination": change.destination,
+        "message_type": change.message_type.value,
+        "now": now,
+    }
+    statement = _START_TYPE if change.is_wanted else _STOP_TYPE
+    if (await connection.execute(statement, values)).scalar_one_or_none() is None:
+        return False
+    line = {
+        "channel": change.channel.value,
+        "destination": change.destination,
+        "action": "started" if change.is_wanted else "stopped",
+        "origin": change.origin,
+        "message_type": change.message_type.value,
+        "person_id": change.by[0],
+        "person_name": change.by[1],
+        "reason": change.reason,
+        "changed_at": now,
+    }
+    await connection.execute(insert(consent_changes).values(line))
     return True
 
 

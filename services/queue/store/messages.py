@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel, Lane, Screening, Source
+from services.queue.message_types import MessageType
 from services.queue.records import Entry, Message, Sender, Snapshot
 from services.queue.store import counts, surveys
 from services.queue.tables import entries, idempotency_keys, messages
@@ -161,7 +162,7 @@ def _message(row: Any) -> Message:
 
 
 def _entry(row: Any) -> Entry:
-    return Entry(**{**dict(row), "channel": Channel(row["channel"])})
+    return Entry(**{**dict(row), "channel": Channel(row["channel"]), "message_type": MessageType(row["message_type"])})
 
 
 def known(every: Sequence[Channel]) -> list[str]:

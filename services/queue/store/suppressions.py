@@ -40,12 +40,17 @@ _STANDING = sa.text(
     "SELECT channel, destination, reason, code, suppressed_at FROM suppressions WHERE destination = :destination"
 )
 _CHANGES = sa.text(
-    "SELECT channel, action, reason, person_name, changed_at FROM ("
-    " SELECT channel, action, reason, person_name, changed_at FROM suppression_changes WHERE destination = :destination"
-    " UNION ALL SELECT channel, action, origin, '', changed_at FROM consent_changes WHERE destination = :destination"
+    "SELECT channel, action, reason, person_name, changed_at, message_type FROM ("
+    " SELECT channel, action, reason, person_name, changed_at, '' AS message_type FROM suppression_changes"
+    " WHERE destination = :destination"
+    " UNION ALL SELECT channel, action, coalesce(nullif(reason, ''), origin), person_name, changed_at, message_type"
+    " FROM consent_changes WHERE destination = :destination"
     ") c ORDER BY changed_at DESC LIMIT :limit"
 )
-_STOPPED = sa.text("SELECT channel, changed_at FROM consent WHERE destination = :destination AND is_stopped")
+_STOPPED = sa.text(
+    "SELECT channel, changed_at, is_stopped, stopped_types FROM consent WHERE destination = :destination"
+    " AND (is_stopped OR stopped_types <> '{}') ORDER BY channel"
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Change:
     reason: str
     person_name: str
     changed_at: datetime
+    message_type: str
+    """Empty: all of them."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ class ContactStanding:
 
     suppressed: Sequence[tuple[str, str, str, str, datetime]]
     """Channel, destination, reason, the provider's code, since when."""
-    stopped: Sequence[tuple[str, datetime]]
-    """Channel, since when."""
+    stopped: Sequence[tuple[str, datetime, bool, Sequence[str]]]
+    """Channel, when that changed last, whether the owner stopped all, types that are stopped besides."""
     changes: Sequence[Change]
     """Newest first."""
 

@@ -29,3 +29,22 @@ def test_mail_that_is_not_held_back_cannot_be_let_go(stack: Stack) -> None:
     assert refused.status_code == 409
     assert "E-mail is not held back." in refused.get_data(as_text=True)
     assert stack.browser("tea").post("/contact-standing/mail", {"reason": "Please."}).status_code == 403
+
+
+@pytest.mark.accepts(306)
+def test_operators_end_and_begin_types_of_messages_as_somebody_asked(stack: Stack) -> None:
+    district = stack.browser("off")
+    every = ["1", "2", "3", "4", "5"]
+    fields = {"destination": "rosa@example.org", "before": every, "wanted": ["1", "2", "5"], "reason": " "}
+    refused = district.post("/contact-standing/consent", fields)
+    assert refused.status_code == 400
+    assert "Say who asked, and how" in refused.get_data(as_text=True)
+    fields["reason"] = "Rosa Alvarez, by telephone."
+    assert stack.browser("tea").post("/contact-standing/consent", fields).status_code == 403
+    assert district.post("/contact-standing/consent", fields).status_code == 303
+    page = district.get("/contact-standing?q=rosa@example.org").get_data(as_text=True)
+    assert "announcements: stopped by <bdi>Ada North</bdi>, Rosa Alvarez, by telephone." in page
+    assert page.count('name="before"') == 3
+    fields |= {"before": ["1", "2", "5"], "wanted": every, "reason": "She asked for them again."}
+    assert district.post("/contact-standing/consent", fields).status_code == 303
+    assert district.get("/contact-standing?q=rosa@example.org").get_data(as_text=True).count('name="before"') == 5

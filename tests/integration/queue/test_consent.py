@@ -1,0 +1,137 @@
+"""Who wants which messages: the ledger by destination and type of message (statement 306)."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from services.kit.auth import Caller, Viewer
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue.actions import contacting
+from services.queue.actions.consenting import record_inbound
+from services.queue.actions.contacting import Wish
+from services.queue.domain import Channel
+from services.queue.message_types import MessageType
+from services.queue.records import KIND_ALERT, KIND_ATTENDANCE, ROLE_PARENT, Draft, Sender, type_of
+from tests.integration.queue.conftest import SENDER, Queue, draft, person
+from tests.support.vendors import VendorSimulator
+
+ADDRESS, NUMBER = "rosa@example.org", "+12125550100"
+BOTH = [("email", ""), ("sms", "Picture day is on Friday.")]
+
+
+def _officer(*permissions: str) -> Caller:
+    viewer = Viewer("off", "Ada North", "admin", frozenset(permissions), frozenset({"*"}), all_users=True)
+    return Caller("off", frozenset(), viewer)
+
+
+OFFICER = _officer("manage_directory")
+
+
+def _wish(channel: Channel = Channel.EMAIL, to: str = ADDRESS, **changes: object) -> Wish:
+    values: dict[str, object] = {"stop": [], "start": [], "reason": "She rang the office.", **changes}
+    return Wish(channel, to, **values)  # type: ignore[arg-type]
+
+
+async def _states(queue: Queue, message: Draft, **settings: object) -> list[str]:
+    """Send a message to Rosa; return the state of each of its entries."""
+    done = await queue.submit(message, [person(1, email=ADDRESS, mobile=NUMBER)])
+    await queue.drain(queue.dispatcher(**settings))
+    found = [await queue.counts(each.entry_id) for each in done.snapshot.entries]
+    return [next(name for name in counts if name != "total") for counts in found]
+
+
+@pytest.mark.accepts(306)
+async def test_a_type_that_is_not_wanted_is_opted_out_and_the_others_go_on(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    waiting = await queue.submit(draft(), [person(1, email=ADDRESS)])
+    stop = _wish(stop=[MessageType.ANNOUNCEMENT, MessageType.SURVEY])
+    for _ in range(2):
+        await contacting.set_consent(queue.engine, queue.clock, OFFICER, stop)
+    before = vendors.counts()["total"]
+    await queue.drain(queue.dispatcher())
+    assert await queue.counts(waiting.snapshot.entries[0].entry_id) == {"total": 1, "opted_out": 1}
+    assert vendors.counts()["total"] == before
+    assert await _states(queue, draft(channels=BOTH)) == ["opted_out", "pending"]
+    assert await _states(queue, draft(channels=BOTH, kind=KIND_ATTENDANCE)) == ["pending", "pending"]
+    assert await _states(queue, draft(sender=Sender("p", "Pat", ROLE_PARENT, "school-1"))) == ["pending"]
+    found = await contacting.standing(queue.engine, OFFICER, ADDRESS)
+    assert [(each[0], each[2], set(each[3])) for each in found.stopped] == [
+        ("email", False, {"announcement", "survey"})
+    ]
+    told = ("stopped", "She rang the office.", "Ada North")
+    assert [(each.action, each.reason, each.person_name) for each in found.changes] == [told, told]
+    await contacting.set_consent(queue.engine, queue.clock, OFFICER, _wish(start=[MessageType.ANNOUNCEMENT]))
+    assert await _states(queue, draft()) == ["pending"]
+
+
+@pytest.mark.accepts(306)
+async def test_stop_ends_every_type_and_only_start_takes_it_back(queue: Queue) -> None:
+    await contacting.set_consent(
+        queue.engine, queue.clock, OFFICER, _wish(Channel.SMS, NUMBER, stop=[MessageType.ATTENDANCE])
+    )
+    await record_inbound(queue.engine, queue.clock, "SM1", NUMBER, "Stop")
+    emergency = draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True)
+    for message in (draft(channels=BOTH), draft(channels=BOTH, kind=KIND_ATTENDANCE), emergency):
+        assert await _states(queue, message) == ["pending", "opted_out"]
+    with pytest.raises(FailedPrecondition):
+        wish = _wish(Channel.SMS, NUMBER, start=[MessageType.ATTENDANCE])
+        await contacting.set_consent(queue.engine, queue.clock, OFFICER, wish)
+    await record_inbound(queue.engine, queue.clock, "SM2", NUMBER, "START")
+    assert await _states(queue, draft(channels=BOTH, kind=KIND_ATTENDANCE)) == ["pending", "pending"]
+
+
+@pytest.mark.accepts(306)
+async def test_emergencies_ignore_a_wish_only_where_the_district_says_so(queue: Queue) -> None:
+    held = await queue.submit(
+        draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True),
+        [person(1, mobile=NUMBER)],
+    )
+    wish = _wish(Channel.SMS, NUMBER, stop=list(MessageType)[:1])
+    await contacting.set_consent(queue.engine, queue.clock, OFFICER, wish)
+    await queue.drain(queue.dispatcher(emergency_ignores_stop=True))
+    assert await queue.counts(held.snapshot.entries[1].entry_id) == {"total": 1, "pending": 1}
+
+
+@pytest.mark.accepts(306)
+@pytest.mark.parametrize(
+    ("wish", "pointer"),
+    [
+        (_wish(), "/types"),
+        (_wish(stop=[MessageType.ALERT]), "/types"),
+        (_wish(stop=[MessageType.SURVEY], start=[MessageType.SURVEY]), "/types"),
+        (_wish(stop=[MessageType.SURVEY], reason=" "), "/reason"),
+        (_wish(Channel.SMS, stop=[MessageType.SURVEY]), "/channel"),
+        (_wish(Channel.TTS, NUMBER, stop=[MessageType.SURVEY]), "/channel"),
+    ],
+)
+async def test_a_change_that_is_not_in_order_changes_nothing(queue: Queue, wish: Wish, pointer: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await contacting.set_consent(queue.engine, queue.clock, OFFICER, wish)
+    assert pointer in [each.pointer for each in refused.value.violations]
+    with pytest.raises(PermissionDenied):
+        await contacting.set_consent(queue.engine, queue.clock, _officer("send_messages"), wish)
+    assert await queue.rows("SELECT 1 FROM consent_changes") == []
+
+
+@pytest.mark.accepts(306)
+async def test_the_ledger_is_only_added_to(queue: Queue) -> None:
+    await record_inbound(queue.engine, queue.clock, "SM1", NUMBER, "Stop")
+    for statement in ("UPDATE consent_changes SET action = 'started'", "DELETE FROM consent_changes"):
+        with pytest.raises(IntegrityError):
+            await queue.rows(statement)
+
+
+def test_every_message_has_a_type() -> None:
+    personal = draft(in_reply_to="m")
+    assert [
+        type_of(Channel.EMAIL, each, SENDER.role)
+        for each in (draft(kind=KIND_ALERT), draft(is_emergency=True), draft(kind=KIND_ATTENDANCE), personal, draft())
+    ] == [
+        MessageType.ALERT,
+        MessageType.EMERGENCY,
+        MessageType.ATTENDANCE,
+        MessageType.PERSONAL,
+        MessageType.ANNOUNCEMENT,
+    ]
+    assert type_of(Channel.POLL, draft(), SENDER.role) is MessageType.SURVEY
+    assert type_of(Channel.EMAIL, draft(), ROLE_PARENT) is MessageType.PERSONAL
