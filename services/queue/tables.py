@@ -248,41 +248,6 @@ receipts_unmatched = sa.Table(
     sa.Index("receipts_unmatched_by_provider_id", "provider_message_id"),
 )
 
-consent = sa.Table(
-    "consent",
-    metadata,
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("destination", sa.Text, primary_key=True),
-    _flag("is_stopped"),
-    _time("changed_at"),
-    sa.Column("stopped_types", ARRAY(sa.Text), nullable=False, server_default="{}"),
-    sa.CheckConstraint(_in("channel", CHANNELS), name="consent_channel_known"),
-)
-
-consent_changes = sa.Table(
-    "consent_changes",
-    metadata,
-    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    _text("channel", None),
-    _text("destination", None),
-    _text("action", None),
-    _text("origin", None),
-    _text("provider_message_id"),
-    _time("changed_at"),
-    *(_text(name) for name in ("message_type", "person_id", "person_name", "reason")),
-    sa.CheckConstraint("action IN ('stopped', 'started', 'help', 'ignored')", name="consent_changes_action_known"),
-    sa.CheckConstraint(
-        "(origin = 'staff') = (person_id <> '') AND (origin = 'staff') = (reason <> '')",
-        name="consent_changes_by_staff_explained",
-    ),
-    sa.Index(
-        "consent_changes_once",
-        "provider_message_id",
-        unique=True,
-        postgresql_where=sa.text("provider_message_id <> ''"),
-    ),
-)
-
 inbox_items = sa.Table(
     "inbox_items",
     metadata,

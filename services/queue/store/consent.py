@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel
 from services.queue.message_types import MessageType
-from services.queue.tables import consent, consent_changes
 
 LINES = "string_to_table(:lines, chr(10)) AS given (line)"
 """Many texts of one parameter, one a line: the driver makes an array of a list element by element, far more slowly.
@@ -23,6 +21,18 @@ One that has line breaks itself becomes several, which matters to nobody who loo
 _STOPPED = sa.text(
     f"SELECT c.destination FROM {LINES} JOIN consent c ON c.channel = :channel AND c.destination = given.line"
     " AND (c.is_stopped OR CAST(:message_type AS text) = ANY(c.stopped_types))"
+)
+_APPEND = sa.text(
+    "INSERT INTO consent_changes (channel, destination, action, origin, provider_message_id, message_type, person_id,"
+    " person_name, reason, changed_at) VALUES (:channel, :destination, :action, :origin, :provider_message_id,"
+    " :message_type, :person_id, :person_name, :reason, :now) ON CONFLICT DO NOTHING RETURNING change_id"
+)
+_BY_OWNER = dict.fromkeys(("message_type", "person_id", "person_name", "reason"), "")
+_OWNERS_WORD = sa.text(
+    "INSERT INTO consent AS c (channel, destination, is_stopped, changed_at)"
+    " VALUES (:channel, :destination, :is_stopped, :now) ON CONFLICT (channel, destination) DO UPDATE SET"
+    " is_stopped = EXCLUDED.is_stopped, changed_at = :now,"
+    " stopped_types = CASE WHEN EXCLUDED.is_stopped THEN c.stopped_types ELSE '{}' END"
 )
 _STOP_TYPE = sa.text(
     "INSERT INTO consent AS c (channel, destination, is_stopped, stopped_types, changed_at)"
@@ -62,8 +72,8 @@ async def stopped(
 
 async def stopped_by_owner(connection: AsyncConnection, destination: str) -> set[Channel]:
     """Return the channels whose owner asked for no more messages of any type."""
-    query = sa.select(consent.c.channel).where(consent.c.destination == destination, consent.c.is_stopped)
-    return {Channel(each) for each in (await connection.execute(query)).scalars()}
+    query = sa.text("SELECT channel FROM consent WHERE destination = :destination AND is_stopped")
+    return {Channel(each) for each in (await connection.execute(query, {"destination": destination})).scalars()}
 
 
 async def record(
@@ -77,22 +87,12 @@ async def record(
     provider_message_id: str = "",
 ) -> bool:
     """Append an owner's word to the ledger; "stopped" and "started" mean all types. False for one that is known."""
-    change = insert(consent_changes).values(
-        channel=channel.value,
-        destination=destination,
-        action=action,
-        origin=origin,
-        provider_message_id=provider_message_id,
-        changed_at=now,
-    )
-    added = await connection.execute(change.on_conflict_do_nothing().returning(consent_changes.c.change_id))
-    if added.scalar_one_or_none() is None:
+    values = {"channel": channel.value, "destination": destination, "now": now}
+    line = values | _BY_OWNER | {"action": action, "origin": origin, "provider_message_id": provider_message_id}
+    if (await connection.execute(_APPEND, line)).scalar_one_or_none() is None:
         return False
     if action in {"stopped", "started"}:
-        present = {"is_stopped": action == "stopped", "changed_at": now}
-        present |= {"stopped_types": []} if action == "started" else {}
-        row = insert(consent).values(channel=channel.value, destination=destination, **present)
-        await connection.execute(row.on_conflict_do_update(index_elements=["channel", "destination"], set_=present))
+        await connection.execute(_OWNERS_WORD, values | {"is_stopped": action == "stopped"})
     return True
 
 
@@ -107,22 +107,13 @@ async def set_type(connection: AsyncConnection, change: TypeChange, now: datetim
     statement = _START_TYPE if change.is_wanted else _STOP_TYPE
     if (await connection.execute(statement, values)).scalar_one_or_none() is None:
         return False
-    line = {
-        "channel": change.channel.value,
-        "destination": change.destination,
-        "action": "started" if change.is_wanted else "stopped",
-        "origin": change.origin,
-        "message_type": change.message_type.value,
-        "person_id": change.by[0],
-        "person_name": change.by[1],
-        "reason": change.reason,
-        "changed_at": now,
-    }
-    await connection.execute(insert(consent_changes).values(line))
+    line = values | {"action": "started" if change.is_wanted else "stopped", "origin": change.origin}
+    line |= {"person_id": change.by[0], "person_name": change.by[1], "reason": change.reason}
+    await connection.execute(_APPEND, line | {"provider_message_id": ""})
     return True
 
 
 async def action_of(connection: AsyncConnection, provider_message_id: str) -> str:
     """Return what an inbound message that is known already did."""
-    query = sa.select(consent_changes.c.action).where(consent_changes.c.provider_message_id == provider_message_id)
-    return str((await connection.execute(query)).scalar_one())
+    query = sa.text("SELECT action FROM consent_changes WHERE provider_message_id = :provider_message_id")
+    return str((await connection.execute(query, {"provider_message_id": provider_message_id})).scalar_one())
