@@ -25,7 +25,7 @@ _STATEMENTS = (
     "CREATE INDEX consent_changes_of_destination ON consent_changes (destination)",
     "CREATE FUNCTION refuse_change_of_consent() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
     " RAISE EXCEPTION 'the consent ledger is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$",
-    "CREATE TRIGGER consent_ledger_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON consent_changes"
+    "CREATE TRIGGER consent_ledger_is_append_only BEFORE UPDATE OR DELETE ON consent_changes"
     " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_consent()",
 )
 
