@@ -5,7 +5,7 @@ from typing import Any
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory.domain import Role
+from services.directory.domain import ALLOWED_PERMISSIONS, Role
 
 Row = dict[str, Any]
 _ROLES = {
@@ -46,7 +46,9 @@ def person_message(row: Row) -> pb.Person:
 def profile_message(row: Row) -> pb.Profile:
     """Return a profile."""
     fields = ("profile_id", "name", "permissions", "is_district_wide", "version")
-    return pb.Profile(role=_ROLES[Role(row["role"])], **{name: row[name] for name in fields})
+    role = Role(row["role"])
+    available = sorted(ALLOWED_PERMISSIONS[role])
+    return pb.Profile(role=_ROLES[role], available_permissions=available, **{name: row[name] for name in fields})
 
 
 def module_message(row: Row) -> pb.Module:

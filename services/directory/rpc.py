@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
-from services.directory import actions, messages
+from services.directory import actions, editing, messages
 from services.directory.domain import AudienceQuery, Role
 from services.directory.events import changer
 from services.directory.store import people, settings
@@ -116,7 +116,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         _require("manage_directory")
         _check_ids("school_id", [request.school_id], 1)
         return pb.UpdateSchoolResponse(
-            school=await actions.update_school(self._engine, request.school_id, request.is_excluded)
+            school=await editing.update_school(self._engine, request.school_id, request.is_excluded)
         )
 
     async def SetQuietHours(self, request: pb.SetQuietHoursRequest, context: Any) -> pb.SetQuietHoursResponse:
@@ -124,7 +124,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         _require("manage_directory")
         _check_ids("school_id", [request.school_id], 1)
         hours = _hours(request.quiet_from, request.quiet_until)
-        school = await actions.set_quiet_hours(self._engine, request.school_id, hours, _viewer_schools())
+        school = await editing.set_quiet_hours(self._engine, request.school_id, hours, _viewer_schools())
         return pb.SetQuietHoursResponse(school=school)
 
     async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
@@ -178,7 +178,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_profiles")
         _check_ids("profile_id", [request.profile_id], 1)
-        profile = await actions.update_profile(self._engine, self._clock, current_caller(), request)
+        profile = await editing.update_profile(self._engine, self._clock, current_caller(), request)
         return pb.UpdateProfileResponse(profile=profile)
 
     async def ListModules(self, request: pb.ListModulesRequest, context: Any) -> pb.ListModulesResponse:
@@ -190,7 +190,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def UpdateModule(self, request: pb.UpdateModuleRequest, context: Any) -> pb.UpdateModuleResponse:
         """See the proto."""
         _require("manage_directory")
-        return pb.UpdateModuleResponse(module=await actions.update_module(self._engine, request.module))
+        return pb.UpdateModuleResponse(module=await editing.update_module(self._engine, request.module))
 
     async def ResolveAudience(
         self, request: pb.ResolveAudienceRequest, context: Any

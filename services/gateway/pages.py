@@ -101,6 +101,8 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "audit", "href": "/audit", "label": "Audit", "icon": "audit"}
     if someone.may(Permission.MANAGE_POLICY):
         yield {"key": "policy", "href": "/policy", "label": "Policy", "icon": "policy"}
+    if someone.may(Permission.MANAGE_PROFILES):
+        yield {"key": "profiles", "href": "/users/profiles/permissions", "label": "Profiles", "icon": "profiles"}
     if someone.may(Permission.MANAGE_DIRECTORY):
         yield {"key": "quiet", "href": "/quiet-hours", "label": "Quiet hours", "icon": "quiet"}
         yield {"key": "contacts", "href": "/contact-standing", "label": "Contact standing", "icon": "contacts"}

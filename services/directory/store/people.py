@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.tables import contacts, memberships, people, profiles, relations, schools
+from services.directory.tables import contacts, memberships, modules, people, profiles, relations, schools
 
 Row = dict[str, Any]
 
@@ -31,6 +31,12 @@ _schools_of_person = (
     .scalar_subquery()
     .label("school_ids")
 )
+_working_modules = (
+    sa.select(sa.func.array_agg(modules.c.name))
+    .where(modules.c.is_purchased, modules.c.is_enabled)
+    .scalar_subquery()
+    .label("modules")
+)
 
 
 async def all_schools(connection: AsyncConnection) -> list[Row]:
@@ -49,7 +55,7 @@ async def people_by_id(
 
 
 async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
-    """Return an active person with an account, with `permissions`, `is_district_wide`, `profile_name`; else None."""
+    """Return an active person with an account, their profile (three columns) and the `modules` that work; else None."""
     query = (
         sa.select(
             *_person_columns,
@@ -57,6 +63,7 @@ async def viewer(connection: AsyncConnection, person_id: str) -> Row | None:
             profiles.c.permissions,
             profiles.c.is_district_wide,
             profiles.c.name.label("profile_name"),
+            _working_modules,
         )
         .join(profiles, profiles.c.profile_id == people.c.profile_id)
         .where(people.c.person_id == person_id, people.c.is_active, people.c.has_account)
@@ -136,3 +143,16 @@ async def permission_holders(
         )
         query = query.where(sa.or_(profiles.c.is_district_wide, inside))
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def somebody_holds(connection: AsyncConnection, permission: str, *, besides: str) -> bool:
+    """Tell whether somebody who may sign in holds a permission by another profile, which then stays as it is."""
+    query = (
+        sa.select(people.c.person_id)
+        .join(profiles, profiles.c.profile_id == people.c.profile_id)
+        .where(people.c.is_active, people.c.has_account, profiles.c.permissions.contains([permission]))
+        .where(profiles.c.profile_id != besides)
+        .limit(1)
+        .with_for_update(read=True, of=profiles)
+    )
+    return (await connection.execute(query)).first() is not None

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.events.v1 import directory_pb2 as events
-from services.directory import actions
+from services.directory import actions, editing
 from services.directory.domain import AudienceQuery, Role
 from services.directory.rpc import DirectoryServicer
 from services.directory.store import people, settings
@@ -175,7 +175,7 @@ async def test_a_viewer_finds_only_holders_in_reach_of_their_schools(
 
 async def change(engine: AsyncEngine, request: pb.UpdateProfileRequest, by: Caller | None = None) -> pb.Profile:
     """Change a profile, at noon, as an operator unless somebody else is named."""
-    return await actions.update_profile(engine, lambda: NOON, by or Caller("operator", frozenset(), None), request)
+    return await editing.update_profile(engine, lambda: NOON, by or Caller("operator", frozenset(), None), request)
 
 
 @pytest.mark.accepts(3)
@@ -233,17 +233,17 @@ async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine
 async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncEngine) -> None:
     school_id = (await ids(imported))["s1"]
     seen = frozenset({school_id})
-    changed = await actions.set_quiet_hours(imported, school_id, (time(21), time(0)), seen)
+    changed = await editing.set_quiet_hours(imported, school_id, (time(21), time(0)), seen)
     assert (changed.quiet_from, changed.quiet_until) == ("21:00", "00:00")
     with pytest.raises(NotFound):
-        await actions.set_quiet_hours(imported, school_id, None, frozenset({"another"}))
+        await editing.set_quiet_hours(imported, school_id, None, frozenset({"another"}))
     await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE, IMPORTER)
     async with transaction(imported) as connection:
         school = next(each for each in await people.all_schools(connection) if each["school_id"] == school_id)
         events_told = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar_one()
     assert school["quiet_from"] == time(21)
     assert events_told > 0
-    ended = await actions.set_quiet_hours(imported, school_id, None, actions.DISTRICT_WIDE)
+    ended = await editing.set_quiet_hours(imported, school_id, None, actions.DISTRICT_WIDE)
     assert (ended.quiet_from, ended.quiet_until) == ("", "")
 
 
@@ -252,7 +252,7 @@ async def test_a_school_of_an_unknown_zone_gets_no_quiet_hours(imported: AsyncEn
     async with transaction(imported) as connection:
         await connection.execute(sa.text("UPDATE schools SET time_zone = 'Mars/Base'"))
     with pytest.raises(FailedPrecondition) as caught:
-        await actions.set_quiet_hours(imported, school_id, (time(21), time(7)), actions.DISTRICT_WIDE)
+        await editing.set_quiet_hours(imported, school_id, (time(21), time(7)), actions.DISTRICT_WIDE)
     assert caught.value.reason == "TIME_ZONE_UNKNOWN"
 
 

@@ -14,7 +14,7 @@ from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from protos.queue.v1 import attendance_pb2, attendance_pb2_grpc, queue_pb2, schedules_pb2_grpc
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import actions, editing
 from services.directory.rpc import DirectoryServicer
 from services.kit.auth import Viewer
 from services.kit.db import create_engine, transaction
@@ -141,7 +141,7 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
     engine = create_engine(database.url, name="test")
     await actions.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE, IMPORTER)
     for name in ("call_out", "moderation_api"):
-        await actions.update_module(
+        await editing.update_module(
             directory_engine, directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         )
     verifier, health = tokens.verifier(), Health({})

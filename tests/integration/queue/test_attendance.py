@@ -10,7 +10,7 @@ from protos.directory.v1 import directory_pb2
 from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import actions, editing
 from services.directory.domain import Permission
 from services.directory.store import settings
 from services.kit.db import transaction
@@ -265,7 +265,7 @@ async def test_with_the_call_out_system_off_the_e_mail_still_goes(attended: Atte
 
 async def _switched_off(attended: Attended, texts: dict[Any, str]) -> None:
     module = directory_pb2.Module(name="call_out", is_purchased=True, is_enabled=False)
-    await actions.update_module(attended.queue.directory_engine, module)
+    await editing.update_module(attended.queue.directory_engine, module)
     attended.queue.directory._modules._known = None
     await attended.create(texts=texts, key="while it is off")
 

@@ -14,7 +14,7 @@ from protos.queue.v1 import queue_pb2
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import editing
 from services.directory.store import settings
 from services.kit.db import transaction
 from services.kit.errors import (
@@ -123,9 +123,9 @@ async def test_two_ticks_and_a_repeated_request_change_nothing(scheduled: Schedu
 async def test_a_school_excluded_today_gets_nothing_tomorrow(scheduled: Scheduled) -> None:
     audience = directory_pb2.Audience(roles=[types.ROLE_PARENT])
     made = await scheduled.create("off", audience=audience, header={"source": types.SOURCE_DISTRICT})
-    await actions.update_school(scheduled.directory_engine, scheduled.ids["s2"], False)
+    await editing.update_school(scheduled.directory_engine, scheduled.ids["s2"], False)
     await scheduled.tick(hours=20)
-    await actions.update_school(scheduled.directory_engine, scheduled.ids["s2"], True)
+    await editing.update_school(scheduled.directory_engine, scheduled.ids["s2"], True)
     await scheduled.tick(hours=25)
     found = await scheduled.rows("SELECT DISTINCT created_at, school_id FROM recipients ORDER BY 1, 2")
     days: dict[datetime, set[str]] = {}
@@ -148,7 +148,7 @@ async def _take_right(scheduled: Scheduled) -> None:
 
 async def _switch_off(scheduled: Scheduled) -> None:
     module = directory_pb2.Module(name="call_out", is_purchased=True, is_enabled=False)
-    await actions.update_module(scheduled.directory_engine, module)
+    await editing.update_module(scheduled.directory_engine, module)
 
 
 @pytest.mark.parametrize(
