@@ -8,8 +8,10 @@ from enum import Enum
 
 import grpc
 
+from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
+from services.kit.columns import columns_of
 
 _PIECE = 1_000
 SCHOOLS = 20
@@ -30,15 +32,14 @@ class Kind(Enum):
     """An emergency call, read aloud."""
 
 
-def recipients(count: int, first: int = 1) -> list[pb.RecipientRow]:
+def recipients(count: int, first: int = 1) -> list[directory.Recipient]:
     """Return parents of `count` students; `first` makes their numbers differ from those of other messages."""
     return [_recipient(number, first) for number in range(1, count + 1)]
 
 
-def _recipient(number: int, first: int) -> pb.RecipientRow:
+def _recipient(number: int, first: int) -> directory.Recipient:
     phone = first + number - (1 if number % DUPLICATES == 0 else 0)
-    row = pb.RecipientRow(type=types.RECIPIENT_TYPE_DIRECTORY)
-    person = row.recipient
+    person = directory.Recipient()
     person.person_id = str(uuid.UUID(int=(first << 64) + number))
     person.name = f"Morgan Parent-{number}"
     person.role = types.ROLE_PARENT
@@ -49,13 +50,13 @@ def _recipient(number: int, first: int) -> pb.RecipientRow:
     person.language = "en"
     person.email = f"parent{number}@example.org"
     person.mobile = f"+1212{2_000_000 + phone:07}"
-    return row
+    return person
 
 
-def pieces(rows: Sequence[pb.RecipientRow]) -> list[bytes]:
+def pieces(rows: Sequence[directory.Recipient]) -> list[bytes]:
     """Return the recipients as the pieces of a submission, on the wire."""
     return [
-        pb.SubmitRequest(recipients=pb.RecipientRows(rows=rows[start : start + _PIECE])).SerializeToString()
+        pb.SubmitRequest(recipients=pb.Recipients(columns=columns_of(rows[start : start + _PIECE]))).SerializeToString()
         for start in range(0, len(rows), _PIECE)
     ]
 

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from protos.queue.v1 import queue_pb2 as pb
+from protos.directory.v1 import directory_pb2 as directory
 from services.queue.store.copying import RECIPIENT_COLUMNS, RECIPIENT_TYPES
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -29,16 +29,15 @@ def prepare(connection: Connection) -> None:
     connection.execute("CREATE INDEX ON raw_deliveries (provider_message_id) WHERE provider_message_id <> ''")
 
 
-def rows_of(rows: Sequence[pb.RecipientRow]) -> list[tuple[Any, ...]]:
+def rows_of(rows: Sequence[directory.Recipient]) -> list[tuple[Any, ...]]:
     """Return what is copied of each recipient, without the entry and its time."""
-    people = [each.recipient for each in rows]
     return [
         (
             *(number, each.person_id, each.name, each.role, each.school_id, each.staff_id),
             *(each.regarding_student_id, each.regarding_student_name, each.student_number, each.language),
             *(each.mobile, "", each.has_account, 1),
         )
-        for number, each in enumerate(people, 1)
+        for number, each in enumerate(rows, 1)
     ]
 
 

@@ -19,7 +19,6 @@ from services.kit.rpc_client import async_channel
 
 _SETTLED_SECONDS = 90.0
 _SENDING_SECONDS = 60.0
-_ROWS = 1000
 
 
 class Today:
@@ -61,12 +60,8 @@ class Today:
 
         async def pieces() -> AsyncIterator[queue_pb2.SubmitRequest]:
             yield queue_pb2.SubmitRequest(header=header)
-            rows = [
-                queue_pb2.RecipientRow(recipient=recipient, type=types.RECIPIENT_TYPE_DIRECTORY)
-                async for recipient in self._recipients(message, header.sender.school_id)
-            ]
-            for start in range(0, len(rows), _ROWS):
-                yield queue_pb2.SubmitRequest(recipients=queue_pb2.RecipientRows(rows=rows[start : start + _ROWS]))
+            async for each in self._recipients(message, header.sender.school_id):
+                yield queue_pb2.SubmitRequest(recipients=each)
 
         return await self._queue.Submit(pieces(), timeout=_SENDING_SECONDS)  # type: ignore[no-any-return]
 
@@ -97,7 +92,7 @@ class Today:
             from_title=self._titles.get(school_id, ""),
         )
 
-    async def _recipients(self, message: Mapping[str, Any], school_id: str) -> AsyncIterator[directory_pb2.Recipient]:
+    async def _recipients(self, message: Mapping[str, Any], school_id: str) -> AsyncIterator[queue_pb2.Recipients]:
         wanted = message["audience"]
         audience = directory_pb2.Audience(
             school_ids=[self._ids.schools[each] for each in wanted["school_ids"]],
@@ -109,8 +104,7 @@ class Today:
         )
         request = directory_pb2.ResolveAudienceRequest(audience=audience)
         async for piece in self._directory.ResolveAudience(request, timeout=_SENDING_SECONDS):
-            for recipient in piece.recipients:
-                yield recipient
+            yield queue_pb2.Recipients(columns=piece.recipients, type=types.RECIPIENT_TYPE_DIRECTORY)
 
     async def _is_withheld(self, message_id: str) -> bool:
         """Wait for the verdict of a student's message; return whether it was withheld."""

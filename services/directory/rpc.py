@@ -18,6 +18,7 @@ from services.directory.events import changer
 from services.directory.store import people, settings
 from services.kit.auth import current_caller
 from services.kit.clock import Clock, utc_now
+from services.kit.columns import columns_of
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied
 
@@ -198,7 +199,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         seen = await self._schools_of(request.on_behalf_of) if request.on_behalf_of else _viewer_schools()
         async for piece in actions.resolve_audience(self._engine, _query(request.audience), seen):
-            yield pb.ResolveAudienceResponse(recipients=piece)
+            yield pb.ResolveAudienceResponse(recipients=columns_of(piece))
 
     async def _schools_of(self, person_id: str) -> frozenset[str]:
         """Return the schools that a person may see now; NotFound when they left."""

@@ -1,6 +1,6 @@
 """Messages as the composer and the API make them: checked fields, audience or list, and their submission."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -223,25 +223,27 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
     return answer
 
 
-def _recipients(draft: Draft, person: Person) -> Iterator[queue.RecipientRows]:
+def _recipients(draft: Draft, person: Person) -> Iterator[queue.Recipients]:
     if draft.list_id:
         entries = find_list(draft, person).entries
         for start in range(0, len(entries), _ROWS_A_PIECE):
-            yield queue.RecipientRows(rows=[_imported(each) for each in entries[start : start + _ROWS_A_PIECE]])
+            yield _imported(entries[start : start + _ROWS_A_PIECE])
         return
     with translated():
         wanted = directory.ResolveAudienceRequest(audience=audience_of(draft, person))
         for piece in gateway().clients.directory.ResolveAudience(wanted, timeout=_SUBMIT_SECONDS):
-            rows = [
-                queue.RecipientRow(recipient=each, type=types.RECIPIENT_TYPE_DIRECTORY) for each in piece.recipients
-            ]
-            if rows:
-                yield queue.RecipientRows(rows=rows)
+            if piece.recipients.count:
+                yield queue.Recipients(columns=piece.recipients, type=types.RECIPIENT_TYPE_DIRECTORY)
 
 
-def _imported(entry: dict[str, str]) -> queue.RecipientRow:
-    recipient = directory.Recipient(name=entry["name"], email=entry["email"], mobile=entry["mobile"])
-    return queue.RecipientRow(recipient=recipient, type=types.RECIPIENT_TYPE_IMPORTED)
+def _imported(entries: Sequence[dict[str, str]]) -> queue.Recipients:
+    columns = directory.RecipientColumns(
+        count=len(entries),
+        names=[each["name"] for each in entries],
+        emails=[each["email"] for each in entries],
+        mobiles=[each["mobile"] for each in entries],
+    )
+    return queue.Recipients(columns=columns, type=types.RECIPIENT_TYPE_IMPORTED)
 
 
 def header_of(draft: Draft, person: Person) -> queue.MessageHeader:

@@ -8,6 +8,8 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.directory.v1 import directory_pb2_grpc
 from protos.queue.v1 import queue_pb2 as queue
 from protos.queue.v1 import queue_pb2_grpc
+from protos.types.v1 import types_pb2 as types
+from services.kit.columns import columns_of
 from services.kit.rpc_client import Token, async_channel
 from services.kit.rpc_errors import translated
 
@@ -74,4 +76,5 @@ async def _pieces(
 ) -> AsyncIterator[queue.SubmitRequest]:
     yield queue.SubmitRequest(header=header)
     for start in range(0, len(rows), _ROWS_PER_PIECE):
-        yield queue.SubmitRequest(recipients=queue.RecipientRows(rows=rows[start : start + _ROWS_PER_PIECE]))
+        columns = columns_of([each.recipient for each in rows[start : start + _ROWS_PER_PIECE]])
+        yield queue.SubmitRequest(recipients=queue.Recipients(columns=columns, type=types.RECIPIENT_TYPE_DIRECTORY))

@@ -9,16 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
-from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kit.rpc_client import async_channel
 from services.kit.rpc_errors import translated
-from services.queue import words
 from services.queue.actions.quieting import keep_hours
 from services.queue.actions.standing import Known, KnownSchool, KnownSender
+from services.queue.pieces import addressees
 from services.queue.quiet import QuietHours, is_zone
-from services.queue.records import Addressee
+from services.queue.records import Addressees
 
 ValueT = TypeVar("ValueT")
 FRESH_SECONDS = 3.0
@@ -84,15 +83,12 @@ class Directory:
             visible_schools=frozenset({"*"}) if viewer.is_district_wide else frozenset(viewer.school_ids),
         )
 
-    async def recipients(self, audience: pb.Audience, person_id: str) -> AsyncIterator[Sequence[Addressee]]:
+    async def recipients(self, audience: pb.Audience, person_id: str) -> AsyncIterator[Addressees]:
         """Yield whom an audience means now, in the name of a person: their schools apply, exclusions too."""
         wanted = pb.ResolveAudienceRequest(audience=audience, on_behalf_of=person_id)
         with translated():
             async for piece in self._stub.ResolveAudience(wanted, timeout=_AUDIENCE_SECONDS):
-                rows = [
-                    queue.RecipientRow(recipient=each, type=types.RECIPIENT_TYPE_DIRECTORY) for each in piece.recipients
-                ]
-                yield [words.addressee(row) for row in rows]
+                yield addressees(piece.recipients, types.RECIPIENT_TYPE_DIRECTORY)
 
     async def schools(self) -> Mapping[str, KnownSchool]:
         """Return every school by its id, at most some seconds old."""

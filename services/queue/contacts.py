@@ -1,21 +1,25 @@
 """Normal forms of contacts: case-folded addresses, E.164 numbers. What has none cannot be reached."""
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from services.queue.calling import MOST_NUMBERS, numbers_of
-from services.queue.domain import CALLS, Channel, travels_as
-from services.queue.records import Addressee
+from services.queue.domain import CALLS, MAILED, Channel, travels_as
+from services.queue.records import Addressee, Addressees
 
 INVALID = {Channel.EMAIL: "INVALID_EMAIL", Channel.SMS: "INVALID_NUMBER"} | dict.fromkeys(CALLS, "INVALID_PHONE")
 """Problem of a contact on record that cannot be used."""
 MISSING = {Channel.EMAIL: "NO_EMAIL", Channel.SMS: "NO_NUMBER"} | dict.fromkeys(CALLS, "NO_PHONE")
 """Problem of a recipient with no contact on record."""
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_{|}~-]+"
-_PLAIN_EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}}")
 _LONGEST_EMAIL = 254
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_{|}~-]+"
+_PLAIN_EMAIL = re.compile(
+    rf"(?!.{{{_LONGEST_EMAIL + 1}}}){_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{{2,}}"
+)
 # Most rows carry what directory normalised already; parsing each again would cost more than writing it.
 _NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}")
 
@@ -23,7 +27,7 @@ _NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}")
 def normal_email(text: str) -> str:
     """Return the address case-folded, or an empty text when it is none."""
     folded = text.strip().casefold()
-    if len(folded) <= _LONGEST_EMAIL and _PLAIN_EMAIL.fullmatch(folded):
+    if _PLAIN_EMAIL.fullmatch(folded):
         return folded
     try:
         return validate_email(folded, check_deliverability=False).normalized.casefold()
@@ -44,6 +48,63 @@ def normal_number(text: str, region: str = "US") -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Those whom a channel addresses, column by column."""
+
+    channel: Channel
+    numbers: Sequence[int]
+    """Of their deliveries."""
+    people: Addressees
+    destinations: Sequence[str]
+    problems: Sequence[str]
+
+    def families(self) -> Sequence[str]:
+        """Return what Once Per Family compares of each: the contact, or for the portal inbox alone the person."""
+        found = [compared(self.channel, each) for each in self.destinations]
+        if all(found):
+            return found
+        return [
+            contact or (f"inbox {person_id}" if not problem else "")
+            for contact, person_id, problem in zip(found, self.people.person_ids, self.problems, strict=True)
+        ]
+
+
+def reached(channel: Channel, people: Addressees, first: int, *, has_inbox: bool) -> Reached:
+    """Return whom the channel addresses, as `destination` says; their deliveries are numbered from `first`."""
+    numbers = range(first, first + people.size)
+    found, problems = _destinations(channel, people, has_inbox=has_inbox)
+    if None not in found:
+        return Reached(channel, numbers, people, [each or "" for each in found], problems)
+    kept = [position for position, each in enumerate(found) if each is not None]
+    destinations = [found[each] or "" for each in kept]
+    return Reached(
+        channel, [numbers[each] for each in kept], people.only(kept), destinations, [problems[each] for each in kept]
+    )
+
+
+def _destinations(channel: Channel, people: Addressees, *, has_inbox: bool) -> tuple[list[str | None], list[str]]:
+    """Return destination and problem of each. What directory made normal already is not parsed again."""
+    found: list[str | None] = [None] * people.size
+    problems = [""] * people.size
+    doubtful: Iterable[int] = range(people.size)
+    if channel is Channel.SMS:
+        found[:] = people.mobiles
+        doubtful = _unlike(_NANP, people.mobiles)
+    elif channel in MAILED:
+        folded = [each.strip().casefold() for each in people.emails]
+        found[:] = folded
+        doubtful = _unlike(_PLAIN_EMAIL, folded)
+    for position in doubtful:
+        where = destination(channel, people.row(position), has_inbox=has_inbox)
+        found[position], problems[position] = where or (None, "")
+    return found, problems
+
+
+def _unlike(pattern: re.Pattern[str], values: Iterable[str]) -> list[int]:
+    return [position for position, match in enumerate(map(pattern.fullmatch, values)) if match is None]
+
+
 def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tuple[str, str] | None:
     """Return where this channel reaches the person and what is wrong with it; None when it does not address them.
 
@@ -51,10 +112,8 @@ def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tupl
     portal inbox alone (`has_inbox`): no destination and no problem.
     """
     if channel is Channel.PUSH:
-        return (",".join(person.devices), "") if person.devices else None
+        return (person.devices, "") if person.devices else None
     if channel is Channel.SMS:
-        if _NANP.fullmatch(person.mobile):
-            return person.mobile, ""
         number = normal_number(person.mobile) if person.mobile else ""
         return _contact(channel, person.mobile, number, person.invalid_mobile)
     if channel in CALLS:
@@ -71,7 +130,7 @@ def compared(channel: Channel, destination: str) -> str:
 
 
 def _phones(channel: Channel, person: Addressee) -> tuple[str, str]:
-    given = list(person.phones) or [person.mobile]
+    given = numbers_of(person.phones) or [person.mobile]
     normal = dict.fromkeys(filter(None, (normal_number(each) for each in given if each)))
     return _contact(channel, given[0], ",".join(list(normal)[:MOST_NUMBERS]), person.invalid_phone)
 

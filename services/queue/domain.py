@@ -24,7 +24,7 @@ A delivery without an outcome row stands where its batch stands: batches are hel
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -230,17 +230,19 @@ class FamilyFilter:
         self._is_on = is_on
         self._seen: set[int] = set()
 
-    def is_duplicate(self, contact: str) -> bool:
-        """Tell whether this normalised contact was there before, and remember it. An empty one never was."""
-        if not (self._is_on and contact):
-            return False
-        # Python's string hash is 64 bits of a keyed function; its seed differs in each process, the answer within one
-        # submission does not. A million contacts collide with odds of one in forty million.
-        key = hash(contact)
-        if key in self._seen:
-            return True
-        self._seen.add(key)
-        return False
+    def duplicates(self, contacts: Iterable[str]) -> set[int]:
+        """Return the positions of normalised contacts that were there before, and remember all. Empty ones never were.
+
+        Python's string hash is 64 bits of a keyed function; its seed differs in each process, the answer within one
+        submission does not. A million contacts collide with odds of one in forty million.
+        """
+        found: set[int] = set()
+        for position, contact in enumerate(contacts if self._is_on else ()):
+            known = len(self._seen)
+            self._seen.add(hash(contact))
+            if contact and len(self._seen) == known:
+                found.add(position)
+        return found
 
 
 def add_up(counts: Mapping[str, int]) -> int:

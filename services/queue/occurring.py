@@ -24,7 +24,7 @@ from services.queue.actions import schedules, standing
 from services.queue.actions.standing import KnownSender
 from services.queue.actions.submit import Submission, submit
 from services.queue.clients import Directory
-from services.queue.records import Addressee
+from services.queue.records import Addressees
 from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule
 
 _log = get_logger(__name__)
@@ -94,7 +94,7 @@ class Occurring:
         await submit(self.engine, self.clock, submission, self._pieces(schedule))
         stop_points.reach("after_occurrence_commit")
 
-    async def _pieces(self, schedule: Schedule) -> AsyncIterator[Sequence[Addressee]]:
+    async def _pieces(self, schedule: Schedule) -> AsyncIterator[Addressees]:
         audience = directory_pb2.Audience.FromString(schedule.audience)
         async for piece in self.directory.recipients(audience, schedule.sender_id):
             yield piece

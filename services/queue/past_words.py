@@ -4,7 +4,8 @@ from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.queue.actions.history import Imported
 from services.queue.past_records import PastMessage, PastOutcome
-from services.queue.words import STATE_NAMES, addressee, channel_name, draft, moment
+from services.queue.records import TYPE_DIRECTORY, Addressee
+from services.queue.words import LONGEST_NAME, STATE_NAMES, channel_name, draft, moment
 
 
 def past_message(message: pb.HistoryMessage) -> PastMessage:
@@ -14,10 +15,36 @@ def past_message(message: pb.HistoryMessage) -> PastMessage:
         draft=draft(message.header),
         sent_at=moment(message.sent_at),
         recipients=[
-            (addressee(each.row), [_past_outcome(outcome) for outcome in each.outcomes]) for each in message.recipients
+            (_addressee(each.row), [_past_outcome(outcome) for outcome in each.outcomes]) for each in message.recipients
         ],
         verdict=message.verdict.SerializeToString() if has_verdict else None,
         is_withheld=has_verdict and message.verdict.decision == types.Verdict.DECISION_HOLD,
+    )
+
+
+def _addressee(row: pb.RecipientRow) -> Addressee:
+    """Return the addressee of a row."""
+    person = row.recipient
+    invalid = person.invalid_contacts
+    return Addressee(
+        person_id=person.person_id,
+        name=person.name[:LONGEST_NAME].replace("\x00", ""),
+        role=person.role,
+        school_id=person.school_id,
+        staff_id=person.staff_id,
+        regarding_student_id=person.regarding_student_id,
+        regarding_student_name=person.regarding_student_name[:LONGEST_NAME],
+        student_number=person.student_number,
+        language=person.language,
+        email=person.email,
+        mobile=person.mobile,
+        devices=",".join(person.devices),
+        has_account=person.has_account,
+        invalid_email=invalid.get("email", ""),
+        invalid_mobile=invalid.get("mobile", ""),
+        type=row.type or TYPE_DIRECTORY,
+        phones=",".join(person.phones),
+        invalid_phone=invalid.get("mobile", "") or invalid.get("landline", ""),
     )
 
 

@@ -1,13 +1,34 @@
 """The pieces in which a submission comes: a header, then recipients."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
 
+from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
+from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
-from services.queue import words
-from services.queue.records import Addressee
+from services.queue.records import TYPE_DIRECTORY, Addressees
+from services.queue.words import LONGEST_NAME
 
+ValueT = TypeVar("ValueT")
 _MOST_ROWS = 1_000
+_NAMES = ("names", "regarding_student_names")
+_TEXTS = (
+    *_NAMES,
+    "person_ids",
+    "school_ids",
+    "staff_ids",
+    "regarding_student_ids",
+    "student_numbers",
+    "languages",
+    "emails",
+    "mobiles",
+    "devices",
+    "phones",
+    "invalid_emails",
+    "invalid_mobiles",
+    "invalid_landlines",
+)
 
 
 async def previewed(requests: AsyncIterator[pb.PreviewSubmissionRequest]) -> AsyncIterator[pb.SubmitRequest]:
@@ -25,12 +46,36 @@ async def header_of(requests: AsyncIterator[pb.SubmitRequest]) -> pb.MessageHead
     raise InvalidArgument("HEADER_MISSING", "The first piece carries the header.")
 
 
-async def pieces_of(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[Sequence[Addressee]]:
-    """Yield the recipients behind the header. InvalidArgument for anything else, and for large pieces."""
+async def pieces_of(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[Addressees]:
+    """Yield the recipients behind the header. InvalidArgument for anything else, and what `addressees` raises."""
     async for request in requests:
         if request.WhichOneof("piece") != "recipients":
             raise InvalidArgument("PIECE_UNEXPECTED", "After the header come recipients.")
-        if len(request.recipients.rows) > _MOST_ROWS:
-            wrong = [("/recipients/rows", f"At most {_MOST_ROWS:,} a piece.")]
-            raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
-        yield [words.addressee(row) for row in request.recipients.rows]
+        yield addressees(request.recipients.columns, request.recipients.type)
+
+
+def addressees(columns: directory.RecipientColumns, kind: "types.RecipientType.ValueType") -> Addressees:
+    """Return the addressees of a piece. InvalidArgument for a large one, and for columns of different lengths."""
+    count = columns.count
+    if count > _MOST_ROWS:
+        wrong = [("/recipients/columns/count", f"At most {_MOST_ROWS:,} a piece.")]
+        raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
+    texts = {name: _column(columns, name, "") for name in _TEXTS}
+    mobiles, landlines = texts["invalid_mobiles"], texts.pop("invalid_landlines")
+    return Addressees(
+        **texts | {name: [each[:LONGEST_NAME].replace("\x00", "") for each in texts[name]] for name in _NAMES},
+        roles=_column(columns, "roles", types.ROLE_UNSPECIFIED),
+        has_account=_column(columns, "has_account", False),
+        types=[int(kind) or TYPE_DIRECTORY] * count,
+        invalid_phones=[mobile or landline for mobile, landline in zip(mobiles, landlines, strict=True)],
+    )
+
+
+def _column(columns: directory.RecipientColumns, name: str, empty: ValueT) -> list[ValueT]:
+    values: Sequence[ValueT] = getattr(columns, name)
+    if not values:
+        return [empty] * columns.count
+    if len(values) != columns.count:
+        wrong = [(f"/recipients/columns/{name}", f"{columns.count:,} values are needed, or none.")]
+        raise InvalidArgument("PIECE_UNEVEN", "A piece's columns differ in length.", violations=wrong)
+    return list(values)

@@ -33,7 +33,7 @@ from services.queue.attending import FAILED, MISSED, NOBODY_ABSENT, NOBODY_TOLD,
 from services.queue.clients import Directory
 from services.queue.domain import CALL_OUT, MAX_SUBJECT, MAX_TEXT, Channel, Source
 from services.queue.occurring import in_the_name_of
-from services.queue.records import KIND_ATTENDANCE, Addressee, Draft, Sender
+from services.queue.records import KIND_ATTENDANCE, Addressees, Draft, Sender
 from services.queue.store import absences, attendance_rules
 
 _log = get_logger(__name__)
@@ -165,7 +165,7 @@ class Telling:
         people = await self._directory.people(person_ids=list(students))
         return merging.about((each.name, students[each.person_id]) for each in people) if people else {}
 
-    async def _pieces(self, due: Due, students: Sequence[str]) -> AsyncIterator[Sequence[Addressee]]:
+    async def _pieces(self, due: Due, students: Sequence[str]) -> AsyncIterator[Addressees]:
         for first in range(0, len(students), _NAMED_TOGETHER):
             audience = directory_pb2.Audience(
                 school_ids=[due.school_id],

@@ -14,7 +14,7 @@ from services.kit.errors import InvalidArgument
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
-from services.queue.records import KIND_ORDINARY, TYPE_DIRECTORY, Addressee, Draft, Entry, Receipt, Sender, Snapshot
+from services.queue.records import KIND_ORDINARY, Draft, Entry, Receipt, Sender, Snapshot
 from services.queue.survey_words import survey_message, survey_of
 
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
@@ -26,7 +26,8 @@ STATES = {
 }
 STATE_NAMES = {number: state for state, number in STATES.items()}
 _LANES, _KINDS, _ROLES = set(types.Lane.values()), set(types.MessageKind.values()), set(types.Role.values())
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+"""Characters of a person's name that are kept."""
 _LAST_TIME = datetime(2999, 12, 31, tzinfo=UTC)  # There must be time left to expire in.
 
 
@@ -110,32 +111,6 @@ def channel_name(number: int) -> str:
 def channel_number(channel: Channel) -> "types.Channel.ValueType":
     """Return the number of a channel."""
     return CHANNELS[channel]
-
-
-def addressee(row: pb.RecipientRow) -> Addressee:
-    """Return the addressee of a row. Much of what taking a message costs is spent here: no keywords, nothing empty."""
-    person = row.recipient
-    devices, phones, invalid = person.devices, person.phones, person.invalid_contacts
-    return Addressee(
-        person.person_id,
-        person.name[:_LONGEST_NAME].replace("\x00", ""),
-        person.role,
-        person.school_id,
-        person.staff_id,
-        person.regarding_student_id,
-        person.regarding_student_name[:_LONGEST_NAME],
-        person.student_number,
-        person.language,
-        person.email,
-        person.mobile,
-        tuple(devices) if devices else (),
-        person.has_account,
-        invalid.get("email", "") if invalid else "",
-        invalid.get("mobile", "") if invalid else "",
-        row.type or TYPE_DIRECTORY,
-        tuple(phones) if phones else (),
-        (invalid.get("mobile", "") or invalid.get("landline", "")) if invalid else "",
-    )
 
 
 def receipt(message: pb.Receipt, now: datetime) -> Receipt:

@@ -25,7 +25,7 @@ async def fetch_ids(directory: "DirectoryServiceAsyncStub") -> Ids:
     for school in schools:
         audience = pb.Audience(school_ids=[school.school_id], working_school_id=school.school_id, roles=_EVERYBODY)
         async for piece in directory.ResolveAudience(pb.ResolveAudienceRequest(audience=audience)):
-            found |= dict.fromkeys(one.person_id for one in piece.recipients)
+            found |= dict.fromkeys(piece.recipients.person_ids)
     holders = await directory.ListPermissionHolders(pb.ListPermissionHoldersRequest(permission="send_as_district"))
     found |= dict.fromkeys(one.person_id for one in holders.holders)
     return Ids(await _people(directory, found), {school.sourced_id: school.school_id for school in schools})

@@ -149,7 +149,8 @@ async def _write(
     refusals = await refused(connection, entry.channel, entry.message_type, destinations, ignores_stop=False)
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
         place = copying.place_of(entry.entry_id, entry.created_at)
-        writer.add(entry, [((*place, *each), _outcome(entry, each, refusals)) for each in people])
+        decided = {each.number: found for each in people if (found := _outcome(entry, each, refusals))}
+        writer.add(entry, [(*place, *each) for each in people], decided)
         await writer.finish([entry], State.PENDING)
 
 

@@ -16,7 +16,7 @@ from services.queue.actions.standing import KnownSchool, check_draft
 from services.queue.actions.submit import ask, describe
 from services.queue.domain import COUNTED_AS, MAILED, Screening
 from services.queue.past_records import PastMessage
-from services.queue.records import Counts, Message, Snapshot
+from services.queue.records import Addressees, Counts, Message, Snapshot
 from services.queue.store import copying, counts, inbox, messages, surveys
 
 _MESSAGES_AT_ONCE = 100
@@ -146,7 +146,7 @@ class Importing:
         every = [(piece, message, rows_of(piece, message)) for piece, message in fresh]
         for piece, message, _ in every:
             seen: set[str] = set()
-            describe(message, [person for person, _ in piece.recipients], 0, seen)
+            describe(message, Addressees.of([person for person, _ in piece.recipients]), 0, seen)
             message.regarding_count = len(seen)
         await messages.ensure_months(connection, {message.created_at for _, message in fresh})
         await messages.insert_messages(connection, [message for _, message in fresh])

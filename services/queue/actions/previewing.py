@@ -1,7 +1,7 @@
 """What a submission would do, without doing it: who gets it, who is left out and why, when it leaves, what it takes."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from services.queue.actions.refusing import refused
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
 from services.queue.quiet import Quiet
-from services.queue.records import Addressee, type_of
+from services.queue.records import Addressees, type_of
 from services.queue.store import quiet
 from services.queue.surveys import check_closing
 
@@ -41,7 +41,7 @@ class ChannelPreview:
 
 
 async def preview(
-    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Sequence[Addressee]]
+    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Addressees]
 ) -> list[ChannelPreview]:
     """Return what `submit` would do now, by channel, in the order of the draft; nothing is written.
 
@@ -58,7 +58,7 @@ async def preview(
         count = 0
         async for piece in pieces:
             submission.standing.check_recipients(piece, count)
-            count += len(piece)
+            count += piece.size
             if count > MAX_RECIPIENTS:
                 raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
             for look in looks:
@@ -76,36 +76,29 @@ class _Look:
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
 
-    async def add(self, connection: AsyncConnection, people: Sequence[Addressee]) -> None:
-        channel = self._into.channel
-        found = [contacts.destination(channel, each, has_inbox=True) for each in people]
-        destinations = [each[0] for each in found if each and each[0]]
-        refusals = await refused(connection, channel, self._type, destinations, ignores_stop=self._is_exempt)
-        for person, where in zip(people, found, strict=True):
-            self._count(person, where, refusals)
-
-    def _count(self, person: Addressee, where: tuple[str, str] | None, refusals: Mapping[str, str]) -> None:
+    async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into
-        if where is None:
-            into.left_out[NO_DEVICE] += 1
-            return
-        destination, problem = where
-        contact = contacts.compared(into.channel, destination)
-        if self._families.is_duplicate(contact or (f"inbox {person.person_id}" if not problem else "")):
-            into.left_out[DUPLICATE] += 1
-        elif problem:
-            into.left_out[problem] += 1
-        elif destination in refusals:
-            into.left_out[refusals[destination]] += 1
-        elif not destination:
-            into.inbox_only += 1
-        else:
-            self._goes_out(person)
+        reached = contacts.reached(into.channel, people, 1, has_inbox=True)
+        refusals = await refused(
+            connection, into.channel, self._type, reached.destinations, ignores_stop=self._is_exempt
+        )
+        duplicates = self._families.duplicates(reached.families())
+        into.left_out += Counter({NO_DEVICE: people.size - len(reached.numbers), DUPLICATE: len(duplicates)})
+        every = zip(reached.destinations, reached.problems, reached.people.school_ids, strict=True)
+        for position, (destination, problem, school_id) in enumerate(every):
+            if position in duplicates:
+                continue
+            if reason := problem or refusals.get(destination):
+                into.left_out[reason] += 1
+            elif not destination:
+                into.inbox_only += 1
+            else:
+                self._goes_out(school_id)
 
-    def _goes_out(self, person: Addressee) -> None:
+    def _goes_out(self, school_id: str) -> None:
         into = self._into
         into.goes_out += 1
-        leaves_at = self._hours.leaves_at(into.channel, person.school_id, self._due_at)
+        leaves_at = self._hours.leaves_at(into.channel, school_id, self._due_at)
         if leaves_at > self._due_at:
             into.waiting += 1
             into.waits_until = max(leaves_at, into.waits_until or leaves_at)

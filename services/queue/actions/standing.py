@@ -28,7 +28,7 @@ from services.queue.records import (
     ROLE_STUDENT,
     ROLE_TEACHER,
     TYPE_DIRECTORY,
-    Addressee,
+    Addressees,
     Draft,
     Sender,
 )
@@ -87,19 +87,20 @@ class Standing:
     schools: frozenset[str] | None = None
     """Schools whose recipients they may address; None means all."""
 
-    def check_recipients(self, piece: Sequence[Addressee], before: int) -> None:
+    def check_recipients(self, piece: Addressees, before: int) -> None:
         """Raise PermissionDenied when one of them may not be written to. `before` were checked earlier."""
         if not self.staff_only and not self.is_excluded and self.schools is None:
             return
-        for number, person in enumerate(piece, before + 1):
+        looked_at = zip(piece.roles, piece.types, piece.school_ids, strict=True)
+        for number, (role, kind, school_id) in enumerate(looked_at, before + 1):
             row = {"row": str(number)}
-            if self.staff_only and (person.role not in _STAFF or person.type != TYPE_DIRECTORY):
+            if self.staff_only and (role not in _STAFF or kind != TYPE_DIRECTORY):
                 raise PermissionDenied("STAFF_ONLY", "Students and parents write to staff alone.", metadata=row)
-            if not person.school_id:
+            if not school_id:
                 continue
-            if self.is_excluded and person.school_id != self.sender.school_id:
+            if self.is_excluded and school_id != self.sender.school_id:
                 raise PermissionDenied("SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata=row)
-            if self.schools is not None and person.school_id not in self.schools:
+            if self.schools is not None and school_id not in self.schools:
                 sentence = "A recipient is of a school that you cannot write to."
                 raise PermissionDenied("RECIPIENT_OUT_OF_SCOPE", sentence, metadata=row)
 

@@ -1,9 +1,9 @@
 """Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,6 +17,7 @@ from services.queue.actions import inboxes, recordings
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.standing import Standing
+from services.queue.contacts import Reached
 from services.queue.domain import (
     MAX_RECIPIENTS,
     SURVEYS,
@@ -33,7 +34,7 @@ from services.queue.records import (
     KIND_ALERT,
     REGARDING_SHOWN,
     TYPE_IMPORTED,
-    Addressee,
+    Addressees,
     Draft,
     Entry,
     Message,
@@ -72,7 +73,7 @@ class Submission:
 
 
 async def submit(
-    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Sequence[Addressee]]
+    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Addressees]
 ) -> Submitted:
     """Write the message with all recipients of the pieces.
 
@@ -190,19 +191,19 @@ class _Recipients:
         self._writer = writer
         self._families = {each.entry_id: FamilyFilter(is_on=message.once_per_family) for each in entries}
         self._regarding: set[str] = set()
-        self._count = 0
-        self._gathered: list[Addressee] = []
+        self._count = self._written = 0
+        self._gathered: list[Addressees] = []
 
-    async def add(self, piece: Sequence[Addressee]) -> None:
+    async def add(self, piece: Addressees) -> None:
         """Take one piece; several are written together."""
-        if self._count + len(piece) > MAX_RECIPIENTS:
+        if self._count + piece.size > MAX_RECIPIENTS:
             raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
         self._submission.standing.check_recipients(piece, self._count)
-        if piece:
+        if piece.size:
             describe(self._message, piece, self._count, self._regarding)
-        self._count += len(piece)
-        self._gathered += piece
-        if len(self._gathered) >= _WRITTEN_TOGETHER:
+        self._count += piece.size
+        self._gathered.append(piece)
+        if self._count - self._written >= _WRITTEN_TOGETHER:
             await self._write()
 
     async def finish(self) -> None:
@@ -215,67 +216,64 @@ class _Recipients:
         await messages.describe_recipients(self._connection, self._message)
 
     async def _write(self) -> None:
-        people, self._gathered = self._gathered, []
-        first = self._count - len(people) + 1
+        if not self._gathered:
+            return
+        people, first = Addressees.joined(self._gathered), self._written + 1
+        self._gathered, self._written = [], self._count
+        every = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
         await self._writer.idle()
-        for entry in self._entries:
-            found = [contacts.destination(entry.channel, each, has_inbox=self._has_inbox) for each in people]
-            refusals = await self._refused(entry, [each[0] for each in found if each and each[0]])
-            self._writer.add(entry, self._decided(entry, zip(count(first), people, found), refusals))
+        for entry, reached in zip(self._entries, every, strict=True):
+            refusals = await self._refused(entry, reached.destinations)
+            self._writer.add(entry, _rows(entry, reached), self._decided(entry, reached, refusals))
         await self._writer.flush()
 
     @property
     def _has_inbox(self) -> bool:
         return self._message.kind != KIND_ALERT
 
-    async def _refused(self, entry: Entry, destinations: list[str]) -> dict[str, str]:
+    async def _refused(self, entry: Entry, destinations: Sequence[str]) -> dict[str, str]:
         # A held message may wait: its recipients' wishes are asked for when it leaves.
         if self._message.is_held:
             return {}
         is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
         return await refused(self._connection, entry.channel, entry.message_type, destinations, ignores_stop=is_exempt)
 
-    def _decided(
-        self,
-        entry: Entry,
-        reached: Iterable[tuple[int, Addressee, tuple[str, str] | None]],
-        refusals: Mapping[str, str],
-    ) -> Iterator[tuple[Sequence[Any], Outcome | None]]:
-        """Yield the rows of the deliveries to these people, with the outcome of those that need no provider."""
-        is_duplicate = self._families[entry.entry_id].is_duplicate
-        is_held, channel = self._message.is_held, entry.channel
-        entry_id, created_at = place_of(entry.entry_id, entry.created_at)
-        for number, person, where in reached:
-            if where is None:
-                continue
-            destination, problem = where
-            outcome = None
-            contact = contacts.compared(channel, destination)
-            if not contact and not problem:
-                contact = f"inbox {person.person_id}"
-            if is_duplicate(contact):
-                outcome = Outcome(number, State.DUPLICATE)
-            elif problem and not is_held:
-                outcome = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
-            elif destination in refusals:
-                outcome = outcome_of(number, 1, refusals[destination])
-            about = person[:9]
-            row = (entry_id, created_at, number, *about, destination, problem, person.has_account, person.type)
-            yield row, outcome
+    def _decided(self, entry: Entry, reached: Reached, refusals: Mapping[str, str]) -> dict[int, Outcome]:
+        """Return, by number, the outcomes of those deliveries that need no provider."""
+        numbers, found = reached.numbers, {}
+        if refusals:
+            for number, destination in zip(numbers, reached.destinations, strict=True):
+                if destination in refusals:
+                    found[number] = outcome_of(number, 1, refusals[destination])
+        if not self._message.is_held and any(reached.problems):
+            for number, problem in zip(numbers, reached.problems, strict=True):
+                if problem:
+                    found[number] = Outcome(number, State.ERROR, provider="lantern", error_code=problem)
+        for position in self._families[entry.entry_id].duplicates(reached.families()):
+            found[numbers[position]] = Outcome(numbers[position], State.DUPLICATE)
+        return found
 
 
-def describe(message: Message, people: Sequence[Addressee], before: int, regarding: set[str]) -> None:
+def _rows(entry: Entry, reached: Reached) -> list[Sequence[Any]]:
+    people, (entry_id, created_at) = reached.people, place_of(entry.entry_id, entry.created_at)
+    about = people[:9]
+    where = (reached.destinations, reached.problems)
+    return list(
+        zip(repeat(entry_id), repeat(created_at), reached.numbers, *about, *where, people.has_account, people.types)
+    )
+
+
+def describe(message: Message, people: Addressees, before: int, regarding: set[str]) -> None:
     """Note on the message what its next recipients add to its description; `before` came earlier."""
-    message.only_recipient_name = people[0].name if before + len(people) == 1 else ""
-    if any(person.type == TYPE_IMPORTED for person in people):
+    message.only_recipient_name = people.names[0] if before + people.size == 1 else ""
+    if TYPE_IMPORTED in people.types:
         message.recipient_type = TYPE_IMPORTED
-    for person in people if len(message.regarding) < REGARDING_SHOWN else ():
-        student_id = person.regarding_student_id
+    students = zip(people.regarding_student_ids, people.regarding_student_names, people.student_numbers, strict=True)
+    for student_id, name, number in students if len(message.regarding) < REGARDING_SHOWN else ():
         if student_id and student_id not in regarding and len(message.regarding) < REGARDING_SHOWN:
             regarding.add(student_id)
-            student = {"student_id": student_id, "name": person.regarding_student_name}
-            message.regarding.append(student | {"number": person.student_number})
-    regarding.update(filter(None, [person.regarding_student_id for person in people]))
+            message.regarding.append({"student_id": student_id, "name": name, "number": number})
+    regarding.update(filter(None, people.regarding_student_ids))
 
 
 async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Writing one message with its recipients, piece by piece, in the caller's transaction."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -45,21 +45,21 @@ class Writer:
             self._copying.cancel()
             await asyncio.gather(self._copying, return_exceptions=True)
 
-    def add(self, entry: Entry, decided: Iterable[tuple[Sequence[Any], Outcome | None]]) -> None:
+    def add(self, entry: Entry, rows: Sequence[Sequence[Any]], decided: Mapping[int, Outcome]) -> None:
         """Add deliveries of an entry, each as its row in `recipients`; those without an outcome join a batch."""
         self._entries[entry.entry_id] = entry
         entry_id, created_at = entry.entry_id, entry.created_at
         waiting = self._waiting.setdefault(entry_id, {})
-        for row, outcome in decided:
-            self._recipients.append(row)
-            school_id = row[_SCHOOL]
-            if outcome is not None:
+        self._recipients += rows
+        for row in rows:
+            number, school_id = row[_NUMBER], row[_SCHOOL]
+            if outcome := decided.get(number):
                 self._outcomes.append((entry_id, created_at, school_id, self._now, outcome))
                 self._count(entry_id, school_id, outcome.state, 1)
             elif school_id in waiting:
-                waiting[school_id].append(row[_NUMBER])
+                waiting[school_id].append(number)
             else:
-                waiting[school_id] = [row[_NUMBER]]
+                waiting[school_id] = [number]
 
     async def flush(self) -> None:
         """Begin to copy what was added."""

@@ -20,7 +20,7 @@ from services.queue.actions.submit import Submission, Submitted, submit
 from services.queue.config import ProviderConfig
 from services.queue.domain import Channel, Lane
 from services.queue.providers.choose import make_dispatcher
-from services.queue.records import TYPE_DIRECTORY, Addressee, Draft, Receipt, Sender
+from services.queue.records import TYPE_DIRECTORY, Addressee, Addressees, Draft, Receipt, Sender
 from services.queue.store import counts
 from services.queue.work import Wanted
 from tests.support.eventually import eventually
@@ -60,7 +60,7 @@ def person(number: int, **fields: Any) -> Addressee:
         language="en",
         email=f"parent{number}@example.org",
         mobile=f"+1212{200 + number // 10_000:03}{number % 10_000:04}",
-        devices=(),
+        devices="",
         has_account=True,
         invalid_email="",
         invalid_mobile="",
@@ -129,9 +129,9 @@ class Queue:
         check_draft(message)
         standing = Standing(message.sender, "Lincoln High", is_excluded=False, is_screened=screened)
 
-        async def pieces() -> AsyncIterator[Sequence[Addressee]]:
+        async def pieces() -> AsyncIterator[Addressees]:
             for start in range(0, len(people), 1_000):
-                yield people[start : start + 1_000]
+                yield Addressees.of(people[start : start + 1_000])
 
         return await submit(self.engine, self.clock, Submission(message, "test", standing), pieces())
 

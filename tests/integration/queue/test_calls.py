@@ -41,7 +41,7 @@ async def test_one_message_reaches_by_text_and_call_and_each_is_confirmed(
     queue: Queue, vendors: VendorSimulator, receiver: Receiver
 ) -> None:
     channels = [("email", ""), ("sms", "Closed."), ("tts", "School is closed.")]
-    done = await queue.submit(draft(channels=channels), [person(1), person(3, phones=[MACHINE])])
+    done = await queue.submit(draft(channels=channels), [person(1), person(3, phones=MACHINE)])
     assert [each.channel for each in done.snapshot.entries] == [Channel.EMAIL, Channel.SMS, Channel.TTS]
     call = done.snapshot.entries[2]
     dispatcher = queue.dispatcher()
@@ -90,7 +90,7 @@ async def test_the_next_number_of_the_same_person_is_rung_soon(
     queue: Queue, vendors: VendorSimulator, receiver: Receiver
 ) -> None:
     refused, good = "+16465550189", "+16465550111"
-    people = [person(1, phones=[BUSY, good]), person(3, phones=[refused, "+16465550112"])]
+    people = [person(1, phones=f"{BUSY},{good}"), person(3, phones=f"{refused},+16465550112")]
     done = await queue.submit(draft(channels=TTS), people)
     dispatcher = queue.dispatcher()
     await _round(queue, dispatcher, vendors, receiver)
@@ -228,7 +228,7 @@ async def test_an_outage_of_voice_loses_and_doubles_nothing(
 
 @pytest.mark.accepts(72, 73, 75)
 async def test_once_per_family_calls_a_number_once(queue: Queue, vendors: VendorSimulator, receiver: Receiver) -> None:
-    shared = [person(1, phones=["+16465550111"]), person(3, phones=["+16465550111", "+16465550112"]), person(5)]
+    shared = [person(1, phones="+16465550111"), person(3, phones="+16465550111,+16465550112"), person(5)]
     done = await queue.submit(draft(channels=TTS, once_per_family=True), shared)
     await _round(queue, queue.dispatcher(), vendors, receiver)
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "sent": 2, "duplicate": 1}

@@ -83,7 +83,7 @@ async def test_provider_answers_become_outcomes(queue: Queue, vendors: VendorSim
 
 @pytest.mark.accepts(58)
 async def test_email_waits_for_its_receipt_and_push_does_not(queue: Queue, vendors: VendorSimulator) -> None:
-    people = [person(1, devices=["normal-1"]), person(2), person(3, email="", devices=[])]
+    people = [person(1, devices="normal-1"), person(2), person(3, email="", devices="")]
     done = await queue.submit(draft(channels=[("email", ""), ("push", "")]), people)
     email, push = done.snapshot.entries
     await queue.drain(queue.dispatcher())

@@ -12,6 +12,7 @@ import pytest
 from grpc import aio
 
 from deploy.local.ports import free_port
+from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
@@ -106,13 +107,14 @@ def _pieces() -> list[pb.SubmitRequest]:
     )
     pieces = [pb.SubmitRequest(header=header)]
     for start in range(0, RECIPIENTS, 350):
-        piece = pb.SubmitRequest()
-        for number in range(start, start + 350):
-            row = piece.recipients.rows.add(type=types.RECIPIENT_TYPE_DIRECTORY)
-            row.recipient.name = f"Counsellor {number}"
-            row.recipient.role = types.ROLE_ADMIN
-            row.recipient.mobile = f"+1212300{number:04}"
-        pieces.append(piece)
+        numbers = range(start, start + 350)
+        columns = directory.RecipientColumns(
+            count=len(numbers),
+            names=[f"Counsellor {number}" for number in numbers],
+            roles=[types.ROLE_ADMIN] * len(numbers),
+            mobiles=[f"+1212300{number:04}" for number in numbers],
+        )
+        pieces.append(pb.SubmitRequest(recipients=pb.Recipients(columns=columns)))
     return pieces
 
 

@@ -1,6 +1,6 @@
 """What a queue record says: while it waits, once it failed, and whose name families see."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ from services.kit.db import transaction
 from services.queue.actions.standing import Known, KnownSchool, decide
 from services.queue.actions.submit import Submission, submit
 from services.queue.domain import Source
-from services.queue.records import Addressee, Receipt
+from services.queue.records import Addressees, Receipt
 from services.queue.store import deliveries, messages
 from services.queue.store.deliveries import Seen
 from tests.integration.queue.conftest import Queue, draft, person
@@ -78,8 +78,8 @@ async def test_an_excluded_schools_mail_comes_from_its_title_and_not_from_the_di
     known = Known(None, {"school-1": KnownSchool("Ridge High", is_excluded=True)}, {})
     standing = decide(message, Caller("test", frozenset()), known)
 
-    async def pieces() -> AsyncIterator[Sequence[Addressee]]:
-        yield [person(2, school_id="school-1")]
+    async def pieces() -> AsyncIterator[Addressees]:
+        yield Addressees.of([person(2, school_id="school-1")])
 
     done = await submit(queue.engine, queue.clock, Submission(message, "test", standing), pieces())
     await queue.drain(queue.dispatcher())

@@ -15,7 +15,7 @@ from services.queue.actions.submit import Submission
 from services.queue.domain import Channel, Lane, State
 from services.queue.preview_words import channel_preview
 from services.queue.quiet import QuietHours
-from services.queue.records import Addressee, Draft
+from services.queue.records import Addressee, Addressees, Draft
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.support.vendors import VendorSimulator
 
@@ -39,8 +39,8 @@ async def _quiet(queue: Queue, *school_ids: str) -> None:
 
 
 async def _preview(queue: Queue, message: Draft, people: Sequence[Addressee]) -> list[previewing.ChannelPreview]:
-    async def pieces() -> AsyncIterator[Sequence[Addressee]]:
-        yield people
+    async def pieces() -> AsyncIterator[Addressees]:
+        yield Addressees.of(people)
 
     standing = Standing(message.sender, "Lincoln High", is_excluded=False, is_screened=False)
     return await previewing.preview(queue.engine, queue.clock, Submission(message, "test", standing), pieces())
@@ -76,9 +76,7 @@ async def test_emergencies_and_alerts_pass(queue: Queue, vendors: VendorSimulato
     await _quiet(queue, "school-1", "school-2")
     await _at(queue, time(23))
     await queue.submit(draft(channels=SMS, lane=Lane.ALERT), [person(1)])
-    await queue.submit(
-        draft(channels=[("tts", "Stay inside.")], is_emergency=True), [person(2, phones=("+12125550123",))]
-    )
+    await queue.submit(draft(channels=[("tts", "Stay inside.")], is_emergency=True), [person(2, phones="+12125550123")])
     await queue.drain(queue.dispatcher())
     assert vendors.counts()["total"] == 2
     assert await queue.rows("SELECT 1 FROM batches") == []
@@ -105,7 +103,7 @@ async def test_what_comes_due_in_the_night_is_put_off(queue: Queue, vendors: Ven
 async def test_nothing_expires_while_it_waits(queue: Queue) -> None:
     await _quiet(queue, "school-1")
     night = await _at(queue, time(21, 30))
-    done = await queue.submit(draft(channels=[("tts", "Hello.")]), [person(2, phones=("+12125550123",))])
+    done = await queue.submit(draft(channels=[("tts", "Hello.")]), [person(2, phones="+12125550123")])
     entry = done.snapshot.entries[0]
     assert entry.expires_at - night == timedelta(hours=17, minutes=30)
     queue.clock.ahead += timedelta(hours=9)

@@ -225,7 +225,7 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
     recordings = over(queue, store)
     unsent, sent = await upload(recordings), await upload(recordings)
     message = draft(channels=RECORDED, recording_id=sent.recording_id)
-    done = await queue.submit(message, [person(1, phones=[], mobile="", invalid_phone="12")])
+    done = await queue.submit(message, [person(1, phones="", mobile="", invalid_phone="12")])
     assert await recordings.sweep(KEPT) == 0
     queue.clock.ahead = timedelta(days=2)
     assert await recordings.sweep(KEPT) == 1

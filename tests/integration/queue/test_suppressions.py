@@ -97,7 +97,7 @@ async def test_a_number_that_is_none_is_tried_once(queue: Queue, vendors: Vendor
     asked = vendors.counts()["total"]
     again = await queue.submit(draft(channels=SMS), [landline])
     assert await queue.counts(again.snapshot.entries[0].entry_id) == {"total": 1, "error": 1}
-    called = await queue.submit(draft(channels=[("tts", "Hello.")]), [person(1, phones=("+16465550187",))])
+    called = await queue.submit(draft(channels=[("tts", "Hello.")]), [person(1, phones="+16465550187")])
     assert await queue.counts(called.snapshot.entries[0].entry_id) == {"total": 1, "pending": 1}
     assert vendors.counts()["total"] == asked
     queue.clock.ahead += timedelta(hours=1)

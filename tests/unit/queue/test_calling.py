@@ -55,16 +55,16 @@ def test_calls_of_about_the_same_time_share_a_moment_that_is_not_before_theirs(
 
 
 def test_people_are_called_on_their_numbers_in_order() -> None:
-    person = _addressee(ROLE_PARENT, "s1")._replace(phones=["(212) 555-0101", "none", TWO, TWO, "+12125550103"])
+    person = _addressee(ROLE_PARENT, "s1")._replace(phones=f"(212) 555-0101,none,{TWO},{TWO},+12125550103")
     everything = f"{ONE},{TWO},+12125550103"
     for channel in CALLS:
         assert destination(channel, person, has_inbox=True) == (everything, "")
         assert compared(channel, everything) == ONE
         assert batch_size(channel) == 100
-    imported = person._replace(phones=[], mobile=ONE)
+    imported = person._replace(phones="", mobile=ONE)
     assert destination(Channel.TTS, imported, has_inbox=True) == (ONE, "")
-    assert destination(Channel.TTS, person._replace(phones=[]), has_inbox=True) == ("", "NO_PHONE")
-    wrong = person._replace(phones=[], invalid_phone="12")
+    assert destination(Channel.TTS, person._replace(phones=""), has_inbox=True) == ("", "NO_PHONE")
+    wrong = person._replace(phones="", invalid_phone="12")
     assert destination(Channel.TTS, wrong, has_inbox=True) == ("12", "INVALID_PHONE")
 
 

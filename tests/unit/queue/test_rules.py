@@ -13,7 +13,16 @@ from services.queue.actions.standing import Known, KnownSchool, KnownSender, che
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Lane, Source, State
 from services.queue.failures import _failures, explain, meaning
-from services.queue.records import ROLE_PARENT, ROLE_STUDENT, ROLE_TEACHER, Addressee, Draft, Receipt, Sender
+from services.queue.records import (
+    ROLE_PARENT,
+    ROLE_STUDENT,
+    ROLE_TEACHER,
+    Addressee,
+    Addressees,
+    Draft,
+    Receipt,
+    Sender,
+)
 from services.queue.words import moment
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -162,14 +171,14 @@ def test_only_students_are_screened_and_only_when_it_is_on() -> None:
 
 
 def _addressee(role: int, school_id: str) -> Addressee:
-    return Addressee("x", "X", role, school_id, "", "", "", "", "en", "x@example.org", "", (), True, "", "", 1)
+    return Addressee("x", "X", role, school_id, "", "", "", "", "en", "x@example.org", "", "", True, "", "", 1)
 
 
 def test_students_write_to_staff_alone() -> None:
     standing = decide(DRAFT, _caller("send_to_staff", role="student"), _known(ROLE_STUDENT))
-    standing.check_recipients([_addressee(ROLE_TEACHER, "s1")], 0)
+    standing.check_recipients(Addressees.of([_addressee(ROLE_TEACHER, "s1")]), 0)
     with pytest.raises(PermissionDenied):
-        standing.check_recipients([_addressee(ROLE_PARENT, "s1")], 0)
+        standing.check_recipients(Addressees.of([_addressee(ROLE_PARENT, "s1")]), 0)
 
 
 @pytest.mark.accepts(13, 226, 227, 229, 231)
@@ -183,9 +192,9 @@ def test_excluded_schools_and_the_call_out_system() -> None:
     assert (standing.is_excluded, standing.from_title) == (True, "Ridge High")
     with pytest.raises(FailedPrecondition):
         decide(replace(mine, channels=[("sms", "")]), _caller("send_messages"), known)
-    standing.check_recipients([_addressee(ROLE_PARENT, "s2")], 0)
+    standing.check_recipients(Addressees.of([_addressee(ROLE_PARENT, "s2")]), 0)
     with pytest.raises(PermissionDenied):
-        standing.check_recipients([_addressee(ROLE_PARENT, "s1")], 0)
+        standing.check_recipients(Addressees.of([_addressee(ROLE_PARENT, "s1")]), 0)
 
 
 @pytest.mark.parametrize("seconds", [253_402_300_799, -(10**17), 10**17])
