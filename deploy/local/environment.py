@@ -111,6 +111,8 @@ class Environment:
             "TWILIO_AUTH_TOKEN": self.keys.password("twilio"),
             "TWILIO_BASE_URL": self.vendors_url,
             "TWILIO_FROM_NUMBER": "+12125550100",
+            # What Twilio asks for a text within the United States (twilio.com/en-us/sms/pricing/us).
+            "SMS_SEGMENT_PRICE": "0.0083",
             "TWILIO_STATUS_CALLBACK_URL": f"{self.gateway_url}/webhooks/twilio/status",
             "RECORDINGS_URL": f"{self.gateway_url}/webhooks/twilio/recordings",
             "RECORDINGS_FOLDER": str(self.keys.folder.parent / "recordings"),
