@@ -119,6 +119,8 @@ class Environment:
             "RECORDINGS_SECRET": self.keys.password("recordings"),
             "ANSWERS_URL": f"{self.gateway_url}/answer",
             "ANSWERS_SECRET": self.keys.password("answers"),
+            "UNSUBSCRIBE_URL": f"{self.gateway_url}/unsubscribe",
+            "UNSUBSCRIBE_SECRET": self.keys.password("unsubscribe"),
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "AKIALOCALLANTERN0001",
             "AWS_SECRET_ACCESS_KEY": self.keys.password("aws"),

@@ -25,10 +25,12 @@ from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.queue import leaving
 from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
 from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
+from services.queue.actions.unsubscribing import Unsubscribing
 from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
@@ -77,7 +79,10 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     service = attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"]
     server.add(attendance_pb2_grpc.add_AttendanceServiceServicer_to_server, attendance, service)
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
-    server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, ContactServicer(engine, utc_now), service)
+    leaving_secret = config.unsubscribe_secret.get_secret_value()
+    unsubscribing = Unsubscribing(engine, utc_now, Links(leaving_secret, leaving.PURPOSE) if leaving_secret else None)
+    contacts = ContactServicer(engine, utc_now, unsubscribing)
+    server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, contacts, service)
     secret = config.answers_secret.get_secret_value()
     answering = Answering(engine, utc_now, Links(secret) if config.has_surveys else None)
     service = surveys_pb2.DESCRIPTOR.services_by_name["SurveyService"]

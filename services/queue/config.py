@@ -45,8 +45,14 @@ class QueueConfig(ServiceSettings):
     """Signs the personal links of polls and sign-ups; at least 32 characters, the same in every process of the queue.
     Empty: there are none."""
 
+    unsubscribe_secret: SecretStr = SecretStr("")
+    """Signs the links by which e-mails are unsubscribed; at least 32 characters, the same in every process of the
+    queue. Empty: such links do not work."""
+
     @model_validator(mode="after")
     def _links_with_a_secret(self) -> "QueueConfig":
+        if 0 < len(self.unsubscribe_secret.get_secret_value()) < 32:
+            raise ValueError("UNSUBSCRIBE_SECRET: should have at least 32 characters")
         if self.has_surveys and len(self.answers_secret.get_secret_value()) < 32:
             raise ValueError("ANSWERS_SECRET: should have at least 32 characters")
         return self
@@ -89,6 +95,8 @@ class ProviderConfig(QueueConfig):
     """The gateway's /webhooks/twilio/recordings, as Twilio reaches it; empty: no recorded calls leave."""
     answers_url: str = ""
     """The gateway's /answer, as families reach it; empty: no polls and no sign-ups leave."""
+    unsubscribe_url: str = ""
+    """The gateway's /unsubscribe, as families reach it; empty: e-mails offer no unsubscribing."""
     recording_keep_days: int = Field(default=365, ge=1, le=3650)
     """How long a recording is kept after it was last sent."""
     aws_endpoint_url: str = ""
@@ -135,6 +143,12 @@ class ProviderConfig(QueueConfig):
         if unknown := [each for each in _names(value) if each not in set(Channel)]:
             raise ValueError(f"{', '.join(unknown)}: no such channel")
         return value
+
+    @model_validator(mode="after")
+    def _unsubscribing_with_a_secret(self) -> "ProviderConfig":
+        if self.unsubscribe_url and not self.unsubscribe_secret.get_secret_value():
+            raise ValueError("UNSUBSCRIBE_URL needs UNSUBSCRIBE_SECRET")
+        return self
 
     @model_validator(mode="after")
     def _drill_or_not(self) -> "ProviderConfig":

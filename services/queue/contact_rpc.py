@@ -11,6 +11,7 @@ from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
 from services.queue import words
 from services.queue.actions import braking, contacting
+from services.queue.actions.unsubscribing import Subscription, Unsubscribing
 from services.queue.domain import Channel
 from services.queue.failures import explain
 from services.queue.message_types import MessageType
@@ -21,9 +22,9 @@ from services.queue.type_words import TYPE_NUMBERS, message_types
 class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
     """Answers ContactService."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, unsubscribing: Unsubscribing) -> None:
         """Take what every call needs."""
-        self._engine, self._clock = engine, clock
+        self._engine, self._clock, self._unsubscribing = engine, clock, unsubscribing
 
     async def GetContactStanding(
         self, request: pb.GetContactStandingRequest, context: Any
@@ -74,6 +75,16 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
         await contacting.set_consent(self._engine, self._clock, current_caller(), wish)
         return pb.SetConsentResponse()
 
+    async def GetSubscription(self, request: pb.GetSubscriptionRequest, context: Any) -> pb.GetSubscriptionResponse:
+        """Say what a link is about."""
+        found = await self._unsubscribing.show(request.link)
+        return pb.GetSubscriptionResponse(subscription=_subscription(found))
+
+    async def SetSubscription(self, request: pb.SetSubscriptionRequest, context: Any) -> pb.SetSubscriptionResponse:
+        """Unsubscribe, or subscribe again."""
+        found = await self._unsubscribing.change(request.link, is_wanted=request.is_wanted)
+        return pb.SetSubscriptionResponse(subscription=_subscription(found))
+
     async def GetMailBrake(self, request: pb.GetMailBrakeRequest, context: Any) -> pb.GetMailBrakeResponse:
         """Say whether ordinary e-mail is held back."""
         brake = await braking.standing(self._engine)
@@ -87,3 +98,8 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
         """Let e-mail go again."""
         await braking.release(self._engine, self._clock, current_caller(), request.reason)
         return pb.ReleaseMailBrakeResponse()
+
+
+def _subscription(found: Subscription) -> pb.Subscription:
+    number = TYPE_NUMBERS[found.message_type]
+    return pb.Subscription(masked_address=found.masked, message_type=number, is_wanted=found.is_wanted)

@@ -1,7 +1,7 @@
-"""Personal links of polls and sign-ups: signed, for one recipient of one survey, until a time.
+"""Personal links in e-mails: signed, for one recipient of one survey or entry, for one purpose, until a time.
 
-The signed part of a link is base64 of survey (16 bytes), recipient's number (4), time (5, seconds of Unix) and the
-first 16 bytes of an HMAC-SHA256 over them. Whoever holds it may answer; it names nobody.
+The signed part of a link is base64 of the survey or entry (16 bytes), recipient's number (4), time (5, seconds of Unix)
+and the first 16 bytes of an HMAC-SHA256 over purpose and them. Whoever holds it may use it; it names nobody.
 """
 
 import base64
@@ -21,9 +21,10 @@ _SIGNATURE: Final = 16
 
 @dataclass(frozen=True)
 class Link:
-    """The right to answer as one recipient."""
+    """The right to answer, or to unsubscribe, as one recipient."""
 
-    survey_id: str
+    subject_id: str
+    """The survey, or for unsubscribing the entry."""
     number: int
     """1 to a million."""
     expires_at: datetime
@@ -32,14 +33,14 @@ class Link:
 class Links:
     """Signs and reads links with one secret, the same in every process of the queue."""
 
-    def __init__(self, secret: str) -> None:
-        """At least 32 characters."""
-        self._key = secret.encode()
+    def __init__(self, secret: str, purpose: str = "answer") -> None:
+        """At least 32 characters. A link of one purpose is none of another, whatever its secret."""
+        self._key, self._purpose = secret.encode(), f"{purpose} ".encode()
 
     def sign(self, link: Link) -> str:
         """Return the signed part of a link's address, 55 characters; equal links have equal ones."""
         until = int(link.expires_at.timestamp())
-        body = uuid.UUID(link.survey_id).bytes + link.number.to_bytes(4) + until.to_bytes(5)
+        body = uuid.UUID(link.subject_id).bytes + link.number.to_bytes(4) + until.to_bytes(5)
         return base64.urlsafe_b64encode(body + self._signature(body)).rstrip(b"=").decode()
 
     def read(self, text: str, now: datetime) -> Link:
@@ -59,7 +60,7 @@ class Links:
         return Link(str(uuid.UUID(bytes=body[:16])), int.from_bytes(body[16:20]), until)
 
     def _signature(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, b"answer " + body, hashlib.sha256)[:_SIGNATURE]
+        return hmac.digest(self._key, self._purpose + body, hashlib.sha256)[:_SIGNATURE]
 
 
 def _unknown() -> NotFound:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from services.queue.domain import Channel, DeliveryKey, Lane
+from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
 
 
@@ -51,6 +52,7 @@ class Content:
     """When that takes no answers any more."""
     once_per_family: bool = False
     """A recipient may stand for brothers and sisters."""
+    message_type: MessageType = MessageType.ANNOUNCEMENT
 
 
 @dataclass(frozen=True)

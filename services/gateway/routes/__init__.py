@@ -28,6 +28,7 @@ from services.gateway.routes import (
     schedules,
     sign_in,
     threats,
+    unsubscribing,
     webhooks,
 )
 
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     inbox.blueprint,
     answers.inbox_blueprint,
     answers.blueprint,
+    unsubscribing.blueprint,
     compose.blueprint,
     people.blueprint,
     referrals.blueprint,
@@ -62,6 +64,6 @@ BLUEPRINTS = (
     api.sign_in_blueprint,
     webhooks.blueprint,
 )
-OPEN_TO_OTHER_SITES = (webhooks.blueprint, api.sign_in_blueprint, answers.blueprint)
+OPEN_TO_OTHER_SITES = (webhooks.blueprint, api.sign_in_blueprint, answers.blueprint, unsubscribing.blueprint)
 """Without form tokens: providers sign their requests, a sign-in as JSON cannot come from another site's form, and who
-answers by a link carries the only right in its address."""
+answers or unsubscribes by a link carries the only right in its address."""

@@ -127,7 +127,7 @@ class Answering:
         if self.links is None:
             raise FailedPrecondition("SURVEYS_OFF", "Polls and sign-ups are not set up.")
         link = self.links.read(text, self.clock())
-        asked = await surveys.find(connection, link.survey_id)
+        asked = await surveys.find(connection, link.subject_id)
         if asked is None:
             raise NotFound("LINK_UNKNOWN", "This link does not work, or no longer.")
         return _Respondent(asked, link.number, "link")

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.logs import get_logger
+from services.queue import leaving
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.settle import Pace
 from services.queue.config import ProviderConfig, QueueConfig
@@ -82,11 +83,15 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
 
 def _mailings(config: ProviderConfig) -> list[Mailing]:
     """Return what goes by e-mail: polls and sign-ups only where their links lead somewhere."""
+    plain = Mailing()
+    if config.unsubscribe_url:
+        links = Links(config.unsubscribe_secret.get_secret_value(), leaving.PURPOSE)
+        plain = Mailing(unsubscribe=leaving.Leaving(config.unsubscribe_url.rstrip("/"), links).address)
     if not (config.has_surveys and config.answers_url):
-        return [Mailing()]
+        return [plain]
     links = Links(config.answers_secret.get_secret_value())
     invitations = Invitations(config.answers_url.rstrip("/"), links, config.district_time_zone)
-    return [Mailing(), *(Mailing(each, invitations.write) for each in sorted(SURVEYS))]
+    return [plain, *(replace(plain, channel=each, write=invitations.write) for each in sorted(SURVEYS))]
 
 
 def _spoken(work: Work, recipient: Delivery) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from services.queue import leaving
 from services.queue.domain import Channel
 from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
 from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import Places, fan_out
-from services.queue.work import Content, Delivery, Work
+from services.queue.work import Delivery, Work
 
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
@@ -23,6 +24,10 @@ def _plain(work: Work, recipient: Delivery) -> str:
     return content_for(work, recipient).text
 
 
+def _nowhere(work: Work, recipient: Delivery) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Mailing:
     """What one channel's e-mails are."""
@@ -30,6 +35,8 @@ class Mailing:
     channel: Channel = Channel.EMAIL
     write: Callable[[Work, Delivery], str] = _plain
     """Returns the text for one recipient."""
+    unsubscribe: Callable[[Work, Delivery], str] = _nowhere
+    """Returns the address at which one recipient unsubscribes; empty: nowhere."""
 
 
 class SesEmail:
@@ -49,7 +56,7 @@ class SesEmail:
         Plain e-mail by default.
         """
         mailing = mailing or Mailing()
-        self.channel, self._write = mailing.channel, mailing.write
+        self.channel, self._mailing = mailing.channel, mailing
         self.slice_size = regions[0].concurrency
         self._places = Places(self.slice_size)
         self._regions = Regions("sesv2", regions)
@@ -70,9 +77,23 @@ class SesEmail:
         return {
             "FromEmailAddress": sender,
             "Destination": {"ToAddresses": [recipient.destination]},
-            "Content": _content(content_for(work, recipient), self._write(work, recipient)),
+            "Content": self._content(work, recipient),
             "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
             **self._configuration,
+        }
+
+    def _content(self, work: Work, recipient: Delivery) -> dict[str, Any]:
+        content, text = content_for(work, recipient), self._mailing.write(work, recipient)
+        headers = []
+        if address := self._mailing.unsubscribe(work, recipient):
+            text += leaving.line(content.message_type, address)
+            headers = [{"Name": name, "Value": value} for name, value in leaving.headers(address)]
+        return {
+            "Simple": {
+                "Subject": {"Data": content.subject or content.from_title or "Message", "Charset": "UTF-8"},
+                "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
+                **({"Headers": headers} if headers else {}),
+            }
         }
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
@@ -99,15 +120,6 @@ async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Hande
 def tag_value(key: str) -> str:
     """Return a delivery key as a tag's value, which may hold no dots."""
     return key.replace(".", "_")
-
-
-def _content(content: Content, text: str) -> dict[str, Any]:
-    return {
-        "Simple": {
-            "Subject": {"Data": content.subject or content.from_title or "Message", "Charset": "UTF-8"},
-            "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
-        }
-    }
 
 
 def _sender(title: str, address: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size, travels_as
+from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
 from services.queue.store import absences
 from services.queue.work import Batch, Content, Delivery, Full, Wanted, Work
@@ -19,7 +20,7 @@ _CLAIMED = (
     " c.channel, c.lane, c.numbers, c.attempt, c.expires_at, c.claim_id::text AS claim_id, c.claimed_at, c.calling_at,"
     " c.begun, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
     " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld, m.once_per_family,"
-    " e.survey_id::text AS survey_id, v.closes_at, q.time_zone, q.begins, q.ends"
+    " e.survey_id::text AS survey_id, e.message_type, v.closes_at, q.time_zone, q.begins, q.ends"
     " FROM claimed c JOIN entries e ON e.entry_id = c.entry_id JOIN messages m ON m.message_id = e.message_id"
     " LEFT JOIN surveys v ON v.survey_id = e.survey_id"
     " LEFT JOIN quiet_hours q ON q.school_id = coalesce(nullif(c.school_id, ''), m.sender_school_id)"
@@ -286,7 +287,7 @@ def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]
 
 
 def _batch(row: Any) -> Batch:
-    content = Content(**{name: row[name] for name in _CONTENT})
+    content = Content(**{name: row[name] for name in _CONTENT} | {"message_type": MessageType(row["message_type"])})
     quiet = QuietHours(row["time_zone"], row["begins"], row["ends"]) if row["time_zone"] else None
     own = {name: row[name] for name in _OWN} | {"channel": Channel(row["channel"]), "lane": Lane(row["lane"])}
     return Batch(**own, content=content, quiet=quiet)

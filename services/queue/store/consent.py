@@ -47,6 +47,16 @@ _START_TYPE = sa.text(
 )
 
 
+_SUBSCRIPTION = sa.text(
+    "SELECT r.destination, e.message_type,"
+    " NOT coalesce(c.is_stopped OR e.message_type = ANY(c.stopped_types), false)"
+    " FROM entries e JOIN recipients r ON r.entry_id = e.entry_id AND r.created_at = e.created_at"
+    " AND r.number = :number"
+    " LEFT JOIN consent c ON c.channel = 'email' AND c.destination = r.destination"
+    " WHERE e.entry_id = :entry_id AND e.channel IN ('email', 'poll', 'signup') AND r.destination <> ''"
+)
+
+
 @dataclass(frozen=True)
 class TypeChange:
     """One type of messages that a destination is not to be written to any more, or again."""
@@ -117,3 +127,9 @@ async def action_of(connection: AsyncConnection, provider_message_id: str) -> st
     """Return what an inbound message that is known already did."""
     query = sa.text("SELECT action FROM consent_changes WHERE provider_message_id = :provider_message_id")
     return str((await connection.execute(query, {"provider_message_id": provider_message_id})).scalar_one())
+
+
+async def subscription(connection: AsyncConnection, entry_id: str, number: int) -> tuple[str, str, bool] | None:
+    """Return address, type and whether it is wanted of one e-mail as it was sent; None when there is none."""
+    row = (await connection.execute(_SUBSCRIPTION, {"entry_id": entry_id, "number": number})).one_or_none()
+    return tuple(row) if row else None

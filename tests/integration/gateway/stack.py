@@ -36,6 +36,7 @@ from tests.support.tokens import Tokens
 PASSWORD = "correct horse"
 _OWN_SCOPES = ("moderation.opinions", "queue.answers", "queue.receipts", "queue.recordings", "notify.watch")
 ANSWERS_SECRET = "a" * 32
+UNSUBSCRIBE_SECRET = "u" * 32
 TWILIO_TOKEN = "test-twilio-token"
 MODAPI_SECRET = "test-modapi-webhook-secret"
 SERVICES = ("directory", "queue", "reports")
@@ -150,6 +151,7 @@ def _start(
         "RECORDINGS_FOLDER": tempfile.mkdtemp(prefix="recordings-"),
         "RECORDINGS_SECRET": "r" * 32,
         "ANSWERS_SECRET": ANSWERS_SECRET,
+        "UNSUBSCRIBE_SECRET": UNSUBSCRIBE_SECRET,
         "LOG_LEVEL": "WARNING",
     }
     return subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env=environment)

@@ -1,14 +1,19 @@
 """Who wants which messages: the ledger by destination and type of message (statement 306)."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from services.kit.auth import Caller, Viewer
-from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.queue.actions import contacting
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.contacting import Wish
+from services.queue.actions.unsubscribing import Unsubscribing
 from services.queue.domain import Channel
+from services.queue.leaving import PURPOSE
+from services.queue.links import Links
 from services.queue.message_types import MessageType
 from services.queue.records import KIND_ALERT, KIND_ATTENDANCE, ROLE_PARENT, Draft, Sender, type_of
 from tests.integration.queue.conftest import SENDER, Queue, draft, person
@@ -119,6 +124,38 @@ async def test_the_ledger_is_only_added_to(queue: Queue) -> None:
     for statement in ("UPDATE consent_changes SET action = 'started'", "DELETE FROM consent_changes"):
         with pytest.raises(IntegrityError):
             await queue.rows(statement)
+
+
+@pytest.mark.accepts(306)
+async def test_mails_to_many_carry_the_headers_of_one_click_and_its_link_works(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    secret, url = "an-unsubscribe-secret-of-32-chars", "https://lantern.example.org/unsubscribe"
+    await queue.submit(draft(), [person(1, email=ADDRESS)])
+    await queue.submit(draft(kind=KIND_ALERT), [person(2)])
+    await queue.submit(draft(in_reply_to="m"), [person(3)])
+    await queue.drain(queue.dispatcher(unsubscribe_url=url, unsubscribe_secret=secret))
+    arrived = {each["to"]: each for each in vendors.arrivals(channel="email")}
+    headers = {each["name"]: each["value"] for each in arrived[ADDRESS]["headers"]}
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    address = headers["List-Unsubscribe"].strip("<>")
+    assert address.startswith(f"{url}/")
+    assert arrived[ADDRESS]["text"].endswith(f"To get no more announcements by e-mail:\n{address}")
+    for other in ("parent2@example.org", "parent3@example.org"):
+        assert (arrived[other]["headers"], url in arrived[other]["text"]) == ([], False)
+    unsubscribing = Unsubscribing(queue.engine, queue.clock, Links(secret, PURPOSE))
+    link = address.rpartition("/")[2]
+    assert (await unsubscribing.show(link)).is_wanted
+    await unsubscribing.change(link, is_wanted=False)
+    assert not (await unsubscribing.show(link)).is_wanted
+    assert await _states(queue, draft()) == ["opted_out"]
+    found = await contacting.standing(queue.engine, OFFICER, ADDRESS)
+    assert [(each.action, each.reason, each.message_type) for each in found.changes] == [
+        ("stopped", "unsubscribe", "announcement")
+    ]
+    queue.clock.ahead = timedelta(days=401)
+    with pytest.raises(NotFound):
+        await unsubscribing.show(link)
 
 
 def test_every_message_has_a_type() -> None:

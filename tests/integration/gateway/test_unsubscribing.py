@@ -1,0 +1,53 @@
+"""Unsubscribing by the link of an e-mail: by a mail program itself, and by the page's button."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.kit.ids import new_id
+from services.queue.leaving import PURPOSE
+from services.queue.links import Link, Links
+from tests.integration.gateway.stack import UNSUBSCRIBE_SECRET, Stack
+
+
+def _link(stack: Stack, purpose: str = PURPOSE, channels: tuple[str, ...] = ("email",), days: int = 9) -> str:
+    """Send an announcement to parents; return the address of its first recipient's link."""
+    body: dict[str, object] = {
+        "idempotency_key": new_id(),
+        "subject": "Picture day",
+        "body": "It is on Friday.",
+        "channels": channels,
+    }
+    body |= {"audience": {"roles": ["parent"]}}
+    answer = stack.browser("pri").send_json("POST", "/api/v1/messages", body)
+    assert answer.status_code == 200, answer.get_json()
+    until = datetime.now(UTC) + timedelta(days=days)
+    link = Link(answer.get_json()["entries"][0]["entry_id"], 1, until)
+    return f"/unsubscribe/{Links(UNSUBSCRIBE_SECRET, purpose).sign(link)}"
+
+
+@pytest.mark.accepts(306)
+def test_a_mail_program_unsubscribes_with_one_click(stack: Stack) -> None:
+    address, nobody = _link(stack), stack.app.test_client()
+    page = nobody.get(address)
+    assert "Unsubscribe from announcements?" in page.get_data(as_text=True)
+    assert "r•••@example.org" in page.get_data(as_text=True)
+    assert (page.headers["Referrer-Policy"], page.headers["X-Robots-Tag"]) == ("no-referrer", "noindex, nofollow")
+    for _ in range(2):
+        done = stack.app.test_client().post(address, data={"List-Unsubscribe": "One-Click"})
+        assert done.status_code == 200
+        assert "You are unsubscribed" in done.get_data(as_text=True)
+    standing = stack.browser("off").get("/contact-standing?q=rosa@example.org").get_data(as_text=True)
+    assert "announcements: stopped, unsubscribe" in standing
+    again = nobody.post(address, data={"step": "subscribe"})
+    assert "You are subscribed again" in again.get_data(as_text=True)
+    assert "Unsubscribe from announcements?" in nobody.get(address).get_data(as_text=True)
+
+
+@pytest.mark.accepts(306)
+def test_a_link_that_is_none_changes_nothing(stack: Stack) -> None:
+    whole, nobody = _link(stack), stack.app.test_client()
+    for address in (f"{whole}x", _link(stack, "answer"), _link(stack, days=-1), _link(stack, channels=("push",))):
+        assert nobody.get(address).status_code == 404
+        assert nobody.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 404
+    assert "Unsubscribe from announcements?" in nobody.get(whole).get_data(as_text=True)
