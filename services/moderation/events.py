@@ -18,6 +18,7 @@ SCREENING = Subscribing(
     subjects=("queue.screening.requested.v1",),
     batch=16,
     workers=2,
+    ack_wait_seconds=10.0,
 )
 RESCREENING = Subscribing(
     service="queue",
