@@ -113,6 +113,8 @@ class Environment:
             "TWILIO_FROM_NUMBER": "+12125550100",
             # What Twilio asks for a text within the United States (twilio.com/en-us/sms/pricing/us).
             "SMS_SEGMENT_PRICE": "0.0083",
+            # And for a minute of a call there (twilio.com/en-us/voice/pricing/us).
+            "CALL_MINUTE_PRICE": "0.014",
             "TWILIO_STATUS_CALLBACK_URL": f"{self.gateway_url}/webhooks/twilio/status",
             "RECORDINGS_URL": f"{self.gateway_url}/webhooks/twilio/recordings",
             "RECORDINGS_FOLDER": str(self.keys.folder.parent / "recordings"),

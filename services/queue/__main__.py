@@ -39,6 +39,7 @@ from services.queue.events import review_consumer, verdict_consumer
 from services.queue.links import Links
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
+from services.queue.preview_words import Prices
 from services.queue.providers.choose import make_dispatcher, make_store
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
@@ -65,7 +66,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         directory,
         emergency_ignores_stop=config.emergency_ignores_stop,
         redial_seconds=config.redial_seconds,
-        segment_price=config.sms_segment_price,
+        prices=Prices(config.sms_segment_price, config.call_minute_price),
         recordings=recordings,
         has_surveys=config.has_surveys,
     )

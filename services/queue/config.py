@@ -19,6 +19,8 @@ class QueueConfig(ServiceSettings):
     """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""
     sms_segment_price: float = Field(default=0.0, ge=0, le=10)
     """What a segment of a text costs, in dollars, for the composer's preview; 0: no price is shown."""
+    call_minute_price: float = Field(default=0.0, ge=0, le=10)
+    """What a minute of a call costs, in dollars, likewise."""
     progress_pause_seconds: float = Field(default=0.3, ge=0.05, le=60)
     """An entry's progress is told at most once in this time."""
     aws_region: str = "us-east-1"

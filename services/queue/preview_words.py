@@ -1,9 +1,12 @@
-"""Previews as protos: reasons in sentences, segments and their price."""
+"""Previews as protos: reasons in sentences, and what texts and calls cost."""
+
+import math
+from typing import NamedTuple
 
 from protos.queue.v1 import queue_pb2 as pb
 from services.queue import words
 from services.queue.actions.previewing import DUPLICATE, NO_DEVICE, ChannelPreview
-from services.queue.domain import Channel
+from services.queue.domain import CALLS, Channel
 from services.queue.failures import explain
 from services.queue.segments import segments_of
 
@@ -13,8 +16,24 @@ _SENTENCES = {
 }
 
 
-def channel_preview(found: ChannelPreview, segment_price: float) -> pb.ChannelPreview:
-    """Return what one channel would do; `segment_price` is in dollars, 0 when it is not known."""
+_WORDS_A_SECOND = 150 / 60
+"""How fast a voice reads, about."""
+
+
+class Prices(NamedTuple):
+    """In dollars; 0 where it is not known."""
+
+    segment: float
+    """Of a text."""
+    minute: float
+    """Of a call, each begun one being charged."""
+
+
+FREE = Prices(0.0, 0.0)
+
+
+def channel_preview(found: ChannelPreview, prices: Prices) -> pb.ChannelPreview:
+    """Return what one channel would do."""
     message = pb.ChannelPreview(
         channel=words.channel_number(found.channel),
         goes_out=found.goes_out,
@@ -28,5 +47,9 @@ def channel_preview(found: ChannelPreview, segment_price: float) -> pb.ChannelPr
     if found.channel is Channel.SMS:
         taken = segments_of(found.text)
         message.segments, message.is_unicode, message.characters = taken.count, taken.is_unicode, taken.characters
-        message.price_cents = round(100 * segment_price * taken.count * found.goes_out)
+        message.price_cents = round(100 * prices.segment * taken.count * found.goes_out)
+    if found.channel in CALLS:
+        seconds = found.seconds or len(found.text.split()) / _WORDS_A_SECOND
+        message.minutes = max(1, math.ceil(seconds / 60))
+        message.price_cents = round(100 * prices.minute * message.minutes * found.goes_out)
     return message

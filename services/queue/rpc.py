@@ -45,13 +45,13 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         *,
         emergency_ignores_stop: bool,
         redial_seconds: float,
-        segment_price: float = 0.0,
+        prices: preview_words.Prices = preview_words.FREE,
         recordings: Recordings | None = None,
         has_surveys: bool = False,
     ) -> None:
         """Take what every call needs; without recordings there are no recorded calls."""
         self._recordings, self._has_surveys = recordings, has_surveys
-        self._redial_seconds, self._segment_price = redial_seconds, segment_price
+        self._redial_seconds, self._prices = redial_seconds, prices
         self._engine, self._clock, self._directory = engine, clock, directory
         self._emergency_ignores_stop = emergency_ignores_stop
 
@@ -76,7 +76,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         submission = await self._submission(draft)
         found = await previewing.preview(self._engine, self._clock, submission, pieces_of(pieces))
         return pb.PreviewSubmissionResponse(
-            channels=[preview_words.channel_preview(each, self._segment_price) for each in found]
+            channels=[preview_words.channel_preview(each, self._prices) for each in found]
         )
 
     async def _submission(self, draft: Draft) -> submit.Submission:

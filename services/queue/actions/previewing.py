@@ -16,7 +16,7 @@ from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
-from services.queue.store import quiet
+from services.queue.store import quiet, recordings
 from services.queue.surveys import check_closing
 
 DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
@@ -28,6 +28,8 @@ class ChannelPreview:
 
     channel: Channel
     text: str
+    seconds: float = 0.0
+    """How long the recording of a recorded call is."""
     goes_out: int = 0
     """Handed to the provider."""
     inbox_only: int = 0
@@ -53,6 +55,7 @@ async def preview(
     check_closing(draft.survey, max(now, draft.send_at or now))
     async with transaction(engine) as connection:
         lane = lane_of(draft.lane, is_emergency=draft.is_emergency)
+        await _measure(connection, draft.recording_id, found)
         hours = Quiet(await quiet.every(connection), lane, submission.standing.sender.school_id)
         looks = [_Look(submission, each, hours, max(now, draft.send_at or now)) for each in found]
         count = 0
@@ -64,6 +67,13 @@ async def preview(
             for look in looks:
                 await look.add(connection, piece)
     return found
+
+
+async def _measure(connection: AsyncConnection, recording_id: str, found: list[ChannelPreview]) -> None:
+    recording = await recordings.find(connection, recording_id) if recording_id else None
+    for each in found:
+        if recording and each.channel is Channel.RECORDED:
+            each.seconds = recording.duration_seconds
 
 
 class _Look:

@@ -1,6 +1,7 @@
 """Quiet hours on a real queue: what waits, what passes, what comes late, and what a preview says of it."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from services.queue.actions.quieting import keep_hours
 from services.queue.actions.standing import KnownSchool, Standing
 from services.queue.actions.submit import Submission
 from services.queue.domain import Channel, Lane, State
-from services.queue.preview_words import channel_preview
+from services.queue.preview_words import FREE, Prices, channel_preview
 from services.queue.quiet import QuietHours
 from services.queue.records import Addressee, Addressees, Draft
 from tests.integration.queue.conftest import Queue, draft, person
@@ -135,11 +136,15 @@ async def test_a_preview_says_who_is_left_out_and_writes_nothing(queue: Queue) -
     )  # fmt: skip
     assert (email.goes_out, email.inbox_only, dict(email.left_out)) == (4, 1, {})
     assert dict(push.left_out) == {"NO_DEVICE": 5}
-    said = channel_preview(text, 0.0079)
+    said = channel_preview(text, Prices(segment=0.0079, minute=0.014))
     assert [each.sentence for each in said.left_out if each.reason == "STOPPED"] == [
         "The family asked for no such messages."
     ]
     assert (said.segments, said.is_unicode, said.price_cents) == (1, False, 1)
+    call = previewing.ChannelPreview(Channel.TTS, "word " * 160, goes_out=100)
+    assert (channel_preview(call, Prices(0.0, 0.014)).minutes, channel_preview(call, FREE).price_cents) == (2, 0)
+    assert channel_preview(call, Prices(0.0, 0.014)).price_cents == 280
+    assert channel_preview(replace(call, channel=Channel.RECORDED, seconds=59.0), FREE).minutes == 1
     assert await queue.rows("SELECT 1 FROM messages") == []
     # What it says is what submit does.
     done = await queue.submit(message, people)
