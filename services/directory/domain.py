@@ -54,7 +54,7 @@ ALLOWED_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PARENT: frozenset({Permission.SEND_TO_STAFF}),
 }
 
-MODULES = ("call_out", "moderation_api")
+MODULES = ("call_out", "moderation_api", "translation")
 
 
 def check_permissions(role: Role, names: list[str]) -> list[Permission]:

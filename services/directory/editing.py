@@ -76,5 +76,5 @@ async def update_module(engine: AsyncEngine, module: pb.Module) -> pb.Module:
     async with transaction(engine) as connection:
         row = await settings.set_module(connection, module.name, module.is_purchased, module.is_enabled)
     if row is None:
-        raise NotFound("MODULE_UNKNOWN", f"There is no such module; there are {' and '.join(MODULES)}.")
+        raise NotFound("MODULE_UNKNOWN", f"There is no such module; there are {', '.join(MODULES)}.")
     return messages.module_message(row)

@@ -54,7 +54,11 @@ class Concluded:
 
     def event(self) -> events.VerdictReached:
         """Return what the others are told."""
-        return events.VerdictReached(verdict=verdict_message(self.row), rescreening_id=self.request.rescreening_id)
+        return events.VerdictReached(
+            verdict=verdict_message(self.row),
+            rescreening_id=self.request.rescreening_id,
+            translated_into=self.request.translated_into,
+        )
 
 
 @dataclass
@@ -242,7 +246,7 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "is_uncertain": judgement.is_uncertain,
         "phrases": list(phrases),
         "author_key": request.author_key,
-        "is_rescreening": bool(request.rescreening_id),
+        "is_rescreening": bool(request.rescreening_id or request.translated_into),
         "context_messages": 0,
     }
 

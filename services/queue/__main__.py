@@ -40,7 +40,7 @@ from services.queue.links import Links
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
 from services.queue.preview_words import Prices
-from services.queue.providers.choose import make_dispatcher, make_store
+from services.queue.providers.choose import make_dispatcher, make_store, make_translating
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.survey_rpc import SurveyServicer
@@ -49,6 +49,7 @@ from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
 _QUIET_SECONDS = 2.0
+_TRANSLATE_SECONDS = 0.25
 """How often directory is asked for the schools' quiet hours."""
 
 
@@ -106,6 +107,11 @@ async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
         life.on_stop(provider.name, provider.close)
     workers = Workers(dispatcher, config.workers, config.poll_seconds)
     life.spawn("workers", workers.run())
+    for name, is_urgent in (("urgent translations", True), ("translations", False)):
+        translating = make_translating(config, engine, utc_now, is_urgent=is_urgent)
+        life.spawn(name, repeat(name, _TRANSLATE_SECONDS, translating.step))
+        if translating.provider:
+            life.on_stop(name, translating.provider.close)
     life.on_stop("deliveries at work", workers.stop)
     await life.observe(health)
     await life.until_stopped()

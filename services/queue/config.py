@@ -29,6 +29,8 @@ class QueueConfig(ServiceSettings):
     """Empty: no e-mail and no push leave, and no bucket is reached."""
     aws_secret_access_key: SecretStr = SecretStr("")
     """The key's secret."""
+    translate_region: str = ""
+    """Region of Amazon Translate; empty: messages leave as they were written."""
     provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
     """The longest that one call of a provider may take."""
     provider_concurrency: int = Field(default=32, ge=1, le=500)
@@ -102,7 +104,7 @@ class ProviderConfig(QueueConfig):
     recording_keep_days: int = Field(default=365, ge=1, le=3650)
     """How long a recording is kept after it was last sent."""
     aws_endpoint_url: str = ""
-    """Where SES and SNS are; empty: Amazon's own."""
+    """Where SES, SNS and Translate are; empty: Amazon's own."""
     ses_from_address: str = ""
     """Verified sender; empty: no e-mail leaves."""
     ses_configuration_set: str = ""

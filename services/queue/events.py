@@ -61,7 +61,14 @@ async def on_verdict(engine: AsyncEngine, clock: Clock, event: Event) -> None:
                     connection, reached.rescreening_id, verdict.message_id, raw, clock(), holds=holds
                 )
             else:
-                await apply_verdict(connection, verdict.message_id, raw, clock(), holds=holds)
+                await apply_verdict(
+                    connection,
+                    verdict.message_id,
+                    raw,
+                    clock(),
+                    holds=holds,
+                    translated_into=reached.translated_into,
+                )
 
 
 async def on_review(engine: AsyncEngine, clock: Clock, event: Event, known: KnownNow) -> None:

@@ -62,6 +62,17 @@ async def ask_again(
     await add_event(connection, RESCREENING_REQUESTED, event)
 
 
+async def ask_about_translation(
+    connection: AsyncConnection, message: Message, language: str, texts: Sequence[str], now: datetime
+) -> None:
+    """Ask moderation for a verdict on what would be read in a language; for itself, and counted to nobody."""
+    event = _question(message, [], now)
+    del event.texts[:]
+    event.texts.extend(texts)
+    event.author_key, event.language, event.translated_into = "", language, language
+    await add_event(connection, SCREENING_REQUESTED, event)
+
+
 def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:
     texts = list(dict.fromkeys(text for text in (message.subject, message.body, *(e.text for e in entries)) if text))
     event = events.ScreeningRequested(

@@ -31,3 +31,9 @@ attendance_runs = _meter.create_counter(
 screening_age = _meter.create_gauge(
     "lantern.queue.screening.age", "s", "Age of the oldest message that waits for its verdict; 0 when none does."
 )
+translations = _meter.create_counter(
+    "lantern.queue.translations", "{translation}", "Translations of a message into one language, by result."
+)
+translated_characters = _meter.create_counter(
+    "lantern.queue.translated.characters", "{character}", "Characters that were translated, of which each is charged."
+)

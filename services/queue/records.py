@@ -59,6 +59,8 @@ class Draft:
     """What the recorded call plays."""
     survey: Survey | None = None
     """What the poll or sign-up asks."""
+    is_translated: bool | None = None
+    """Whether each recipient gets it in their language; None: as the district has set it."""
     header_hash: bytes = b""
     """SHA-256 of the header as it came: tells a repetition from another message under the same key."""
 
@@ -195,6 +197,8 @@ class Message:
     cancelled_at: datetime | None = None
     review_released_at: datetime | None = None
     """When a reviewer let it go after screening had withheld it."""
+    is_translated: bool = False
+    """Each recipient gets it in their language."""
 
     @property
     def is_threat(self) -> bool:

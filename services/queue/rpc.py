@@ -197,7 +197,13 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         message_id = words.checked_id("message_id", request.message_id)
         row = await reading.inbox_message(self._engine, self._clock(), message_id)
         role = types.Role.ValueType(row["sender_role"])
-        return pb.GetInboxMessageResponse(item=words.inbox_item(row), body=row["body"], sender_role=role)
+        return pb.GetInboxMessageResponse(
+            item=words.inbox_item(row),
+            body=row["body"],
+            sender_role=role,
+            original_body=row.get("original_body", ""),
+            original_subject=row.get("original_subject", ""),
+        )
 
     async def ListSentBox(self, request: pb.ListSentBoxRequest, context: Any) -> pb.ListSentBoxResponse:
         """Answer a page of what the caller sent."""

@@ -93,6 +93,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         from_title=header.from_title,
         recording_id=_recording_id(header),
         survey=survey_of(header, names),
+        is_translated=header.is_translated if header.HasField("is_translated") else None,
         header_hash=header_hash(header),
     )
 
@@ -191,6 +192,7 @@ _SAME = (
     "in_reply_to",
     "alert_message_id",
     "from_title",
+    "is_translated",
 )
 
 
@@ -208,10 +210,12 @@ def delivery(row: dict[str, Any]) -> pb.Delivery:
         remedy=failure.remedy if failure else "",
         type=types.RecipientType.ValueType(row["type"]),
         role=types.Role.ValueType(row["role"]),
-        text=row.get("text", ""),
-        subject=row.get("subject", ""),
+        **{name: row.get(name, "") for name in _TOLD},
         **{name: row[name] for name in _SHOWN},
     )
+
+
+_TOLD = ("text", "subject", "language", "original_text", "original_subject", "untranslated")
 
 
 _SHOWN = (
@@ -237,6 +241,7 @@ def inbox_item(row: dict[str, Any]) -> pb.InboxItem:
     return pb.InboxItem(
         sent_at=stamp(row["sent_at"]),
         regarding_student_name=student,
+        language=row.get("language", ""),
         survey_channel=CHANNELS[Channel(row["survey_channel"])] if row["survey_channel"] else types.CHANNEL_UNSPECIFIED,
         **{name: row[name] for name in _ITEM},
     )

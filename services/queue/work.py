@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from services.queue.domain import Channel, DeliveryKey, Lane
 from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
+from services.queue.translating import Wording
 
 
 class Full(NamedTuple):
@@ -75,6 +76,8 @@ class Batch:
     """When the provider was first called for it; None when certainly nothing was handed over."""
     begun: int
     """For how many of its numbers, in their order, a call may have begun; the claim itself says so of the first."""
+    translated_into: str
+    """Language in which its recipients are told if there is a translation; empty: as it was written."""
     content: Content
     quiet: QuietHours | None
     """Of its school, or of the sender's where its recipients have none."""
@@ -106,6 +109,8 @@ class Work:
     """Those without an outcome."""
     values: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """By number, what stands in place of placeholders; merging.content_for puts it in."""
+    wording: Wording = field(default_factory=Wording)
+    """Of its language. The content is in this language already; this is for the words around it."""
 
     @property
     def content(self) -> Content:

@@ -17,7 +17,17 @@ from services.queue.actions.seeing import may_manage
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient, type_of
-from services.queue.store import batches, copying, counts, deliveries, inbox, messages, recordings, surveys
+from services.queue.store import (
+    batches,
+    copying,
+    counts,
+    deliveries,
+    inbox,
+    messages,
+    recordings,
+    surveys,
+    translations,
+)
 from services.queue.store.submissions import Writer
 from services.queue.surveys import ends
 
@@ -151,7 +161,8 @@ async def _write(
         place = copying.place_of(entry.entry_id, entry.created_at)
         decided = {each.number: found for each in people if (found := _outcome(entry, each, refusals))}
         writer.add(entry, [(*place, *each) for each in people], decided)
-        await writer.finish([entry], State.PENDING)
+        waits_until = await translations.waits_until(connection, message.message_id) if message.is_translated else None
+        await writer.finish([entry], State.PENDING, waits_until)
 
 
 def _outcome(entry: Entry, recipient: Recipient, refusals: Mapping[str, str]) -> Outcome | None:

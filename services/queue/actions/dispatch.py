@@ -22,7 +22,7 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
 from services.queue.records import Outcome
 from services.queue.stop_points import reach
-from services.queue.store import batches
+from services.queue.store import batches, translations
 from services.queue.work import Batch, Delivery, Full, Wanted, Work
 
 _log = get_logger(__name__)
@@ -119,6 +119,7 @@ async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Cla
         for each in dispatcher.pacer.too_many([(dispatcher.name_of(one), one) for one in leaving]):
             await batches.give_back(connection, each, None, now)
             leaving.remove(each)
+        await translations.end_waiting(connection, leaving, now)
         works = await batches.load(connection, leaving) if leaving else []
     for work in works:
         dispatcher.pacer.take_in(dispatcher.name_of(work.batch), work.batch)

@@ -14,12 +14,15 @@ from services.queue.actions.seeing import is_told, may_read, visible_schools
 from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
 from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
-from services.queue.store import absences, counts, deliveries, inbox, messages
+from services.queue.store import absences, counts, deliveries, inbox, messages, translations
 from services.queue.store.deliveries import Seen
+from services.queue.translating import WHY_ORIGINAL, cut, told_in
 
 Window = Callable[[int], tuple[int, int]]
 """From the number of rows: how many to answer and how many to skip."""
 _BROKEN_SHOWN = 100
+_SHOWN = frozenset({"subject", "preview", "body", "original_subject", "original_body"})
+_TEXTS = frozenset({"text", "subject", "original_text", "original_subject"})
 _PREVIEWED = 160
 """Characters of a message in the list of an inbox."""
 
@@ -62,20 +65,43 @@ async def deliveries_of(
         rows = await deliveries.page(
             connection, entry, scoped, sort=paging.sort, descending=paging.descending, limit=limit, offset=offset
         )
+        for row in rows:
+            row["preferred"], row["language"] = row["language"], ""
+        if its_message.is_translated:
+            await _add_translations(connection, its_message, entry, rows)
         if its_message.kind == KIND_ATTENDANCE:
-            await _add_texts(connection, its_message, entry, rows)
+            await _add_names(connection, its_message, entry, rows)
     return rows, total
 
 
-async def _add_texts(
+async def _add_translations(
     connection: AsyncConnection, its_message: Message, entry: Entry, rows: list[dict[str, Any]]
 ) -> None:
-    """Add to each row what its recipient was told."""
+    """Add to each row what its recipient was told in their language, and what was written."""
+    message_id, stages = its_message.message_id, await translations.stages(connection, its_message.message_id)
+    wordings = await translations.wordings(connection, [(message_id, language) for language in stages])
+    for row in rows:
+        language = told_in(entry.channel, row["preferred"], its_message.language)
+        if wording := wordings.get((message_id, language)):
+            row["text"] = cut(wording.of(entry.text), MAX_TEXT[entry.channel])
+            row["subject"] = cut(wording.of(its_message.subject), MAX_SUBJECT)
+            row |= {"language": language, "original_text": entry.text, "original_subject": its_message.subject}
+        elif language in stages:
+            row["untranslated"] = WHY_ORIGINAL.get(stages[language][1], "")
+
+
+async def _add_names(
+    connection: AsyncConnection, its_message: Message, entry: Entry, rows: list[dict[str, Any]]
+) -> None:
+    """Put into each row the names that its recipient was told."""
     told = await absences.told(connection, its_message.message_id)
     values = by_number(told, entry.entry_id, once_per_family=its_message.once_per_family)
     for row in rows:
-        row["text"] = fill(entry.text, values[row["number"]], MAX_TEXT[entry.channel])
-        row["subject"] = fill(its_message.subject, values[row["number"]], MAX_SUBJECT)
+        row.setdefault("text", entry.text)
+        row.setdefault("subject", its_message.subject)
+        for name in _TEXTS & row.keys():
+            longest = MAX_SUBJECT if name.endswith("subject") else MAX_TEXT[entry.channel]
+            row[name] = fill(row[name], values[row["number"]], longest)
 
 
 async def inbox_of(
@@ -93,11 +119,14 @@ async def inbox_of(
 
 
 async def _fill_in(connection: AsyncConnection, person_id: str, row: dict[str, Any]) -> None:
-    """Put into a row of an inbox what this person is told: an attendance message names their own students."""
+    """Put into a row of an inbox what this person is told: in their language, with the names of their own students."""
+    for name in ("subject", "preview", "body"):
+        if name in row and row[f"told_{name}"] is not None:
+            row |= {f"original_{name}": row[name], name: row[f"told_{name}"], "language": row["translated_into"]}
     if row["kind"] == KIND_ATTENDANCE:
         told = await absences.told(connection, str(row["message_id"]), person_id)
         values = about((each.name, each.codes) for each in told)
-        row |= {name: fill(row[name], values, MAX_BODY) for name in ("subject", "preview", "body") if name in row}
+        row |= {name: fill(row[name], values, MAX_BODY) for name in _SHOWN & row.keys()}
     row["preview"] = row["preview"][:_PREVIEWED]
 
 

@@ -18,8 +18,9 @@ from services.queue.actions.standing import Known
 from services.queue.domain import CALL_OUT, Channel, Deltas, Screening, State, renewed_expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome
-from services.queue.store import copying, counts, messages, surveys, withheld
+from services.queue.store import copying, counts, messages, surveys, translations, withheld
 from services.queue.surveys import Survey, ends
+from services.queue.translating import deadline
 
 _log = get_logger(__name__)
 
@@ -68,11 +69,20 @@ async def release(connection: AsyncConnection, message_id: str, known: Known, no
             await releasing.let_go(entry)
         await releasing.refuse_rest(entry)
     await counts.apply(connection, releasing.deltas, now)
+    if message.is_translated and not rules.is_cancelled:
+        await _translate(connection, message, now)
     snapshot = await messages.snapshot(connection, message)
     if not rules.is_cancelled:
         await inboxes.fill(connection, snapshot, max(now, message.send_at), rules.only_school_id)
     await events_out.tell_released(connection, message, now)
     return True
+
+
+async def _translate(connection: AsyncConnection, message: Message, now: datetime) -> None:
+    """Let the batches wait for the translations that were not made of a withheld message."""
+    until = deadline(now, message, await messages.entries_of(connection, message.message_id))
+    languages = await translations.begin(connection, message.message_id, now, until)
+    await translations.hold_back(connection, message.message_id, languages, until)
 
 
 def _rules(message: Message, known: Known) -> _Rules:

@@ -1,4 +1,8 @@
-"""What follows from a verdict: a held message leaves, or is withheld; one transaction, once."""
+"""What follows from a verdict: a held message leaves, or is withheld; one transaction, once.
+
+What a student wrote is judged first, and nothing of it is translated before. Then every translation is judged by
+itself, and the message leaves when none of them waits for its verdict any more.
+"""
 
 from datetime import datetime
 
@@ -8,37 +12,77 @@ from services.kit.logs import get_logger
 from services.queue import events_out
 from services.queue.actions import inboxes
 from services.queue.domain import Deltas, Screening, State
-from services.queue.store import batches, counts, messages
+from services.queue.records import Message
+from services.queue.store import batches, counts, messages, translations
+from services.queue.translating import deadline
 
 _log = get_logger(__name__)
 _NAMES_TOLD = 50
 
 
 async def apply_verdict(
-    connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime, *, holds: bool
+    connection: AsyncConnection,
+    message_id: str,
+    verdict: bytes,
+    now: datetime,
+    *,
+    holds: bool,
+    translated_into: str = "",
 ) -> bool:
-    """Release or withhold a message that waits for its verdict; False when it waits for none.
+    """Release or withhold a message that waits for its verdict; False when it waits for none, or still waits.
 
-    `verdict` is the wire form of the verdict, which goes into the events and stays with the message.
+    `verdict` is the wire form of the verdict, which goes into the events and stays with the message. `translated_into`
+    is the language of the translation that it is about; empty: it is about what the student wrote.
     """
     message = await messages.find(connection, message_id, lock=True)
     if message is None or message.screening is not Screening.WAITING:
         _log.info("verdict_without_effect", message_id=message_id, is_known=message is not None)
         return False
-    screening = Screening.WITHHELD if holds else Screening.RELEASED
-    await messages.decide(connection, message_id, screening, verdict, now)
-    message.screening, message.verdict, message.decided_at = screening, verdict, now
-    move = batches.withhold if holds else batches.release
-    deltas = Deltas()
-    for entry_id, school_id, how_many in await move(connection, message_id, now):
-        deltas.move(entry_id, school_id, State.HELD, State.WITHHELD if holds else State.PENDING, how_many)
-    await counts.apply(connection, deltas, now)
-    snapshot = await messages.snapshot(connection, message)
     if holds:
-        names = await messages.recipient_names(connection, snapshot.entries[0], _NAMES_TOLD)
-        await events_out.tell_withheld(connection, snapshot, names, now)
+        await _withhold(connection, message, verdict, now)
+        return True
+    if translated_into:
+        await translations.mark_screened(connection, message_id, translated_into)
     else:
-        if message.cancelled_at is None:
-            await inboxes.fill(connection, snapshot, max(now, message.send_at))
-        await events_out.tell_released(connection, message, now)
+        message.verdict = verdict
+        await messages.decide(connection, message_id, Screening.WAITING, verdict, now)
+        if message.is_translated:
+            entries = await messages.entries_of(connection, message_id)
+            await translations.begin(connection, message_id, now, deadline(now, message, entries))
+    return await let_go_if_through(connection, message, now)
+
+
+async def let_go_if_through(connection: AsyncConnection, message: Message, now: datetime) -> bool:
+    """Release a held message, locked by this transaction, that waits for no verdict any more; False when it does."""
+    is_judged = message.verdict is not None
+    if not is_judged or (message.is_translated and await translations.is_undecided(connection, message.message_id)):
+        return False
+    await _decide(connection, message, Screening.RELEASED, message.verdict or b"", now)
+    snapshot = await messages.snapshot(connection, message)
+    if message.cancelled_at is None:
+        await inboxes.fill(connection, snapshot, max(now, message.send_at))
+    await events_out.tell_released(connection, message, now)
     return True
+
+
+async def _withhold(connection: AsyncConnection, message: Message, verdict: bytes, now: datetime) -> None:
+    await _decide(connection, message, Screening.WITHHELD, verdict, now)
+    if message.is_translated:
+        await translations.pause(connection, message.message_id)
+    snapshot = await messages.snapshot(connection, message)
+    names = await messages.recipient_names(connection, snapshot.entries[0], _NAMES_TOLD)
+    await events_out.tell_withheld(connection, snapshot, names, now)
+
+
+async def _decide(
+    connection: AsyncConnection, message: Message, screening: Screening, verdict: bytes, now: datetime
+) -> None:
+    """Write the decision, with the held batches and their counters."""
+    await messages.decide(connection, message.message_id, screening, verdict, now)
+    message.screening, message.verdict, message.decided_at = screening, verdict, now
+    holds = screening is Screening.WITHHELD
+    move, state = (batches.withhold, State.WITHHELD) if holds else (batches.release, State.PENDING)
+    deltas = Deltas()
+    for entry_id, school_id, how_many in await move(connection, message.message_id, now):
+        deltas.move(entry_id, school_id, State.HELD, state, how_many)
+    await counts.apply(connection, deltas, now)

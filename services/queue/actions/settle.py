@@ -167,7 +167,7 @@ async def _write(
 
 def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
     """Return what is tried again, and when; parts of one entry and school that are due together are one."""
-    found: dict[tuple[str, str, int, datetime], Again] = {}
+    found: dict[tuple[str, str, str, int, datetime], Again] = {}
     for done in every:
         batch, settlement = done.batch, done.settlement
         asked = timedelta(seconds=settlement.retry_after_seconds)
@@ -178,7 +178,7 @@ def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
             (settlement.not_tried, batch.attempt, now),
         ):
             if numbers:
-                key = (batch.entry_id, batch.school_id, attempt, due_at)
+                key = (batch.entry_id, batch.school_id, batch.translated_into, attempt, due_at)
                 found.setdefault(key, Again(batch, attempt, due_at, [])).numbers.extend(numbers)
     return list(found.values())
 

@@ -82,6 +82,8 @@ class Standing:
     is_excluded: bool
     """Their school is excluded from communication (section R)."""
     is_screened: bool
+    is_translated: bool = False
+    """Each recipient gets the message in their language."""
     staff_only: bool = False
     """Students and parents write to staff alone."""
     schools: frozenset[str] | None = None
@@ -191,6 +193,7 @@ def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
         from_title=title,
         is_excluded=is_excluded,
         is_screened=sender.role == ROLE_STUDENT and known.modules.get("moderation_api", False),
+        is_translated=_is_translated(draft, known),
         staff_only=caller.viewer is not None and not is_staff,
         schools=_reachable(caller) if is_staff else None,
     )
@@ -257,3 +260,11 @@ def _check_modules(draft: Draft, known: Known, *, is_excluded: bool) -> None:
     if is_excluded:
         sentence = "Texts and calls are not available to a school excluded from communication."
         raise FailedPrecondition("SCHOOL_EXCLUDED", sentence)
+
+
+def _is_translated(draft: Draft, known: Known) -> bool:
+    """Return whether it is translated: as its sender says, else as the district has set it. Alerts never are."""
+    is_on = known.modules.get("translation", False) and draft.kind != KIND_ALERT
+    if draft.is_translated and not is_on:
+        raise FailedPrecondition("TRANSLATION_OFF", "Translation is off: messages leave as they were written.")
+    return is_on and draft.is_translated is not False

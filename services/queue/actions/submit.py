@@ -42,10 +42,11 @@ from services.queue.records import (
     Snapshot,
     type_of,
 )
-from services.queue.store import messages, surveys
+from services.queue.store import messages, surveys, translations
 from services.queue.store.copying import place_of
 from services.queue.store.submissions import Writer
 from services.queue.surveys import Survey, check_closing, ends, said
+from services.queue.translating import canonical, code_of, deadline
 
 _KEYS_HASHED = 50
 _WRITTEN_TOGETHER = 10_000
@@ -143,6 +144,7 @@ def _message(submission: Submission, now: datetime) -> Message:
         from_title=standing.from_title,
         is_from_excluded_school=standing.is_excluded,
         screening=Screening.WAITING if standing.is_screened else Screening.NOT_NEEDED,
+        is_translated=standing.is_translated and bool(code_of(draft.language or "en")),
     )
 
 
@@ -211,15 +213,25 @@ class _Recipients:
         if not self._count:
             raise InvalidArgument("NO_RECIPIENTS", "A message needs at least one recipient.")
         await self._write()
-        await self._writer.finish(self._entries, State.HELD if self._message.is_held else State.PENDING)
+        await self._finish_writing()
         self._message.regarding_count = len(self._regarding)
         await messages.describe_recipients(self._connection, self._message)
+
+    async def _finish_writing(self) -> None:
+        message, now = self._message, self._message.created_at
+        # What a student wrote is judged before anything of it goes to be translated.
+        is_wanted = message.is_translated and not message.is_held
+        waits_until = deadline(now, message, self._entries) if is_wanted else None
+        await self._writer.finish(self._entries, State.HELD if message.is_held else State.PENDING, waits_until)
+        await translations.add(self._connection, message.message_id, self._writer.languages, now, waits_until)
 
     async def _write(self) -> None:
         if not self._gathered:
             return
         people, first = Addressees.joined(self._gathered), self._written + 1
         self._gathered, self._written = [], self._count
+        if self._message.is_translated:
+            people = people._replace(languages=[canonical(each, self._message.language) for each in people.languages])
         every = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
         await self._writer.idle()
         for entry, reached in zip(self._entries, every, strict=True):

@@ -10,11 +10,13 @@ from services.kit.logs import get_logger
 from services.queue import leaving
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.settle import Pace
+from services.queue.actions.translating import Translating
 from services.queue.config import ProviderConfig, QueueConfig
 from services.queue.domain import SURVEYS, Channel
 from services.queue.inviting import Invitations
 from services.queue.links import Links
 from services.queue.merging import content_for
+from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.base import Provider
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
@@ -30,6 +32,7 @@ from services.queue.work import Delivery, Work
 
 _log = get_logger(__name__)
 _MARGIN_SECONDS = 2.0
+_TRANSLATED_AT_ONCE = 8
 
 
 def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -> Dispatcher:
@@ -81,21 +84,35 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     return providers
 
 
+def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, *, is_urgent: bool) -> Translating:
+    """Return what translates messages; without an account or a region it leaves them as they were written."""
+    invitations = _invitations(config)
+    provider = None
+    if config.aws_access_key_id and config.translate_region:
+        account = _aws(config, config.aws_endpoint_url)
+        provider = AmazonTranslate(replace(account, region=config.translate_region, concurrency=_TRANSLATED_AT_ONCE))
+    return Translating(engine, clock, provider, invitations.around if invitations else None, is_urgent)
+
+
 def _mailings(config: ProviderConfig) -> list[Mailing]:
     """Return what goes by e-mail: polls and sign-ups only where their links lead somewhere."""
     plain = Mailing()
     if config.unsubscribe_url:
         links = Links(config.unsubscribe_secret.get_secret_value(), leaving.PURPOSE)
         plain = Mailing(unsubscribe=leaving.Leaving(config.unsubscribe_url.rstrip("/"), links).address)
+    invitations = _invitations(config)
+    return [plain, *(replace(plain, channel=each, write=invitations.write) for each in sorted(SURVEYS) if invitations)]
+
+
+def _invitations(config: ProviderConfig) -> Invitations | None:
     if not (config.has_surveys and config.answers_url):
-        return [plain]
+        return None
     links = Links(config.answers_secret.get_secret_value())
-    invitations = Invitations(config.answers_url.rstrip("/"), links, config.district_time_zone)
-    return [plain, *(replace(plain, channel=each, write=invitations.write) for each in sorted(SURVEYS))]
+    return Invitations(config.answers_url.rstrip("/"), links, config.district_time_zone)
 
 
 def _spoken(work: Work, recipient: Delivery) -> str:
-    """Read the text in the voice of the language that it is written in, whatever the recipient's own may be."""
+    """Read the text in the voice of its language: that of the translation, else that in which it was written."""
     return said(content_for(work, recipient).text, work.content.language)
 
 

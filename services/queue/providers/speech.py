@@ -2,28 +2,7 @@
 
 from twilio.twiml.voice_response import VoiceResponse
 
-_VOICES = {
-    "ar": ("arb", "Polly.Zeina"),
-    "de": ("de-DE", "Polly.Vicki-Neural"),
-    "en": ("en-US", "Polly.Joanna-Neural"),
-    "es": ("es-US", "Polly.Lupe-Neural"),
-    "fr": ("fr-CA", "Polly.Gabrielle-Neural"),
-    "hi": ("hi-IN", "Polly.Kajal-Neural"),
-    "it": ("it-IT", "Polly.Bianca-Neural"),
-    "ja": ("ja-JP", "Polly.Takumi-Neural"),
-    "ko": ("ko-KR", "Polly.Seoyeon-Neural"),
-    "pl": ("pl-PL", "Polly.Ola-Neural"),
-    "pt": ("pt-BR", "Polly.Camila-Neural"),
-    "ru": ("ru-RU", "Polly.Tatyana"),
-    "vi": ("vi-VN", "Google.vi-VN-Standard-A"),
-    "zh": ("cmn-CN", "Polly.Zhiyu-Neural"),
-}
-"""Twilio's language and voice by the first part of a BCP 47 tag."""
-
-
-def voice_of(language: str) -> tuple[str, str]:
-    """Return Twilio's language and voice for a BCP 47 tag; English for one that Twilio does not speak."""
-    return _VOICES.get(language.partition("-")[0].lower(), _VOICES["en"])
+from services.queue.voices import voice_of
 
 
 def said(text: str, language: str) -> str:

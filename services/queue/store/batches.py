@@ -12,13 +12,13 @@ from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size, travels_as
 from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
-from services.queue.store import absences
+from services.queue.store import absences, translations
 from services.queue.work import Batch, Content, Delivery, Full, Wanted, Work
 
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
     " c.channel, c.lane, c.numbers, c.attempt, c.expires_at, c.claim_id::text AS claim_id, c.claimed_at, c.calling_at,"
-    " c.begun, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
+    " c.begun, c.translated_into, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
     " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld, m.once_per_family,"
     " e.survey_id::text AS survey_id, e.message_type, v.closes_at, q.time_zone, q.begins, q.ends"
     " FROM claimed c JOIN entries e ON e.entry_id = c.entry_id JOIN messages m ON m.message_id = e.message_id"
@@ -72,11 +72,9 @@ _GIVE_BACK = sa.text(
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, changed_at) VALUES (:entry_id, :message_id,"
-    " :created_at,"
-    " :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at, :claim_id, :claimed_at,"
-    " :lease_until,"
-    " :calling_at, :begun, :now)"
+    " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, translated_into, changed_at) VALUES (:entry_id,"
+    " :message_id, :created_at, :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at,"
+    " :claim_id, :claimed_at, :lease_until, :calling_at, :begun, :translated_into, :now)"
 )
 _RECIPIENTS = sa.text(
     "SELECT b.batch_id, r.number, r.destination, r.problem, r.regarding_student_name, s.reason,"
@@ -194,7 +192,8 @@ async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work
     values = {"batch_ids": list(found), "channels": [travels_as(each.channel).value for each in every]}
     for batch_id, *row in await connection.execute(_RECIPIENTS, values):
         found[batch_id].append(Delivery(*row))
-    return [Work(each, found[each.batch_id], await absences.values_for(connection, each)) for each in every]
+    works = [Work(each, found[each.batch_id], await absences.values_for(connection, each)) for each in every]
+    return await translations.put_into_words(connection, works)
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
@@ -269,7 +268,7 @@ def _chosen(lanes: Sequence[Lane], channels: Sequence[Channel], full: Full) -> d
 
 
 def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]:
-    names = ("entry_id", "message_id", "created_at", "school_id", "attempt", "expires_at")
+    names = ("entry_id", "message_id", "created_at", "school_id", "attempt", "expires_at", "translated_into")
     nothing = dict.fromkeys(("claim_id", "claimed_at", "lease_until", "calling_at"))
     return (
         {name: getattr(batch, name) for name in names}

@@ -59,10 +59,11 @@ BATCH_COLUMNS: tuple[LiteralString, ...] = (
     "due_at",
     "expires_at",
     "changed_at",
+    "translated_into",
 )
 _BATCH_TYPES = [
     *["uuid", "uuid", "timestamptz", "text", "text", "int2", "text", "int4[]", "int2"],
-    *["timestamptz", "timestamptz", "timestamptz"],
+    *["timestamptz", "timestamptz", "timestamptz", "text"],
 ]
 
 

@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.records import KIND_ALERT, Entry, Message
+from services.queue.store import translations
 
 Row = dict[str, Any]
 _DELIVER = sa.text(
-    "INSERT INTO inbox_items (person_id, message_id, visible_at, read_at, regarding_student_name)"
+    "INSERT INTO inbox_items (person_id, message_id, visible_at, read_at, regarding_student_name, translated_into)"
     " SELECT DISTINCT ON (person_id) person_id, CAST(:message_id AS uuid), CAST(:visible_at AS timestamptz),"
-    " CAST(:read_at AS timestamptz), regarding_student_name FROM recipients"
+    " CAST(:read_at AS timestamptz), regarding_student_name,"
+    " CASE WHEN language = ANY(:languages) THEN language ELSE '' END FROM recipients"
     " WHERE entry_id = :entry_id AND created_at = :created_at AND has_account AND person_id <> ''"
     " AND (:only_school_id = '' OR school_id IN ('', :only_school_id))"
     " ORDER BY person_id, number ON CONFLICT DO NOTHING"
@@ -21,6 +23,15 @@ _ITEM = (
     "m.message_id::text AS message_id, m.sender_id, m.sender_name, m.sender_role, m.source, m.from_title, m.subject,"
     " left(m.body, 400) AS preview, m.kind, m.is_secure, m.is_emergency, m.audience_summary,"
     " (SELECT s.channel FROM surveys s WHERE s.message_id = m.message_id) AS survey_channel"
+)
+_TOLD = ", ".join(
+    f"CASE WHEN i.translated_into <> '' THEN (SELECT {what} FROM translated_texts t WHERE t.message_id = m.message_id"
+    f" AND t.language = i.translated_into AND t.digest = sha256(convert_to(m.{column}, 'UTF8'))) END AS told_{name}"
+    for name, column, what in (
+        ("subject", "subject", "t.text"),
+        ("preview", "body", "left(t.text, 400)"),
+        ("body", "body", "t.text"),
+    )
 )
 _MATCHES = (
     " AND (:query = '' OR m.subject ILIKE :pattern OR m.body ILIKE :pattern OR m.from_title ILIKE :pattern"
@@ -42,7 +53,8 @@ async def deliver(
     if message.kind == KIND_ALERT:
         return
     values = {"message_id": message.message_id, "visible_at": visible_at, "read_at": read_at}
-    values |= {"only_school_id": only_school_id}
+    wanted = await translations.stages(connection, message.message_id) if message.is_translated else {}
+    values |= {"only_school_id": only_school_id, "languages": list(wanted)}
     await connection.execute(_DELIVER, {**values, "entry_id": entry.entry_id, "created_at": entry.created_at})
 
 
@@ -74,7 +86,8 @@ async def page(
 ) -> list[Row]:
     """Return one page of an inbox, newest first."""
     statement = sa.text(
-        f"SELECT {_ITEM}, i.visible_at AS sent_at, i.read_at IS NOT NULL AS is_read, i.regarding_student_name"
+        f"SELECT {_ITEM}, {_TOLD}, i.translated_into, i.visible_at AS sent_at, i.read_at IS NOT NULL AS is_read,"
+        " i.regarding_student_name"
         f" {_MINE}{_MATCHES}{_unread(is_unread)} ORDER BY i.visible_at DESC, m.message_id DESC LIMIT :limit"
         " OFFSET :offset"
     )
@@ -87,7 +100,8 @@ async def open_message(connection: AsyncConnection, person_id: str, message_id: 
     statement = sa.text(
         "UPDATE inbox_items i SET read_at = coalesce(i.read_at, :now) FROM messages m WHERE m.message_id = i.message_id"
         " AND i.person_id = :person_id AND i.message_id = :message_id AND i.visible_at <= :now"
-        f" RETURNING {_ITEM}, m.body, i.visible_at AS sent_at, true AS is_read, i.regarding_student_name"
+        f" RETURNING {_ITEM}, {_TOLD}, i.translated_into, m.body, i.visible_at AS sent_at, true AS is_read,"
+        " i.regarding_student_name"
     )
     values = {"person_id": person_id, "message_id": message_id, "now": now}
     row = (await connection.execute(statement, values)).mappings().one_or_none()

@@ -12,8 +12,9 @@ from services.queue.domain import COUNTED_AS, Channel, State, batch_size
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome
 from services.queue.store import copying, counts
+from services.queue.translating import told_in
 
-_NUMBER, _SCHOOL = copying.RECIPIENT_COLUMNS.index("number"), copying.RECIPIENT_COLUMNS.index("school_id")
+_NUMBER, _SCHOOL, _LANGUAGE = map(copying.RECIPIENT_COLUMNS.index, ("number", "school_id", "language"))
 
 
 class Writer:
@@ -28,7 +29,10 @@ class Writer:
         self._connection, self._message, self._quiet, self._now = connection, message, quiet, now
         self._recipients: list[Sequence[Any]] = []
         self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
-        self._waiting: dict[str, dict[str, list[int]]] = {}
+        self._waiting: dict[tuple[str, str], dict[str, list[int]]] = {}
+        """By entry and the language that it is told in, the numbers of each school."""
+        self.languages: set[str] = set()
+        """What the message is wanted in, besides its own; empty unless it is translated."""
         self._entries: dict[str, Entry] = {}
         self._counts: dict[tuple[str, str], dict[str, int]] = {}
         self._copying: asyncio.Task[None] | None = None
@@ -49,10 +53,13 @@ class Writer:
         """Add deliveries of an entry, each as its row in `recipients`; those without an outcome join a batch."""
         self._entries[entry.entry_id] = entry
         entry_id, created_at = entry.entry_id, entry.created_at
-        waiting = self._waiting.setdefault(entry_id, {})
+        waiting = self._waiting.setdefault((entry_id, ""), {})
+        is_translated = self._message.is_translated
         self._recipients += rows
         for row in rows:
             number, school_id = row[_NUMBER], row[_SCHOOL]
+            if is_translated:
+                waiting = self._waiting_in(entry, row[_LANGUAGE])
             if outcome := decided.get(number):
                 self._outcomes.append((entry_id, created_at, school_id, self._now, outcome))
                 self._count(entry_id, school_id, outcome.state, 1)
@@ -60,6 +67,12 @@ class Writer:
                 waiting[school_id].append(number)
             else:
                 waiting[school_id] = [number]
+
+    def _waiting_in(self, entry: Entry, tag: str) -> dict[str, list[int]]:
+        language = told_in(entry.channel, tag, self._message.language)
+        if language:
+            self.languages.add(language)
+        return self._waiting.setdefault((entry.entry_id, language), {})
 
     async def flush(self) -> None:
         """Begin to copy what was added."""
@@ -75,18 +88,22 @@ class Writer:
             await self._copying
             self._copying = None
 
-    async def finish(self, entries: Iterable[Entry], state: State) -> None:
-        """Write what is left, the batches in this state, held or pending, and the counters."""
+    async def finish(self, entries: Iterable[Entry], state: State, waits_until: datetime | None = None) -> None:
+        """Write what is left, the batches in this state, held or pending, and the counters.
+
+        `waits_until`: when those that wait for a translation leave without it.
+        """
         await self.flush()
         await self.idle()
         batches = []
-        for entry_id, by_school in self._waiting.items():
+        for (entry_id, language), by_school in self._waiting.items():
             entry = self._entries[entry_id]
             size = batch_size(entry.channel)
+            wait = waits_until if language else None
             for school_id, numbers in by_school.items():
                 self._count(entry_id, school_id, state, len(numbers))
                 parts = (numbers[start : start + size] for start in range(0, len(numbers), size))
-                batches += [self._batch(entry, school_id, each, state) for each in parts]
+                batches += [(*self._batch(entry, school_id, each, state, wait), language) for each in parts]
         if batches:
             await copying.copy_batches(self._connection, batches)
         await counts.insert(self._connection, self._counts, [each.entry_id for each in entries], self._now)
@@ -95,7 +112,10 @@ class Writer:
         of_school = self._counts.setdefault((entry_id, school_id), {})
         of_school[COUNTED_AS[state]] = of_school.get(COUNTED_AS[state], 0) + how_many
 
-    def _batch(self, entry: Entry, school_id: str, numbers: list[int], state: State) -> tuple[Any, ...]:
+    def _batch(
+        self, entry: Entry, school_id: str, numbers: list[int], state: State, waits_until: datetime | None
+    ) -> tuple[Any, ...]:
+        due_at = self._quiet.leaves_at(entry.channel, school_id, self._message.send_at)
         return (
             entry.entry_id,
             entry.message_id,
@@ -106,7 +126,7 @@ class Writer:
             state.value,
             numbers,
             1,
-            self._quiet.leaves_at(entry.channel, school_id, self._message.send_at),
+            max(due_at, waits_until or due_at),
             entry.expires_at,
             self._now,
         )

@@ -11,12 +11,14 @@ from services.queue.records import Entry, Message
 
 _GATHER = sa.text(
     "WITH gone AS (DELETE FROM outcomes WHERE entry_id = :entry_id AND created_at = :created_at AND state = 'withheld'"
-    " RETURNING school_id, attempt, number), placed AS (SELECT school_id, attempt, number,"
-    " (row_number() OVER (PARTITION BY school_id, attempt ORDER BY number) - 1) / :size AS part FROM gone)"
+    " RETURNING school_id, attempt, number), worded AS (SELECT g.*, coalesce(t.language, '') AS language FROM gone g"
+    " JOIN recipients r ON r.entry_id = :entry_id AND r.created_at = :created_at AND r.number = g.number"
+    " LEFT JOIN translations t ON t.message_id = :message_id AND t.language = r.language), placed AS (SELECT *,"
+    " (row_number() OVER (PARTITION BY school_id, language, attempt ORDER BY number) - 1) / :size AS part FROM worded)"
     " INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, changed_at) SELECT CAST(:entry_id AS uuid), CAST(:message_id AS uuid), :created_at, school_id,"
-    " :channel, :lane, 'withheld', array_agg(number ORDER BY number), greatest(attempt, 1), :now, :expires_at, :now"
-    " FROM placed GROUP BY school_id, attempt, part"
+    " expires_at, changed_at, translated_into) SELECT CAST(:entry_id AS uuid), CAST(:message_id AS uuid), :created_at,"
+    " school_id, :channel, :lane, 'withheld', array_agg(number ORDER BY number), greatest(attempt, 1), :now,"
+    " :expires_at, :now, language FROM placed GROUP BY school_id, language, attempt, part"
 )
 _RELEASE = sa.text(
     "UPDATE batches SET state = 'pending', due_at = greatest(due_at, :now), expires_at = :expires_at, changed_at = :now"

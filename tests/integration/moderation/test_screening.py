@@ -209,6 +209,17 @@ async def test_what_is_judged_again_has_a_verdict_of_its_own_that_names_its_peri
     assert [each.rescreening_id for each in told] == ["", again.rescreening_id]
 
 
+async def test_a_verdict_on_a_translation_names_its_language_and_is_no_first_one(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    about = asked(DANGER)
+    about.translated_into = "es"
+    await screening().screen([about])
+    assert [row["is_rescreening"] for row in await rows(moderation_engine, verdicts)] == [True]
+    told = [events.VerdictReached.FromString(row["payload"]) for row in await rows(moderation_engine, outbox)]
+    assert [each.translated_into for each in told] == ["es"]
+
+
 async def test_what_is_judged_again_waits_while_a_students_message_is_judged(
     screening: Callable[..., Screening], monkeypatch: pytest.MonkeyPatch
 ) -> None:

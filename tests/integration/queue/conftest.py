@@ -127,7 +127,13 @@ class Queue:
     async def submit(self, message: Draft, people: Sequence[Addressee], *, screened: bool = False) -> Submitted:
         """Submit as a service does."""
         check_draft(message)
-        standing = Standing(message.sender, "Lincoln High", is_excluded=False, is_screened=screened)
+        standing = Standing(
+            message.sender,
+            "Lincoln High",
+            is_excluded=False,
+            is_screened=screened,
+            is_translated=bool(message.is_translated),
+        )
 
         async def pieces() -> AsyncIterator[Addressees]:
             for start in range(0, len(people), 1_000):

@@ -14,9 +14,10 @@ from services.queue.calling import ROUNDS, can_be_spoken, in_turn, numbers_of, p
 from services.queue.contacts import compared, destination
 from services.queue.domain import CALLS, Channel, Lane, State, batch_size
 from services.queue.failures import meaning
-from services.queue.providers.speech import played, said, voice_of
+from services.queue.providers.speech import played, said
 from services.queue.records import ROLE_PARENT, ROLE_STUDENT, Receipt
 from services.queue.store.redials import shared_moment
+from services.queue.voices import voice_of
 from tests.unit.queue.test_rules import DRAFT, _addressee, _caller, _known
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ CONTENT = Content("", "School is closed.", "", "en", is_emergency=False, kind=1)
 def work(lane: Lane, count: int) -> Work:
     numbers = range(1, count + 1)
     batch = Batch(
-        1, "e", "m", NOON, "s", Channel.SMS, lane, list(numbers), 1, NOON, "c", NOON, NOON, count, CONTENT, None
+        1, "e", "m", NOON, "s", Channel.SMS, lane, list(numbers), 1, NOON, "c", NOON, NOON, count, "", CONTENT, None
     )
     return Work(batch, [Delivery(number, "+12125550100", "", "", None, is_stopped=False) for number in numbers])
 

@@ -1,0 +1,117 @@
+"""Translating messages, once for each language, and what follows when a language is decided.
+
+What is not there by the deadline goes out as it was written: here, or with the dispatcher that claims its batches,
+whoever is first. The first decision stands; texts and decision are written in one transaction.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.kit.clock import Clock
+from services.kit.db import transaction
+from services.kit.logs import get_logger
+from services.queue import events_out, metrics
+from services.queue.actions.screening import let_go_if_through
+from services.queue.providers.amazon_translate import AmazonTranslate, Rendered
+from services.queue.records import Message
+from services.queue.store import messages, surveys, translations
+from services.queue.store.translations import Claimed
+from services.queue.surveys import Survey
+from services.queue.translating import NOT_SET_UP, REFUSED, TOO_LATE, code_of, texts_of
+
+_log = get_logger(__name__)
+_AT_ONCE = 8
+_LEASE = timedelta(seconds=30)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=30)
+_MOST_DOUBLED = 6
+Around = Callable[[Survey], Sequence[str]]
+"""Returns the words around the links of a poll or sign-up."""
+
+
+@dataclass(frozen=True)
+class Translating:
+    """Translates what is wanted; every dispatcher runs one for what is urgent and one for the rest."""
+
+    engine: AsyncEngine
+    clock: Clock
+    provider: AmazonTranslate | None
+    """None: translation is not set up, and everything goes out as it was written."""
+    around: Around | None = None
+    """None: there are no polls and no sign-ups."""
+    is_urgent: bool = False
+    """Translates alone what goes ahead of everything else, or alone the rest: an emergency waits behind nothing."""
+
+    async def step(self) -> int:
+        """Settle, or put off, what is due; return how many languages that were. Unavailable without the database."""
+        async with transaction(self.engine) as connection:
+            due = await translations.claim(connection, self.clock(), _AT_ONCE, _LEASE, is_urgent=self.is_urgent)
+        await asyncio.gather(*(self._settle(each) for each in due))
+        return len(due)
+
+    async def _settle(self, claimed: Claimed) -> None:
+        if self.provider is None or self.clock() >= claimed.deadline_at:
+            await self._leave(claimed, NOT_SET_UP if self.provider is None else TOO_LATE)
+            return
+        async with transaction(self.engine) as connection:
+            message = await messages.find(connection, claimed.message_id)
+            if message is None:
+                return
+            texts = await self._texts(connection, message)
+        source = code_of(message.language)
+        found = await asyncio.gather(*(self.provider.translate(each, source, claimed.language) for each in texts))
+        failed = next((each for each in found if each.code), None)
+        if failed:
+            await self._failed(claimed, failed)
+            return
+        await self._store(claimed, dict(zip(texts, (each.text for each in found), strict=True)))
+
+    async def _texts(self, connection: AsyncConnection, message: Message) -> list[str]:
+        entries = await messages.entries_of(connection, message.message_id)
+        is_asking = self.around is not None and any(each.survey_id for each in entries)
+        asked = await surveys.of_message(connection, message.message_id) if is_asking else None
+        return texts_of(message, entries, self.around(asked) if self.around and asked else ())
+
+    async def _failed(self, claimed: Claimed, failed: Rendered) -> None:
+        metrics.translations.add(1, {"result": "refused" if failed.is_refused else "failed"})
+        ids = {"message_id": claimed.message_id, "language": claimed.language}
+        _log.warning("translation_failed", code=failed.code, is_refused=failed.is_refused, **ids)
+        if failed.is_refused:
+            await self._leave(claimed, REFUSED)
+            return
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(claimed.tries - 1, _MOST_DOUBLED))
+        async with transaction(self.engine) as connection:
+            await translations.try_again(connection, claimed, min(self.clock() + pause, claimed.deadline_at))
+
+    async def _leave(self, claimed: Claimed, reason: str) -> None:
+        now = self.clock()
+        async with transaction(self.engine) as connection:
+            message = await messages.find(connection, claimed.message_id, lock=True)
+            if message and await translations.left_original(connection, claimed, reason, now):
+                metrics.translations.add(1, {"result": "original"})
+                await self._go_on(connection, claimed, message)
+
+    async def _store(self, claimed: Claimed, texts: dict[str, str]) -> None:
+        now = self.clock()
+        name = self.provider.name if self.provider else ""
+        async with transaction(self.engine) as connection:
+            message = await messages.find(connection, claimed.message_id, lock=True)
+            if message is None or not await translations.translated(connection, claimed, name, texts, now):
+                metrics.translations.add(1, {"result": "too_late"})
+                return
+            if message.is_held:
+                await events_out.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
+            await self._go_on(connection, claimed, message)
+        metrics.translations.add(1, {"result": "translated"})
+        metrics.translated_characters.add(sum(map(len, texts)))
+
+    async def _go_on(self, connection: AsyncConnection, claimed: Claimed, message: Message) -> None:
+        """Let go what waited for this language alone."""
+        now = self.clock()
+        if message.is_held:
+            await let_go_if_through(connection, message, now)
+        else:
+            await translations.hurry(connection, claimed, max(now, message.send_at), now)

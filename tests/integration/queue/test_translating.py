@@ -1,0 +1,319 @@
+"""Each recipient in their language: translated once, decided once, screened before it leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from protos.events.v1 import moderation_pb2
+from protos.events.v1 import queue_pb2 as events
+from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Caller, Viewer, set_caller
+from services.kit.db import transaction
+from services.kit.handling import Event
+from services.kit.ids import new_id
+from services.queue import events_out
+from services.queue.actions import control, reading, upkeep
+from services.queue.actions.reading import Paging
+from services.queue.actions.submit import Submitted
+from services.queue.actions.translating import Translating
+from services.queue.domain import Channel, State
+from services.queue.events import on_verdict
+from services.queue.inviting import Invitations
+from services.queue.links import Links
+from services.queue.providers.amazon_translate import AmazonTranslate
+from services.queue.providers.aws import AwsSettings
+from services.queue.records import Addressee
+from services.queue.store import translations
+from services.queue.store.deliveries import Seen
+from services.queue.surveys import Option, Question, Survey
+from tests.integration.queue.conftest import ANSWERS_SECRET, PUPIL, Queue, draft, person
+from tests.integration.queue.test_releasing import review
+from tests.support.vendors import AWS_KEY, AWS_SECRET, VendorSimulator
+
+SERVICE = Caller("test", frozenset())
+PAGE = Paging("", descending=False, window=lambda _: (20, 0))
+CLOSED = "School is closed today."
+SPANISH, CREOLE = "La escuela está cerrada hoy.", "Lekòl la fèmen jodi a."
+INVITATIONS = Invitations("https://lantern.example.org/answer", Links(ANSWERS_SECRET), "America/New_York")
+Translator = Callable[..., Translating]
+
+
+@pytest.fixture
+async def translator(queue: Queue, vendors: VendorSimulator) -> AsyncIterator[Translator]:
+    """Makes what translates the queue's messages, with the simulator of Amazon Translate."""
+    settings = AwsSettings("us-east-1", AWS_KEY, AWS_SECRET, vendors.url, timeout_seconds=2.0, concurrency=4)
+    provider = AmazonTranslate(settings)
+
+    def make(*, is_urgent: bool = False, is_set_up: bool = True) -> Translating:
+        return Translating(
+            queue.engine, queue.clock, provider if is_set_up else None, INVITATIONS.around, is_urgent=is_urgent
+        )
+
+    yield make
+    await provider.close()
+
+
+def family(*languages: str) -> list[Addressee]:
+    """Parents who prefer these languages, of one school."""
+    return [person(n, language=each, school_id="school-1") for n, each in enumerate(languages, 1)]
+
+
+async def stages(queue: Queue) -> dict[str, tuple[str, str]]:
+    rows = await queue.rows("SELECT language, stage, reason FROM translations ORDER BY language")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def verdict(queue: Queue, done: Submitted, decision: Any, language: str = "") -> None:
+    reached = moderation_pb2.VerdictReached(event_id=new_id(), translated_into=language)
+    reached.verdict.message_id, reached.verdict.decision = done.snapshot.message.message_id, decision
+    await on_verdict(queue.engine, queue.clock, Event("v", reached.event_id, reached.SerializeToString(), 1))
+
+
+async def screening(queue: Queue, state: str) -> bool:
+    rows = await queue.rows("SELECT 1 FROM messages WHERE screening = :state", state=state)
+    return len(rows) == 1
+
+
+def texts(vendors: VendorSimulator, channel: str) -> list[str]:
+    return sorted(each["text"] for each in vendors.arrivals(channel=channel))
+
+
+@pytest.mark.accepts(82)
+async def test_each_recipient_gets_the_message_in_their_language(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    people = family("en", "es", "es-US", "ht", "tlh", "")
+    done = await queue.submit(
+        draft(subject="Closed", body=CLOSED, is_translated=True, channels=[("email", "")]), people
+    )
+    dispatcher = queue.dispatcher()
+    # Whoever reads the message as it is does not wait for the others.
+    await queue.drain(dispatcher)
+    assert texts(vendors, "email") == [CLOSED] * 3
+    assert await translator().step() == 2
+    await queue.drain(dispatcher)
+    mails = {each["to"]: (each["subject"], each["text"]) for each in vendors.arrivals(channel="email")}
+    assert mails["parent2@example.org"] == mails["parent3@example.org"] == ("[es] Closed", SPANISH)
+    assert mails["parent4@example.org"] == ("[ht] Closed", CREOLE)
+    assert await stages(queue) == {"es": ("translated", ""), "ht": ("translated", "")}
+    kept = await queue.rows("SELECT language, text FROM translated_texts ORDER BY language, text")
+    assert [tuple(row) for row in kept] == [
+        ("es", SPANISH), ("es", "[es] Closed"), ("ht", CREOLE), ("ht", "[ht] Closed"),
+    ]  # fmt: skip
+    assert await queue.rows("SELECT provider, decided_at FROM translations WHERE provider <> 'amazon_translate'") == []
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 6, "pending": 6}
+
+
+async def test_texts_calls_and_pushes_are_translated_too(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    channels = [("sms", CLOSED), ("tts", "Please call the office."), ("push", "Short")]
+    people = [each._replace(devices="normal-1") for each in family("es", "am")]
+    await queue.submit(draft(is_translated=True, channels=channels), people)
+    await translator().step()
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "sms") == [SPANISH, "[am] School is closed today."]
+    assert texts(vendors, "push") == ["[am] Short", "[es] Short"]
+    calls = {each["text"]: each["details"]["twiml"] for each in vendors.arrivals(channel="voice")}
+    # No voice of Twilio's reads Amharic aloud: that call stays as it was written.
+    assert 'language="es-US"' in calls["Por favor llame a la oficina."]
+    assert 'language="en-US"' in calls["Please call the office."]
+
+
+async def test_the_words_around_a_polls_link_are_translated(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    closes_at = queue.clock() + timedelta(days=2)
+    survey = Survey(Channel.POLL, [Question("Which evening?", [Option("Tuesday"), Option("Friday")])], closes_at)
+    await queue.submit(draft(is_translated=True, channels=[("poll", "")], survey=survey), family("es"))
+    await translator().step()
+    await queue.drain(queue.dispatcher())
+    (mail,) = texts(vendors, "email")
+    assert mail.startswith("[es] Picture day is on Friday.")
+    assert "[es] Your answer about Child 1:\nhttps://lantern.example.org/answer/" in mail
+    assert "[es] You can change it until " in mail
+
+
+@pytest.mark.accepts(82)
+async def test_what_was_translated_is_sent_again_as_it_was(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    broken = [each._replace(mobile="+16465550191") for each in family("es")]
+    done = await queue.submit(draft(body=CLOSED, is_translated=True, channels=[("sms", "")]), broken)
+    await translator().step()
+    vendors.modes(translate={"mode": "500"})
+    entry_id = done.snapshot.entries[0].entry_id
+    await queue.rows("UPDATE batches SET expires_at = now() RETURNING 1")
+    assert await upkeep.expire(queue.engine, queue.clock)
+    wanted = control.Resend("again", b"hash", entry_id, [State.EXPIRED], None)
+    await control.resend(queue.engine, queue.clock, SERVICE, wanted)
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "sms") == [SPANISH]
+
+
+@pytest.mark.parametrize("mode", ["500", "429"])
+async def test_without_a_translation_in_time_it_goes_out_as_it_was_written(
+    queue: Queue, translator: Translator, vendors: VendorSimulator, mode: str
+) -> None:
+    vendors.modes(translate={"mode": mode})
+    done = await queue.submit(draft(body=CLOSED, is_translated=True), family("es"))
+    translating, dispatcher = translator(), queue.dispatcher()
+    await translating.step()
+    assert await translating.step() == 0  # It waits before it asks again.
+    assert await queue.drain(dispatcher) == 0
+    queue.clock.ahead = timedelta(minutes=14)
+    await translating.step()
+    assert await queue.drain(dispatcher) == 0
+    queue.clock.ahead = timedelta(minutes=15, seconds=1)
+    await queue.drain(dispatcher)
+    assert texts(vendors, "email") == [CLOSED]
+    assert await stages(queue) == {"es": ("original", "TOO_LATE")}
+    vendors.modes(translate={"mode": "ok"})
+    assert await translating.step() == 0
+    (row,), _ = await reading.deliveries_of(queue.engine, SERVICE, done.snapshot.entries[0].entry_id, Seen(None), PAGE)
+    assert (row.get("text", ""), row["untranslated"]) == (
+        "", "It went out as it was written: Amazon Translate did not answer in time.",
+    )  # fmt: skip
+
+
+async def test_an_emergency_waits_five_seconds_at_most(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    vendors.modes(translate={"mode": "500"})
+    await queue.submit(draft(body=CLOSED, is_emergency=True, is_translated=True, channels=[("tts", "")]), family("es"))
+    assert await translator().step() == 0  # What is urgent is not in one line with the rest.
+    assert await translator(is_urgent=True).step() == 1
+    dispatcher = queue.dispatcher()
+    assert await queue.drain(dispatcher) == 0
+    queue.clock.ahead = timedelta(seconds=5)
+    await queue.drain(dispatcher)
+    assert texts(vendors, "voice") == [CLOSED]
+
+
+async def test_a_language_that_amazon_refuses_stays_as_it_was_written_at_once(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    await queue.submit(draft(body=CLOSED, is_translated=True), family("es"))
+    await queue.rows("UPDATE translations SET language = 'xx' RETURNING 1")
+    await queue.rows("UPDATE batches SET translated_into = 'xx' RETURNING 1")
+    await translator().step()
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "email") == [CLOSED]
+    assert await stages(queue) == {"xx": ("original", "REFUSED")}
+
+
+async def test_without_an_account_nothing_waits(queue: Queue, translator: Translator, vendors: VendorSimulator) -> None:
+    await queue.submit(draft(body=CLOSED, is_translated=True), family("es"))
+    await translator(is_set_up=False).step()
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "email") == [CLOSED]
+    assert await stages(queue) == {"es": ("original", "NOT_SET_UP")}
+
+
+async def test_the_first_decision_stands(queue: Queue, translator: Translator, vendors: VendorSimulator) -> None:
+    """Two processes translate at the same time, after a lease that was too short, and a third gives up."""
+    await queue.submit(draft(body=CLOSED, is_translated=True), family("es", "es"))
+    async with transaction(queue.engine) as connection:
+        (claimed,) = await translations.claim(connection, queue.clock(), 5, timedelta(), is_urgent=False)
+    one, other = translator(), translator()
+    await asyncio.gather(one._settle(claimed), other._settle(claimed))
+    await one._leave(claimed, "TOO_LATE")
+    assert await stages(queue) == {"es": ("translated", "")}
+    assert len(await queue.rows("SELECT 1 FROM translated_texts")) == 2
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "email") == [SPANISH, SPANISH]
+
+
+@pytest.mark.accepts(161, 163)
+async def test_a_students_message_is_translated_once_it_is_clean_and_leaves_once_every_translation_is(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    sent = draft(sender=PUPIL, body=CLOSED, is_translated=True)
+    done = await queue.submit(sent, family("en", "es", "ht"), screened=True)
+    translating, dispatcher = translator(), queue.dispatcher()
+    assert await translating.step() == 0
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    assert await queue.drain(dispatcher) == 0
+    assert await translating.step() == 2
+    asked = await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
+    assert [each.translated_into for each in asked] == ["", *sorted(each.translated_into for each in asked[1:])]
+    about = {each.translated_into: list(each.texts) for each in asked[1:]}
+    assert about == {"es": ["[es] Picture day", SPANISH], "ht": ["[ht] Picture day", CREOLE]}
+    await verdict(queue, done, types.Verdict.DECISION_WATCH, "es")
+    assert await screening(queue, "waiting")
+    assert await queue.drain(dispatcher) == 0
+    assert await queue.rows("SELECT 1 FROM inbox_items") == []
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN, "ht")
+    await queue.drain(dispatcher)
+    assert texts(vendors, "email") == sorted([CREOLE, SPANISH, CLOSED])
+    assert len(await queue.event(events_out.RELEASED, events.MessageReleased)) == 1
+
+
+@pytest.mark.accepts(161, 163)
+async def test_a_translation_that_screening_holds_withholds_the_message(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    sent = draft(sender=PUPIL, body=CLOSED, is_translated=True)
+    done = await queue.submit(sent, family("en", "es"), screened=True)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    await translator().step()
+    await verdict(queue, done, types.Verdict.DECISION_HOLD, "es")
+    assert await queue.drain(queue.dispatcher()) == 0
+    assert await screening(queue, "withheld")
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "withheld": 2}
+    await review(queue, done.snapshot.message.message_id)
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "email") == [SPANISH, CLOSED]
+
+
+async def test_a_withheld_message_is_translated_when_a_reviewer_releases_it(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(sender=PUPIL, body=CLOSED, is_translated=True), family("es"), screened=True)
+    await verdict(queue, done, types.Verdict.DECISION_HOLD)
+    translating, dispatcher = translator(), queue.dispatcher()
+    assert await translating.step() == 0
+    await review(queue, done.snapshot.message.message_id)
+    assert await queue.drain(dispatcher) == 0
+    assert await translating.step() == 1
+    await queue.drain(dispatcher)
+    assert texts(vendors, "email") == [SPANISH]
+
+
+@pytest.mark.accepts(161)
+async def test_a_students_message_leaves_as_it_was_written_when_nobody_translates_it(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    vendors.modes(translate={"mode": "500"})
+    done = await queue.submit(draft(sender=PUPIL, body=CLOSED, is_translated=True), family("es"), screened=True)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    translating, dispatcher = translator(), queue.dispatcher()
+    await translating.step()
+    assert await queue.drain(dispatcher) == 0
+    queue.clock.ahead = timedelta(minutes=1)
+    await translating.step()
+    await queue.drain(dispatcher)
+    assert texts(vendors, "email") == [CLOSED]
+
+
+@pytest.mark.accepts(81, 82)
+async def test_recipients_and_inboxes_show_the_translation_and_what_was_written(
+    queue: Queue, translator: Translator
+) -> None:
+    done = await queue.submit(draft(body=CLOSED, is_translated=True), family("es", "en"))
+    await translator().step()
+    await queue.drain(queue.dispatcher())
+    rows, _ = await reading.deliveries_of(queue.engine, SERVICE, done.snapshot.entries[0].entry_id, Seen(None), PAGE)
+    assert (rows[0]["text"], rows[0]["original_text"], rows[0]["language"]) == (SPANISH, CLOSED, "es")
+    assert (rows[0]["subject"], rows[0]["original_subject"]) == ("[es] Picture day", "Picture day")
+    assert (rows[1].get("text"), rows[1]["language"]) == (None, "")
+    for number, wanted in ((1, (SPANISH, "es")), (2, (CLOSED, ""))):
+        viewer = Viewer(f"parent-{number}", "Pat", "parent", frozenset(), frozenset(), all_users=False)
+        set_caller(Caller(viewer.person_id, frozenset(), viewer))
+        (item,), _, _ = await reading.inbox_of(queue.engine, queue.clock(), "", lambda _: (20, 0), is_unread=False)
+        assert (item["preview"], item.get("language", "")) == wanted
+        opened = await reading.inbox_message(queue.engine, queue.clock(), done.snapshot.message.message_id)
+        assert (opened["body"], opened.get("original_body", CLOSED)) == (wanted[0], CLOSED)
