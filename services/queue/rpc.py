@@ -11,7 +11,16 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
-from services.queue import metrics, past_words, preview_words, recording_words, rescreening_words, surveys, words
+from services.queue import (
+    metrics,
+    past_words,
+    preview_words,
+    reach_words,
+    recording_words,
+    rescreening_words,
+    surveys,
+    words,
+)
 from services.queue.actions import (
     consenting,
     control,
@@ -25,9 +34,8 @@ from services.queue.actions import (
 )
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
-from services.queue.events_out import summed
 from services.queue.pieces import header_of, pieces_of, previewed
-from services.queue.records import KIND_ALERT, Counts, Draft
+from services.queue.records import KIND_ALERT, Draft
 from services.queue.store.deliveries import SORT_COLUMNS, Seen
 
 _MOST_RECEIPTS = 1_000
@@ -149,6 +157,12 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             deliveries=[words.delivery(row) for row in rows], page=words.page_of(request.page, total)
         )
 
+    async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
+        """Answer how many families a message has reached, and which it has not."""
+        message_id, caller = words.checked_id("message_id", request.message_id), current_caller()
+        found, rows = await reading.reach_of(self._engine, caller, message_id, lambda n: _window(request.page, n))
+        return reach_words.reach(found, rows, words.page_of(request.page, found.families - found.reached))
+
     async def RescreenMessages(self, request: pb.RescreenMessagesRequest, context: Any) -> pb.RescreenMessagesResponse:
         """Judge again what was delivered in a period."""
         caller = current_caller()
@@ -259,7 +273,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         return pb.CheckInvariantResponse(
             checked=checked,
             broken=[
-                pb.BrokenEntry(entry_id=entry_id, counters=_by_school(counters), rows=_by_school(rows))
+                pb.BrokenEntry(entry_id=entry_id, counters=words.by_school(counters), rows=words.by_school(rows))
                 for entry_id, counters, rows in broken
             ],
         )
@@ -279,12 +293,3 @@ def _check_query(query: str) -> None:
     if len(query) > _LONGEST_QUERY or "\x00" in query:
         wrong = [("/query", f"At most {_LONGEST_QUERY} characters.")]
         raise InvalidArgument("QUERY_INVALID", "The search is not in order.", violations=wrong)
-
-
-def _by_school(counts: dict[str, dict[str, int]]) -> list[types.DeliveryCounts]:
-    result = []
-    for school_id, each in counts.items():
-        message = summed(Counts({school_id: each}))
-        message.school_id = school_id
-        result.append(message)
-    return result

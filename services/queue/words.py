@@ -14,7 +14,7 @@ from services.kit.errors import InvalidArgument
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
-from services.queue.records import KIND_ORDINARY, Draft, Entry, Receipt, Sender, Snapshot
+from services.queue.records import KIND_ORDINARY, Counts, Draft, Entry, Receipt, Sender, Snapshot
 from services.queue.survey_words import survey_message, survey_of
 
 _CHANNEL_NAMES = {number: channel for channel, number in CHANNELS.items()}
@@ -268,3 +268,13 @@ def page_of(request: types.PageRequest, total: int) -> types.PageInfo:
     size = request.size or 20
     pages = max(1, -(-total // size))
     return types.PageInfo(number=min(max(1, request.number), pages), size=size, total_rows=total, total_pages=pages)
+
+
+def by_school(counts: dict[str, dict[str, int]]) -> list[types.DeliveryCounts]:
+    """Return the counts of each school."""
+    result = []
+    for school_id, each in counts.items():
+        message = summed(Counts({school_id: each}))
+        message.school_id = school_id
+        result.append(message)
+    return result

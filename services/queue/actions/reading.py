@@ -14,8 +14,9 @@ from services.queue.actions.seeing import is_told, may_read, visible_schools
 from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
 from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
-from services.queue.store import absences, counts, deliveries, inbox, messages, translations
+from services.queue.store import absences, counts, deliveries, inbox, messages, reach, translations
 from services.queue.store.deliveries import Seen
+from services.queue.store.reach import Reach
 from services.queue.translating import WHY_ORIGINAL, cut, told_in
 
 Window = Callable[[int], tuple[int, int]]
@@ -72,6 +73,22 @@ async def deliveries_of(
         if its_message.kind == KIND_ATTENDANCE:
             await _add_names(connection, its_message, entry, rows)
     return rows, total
+
+
+async def reach_of(
+    engine: AsyncEngine, caller: Caller, message_id: str, window: Window
+) -> tuple[Reach, list[dict[str, Any]]]:
+    """Return how many families a message has reached, and a page of those that it has not; NotFound out of scope."""
+    async with transaction(engine) as connection:
+        found = await messages.find(connection, message_id)
+        if found is None:
+            raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+        schools = visible_schools(caller, found)
+        counted = await reach.counted(connection, found, schools)
+        if not counted.families and schools is not None:
+            raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+        limit, offset = window(counted.families - counted.reached)
+        return counted, await reach.unreached(connection, found, schools, limit=limit, offset=offset)
 
 
 async def _add_translations(

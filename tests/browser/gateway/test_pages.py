@@ -125,6 +125,9 @@ def test_a_message_is_written_previewed_and_sent(site: Site) -> None:
     expect(page.get_by_role("heading", name="Before it goes")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Send to")).click()
     expect(page.get_by_role("heading", name="Message sent")).to_be_visible()
+    page.get_by_role("link", name="Which families it reaches").click()
+    expect(page.get_by_role("heading", name="Families reached")).to_be_visible()
+    assert faults(page) == []
 
 
 def test_a_chosen_teacher_stays_chosen_when_the_list_comes_late(site: Site) -> None:

@@ -45,7 +45,7 @@ def in_ridge(stack: Stack) -> Browser:
     return browser
 
 
-@pytest.mark.accepts(95, 97, 98, 99)
+@pytest.mark.accepts(95, 97, 98, 99, 308)
 def test_the_errors_open_exactly_as_many_rows_with_their_people_and_reasons(stack: Stack) -> None:
     browser = in_ridge(stack)
     row = sent(browser, lambda counts: counts["error"] == "1")
@@ -53,6 +53,12 @@ def test_the_errors_open_exactly_as_many_rows_with_their_people_and_reasons(stac
     page = browser.get("/reports/history").get_data(as_text=True)
     assert f'href="{base}/recipients?state=errors"' in page
     assert f'href="{base}/recipients?state=expired"' not in page
+    reach = f"/reports/history/messages/{row['message_id']}/reach"
+    assert f'href="{reach}"' in browser.get(base).get_data(as_text=True)
+    reached = browser.get(reach).get_data(as_text=True)
+    assert "0 of 1 family" in reached
+    assert "Zoe Hill" in reached
+    assert [stack.browser(each).get(reach).status_code for each in ("pri", "mum")] == [404, 403]
     errors = browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
     assert len(cells(errors, "name")) == 1
     assert "/people/" in cells(errors, "name")[0]

@@ -1,0 +1,82 @@
+"""Families that a message has reached, and those that it has not (statement 308).
+
+A family is who stands on the list for one student; a recipient without a student is a family of their own. It is
+reached when something was received at an address or number of one of its recipients: a duplicate counts by the row
+that was really sent there. What reached the portal inbox alone has no destination and does not count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.queue.records import Message
+
+_MOST_TRIES = 12
+_FAMILIES = """
+WITH ways AS (SELECT entry_id, channel FROM entries WHERE message_id = :message_id),
+standing AS (
+  SELECT r.*, w.channel, coalesce(o.state, b.state) AS state, coalesce(o.provider, '') AS provider,
+    coalesce(o.error_code, '') AS error_code
+  FROM ways w JOIN recipients r ON r.entry_id = w.entry_id AND r.created_at = :created_at
+  LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number AND o.created_at = r.created_at
+  LEFT JOIN (
+    SELECT entry_id, unnest(numbers) AS number, state FROM batches WHERE entry_id IN (SELECT entry_id FROM ways)
+  ) b ON b.entry_id = r.entry_id AND b.number = r.number AND o.number IS NULL
+), known AS (
+  SELECT *, destination <> '' AND bool_or(state = 'sent') OVER same AS is_reached,
+    destination <> '' AND bool_or(state IN ('held', 'pending', 'claimed', 'handed_off')) OVER same AS is_waiting,
+    coalesce(nullif(regarding_student_id, ''), nullif(person_id, ''), lower(name) || ' ' || number) AS family
+  FROM standing WINDOW same AS (PARTITION BY entry_id, lower(destination))
+), families AS (
+  SELECT family, bool_or(is_reached) AS is_reached, bool_or(is_waiting) AS is_waiting,
+    min(coalesce(nullif(regarding_student_id, ''), person_id)) AS person_id,
+    min(coalesce(nullif(regarding_student_name, ''), name)) AS name,
+    min(student_number) AS student_number, min(school_id) AS school_id,
+    jsonb_agg(jsonb_build_object('name', name, 'channel', channel, 'destination', destination, 'state', state,
+      'provider', provider, 'error_code', error_code) ORDER BY name, channel) AS tries
+  FROM known WHERE :every_school OR school_id = ANY(:schools) GROUP BY family
+)
+"""
+_COUNTED = (
+    "SELECT count(*) AS families, count(*) FILTER (WHERE is_reached) AS reached,"
+    " count(*) FILTER (WHERE NOT is_reached AND is_waiting) AS waiting FROM families"
+)
+_UNREACHED = (
+    "SELECT * FROM families WHERE NOT is_reached ORDER BY is_waiting, lower(name), family LIMIT :limit OFFSET :offset"
+)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How many families a message is for, has reached, and may still reach."""
+
+    families: int
+    reached: int
+    waiting: int
+
+
+async def counted(connection: AsyncConnection, message: Message, schools: Sequence[str] | None) -> Reach:
+    """Return the counts; `schools` limits them, None being every one."""
+    row = (await connection.execute(sa.text(_FAMILIES + _COUNTED), _values(message, schools))).one()
+    return Reach(*row)
+
+
+async def unreached(
+    connection: AsyncConnection, message: Message, schools: Sequence[str] | None, *, limit: int, offset: int
+) -> list[dict[str, Any]]:
+    """Return a page of the families that are not reached, with what was tried; given up ones first, then by name."""
+    values = _values(message, schools) | {"limit": limit, "offset": offset}
+    rows = (await connection.execute(sa.text(_FAMILIES + _UNREACHED), values)).mappings()
+    return [{**row, "tries": row["tries"][:_MOST_TRIES]} for row in rows]
+
+
+def _values(message: Message, schools: Sequence[str] | None) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "created_at": message.created_at,
+        "every_school": schools is None,
+        "schools": list(schools or ()),
+    }

@@ -1,0 +1,70 @@
+"""Which families a message has reached by any way (statement 308)."""
+
+from typing import Any
+
+import pytest
+
+from services.kit.auth import Caller, Viewer
+from services.kit.errors import NotFound
+from services.queue.actions import reading
+from services.queue.reach_words import unreached_family
+from services.queue.records import Receipt
+from services.queue.store.reach import Reach
+from tests.integration.queue.conftest import Queue, draft, person
+
+SERVICE = Caller("test", frozenset())
+
+
+async def _reach(queue: Queue, message_id: str, caller: Caller = SERVICE) -> tuple[Reach, list[dict[str, Any]]]:
+    return await reading.reach_of(queue.engine, caller, message_id, lambda total: (20, 0))
+
+
+@pytest.mark.accepts(308)
+async def test_a_family_is_reached_by_any_way_and_through_a_brothers_duplicate(queue: Queue) -> None:
+    shared = {"mobile": "+12125550101", "email": "mum@example.org"}
+    people = [
+        person(1, **shared),
+        person(2, mobile="12", email="", regarding_student_id="student-1", regarding_student_name="Child 1"),
+        person(3, **shared),
+        person(4, mobile="12", email=""),
+        person(5, mobile="+12125550105", email=""),
+    ]
+    message = draft(channels=[("sms", "School is closed."), ("email", "")], once_per_family=True)
+    done = await queue.submit(message, people)
+    message_id, text = done.snapshot.message.message_id, done.snapshot.entries[0].entry_id
+    found, families = await _reach(queue, message_id)
+    assert found == Reach(families=4, reached=0, waiting=3)
+    assert [(each["name"], each["is_waiting"]) for each in families] == [
+        ("Child 4", False), ("Child 1", True), ("Child 3", True), ("Child 5", True)
+    ]  # fmt: skip
+    await queue.drain(queue.dispatcher())
+    ids = dict(await queue.rows("SELECT number, provider_message_id FROM outcomes WHERE entry_id = :id", id=text))
+    now = queue.clock()
+    await queue.record(
+        [
+            Receipt("twilio", ids[1], f"{text}.1.1", "delivered", "", now),
+            Receipt("twilio", ids[5], f"{text}.5.1", "undelivered", "30003", now),
+        ]
+    )
+    found, families = await _reach(queue, message_id)
+    assert (found.families, found.reached, found.waiting) == (4, 2, 0)
+    assert [each["name"] for each in families] == ["Child 4", "Child 5"]
+    tries = unreached_family(families[1]).tries
+    # The e-mail went to the portal inbox alone, which tells a family nothing in an emergency.
+    assert [(each.name, each.destination) for each in tries] == [("Parent 5", ""), ("Parent 5", "+12125550105")]
+    assert tries[1].error == "The phone could not be reached: it is off or out of range."
+
+
+@pytest.mark.accepts(7)
+async def test_reach_counts_the_schools_that_the_viewer_sees(queue: Queue) -> None:
+    done = await queue.submit(draft(), [person(number) for number in range(1, 5)])
+    message_id = done.snapshot.message.message_id
+
+    def principal(school_id: str) -> Caller:
+        return Caller(
+            "p", frozenset(), Viewer("p", "Pia", "admin", frozenset(), frozenset({school_id}), all_users=True)
+        )
+
+    assert (await _reach(queue, message_id, principal("school-2")))[0].families == 2
+    with pytest.raises(NotFound):
+        await _reach(queue, message_id, principal("school-9"))
