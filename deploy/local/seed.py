@@ -77,7 +77,7 @@ def _token() -> str:
 
 async def import_roster(directory: Any, folder: Path) -> None:
     """Switch the modules on and import the OneRoster set of the folder. SystemExit when a row is refused."""
-    for name in ("call_out", "moderation_api"):
+    for name in ("call_out", "moderation_api", "translation"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         await directory.UpdateModule(directory_pb2.UpdateModuleRequest(module=module))
     answer = await directory.ImportRoster(iter(_roster_pieces(folder)), timeout=_LONG_SECONDS)

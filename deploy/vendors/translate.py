@@ -7,6 +7,7 @@ botocore ranks last.)
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -23,26 +24,8 @@ _CODES = (
 )
 LANGUAGES = frozenset(_CODES.split())
 """Every language code that Amazon Translate takes."""
-_PHRASES = {
-    "es": {
-        "school is closed today.": "La escuela está cerrada hoy.",
-        "please call the office.": "Por favor llame a la oficina.",
-        "your child was absent today.": "Su hijo faltó a clases hoy.",
-    },
-    "ht": {
-        "school is closed today.": "Lekòl la fèmen jodi a.",
-        "please call the office.": "Tanpri rele biwo a.",
-        "your child was absent today.": "Pitit ou te absan jodi a.",
-    },
-    "pt": {
-        "school is closed today.": "A escola está fechada hoje.",
-        "please call the office.": "Ligue para a secretaria.",
-    },
-    "fr": {
-        "school is closed today.": "L'école est fermée aujourd'hui.",
-        "please call the office.": "Appelez le bureau.",
-    },
-}
+_PHRASES: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("phrases.json").read_text(encoding="utf-8"))
+"""By language: translations of whole texts, which are in small letters. Some are what the sample district sends."""
 _MARKS = {
     "es": ("¿", " el ", " la ", " que "),
     "ht": (" yo ", " pou ", " nan "),

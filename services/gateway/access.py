@@ -71,6 +71,10 @@ class Person(NamedTuple):
     """Whether threats are screened for in this district (statement 9)."""
     has_call_out: bool = True
     """Whether texts and calls are switched on in this district (statement 13)."""
+    has_translation: bool = False
+    """Whether messages are translated unless their sender says otherwise."""
+    language: str = "en"
+    """The one that they prefer, as a BCP 47 tag."""
     working_school_id: str = ""
     """Which of their schools they are working in, chosen for the session (statement 232); "" for the district."""
 

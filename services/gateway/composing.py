@@ -1,16 +1,17 @@
 """Messages as the composer and the API make them: checked fields, audience or list, and their submission."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import asking, store
+from services.gateway import asking, lists, store
 from services.gateway.access import Permission, Person
 from services.gateway.asking import Asking
 from services.gateway.database import transaction
+from services.gateway.languages import LANGUAGES
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.recurring import When
 from services.gateway.state import gateway
@@ -62,6 +63,10 @@ class Draft:
     is_secure: bool = False
     is_emergency: bool = False
     once_per_family: bool = False
+    language: str = "en"
+    """In which it is written, one of LANGUAGES."""
+    is_translated: bool | None = None
+    """Whether each recipient gets it in their language; None: as the district has set it."""
     in_reply_to: str = ""
     when: When = field(default_factory=When)
     asking: Asking = field(default_factory=Asking)
@@ -121,6 +126,8 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "/body", "Write the message."
     elif len(draft.body) > BODY_LIMIT:
         yield "/body", f"Shorten the message to {BODY_LIMIT:,} characters."
+    if draft.language not in LANGUAGES:
+        yield "/language", "Choose one of the languages."
     if not draft.channels:
         yield "/channels", "Choose at least one way to send it."
     for channel, text in draft.channels.items():
@@ -165,18 +172,10 @@ def audience_of(draft: Draft, person: Person) -> directory.Audience:
 def preview(draft: Draft, person: Person) -> directory.PreviewAudienceResponse:
     """Return how many a draft would reach, and who is left out and why."""
     if draft.list_id:
-        return _preview_list(find_list(draft, person).entries)
+        return lists.preview(find_list(draft, person).entries)
     with translated():
         wanted = directory.PreviewAudienceRequest(audience=audience_of(draft, person))
         answer: directory.PreviewAudienceResponse = gateway().clients.directory.PreviewAudience(wanted)
-    return answer
-
-
-def _preview_list(entries: list[dict[str, str]]) -> directory.PreviewAudienceResponse:
-    answer = directory.PreviewAudienceResponse(recipients=len(entries))
-    for channel, cell in (("email", "email"), ("sms", "mobile"), ("voice", "mobile")):
-        values = [entry[cell] for entry in entries if entry[cell]]
-        answer.reachable[channel], answer.distinct[channel] = len(values), len(set(values))
     return answer
 
 
@@ -227,23 +226,13 @@ def _recipients(draft: Draft, person: Person) -> Iterator[queue.Recipients]:
     if draft.list_id:
         entries = find_list(draft, person).entries
         for start in range(0, len(entries), _ROWS_A_PIECE):
-            yield _imported(entries[start : start + _ROWS_A_PIECE])
+            yield lists.recipients(entries[start : start + _ROWS_A_PIECE])
         return
     with translated():
         wanted = directory.ResolveAudienceRequest(audience=audience_of(draft, person))
         for piece in gateway().clients.directory.ResolveAudience(wanted, timeout=_SUBMIT_SECONDS):
             if piece.recipients.count:
                 yield queue.Recipients(columns=piece.recipients, type=types.RECIPIENT_TYPE_DIRECTORY)
-
-
-def _imported(entries: Sequence[dict[str, str]]) -> queue.Recipients:
-    columns = directory.RecipientColumns(
-        count=len(entries),
-        names=[each["name"] for each in entries],
-        emails=[each["email"] for each in entries],
-        mobiles=[each["mobile"] for each in entries],
-    )
-    return queue.Recipients(columns=columns, type=types.RECIPIENT_TYPE_IMPORTED)
 
 
 def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
@@ -268,6 +257,8 @@ def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
         is_secure=draft.is_secure,
         is_emergency=draft.is_emergency,
         once_per_family=draft.once_per_family,
+        language=draft.language,
+        is_translated=draft.is_translated,
         audience_summary=summary(draft, person),
         in_reply_to=draft.in_reply_to,
         from_title=title if person.is_staff else person.name,

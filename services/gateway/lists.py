@@ -7,6 +7,9 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import queue_pb2 as queue
+from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 
 MOST_ROWS = 20_000
@@ -92,3 +95,23 @@ def _mobile(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         raise ValueError(f"“{text[:40]}” is not a number that exists.")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def preview(entries: list[dict[str, str]]) -> directory.PreviewAudienceResponse:
+    """Return how many a list would reach."""
+    answer = directory.PreviewAudienceResponse(recipients=len(entries))
+    for channel, cell in (("email", "email"), ("sms", "mobile"), ("voice", "mobile")):
+        values = [entry[cell] for entry in entries if entry[cell]]
+        answer.reachable[channel], answer.distinct[channel] = len(values), len(set(values))
+    return answer
+
+
+def recipients(entries: list[dict[str, str]]) -> queue.Recipients:
+    """Return rows of a list as the queue takes them."""
+    columns = directory.RecipientColumns(
+        count=len(entries),
+        names=[each["name"] for each in entries],
+        emails=[each["email"] for each in entries],
+        mobiles=[each["mobile"] for each in entries],
+    )
+    return queue.Recipients(columns=columns, type=types.RECIPIENT_TYPE_IMPORTED)

@@ -145,6 +145,10 @@ class MessageBody(Body):
     is_secure: Flag = False
     is_emergency: Flag = False
     once_per_family: Flag = False
+    language: str = Field(default="en", max_length=35)
+    """In which it is written, as Amazon Translate names languages: "en", "es", "ht", "zh-TW" …"""
+    is_translated: Flag | None = None
+    """Whether each recipient gets it in their language; left out: as the district has set it."""
     in_reply_to: Id | None = None
 
 

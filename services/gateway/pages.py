@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.notify.v1 import notify_pb2 as notify
-from services.gateway import linking, policies, recurring, words
+from services.gateway import languages, linking, policies, recurring, words
 from services.gateway.access import Permission, Person
 from services.gateway.auth import signed_in_person
 from services.gateway.state import gateway
@@ -41,7 +41,13 @@ def install(app: Flask) -> None:
         lasting=words.lasting,
     )
     app.jinja_env.globals.update(
-        words=words, policies=policies, recurring=recurring, zone_words=_zone, asset=_asset, **linking.TEMPLATE_NAMES
+        words=words,
+        languages=languages,
+        policies=policies,
+        recurring=recurring,
+        zone_words=_zone,
+        asset=_asset,
+        **linking.TEMPLATE_NAMES,
     )
     app.context_processor(_frame)
 

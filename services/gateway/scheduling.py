@@ -8,6 +8,7 @@ from services.gateway import composing, recurring
 from services.gateway.access import Person
 from services.gateway.asking import Asking, asking_of
 from services.gateway.composing import Draft
+from services.gateway.languages import known
 from services.gateway.recurring import When
 from services.gateway.state import gateway
 from services.gateway.words import moment
@@ -109,6 +110,8 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         is_secure=header.is_secure,
         is_emergency=header.is_emergency,
         once_per_family=header.once_per_family,
+        language=known(header.language),
+        is_translated=header.is_translated if header.HasField("is_translated") else None,
         in_reply_to=header.in_reply_to,
         when=recurring.when_of(schedule),
         asking=next((asking_of(*each) for each in asked), Asking()),

@@ -10,7 +10,7 @@ from services.kit.auth import Viewer, sign_viewer
 from services.kit.errors import NotFound
 from services.kit.rpc_errors import translated
 
-_SCREENING, _CALL_OUT = "moderation_api", "call_out"
+_SCREENING, _CALL_OUT, _TRANSLATION = "moderation_api", "call_out", "translation"
 
 
 class Viewers:
@@ -58,4 +58,6 @@ def _person(viewer: directory.Viewer) -> Person:
         grade=person.grade,
         has_threats=_SCREENING in viewer.modules,
         has_call_out=_CALL_OUT in viewer.modules,
+        has_translation=_TRANSLATION in viewer.modules,
+        language=person.language,
     )

@@ -40,7 +40,7 @@ from services.queue.links import Links
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
 from services.queue.preview_words import Prices
-from services.queue.providers.choose import make_dispatcher, make_store, make_translating
+from services.queue.providers.choose import make_dispatcher, make_store, make_translating, make_translator
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.survey_rpc import SurveyServicer
@@ -61,6 +61,9 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     recordings = _recordings(config, engine)
     if recordings:
         life.on_stop("recordings", recordings.store.close)
+    translator = make_translator(config)
+    if translator:
+        life.on_stop("translations", translator.close)
     servicer = QueueServicer(
         engine,
         utc_now,
@@ -70,6 +73,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         prices=Prices(config.sms_segment_price, config.call_minute_price),
         recordings=recordings,
         has_surveys=config.has_surveys,
+        translator=translator,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)

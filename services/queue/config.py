@@ -29,6 +29,8 @@ class QueueConfig(ServiceSettings):
     """Empty: no e-mail and no push leave, and no bucket is reached."""
     aws_secret_access_key: SecretStr = SecretStr("")
     """The key's secret."""
+    aws_endpoint_url: str = ""
+    """Where SES, SNS and Translate are; empty: Amazon's own."""
     translate_region: str = ""
     """Region of Amazon Translate; empty: messages leave as they were written."""
     provider_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
@@ -103,8 +105,6 @@ class ProviderConfig(QueueConfig):
     """The gateway's /unsubscribe, as families reach it; empty: e-mails offer no unsubscribing."""
     recording_keep_days: int = Field(default=365, ge=1, le=3650)
     """How long a recording is kept after it was last sent."""
-    aws_endpoint_url: str = ""
-    """Where SES, SNS and Translate are; empty: Amazon's own."""
     ses_from_address: str = ""
     """Verified sender; empty: no e-mail leaves."""
     ses_configuration_set: str = ""

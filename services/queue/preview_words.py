@@ -47,9 +47,21 @@ def channel_preview(found: ChannelPreview, prices: Prices) -> pb.ChannelPreview:
     if found.channel is Channel.SMS:
         taken = segments_of(found.text)
         message.segments, message.is_unicode, message.characters = taken.count, taken.is_unicode, taken.characters
-        message.price_cents = round(100 * prices.segment * taken.count * found.goes_out)
+        message.price_cents = round(100 * prices.segment * _segments(found, taken.count))
+    for language, how_many in found.languages.most_common():
+        segments = segments_of(found.translations.get(language, "")).count
+        message.languages.add(language=language, goes_out=how_many, segments=segments)
     if found.channel in CALLS:
         seconds = found.seconds or len(found.text.split()) / _WORDS_A_SECOND
         message.minutes = max(1, math.ceil(seconds / 60))
         message.price_cents = round(100 * prices.minute * message.minutes * found.goes_out)
     return message
+
+
+def _segments(found: ChannelPreview, original: int) -> int:
+    """Return the segments of all that goes out; a translation that could not be had counts like the original."""
+    translated = (
+        how_many * (segments_of(found.translations.get(language, "")).count or original)
+        for language, how_many in found.languages.items()
+    )
+    return original * (found.goes_out - found.languages.total()) + sum(translated)

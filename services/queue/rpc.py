@@ -35,6 +35,7 @@ from services.queue.actions import (
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
 from services.queue.pieces import header_of, pieces_of, previewed
+from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.records import KIND_ALERT, Draft
 from services.queue.store.deliveries import SORT_COLUMNS, Seen
 
@@ -56,8 +57,10 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         prices: preview_words.Prices = preview_words.FREE,
         recordings: Recordings | None = None,
         has_surveys: bool = False,
+        translator: AmazonTranslate | None = None,
     ) -> None:
         """Take what every call needs; without recordings there are no recorded calls."""
+        self._translator = translator
         self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._prices = redial_seconds, prices
         self._engine, self._clock, self._directory = engine, clock, directory
@@ -82,7 +85,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         pieces = previewed(request_iterator)
         draft = words.draft(await header_of(pieces))
         submission = await self._submission(draft)
-        found = await previewing.preview(self._engine, self._clock, submission, pieces_of(pieces))
+        found = await previewing.preview(self._engine, self._clock, submission, pieces_of(pieces), self._translator)
         return pb.PreviewSubmissionResponse(
             channels=[preview_words.channel_preview(each, self._prices) for each in found]
         )

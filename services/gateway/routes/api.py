@@ -293,6 +293,7 @@ def send() -> Response:
     draft.channels = {_CHANNELS[name]: body.texts.get(name, "") for name in body.channels}
     draft.is_district, draft.is_secure = body.source == "district", body.is_secure
     draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
+    draft.language, draft.is_translated = body.language, body.is_translated
     draft.in_reply_to, draft.recording_id = body.in_reply_to or "", body.recording_id or ""
     draft.asking = _asking(body)
     composing.check(draft, person())

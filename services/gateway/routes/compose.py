@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, composing, scheduling, store
+from services.gateway import audio, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
 from services.gateway.asking import edit, read_asking
 from services.gateway.auth import requires
@@ -49,6 +49,8 @@ def compose() -> str:
     draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
     draft.in_reply_to = request.args.get("reply", "")[:36]
     draft.roles, draft.channels = ["parent"], {OFFERED[0]: ""}
+    # Staff write in the district's language, whatever is spoken at their home.
+    draft.language = "en" if person().is_staff else languages.known(person().language)
     return page(draft)
 
 
@@ -113,6 +115,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.subject, draft.body = form.get("subject", ""), form.get("body", "").replace("\r\n", "\n")
     draft.in_reply_to = form.get("in_reply_to", "")[:36]
     draft.person_ids = [each[:36] for each in form.getlist("person") if each][:500]
+    draft.language = form.get("language", "en")[:35]
     if not someone.is_staff:
         draft.channels = {OFFERED[0]: ""}
         return draft
@@ -127,6 +130,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.is_district = form.get("source") == "district"
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
+    draft.is_translated = form.get("translated") == "1" if someone.has_translation else None
     draft.when = read_when(form)
     draft.asking = read_asking(form)
     if draft.asking.kind:

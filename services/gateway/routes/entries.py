@@ -169,6 +169,8 @@ def show_recipient(row: reports.EntryRow, report: str, base: str, search: Search
         search=search,
         base=base,
         back=search.link(),
+        is_original=is_original(),
+        here=here,
     )
 
 
@@ -241,7 +243,21 @@ def message(report: str, entry_id: str) -> str:
         back=search.link(),
         is_recorded=is_recorded,
         recording=recording,
+        is_original=is_original(),
+        here=here,
     )
+
+
+def is_original() -> bool:
+    """Tell whether the address asks for what was written in place of its translation (statement 81)."""
+    return request.args.get("original") == "1"
+
+
+def here(original: str | None) -> str:
+    """Return this page's address with what was written, or with the translation."""
+    parts = [(key, value) for key, value in request.args.items(multi=True) if key != "original"]
+    parts += [("original", original)] if original else []
+    return f"{request.path}?{urlencode(parts)}" if parts else request.path
 
 
 def _one(entry_id: str) -> queue.Delivery | None:

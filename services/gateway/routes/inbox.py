@@ -7,6 +7,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import answering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.routes.entries import here, is_original
 from services.gateway.searches import PAGE_SIZE
 from services.gateway.state import gateway
 from services.gateway.words import SURVEYS
@@ -71,4 +72,6 @@ def message(box: str, message_id: str) -> str:
     text = request.args.get("answered", "")
     answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
     asked = answering.all_in_inbox(str(message_id), answered) if is_asking else []
-    return render_template("inbox_message.html", answer=answer, box=box, asked=asked)
+    return render_template(
+        "inbox_message.html", answer=answer, box=box, asked=asked, is_original=is_original(), here=here
+    )

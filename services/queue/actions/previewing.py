@@ -1,5 +1,6 @@
 """What a submission would do, without doing it: who gets it, who is left out and why, when it leaves, what it takes."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,13 +14,16 @@ from services.kit.errors import InvalidArgument
 from services.queue import contacts
 from services.queue.actions.refusing import refused
 from services.queue.actions.submit import Submission
-from services.queue.domain import MAX_RECIPIENTS, Channel, FamilyFilter, lane_of
+from services.queue.domain import MAX_RECIPIENTS, MAX_TEXT, Channel, FamilyFilter, lane_of
+from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
 from services.queue.store import quiet, recordings
 from services.queue.surveys import check_closing
+from services.queue.translating import code_of, cut, told_in
 
 DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
+_TRANSLATING_SECONDS = 3.0
 
 
 @dataclass
@@ -40,14 +44,23 @@ class ChannelPreview:
     """When the last of those leave."""
     left_out: Counter[str] = field(default_factory=Counter)
     """By reason: DUPLICATE, NO_DEVICE, STOPPED, SUPPRESSED_…, or a problem of contacts."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """How many of `goes_out` get it in another language."""
+    translations: dict[str, str] = field(default_factory=dict)
+    """Of a text, by language; what could not be had in time is missing."""
 
 
 async def preview(
-    engine: AsyncEngine, clock: Clock, submission: Submission, pieces: AsyncIterator[Addressees]
+    engine: AsyncEngine,
+    clock: Clock,
+    submission: Submission,
+    pieces: AsyncIterator[Addressees],
+    translator: AmazonTranslate | None = None,
 ) -> list[ChannelPreview]:
     """Return what `submit` would do now, by channel, in the order of the draft; nothing is written.
 
-    PermissionDenied and InvalidArgument as submit raises them, though no recipients at all are fine.
+    Texts are translated, since carriers charge for their length. PermissionDenied and InvalidArgument as submit raises
+    them, though no recipients at all are fine.
     """
     draft = submission.draft
     found = [ChannelPreview(Channel(name), text or draft.body) for name, text in draft.channels]
@@ -66,7 +79,22 @@ async def preview(
                 raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
             for look in looks:
                 await look.add(connection, piece)
+    for each in found:
+        if translator and each.channel is Channel.SMS and each.languages:
+            each.translations = await _translated(translator, each, code_of(draft.language))
     return found
+
+
+async def _translated(translator: AmazonTranslate, found: ChannelPreview, source: str) -> dict[str, str]:
+    asked = {
+        language: asyncio.create_task(translator.translate(found.text, source, language))
+        for language in found.languages
+    }
+    _, late = await asyncio.wait(asked.values(), timeout=_TRANSLATING_SECONDS)
+    for task in late:
+        task.cancel()
+    answers = {language: task.result() for language, task in asked.items() if task not in late}
+    return {language: cut(one.text, MAX_TEXT[found.channel]) for language, one in answers.items() if one.text}
 
 
 async def _measure(connection: AsyncConnection, recording_id: str, found: list[ChannelPreview]) -> None:
@@ -85,6 +113,7 @@ class _Look:
         self._is_exempt = draft.is_emergency and submission.emergency_ignores_stop
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
+        self._source = draft.language if submission.standing.is_translated else ""
 
     async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into
@@ -94,8 +123,9 @@ class _Look:
         )
         duplicates = self._families.duplicates(reached.families())
         into.left_out += Counter({NO_DEVICE: people.size - len(reached.numbers), DUPLICATE: len(duplicates)})
-        every = zip(reached.destinations, reached.problems, reached.people.school_ids, strict=True)
-        for position, (destination, problem, school_id) in enumerate(every):
+        people = reached.people
+        every = zip(reached.destinations, reached.problems, people.school_ids, people.languages, strict=True)
+        for position, (destination, problem, school_id, tag) in enumerate(every):
             if position in duplicates:
                 continue
             if reason := problem or refusals.get(destination):
@@ -103,11 +133,13 @@ class _Look:
             elif not destination:
                 into.inbox_only += 1
             else:
-                self._goes_out(school_id)
+                self._goes_out(school_id, told_in(into.channel, tag, self._source) if self._source else "")
 
-    def _goes_out(self, school_id: str) -> None:
+    def _goes_out(self, school_id: str, language: str) -> None:
         into = self._into
         into.goes_out += 1
+        if language:
+            into.languages[language] += 1
         leaves_at = self._hours.leaves_at(into.channel, school_id, self._due_at)
         if leaves_at > self._due_at:
             into.waiting += 1

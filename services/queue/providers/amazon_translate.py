@@ -5,6 +5,7 @@ go in pieces, placeholders are marked, and the white space around a piece stays 
 """
 
 import asyncio
+from collections import OrderedDict
 from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,6 +24,8 @@ _FOR_GOOD = frozenset(
 )
 """Codes of what Amazon Translate will not do however often it is asked. All others pass, or somebody mends them."""
 LOST = "PLACEHOLDER_LOST"
+_REMEMBERED = 200
+"""Texts that are not asked about again."""
 
 
 class Rendered(NamedTuple):
@@ -36,7 +39,7 @@ class Rendered(NamedTuple):
 
 
 class AmazonTranslate:
-    """The adapter. It never asks twice for the same text by itself."""
+    """The adapter. It never asks again by itself."""
 
     name = "amazon_translate"
 
@@ -44,9 +47,24 @@ class AmazonTranslate:
         """Nothing is connected yet."""
         self._aws = AwsClient("translate", settings)
         self._places = asyncio.Semaphore(settings.concurrency)
+        self._known: OrderedDict[tuple[str, str, str], Rendered] = OrderedDict()
 
     async def translate(self, text: str, source: str, target: str) -> Rendered:
-        """Return a text in another language; the codes are Amazon Translate's."""
+        """Return a text in another language; the codes are Amazon Translate's.
+
+        What it said lately it says again: a message of several texts that failed in part is tried as a whole, and a
+        preview is looked at more than once.
+        """
+        key = (text, source, target)
+        found = self._known.get(key) or await self._asked(text, source, target)
+        if found.text:
+            self._known[key] = found
+            self._known.move_to_end(key)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+    async def _asked(self, text: str, source: str, target: str) -> Rendered:
         parts = translating.pieces(text)
         is_guarded = translating.has_placeholders(text)
         found = await asyncio.gather(*(self._piece(each, source, target, is_guarded=is_guarded) for each in parts))

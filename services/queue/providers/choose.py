@@ -87,11 +87,16 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
 def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, *, is_urgent: bool) -> Translating:
     """Return what translates messages; without an account or a region it leaves them as they were written."""
     invitations = _invitations(config)
-    provider = None
-    if config.aws_access_key_id and config.translate_region:
-        account = _aws(config, config.aws_endpoint_url)
-        provider = AmazonTranslate(replace(account, region=config.translate_region, concurrency=_TRANSLATED_AT_ONCE))
-    return Translating(engine, clock, provider, invitations.around if invitations else None, is_urgent)
+    around = invitations.around if invitations else None
+    return Translating(engine, clock, make_translator(config), around, is_urgent)
+
+
+def make_translator(config: QueueConfig) -> AmazonTranslate | None:
+    """Return Amazon Translate; None without an account or a region."""
+    if not (config.aws_access_key_id and config.translate_region):
+        return None
+    account = _aws(config, config.aws_endpoint_url)
+    return AmazonTranslate(replace(account, region=config.translate_region, concurrency=_TRANSLATED_AT_ONCE))
 
 
 def _mailings(config: ProviderConfig) -> list[Mailing]:

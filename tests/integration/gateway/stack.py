@@ -102,6 +102,8 @@ class Stack:
     school_id: str
     """The school that most people of the roster belong to."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What each service was started with."""
 
     def browser(self, username: str = "") -> Browser:
         """Return a new browser, signed in when a username is given."""
@@ -121,11 +123,17 @@ def running(
     addresses: dict[str, Any] = {
         f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()
     }
-    processes = [_start(name, ports[name], addresses, databases, nats_url, tokens) for name in services]
+    environments = {name: _environment(name, ports[name], addresses, databases, nats_url, tokens) for name in services}
+    processes = [
+        subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env={**os.environ, **environment})
+        for name, environment in environments.items()
+    ]
     try:
         for name in services:
             _wait(f"127.0.0.1:{ports[name]}")
-        yield _assembled(addresses, databases, tokens, processes, nats_url)
+        stack = _assembled(addresses, databases, tokens, processes, nats_url)
+        stack.environments = environments
+        yield stack
     finally:
         for process in processes:
             process.terminate()
@@ -137,11 +145,10 @@ def _all_names() -> tuple[str, ...]:
     return (*SERVICES, "moderation", "notify")
 
 
-def _start(
+def _environment(
     name: str, port: int, addresses: dict[str, Any], databases: Databases, nats_url: str, tokens: Tokens
-) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
+) -> dict[str, str]:
+    return {
         **{key.upper(): value for key, value in addresses.items()},
         "LISTEN": f"127.0.0.1:{port}",
         "DATABASE_URL": databases.copy(name).url,
@@ -154,7 +161,6 @@ def _start(
         "UNSUBSCRIBE_SECRET": UNSUBSCRIBE_SECRET,
         "LOG_LEVEL": "WARNING",
     }
-    return subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env=environment)
 
 
 def _wait(address: str) -> None:

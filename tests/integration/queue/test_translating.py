@@ -15,17 +15,19 @@ from services.kit.db import transaction
 from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.queue import events_out
-from services.queue.actions import control, reading, upkeep
+from services.queue.actions import control, previewing, reading, upkeep
 from services.queue.actions.reading import Paging
-from services.queue.actions.submit import Submitted
+from services.queue.actions.standing import Standing
+from services.queue.actions.submit import Submission, Submitted
 from services.queue.actions.translating import Translating
 from services.queue.domain import Channel, State
 from services.queue.events import on_verdict
 from services.queue.inviting import Invitations
 from services.queue.links import Links
+from services.queue.preview_words import Prices, channel_preview
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
-from services.queue.records import Addressee
+from services.queue.records import Addressee, Addressees
 from services.queue.store import translations
 from services.queue.store.deliveries import Seen
 from services.queue.surveys import Option, Question, Survey
@@ -317,3 +319,25 @@ async def test_recipients_and_inboxes_show_the_translation_and_what_was_written(
         assert (item["preview"], item.get("language", "")) == wanted
         opened = await reading.inbox_message(queue.engine, queue.clock(), done.snapshot.message.message_id)
         assert (opened["body"], opened.get("original_body", CLOSED)) == (wanted[0], CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "segments", "cents"), [("ok", {"ht": 2, "es": 2}, 700), ("500", {"ht": 0, "es": 0}, 500)]
+)
+async def test_a_preview_counts_the_segments_of_the_translations(
+    queue: Queue, translator: Translator, vendors: VendorSimulator, mode: str, segments: dict[str, int], cents: int
+) -> None:
+    vendors.modes(translate={"mode": mode})
+    message = draft(channels=[("sms", "x" * 158), ("email", "")], is_translated=True)
+    standing = Standing(message.sender, "", is_excluded=False, is_screened=False, is_translated=True)
+
+    async def pieces() -> AsyncIterator[Addressees]:
+        yield Addressees.of(family("en", "ht", "en", "es", "tlh"))
+
+    found = await previewing.preview(
+        queue.engine, queue.clock, Submission(message, "test", standing), pieces(), translator().provider
+    )
+    sms, email = (channel_preview(each, Prices(1.0, 0.0)) for each in found)
+    assert {each.language: each.segments for each in sms.languages} == segments
+    assert (sms.segments, sms.price_cents) == (1, cents)
+    assert {each.language: (each.goes_out, each.segments) for each in email.languages} == {"es": (1, 0), "ht": (1, 0)}

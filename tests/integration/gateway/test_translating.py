@@ -1,0 +1,124 @@
+"""What was translated, as people see it: the composer, the recipients, the inbox; on real services."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from protos.directory.v1 import directory_pb2 as directory
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.test_recipients import cells, sent
+from tests.support.eventually import eventually_sync
+from tests.support.vendors import ENVIRONMENT, VendorSimulator, vendor_process
+
+__all__ = ["vendor_process"]
+WRITTEN, TOLD = "Excursión: traiga botas.", "[en] Excursión: traiga botas."
+
+
+@contextmanager
+def switched_on(stack: Stack) -> Iterator[None]:
+    """Switch the module on."""
+    stub: Any = stack.gateway.clients.directory
+
+    def switch(*, is_on: bool) -> None:
+        module = directory.Module(name="translation", is_purchased=True, is_enabled=is_on)
+        stub.UpdateModule(directory.UpdateModuleRequest(module=module), metadata=stack.operator)
+
+    switch(is_on=True)
+    try:
+        yield
+    finally:
+        switch(is_on=False)
+
+
+@contextmanager
+def translator(stack: Stack, simulator: VendorSimulator) -> Iterator[None]:
+    """Run a dispatcher that serves no channel and translates."""
+    account = {name: ENVIRONMENT[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    own = {**account, "AWS_ENDPOINT_URL": simulator.url, "TRANSLATE_REGION": "us-east-1"}
+    environment = {**os.environ, **stack.environments["queue"], **own}
+    dispatcher = subprocess.Popen([sys.executable, "-m", "services.queue", "dispatch"], env=environment)
+    try:
+        yield
+    finally:
+        dispatcher.terminate()
+        dispatcher.wait(15)
+
+
+def text_of(page: str) -> str:
+    found = re.search(r'<div class="message-text"[^>]*>(.*?)</div>', page, re.DOTALL)
+    return found[1] if found else ""
+
+
+def link(page: str, words: str) -> str:
+    found = re.search(rf'href="([^"]+)"[^>]*>{words}<', page)
+    assert found, words
+    return found[1].replace("&amp;", "&")
+
+
+def switched(browser: Browser, address: str) -> None:
+    """The translation is shown first, the links switch to what was written and back."""
+    page = browser.get(address).get_data(as_text=True)
+    assert (text_of(page), "Translated into English" in page) == (TOLD, True)
+    page = browser.get(link(page, "View original")).get_data(as_text=True)
+    assert text_of(page) == WRITTEN
+    assert text_of(browser.get(link(page, "View translated")).get_data(as_text=True)) == TOLD
+
+
+@pytest.mark.accepts(81, 82)
+def test_the_translation_is_shown_first_and_the_links_switch(stack: Stack, vendor_process: VendorSimulator) -> None:
+    browser = stack.browser("pri")
+    with switched_on(stack), translator(stack, vendor_process):
+        fields = {"subject": "Excursión", "body": WRITTEN, "language": "es"}
+        row = sent(browser, lambda counts: counts["total"] != "0", **fields)
+        base = f"/reports/history/entries/{row['entry_id']}"
+
+        def is_translated() -> str:
+            page = browser.get(f"{base}/recipients").get_data(as_text=True)
+            address = link(page, "Message")
+            assert "number=" in address
+            return address
+
+        switched(browser, eventually_sync(is_translated))
+        switched(browser, f"{base}/recipients/record?at=1")
+        parent = stack.browser("mum")
+        switched(parent, f"/inbox/{row['message_id']}")
+        assert TOLD in parent.get("/inbox").get_data(as_text=True)
+        # The report's own row is the message as it was written.
+        assert WRITTEN in browser.get(f"{base}/message").get_data(as_text=True)
+        untouched = sent(browser, lambda _: True, **fields, is_translated=False)
+        page = browser.get(f"/reports/history/entries/{untouched['entry_id']}/recipients").get_data(as_text=True)
+        assert cells(page, "name")
+        assert "number=" not in link(page, "Message")
+
+
+def test_the_composer_offers_it_where_the_district_has_switched_it_on(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    message = {"subject": "s", "body": "b", "channels": ["email"], "audience": {"roles": ["parent"]}}
+
+    def is_off() -> None:
+        wanted = {**message, "idempotency_key": new_id(), "is_translated": True}
+        answer = browser.send_json("POST", "/api/v1/messages", wanted)
+        assert (answer.status_code, answer.get_json().get("reason")) == (409, "TRANSLATION_OFF")
+        assert 'name="translated"' not in browser.get("/compose").get_data(as_text=True)
+
+    eventually_sync(is_off)
+    form = {"subject": "Trip", "body": "Bring boots.", "channel": "email", "role": "parent", "step": "preview"}
+    with switched_on(stack):
+
+        def is_offered() -> None:
+            page = browser.get("/compose").get_data(as_text=True)
+            assert re.search(r'name="translated" value="1" checked', page)
+            assert '<option value="ht"' in page
+            chosen = browser.post("/compose", {**form, "language": "es", "translated": "1"}, page="/compose")
+            assert "E-mail, translated: English for " in chosen.get_data(as_text=True)
+
+        eventually_sync(is_offered)
+        wrong = browser.post("/compose", {**form, "language": "xx"}, page="/compose").get_data(as_text=True)
+        assert "Choose one of the languages." in wrong
