@@ -128,6 +128,7 @@ class Environment:
             "AWS_SECRET_ACCESS_KEY": self.keys.password("aws"),
             "AWS_ENDPOINT_URL": self.vendors_url,
             "TRANSLATE_REGION": "us-east-1",
+            "SENDER_DOMAINS": "lantern.example.org",
             "SES_FROM_ADDRESS": "messages@lantern.example.org",
             "SES_CONFIGURATION_SET": "lantern",
             "SNS_PLATFORM_APPLICATION_ARN": "arn:aws:sns:us-east-1:123456789012:app/GCM/lantern",

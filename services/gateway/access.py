@@ -40,7 +40,7 @@ SCOPES: dict[str, frozenset[str]] = {
     Permission.SEND_EMERGENCY: frozenset(),
     Permission.SEND_AS_DISTRICT: frozenset(),
     Permission.MANAGE_PROFILES: frozenset({"directory.write"}),
-    Permission.MANAGE_DIRECTORY: frozenset({"directory.write", "queue.contacts"}),
+    Permission.MANAGE_DIRECTORY: frozenset({"directory.write", "queue.contacts", "queue.senders"}),
     Permission.VIEW_AUDIT: frozenset({"reports.audit", "reports.export"}),
     Permission.MANAGE_POLICY: frozenset({"moderation.read", "moderation.write", "queue.rescreen"}),
     Permission.MANAGE_ATTENDANCE: frozenset({"queue.attendance"}),

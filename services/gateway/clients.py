@@ -17,6 +17,7 @@ from protos.queue.v1 import (
     queue_pb2,
     queue_pb2_grpc,
     schedules_pb2_grpc,
+    senders_pb2_grpc,
     surveys_pb2_grpc,
 )
 from protos.reports.v1 import reports_pb2, reports_pb2_grpc
@@ -37,6 +38,7 @@ class Clients:
     queue: Any
     schedules: Any
     contacts: Any
+    senders: Any
     surveys: Any
     attendance: Any
     moderation: Any
@@ -84,6 +86,7 @@ def connect(settings: GatewaySettings) -> Clients:
         queue=queue_pb2_grpc.QueueServiceStub(channels["queue"]),
         attendance=attendance_pb2_grpc.AttendanceServiceStub(channels["queue"]),
         contacts=contacts_pb2_grpc.ContactServiceStub(channels["queue"]),
+        senders=senders_pb2_grpc.SenderServiceStub(channels["queue"]),
         surveys=surveys_pb2_grpc.SurveyServiceStub(channels["queue"]),
         schedules=schedules_pb2_grpc.ScheduleServiceStub(channels["queue"]),
         moderation=moderation_pb2_grpc.ModerationServiceStub(channels["moderation"]),

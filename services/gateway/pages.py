@@ -111,6 +111,7 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
         yield {"key": "profiles", "href": "/users/profiles/permissions", "label": "Profiles", "icon": "profiles"}
     if someone.may(Permission.MANAGE_DIRECTORY):
         yield {"key": "quiet", "href": "/quiet-hours", "label": "Quiet hours", "icon": "quiet"}
+        yield {"key": "senders", "href": "/senders", "label": "Senders", "icon": "senders"}
         yield {"key": "contacts", "href": "/contact-standing", "label": "Contact standing", "icon": "contacts"}
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.moderation.v1 import moderation_pb2 as moderation
+from protos.queue.v1 import senders_pb2 as senders
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 
@@ -62,6 +63,24 @@ TYPES = {
     types.MESSAGE_TYPE_PERSONAL: "Personal messages",
 }
 """Types of messages that one may not want."""
+CONSENT_ORIGINS = {
+    "inbound": "by a text",
+    "provider": "as the provider says",
+    "unsubscribe": "by the link of an e-mail",
+}
+"""Where a wish came from that staff did not enter."""
+SENDER_TYPES = {
+    types.MESSAGE_TYPE_UNSPECIFIED: "All messages",
+    **TYPES,
+    types.MESSAGE_TYPE_ALERT: "Threat alerts",
+}
+"""Types of messages that may have a sender of their own."""
+SENDER_WAYS = {
+    senders.SenderIdentity.WAY_EMAIL: "E-mail",
+    senders.SenderIdentity.WAY_SMS: "SMS",
+    senders.SenderIdentity.WAY_CALL: "Calls",
+}
+"""What shows where a message comes from."""
 
 
 class State(NamedTuple):

@@ -14,6 +14,8 @@ from protos.queue.v1 import (
     queue_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
+    senders_pb2,
+    senders_pb2_grpc,
     surveys_pb2,
     surveys_pb2_grpc,
 )
@@ -30,6 +32,7 @@ from services.queue.actions import absences, braking, receipts, rescreening, sta
 from services.queue.actions.answering import Answering
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
+from services.queue.actions.sending_as import Senders
 from services.queue.actions.unsubscribing import Unsubscribing
 from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
@@ -43,6 +46,7 @@ from services.queue.preview_words import Prices
 from services.queue.providers.choose import make_dispatcher, make_store, make_translating, make_translator
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
+from services.queue.sender_rpc import SenderServicer
 from services.queue.survey_rpc import SurveyServicer
 from services.queue.telling import Telling
 from services.queue.tickets import Tickets
@@ -84,6 +88,9 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     attendance = AttendanceServicer(engine, utc_now, directory, config.district_time_zone)
     service = attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"]
     server.add(attendance_pb2_grpc.add_AttendanceServiceServicer_to_server, attendance, service)
+    senders = Senders(engine, utc_now, config.domains())
+    service = senders_pb2.DESCRIPTOR.services_by_name["SenderService"]
+    server.add(senders_pb2_grpc.add_SenderServiceServicer_to_server, SenderServicer(senders, directory), service)
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
     leaving_secret = config.unsubscribe_secret.get_secret_value()
     unsubscribing = Unsubscribing(engine, utc_now, Links(leaving_secret, leaving.PURPOSE) if leaving_secret else None)

@@ -51,6 +51,9 @@ class QueueConfig(ServiceSettings):
     """Signs the personal links of polls and sign-ups; at least 32 characters, the same in every process of the queue.
     Empty: there are none."""
 
+    sender_domains: str = ""
+    """Domains, with commas between them, that the e-mail provider has verified: senders may be set up with addresses
+    of these. Empty: e-mail comes from SES_FROM_ADDRESS alone."""
     unsubscribe_secret: SecretStr = SecretStr("")
     """Signs the links by which e-mails are unsubscribed; at least 32 characters, the same in every process of the
     queue. Empty: such links do not work."""
@@ -70,6 +73,10 @@ class QueueConfig(ServiceSettings):
         if self.has_recordings and len(self.recordings_secret.get_secret_value()) < 32:
             raise ValueError("RECORDINGS_SECRET: should have at least 32 characters")
         return self
+
+    def domains(self) -> list[str]:
+        """Return the domains that e-mails may come from."""
+        return _names(self.sender_domains.lower())
 
     @property
     def has_recordings(self) -> bool:

@@ -10,6 +10,9 @@ handed = _meter.create_counter("lantern.queue.provider.answers", "{delivery}", "
 hand_over_duration = _meter.create_histogram(
     "lantern.queue.provider.duration", "s", "Handing one batch over to its provider."
 )
+sender_refused = _meter.create_counter(
+    "lantern.queue.sender.refused", "{delivery}", "Texts and calls whose own sender was refused, so that ours was used."
+)
 breaker_open = _meter.create_gauge("lantern.queue.provider.paused", "1", "1 while a provider is left alone.")
 recovered = _meter.create_counter(
     "lantern.queue.claims.recovered", "{delivery}", "Deliveries of lost claims, by what was found."

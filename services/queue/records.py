@@ -229,6 +229,10 @@ class Entry:
     survey_id: str | None = None
     """What a poll or sign-up asks; an entry that sends it again asks the same."""
     message_type: MessageType = MessageType.ANNOUNCEMENT
+    from_address: str = ""
+    """Address or number that it goes out from; empty: the configuration's."""
+    from_name: str = ""
+    """From Name of its e-mails; empty: the message's title."""
 
 
 def type_of(channel: Channel, about: Draft | Message, sender_role: int) -> MessageType:

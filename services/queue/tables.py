@@ -94,6 +94,7 @@ entries = sa.Table(
     sa.Column("recording_id", sa.Uuid(as_uuid=False), sa.ForeignKey("recordings.recording_id"), nullable=True),
     sa.Column("survey_id", sa.Uuid(as_uuid=False), nullable=True),
     _text("message_type", MessageType.ANNOUNCEMENT.value),
+    *(_text(name) for name in ("from_address", "from_name")),
     sa.CheckConstraint(_in("channel", CHANNELS), name="entries_channel_known"),
     sa.CheckConstraint(_in("message_type", MESSAGE_TYPES), name="entries_type_known"),
     sa.CheckConstraint("recording_id IS NULL OR channel = 'recorded'", name="entries_recording_is_played"),

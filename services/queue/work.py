@@ -54,6 +54,10 @@ class Content:
     once_per_family: bool = False
     """A recipient may stand for brothers and sisters."""
     message_type: MessageType = MessageType.ANNOUNCEMENT
+    from_address: str = ""
+    """Where it goes out from; empty: the configuration's."""
+    from_name: str = ""
+    """From Name of an e-mail; empty: from_title."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from services.queue import contacts, events_out
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.seeing import may_manage
+from services.queue.actions.sending_as import senders_of
 from services.queue.domain import Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient, type_of
@@ -85,6 +86,8 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
         entry, message = await _resendable(connection, caller, wanted.entry_id)
         quiet = await quiet_of(connection, message)
         fresh = _entry_like(entry, message, wanted.channel or entry.channel, quiet, clock)
+        sender = (await senders_of(connection, message))(fresh.channel, fresh.message_type)
+        fresh.from_address, fresh.from_name = sender.address, sender.name
         earlier = await messages.remember_key(
             connection, caller.subject, wanted.key, wanted.header_hash, fresh.entry_id, fresh.created_at
         )

@@ -11,9 +11,10 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.kit.ids import new_id
 from services.queue import events_out
+from services.queue.actions.describing import describe
 from services.queue.actions.past import Problem, Rows, check, rows_of
 from services.queue.actions.standing import KnownSchool, check_draft
-from services.queue.actions.submit import ask, describe
+from services.queue.actions.submit import ask
 from services.queue.domain import COUNTED_AS, MAILED, Screening
 from services.queue.past_records import PastMessage
 from services.queue.records import Addressees, Counts, Message, Snapshot

@@ -14,8 +14,10 @@ from services.kit.errors import AlreadyExists, InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
 from services.queue.actions import inboxes, recordings
+from services.queue.actions.describing import describe
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
+from services.queue.actions.sending_as import senders_of
 from services.queue.actions.standing import Standing
 from services.queue.contacts import Reached
 from services.queue.domain import (
@@ -29,11 +31,10 @@ from services.queue.domain import (
     lane_of,
     source_of,
 )
+from services.queue.message_types import MessageType
 from services.queue.quiet import Quiet
 from services.queue.records import (
     KIND_ALERT,
-    REGARDING_SHOWN,
-    TYPE_IMPORTED,
     Addressees,
     Draft,
     Entry,
@@ -42,6 +43,7 @@ from services.queue.records import (
     Snapshot,
     type_of,
 )
+from services.queue.senders import From
 from services.queue.store import messages, surveys, translations
 from services.queue.store.copying import place_of
 from services.queue.store.submissions import Writer
@@ -97,7 +99,7 @@ async def submit(
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
         quiet = await quiet_of(connection, message)
-        entries = _entries(submission, message, quiet)
+        entries = _entries(submission, message, quiet, await senders_of(connection, message))
         await ask(connection, draft.survey, entries)
         await messages.insert_entries(connection, entries)
         async with Writer(connection, message, quiet, now) as writer:
@@ -148,11 +150,15 @@ def _message(submission: Submission, now: datetime) -> Message:
     )
 
 
-def _entries(submission: Submission, message: Message, quiet: Quiet) -> list[Entry]:
+def _entries(
+    submission: Submission, message: Message, quiet: Quiet, sender_of: Callable[[Channel, MessageType], From]
+) -> list[Entry]:
     draft, found = submission.draft, []
     for position, (name, text) in enumerate(draft.channels):
         channel, entry_id = Channel(name), new_id()
         leaves_at = quiet.last_leaves_at(channel, message.send_at)
+        message_type = type_of(channel, message, message.sender.role)
+        sender = sender_of(channel, message_type)
         expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=message.expires_at)
         found.append(
             Entry(
@@ -165,7 +171,9 @@ def _entries(submission: Submission, message: Message, quiet: Quiet) -> list[Ent
                 expires_at=ends(channel, expires_at, draft.survey),
                 recording_id=draft.recording_id or None if channel is Channel.RECORDED else None,
                 survey_id=entry_id if channel in SURVEYS else None,
-                message_type=type_of(channel, message, message.sender.role),
+                message_type=message_type,
+                from_address=sender.address,
+                from_name=sender.name,
             )
         )
     return found
@@ -273,19 +281,6 @@ def _rows(entry: Entry, reached: Reached) -> list[Sequence[Any]]:
     return list(
         zip(repeat(entry_id), repeat(created_at), reached.numbers, *about, *where, people.has_account, people.types)
     )
-
-
-def describe(message: Message, people: Addressees, before: int, regarding: set[str]) -> None:
-    """Note on the message what its next recipients add to its description; `before` came earlier."""
-    message.only_recipient_name = people.names[0] if before + people.size == 1 else ""
-    if TYPE_IMPORTED in people.types:
-        message.recipient_type = TYPE_IMPORTED
-    students = zip(people.regarding_student_ids, people.regarding_student_names, people.student_numbers, strict=True)
-    for student_id, name, number in students if len(message.regarding) < REGARDING_SHOWN else ():
-        if student_id and student_id not in regarding and len(message.regarding) < REGARDING_SHOWN:
-            regarding.add(student_id)
-            message.regarding.append({"student_id": student_id, "name": name, "number": number})
-    regarding.update(filter(None, people.regarding_student_ids))
 
 
 async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) -> None:

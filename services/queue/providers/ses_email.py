@@ -65,7 +65,8 @@ class SesEmail:
 
     def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
         """Send an e-mail to each recipient."""
-        sender = _sender(work.content.from_title, self._from)
+        content = work.content
+        sender = _sender(content.from_name or content.from_title, content.from_address or self._from)
 
         def send(one: Delivery) -> Awaitable[Handed]:
             arguments = self._arguments(work, one, sender)

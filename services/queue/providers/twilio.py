@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,8 +17,12 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from services.kit.errors import Unavailable
+from services.kit.logs import get_logger
+from services.queue import metrics
+from services.queue.failures import explain
 from services.queue.providers.base import Answer, Handed
 
+_log = get_logger(__name__)
 KEY_PARAMETER = "delivery_key"
 """Query parameter of the callback address that carries the delivery key."""
 OUR_CLOCKS_DIFFER = timedelta(minutes=2)
@@ -29,6 +34,8 @@ BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, TwilioException)
 _TRY_AGAIN = "#rc=5&rp=all"
 """Twilio's connection overrides: up to five more tries whatever the answer is, within the 15 seconds that it allows for
 all of them. By itself it repeats a callback once, and only where it found no connection. The fragment is not sent."""
+QUICK_SECONDS = 1.0
+"""What was refused sooner may be tried in another way at once."""
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 _retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
@@ -139,6 +146,22 @@ class TwilioAccount:
     async def close(self) -> None:
         """End the connections."""
         await self._http.close()
+
+
+async def from_first(provider: str, senders: Iterable[str], create: Callable[[str], Awaitable[Handed]]) -> Handed:
+    """Return the answer to the first of the senders that Twilio lets us use; what is wrong with ours costs no delivery.
+
+    A refusal that came late leaves no time for another: one hand-over lasts little longer than one request.
+    """
+    started = time.monotonic()
+    for sender in dict.fromkeys(each for each in senders if each):
+        answer = await create(sender)
+        is_ours = answer.answer is Answer.REFUSED and explain(provider, answer.code).kind == "ours"
+        if not is_ours or time.monotonic() - started > QUICK_SECONDS:
+            break
+        metrics.sender_refused.add(1, {"provider": provider, "code": answer.code})
+        _log.warning("sender_refused", provider=provider, code=answer.code)
+    return answer
 
 
 def status_of(found: Any) -> str:

@@ -14,6 +14,7 @@ from services.queue.providers.twilio import (
     OUR_CLOCKS_DIFFER,
     TwilioAccount,
     TwilioSettings,
+    from_first,
     silent,
     status_of,
 )
@@ -41,13 +42,16 @@ class TwilioSms:
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
         callback = {"status_callback": address} if address else {}
-        sender = self._settings.from_number
-        origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         messages, body = self._account.client.messages, content_for(work, recipient).text
-        return await self._account.create(
-            recipient.number,
-            lambda: messages.create_async(to=recipient.destination, body=body, **origin, **callback),
-        )
+
+        async def create(sender: str) -> Handed:
+            origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
+            return await self._account.create(
+                recipient.number,
+                lambda: messages.create_async(to=recipient.destination, body=body, **origin, **callback),
+            )
+
+        return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our text in what the account sent to each number since the batch was claimed.

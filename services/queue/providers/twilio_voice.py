@@ -18,8 +18,10 @@ from services.queue.providers.twilio import (
     BROKEN,
     MOST_LISTED,
     OUR_CLOCKS_DIFFER,
+    QUICK_SECONDS,
     TwilioAccount,
     TwilioSettings,
+    from_first,
     silent,
     status_of,
 )
@@ -28,8 +30,6 @@ from services.queue.work import Delivery, Work
 _RING_SECONDS = 30
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 _FAX = "fax"
-_QUICK_SECONDS = 1.0
-"""A refusal that came later leaves no time for another number: one hand-over lasts little longer than one request."""
 
 
 class TwilioVoice:
@@ -58,7 +58,7 @@ class TwilioVoice:
         for number in in_turn(recipient.destination, work.batch.attempt):
             answer = await self._ring(work, recipient, number, twiml)
             is_refused = answer.answer is Answer.REFUSED and explain(self.name, answer.code).kind == "permanent"
-            if not is_refused or time.monotonic() - started > _QUICK_SECONDS:
+            if not is_refused or time.monotonic() - started > QUICK_SECONDS:
                 break
         return answer
 
@@ -66,17 +66,21 @@ class TwilioVoice:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
         callback = {"status_callback": address, "status_callback_event": _EVENTS} if address else {}
         calls = self._account.client.calls
-        return await self._account.create(
-            recipient.number,
-            lambda: calls.create_async(
-                to=number,
-                from_=self._settings.from_number,
-                twiml=twiml,
-                machine_detection="DetectMessageEnd",
-                timeout=_RING_SECONDS,
-                **callback,
-            ),
-        )
+
+        async def create(sender: str) -> Handed:
+            return await self._account.create(
+                recipient.number,
+                lambda: calls.create_async(
+                    to=number,
+                    from_=sender,
+                    twiml=twiml,
+                    machine_detection="DetectMessageEnd",
+                    timeout=_RING_SECONDS,
+                    **callback,
+                ),
+            )
+
+        return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our call in what the account dialled to each number since the batch was claimed.

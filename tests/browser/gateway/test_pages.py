@@ -26,7 +26,7 @@ PAGES = (
     "/attendance-rules/new",
     "/reports/scheduled",
 )
-OPERATORS_PAGES = ("/quiet-hours", "/users/profiles/permissions", "/contact-standing", "/policy", "/audit")
+OPERATORS_PAGES = ("/quiet-hours", "/users/profiles/permissions", "/senders", "/contact-standing", "/policy", "/audit")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_a_mail_program_unsubscribes_with_one_click(stack: Stack) -> None:
         assert done.status_code == 200
         assert "You are unsubscribed" in done.get_data(as_text=True)
     standing = stack.browser("off").get("/contact-standing?q=rosa@example.org").get_data(as_text=True)
-    assert "announcements: stopped, unsubscribe" in standing
+    assert "announcements: stopped, by the link of an e-mail" in standing
     again = nobody.post(address, data={"step": "subscribe"})
     assert "You are subscribed again" in again.get_data(as_text=True)
     assert "Unsubscribe from announcements?" in nobody.get(address).get_data(as_text=True)

@@ -1,0 +1,26 @@
+"""The page of senders, on real services."""
+
+import pytest
+
+from tests.integration.gateway.stack import Stack
+
+
+@pytest.mark.accepts(230)
+def test_operators_set_and_remove_senders(stack: Stack) -> None:
+    district = stack.browser("off")
+    assert "There are none" in district.get("/senders").get_data(as_text=True)
+    fields = {"school": stack.school_id, "type": "1", "way": "3", "address": "911", "name": ""}
+    refused = district.post("/senders", fields)
+    assert refused.status_code == 400
+    text = refused.get_data(as_text=True)
+    assert "Enter a phone number." in text
+    assert 'value="911"' in text
+    assert district.post("/senders", fields | {"address": "(212) 555-0111"}).status_code == 303
+    page = district.get("/senders").get_data(as_text=True)
+    assert "+12125550111" in page
+    assert "set by <bdi>Ada North</bdi>" in page
+    assert district.post("/senders", {"way": "1", "address": "a@elsewhere.org"}).status_code == 400
+    assert district.post("/senders/remove", fields).status_code == 303
+    assert district.post("/senders/remove", fields).status_code == 404
+    assert "There are none" in district.get("/senders").get_data(as_text=True)
+    assert stack.browser("tea").get("/senders").status_code == 403

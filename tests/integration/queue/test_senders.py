@@ -1,0 +1,153 @@
+"""Messages go out from the sender of their school and type, as it was when they were sent."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from services.kit.auth import Caller, Viewer
+from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
+from services.queue.actions import control, sending_as
+from services.queue.actions.sending_as import Senders
+from services.queue.actions.standing import KnownSchool
+from services.queue.domain import Source, State
+from services.queue.message_types import MessageType
+from services.queue.senders import Identity, Way
+from tests.integration.queue.conftest import KNOWN, Queue, draft, person
+from tests.support.vendors import FROM_NUMBER, VendorSimulator
+
+NEWS = Identity("", None, Way.EMAIL, "News@Example.org", "Lincoln County")
+SCHOOL = Identity("school-1", None, Way.EMAIL, "", "Lincoln High office")
+TEXTS = Identity("school-1", MessageType.ANNOUNCEMENT, Way.SMS, "+12125550188")
+NOT_OURS = "+15005550007"
+"""Twilio's own number for "not yours to send from"."""
+CALLS = Identity("", MessageType.EMERGENCY, Way.CALL, "+12125550911")
+
+
+def _admin(*schools: str, permissions: frozenset[str] = frozenset({"manage_directory"})) -> Caller:
+    viewer = Viewer("off", "Ada North", "admin", permissions, frozenset(schools), all_users=True)
+    return Caller("off", frozenset(), viewer)
+
+
+OFFICER = _admin("*")
+SCHOOLS = {**KNOWN.schools, "school-2": KnownSchool("Grant Middle", is_excluded=False)}
+
+
+def _senders(queue: Queue) -> Senders:
+    return Senders(queue.engine, queue.clock, ["example.org"])
+
+
+async def _put(queue: Queue, *identities: Identity) -> None:
+    for each in identities:
+        await _senders(queue).put(OFFICER, each, SCHOOLS)
+
+
+def _from(vendors: VendorSimulator) -> list[str]:
+    """Return where the latest messages came from, oldest first."""
+    return [each["sender"] for each in vendors.arrivals()[::-1]]
+
+
+@pytest.mark.accepts(229, 230, 234)
+async def test_each_message_goes_out_from_the_sender_that_stood_when_it_was_sent(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    both = draft(channels=[("email", ""), ("sms", "Bus 4.")])
+    before = await queue.submit(both, [person(1)])
+    await _put(queue, NEWS, SCHOOL, TEXTS, CALLS)
+    await queue.drain(queue.dispatcher())
+    assert sorted(_from(vendors)) == [FROM_NUMBER, "Lincoln High <office@example.org>"]
+    vendors.reset()
+    await queue.submit(replace(both, idempotency_key="school"), [person(1)])
+    await queue.submit(draft(source=Source.DISTRICT), [person(2)])
+    await queue.submit(draft(in_reply_to="m"), [person(3)])
+    calls = draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True)
+    await queue.submit(calls, [person(4)])
+    await queue.drain(queue.dispatcher())
+    assert sorted(_from(vendors)) == [
+        FROM_NUMBER,
+        "+12125550188",
+        "+12125550911",
+        "Lincoln County <news@example.org>",
+        "Lincoln High <news@example.org>",
+        "Lincoln High office <news@example.org>",
+    ]
+    message_id = before.snapshot.message.message_id
+    rows = await queue.rows("SELECT DISTINCT from_address FROM entries WHERE message_id = :id", id=message_id)
+    assert [row[0] for row in rows] == [""]
+
+
+@pytest.mark.accepts(234, 305)
+async def test_what_is_sent_again_goes_out_from_the_sender_of_now(queue: Queue, vendors: VendorSimulator) -> None:
+    landline = person(1, mobile="+16465550187")
+    failed = await queue.submit(draft(channels=[("sms", "Bus 4.")]), [landline, person(2)])
+    await queue.drain(queue.dispatcher())
+    await queue.rows("DELETE FROM suppressions RETURNING destination")
+    await _put(queue, TEXTS)
+    wanted = control.Resend("again", b"h", failed.snapshot.entries[0].entry_id, [State.ERROR], None)
+    entry_id, _ = await control.resend(queue.engine, queue.clock, Caller("test", frozenset()), wanted)
+    rows = await queue.rows("SELECT from_address FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)
+    assert rows[0][0] == "+12125550188"
+
+
+@pytest.mark.accepts(308)
+@pytest.mark.parametrize(("channel", "way"), [("sms", Way.SMS), ("tts", Way.CALL)])
+async def test_a_number_that_is_not_ours_costs_no_delivery(
+    queue: Queue, vendors: VendorSimulator, channel: str, way: Way
+) -> None:
+    await _put(queue, Identity("", None, way, NOT_OURS))
+    done = await queue.submit(draft(channels=[(channel, "Bus 4.")]), [person(1)])
+    await queue.drain(queue.dispatcher())
+    assert _from(vendors) == [FROM_NUMBER]
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "pending": 1}
+
+
+@pytest.mark.parametrize(
+    ("identity", "pointer"),
+    [
+        (replace(NEWS, address="news@elsewhere.org"), "/address"),
+        (replace(NEWS, address="news"), "/address"),
+        (replace(NEWS, address="", name=" "), "/address"),
+        (replace(NEWS, name="x" * 101), "/name"),
+        (replace(NEWS, name="a\x00b"), "/name"),
+        (replace(TEXTS, address=""), "/address"),
+        (replace(TEXTS, name="Lincoln"), "/name"),
+        (replace(CALLS, address="911"), "/address"),
+        (replace(SCHOOL, school_id="school-9"), "/school_id"),
+    ],
+)
+async def test_what_is_no_sender_says_so_and_changes_nothing(queue: Queue, identity: Identity, pointer: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await _put(queue, identity)
+    assert pointer in [each.pointer for each in refused.value.violations]
+    assert await sending_as.listed(queue.engine, OFFICER) == ([], [])
+
+
+async def test_a_schools_administrator_sets_that_schools_senders_alone(queue: Queue) -> None:
+    principal, senders = _admin("school-1"), _senders(queue)
+    await _put(queue, NEWS, replace(NEWS, school_id="school-2", name="Grant"))
+    await senders.put(principal, SCHOOL, SCHOOLS)
+    for identity in (NEWS, replace(SCHOOL, school_id="school-2")):
+        with pytest.raises(PermissionDenied):
+            await senders.put(principal, identity, SCHOOLS)
+        with pytest.raises(PermissionDenied):
+            await senders.remove(principal, identity)
+    with pytest.raises(PermissionDenied):
+        await sending_as.listed(queue.engine, _admin("*", permissions=frozenset({"send_messages"})))
+    identities, changes = await sending_as.listed(queue.engine, principal)
+    assert [each.name for each in identities] == ["Lincoln County", "Lincoln High office"]
+    assert [(each.identity.name, each.action, each.person_name) for each in changes] == [
+        ("Lincoln High office", "set", "Ada North"),
+        ("Lincoln County", "set", "Ada North"),
+    ]
+
+
+async def test_every_change_is_kept(queue: Queue) -> None:
+    await _put(queue, NEWS, NEWS)
+    await _senders(queue).remove(OFFICER, NEWS)
+    with pytest.raises(NotFound):
+        await _senders(queue).remove(OFFICER, NEWS)
+    identities, changes = await sending_as.listed(queue.engine, OFFICER)
+    assert (identities, [each.action for each in changes]) == ([], ["removed", "set"])
+    assert changes[0].identity.address == "news@example.org"
+    with pytest.raises(IntegrityError):
+        await queue.rows("DELETE FROM sender_changes")
