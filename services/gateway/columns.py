@@ -80,7 +80,7 @@ _SCHEDULED = (
 _DELIVERY = (
     Column("last_update", "Last update", "date"),
     Column("status", "Status"),
-    Column("type", "Type", is_sortable=False),
+    Column("type", "Type"),
     Column("name", "Name"),
     Column("destination", "Destination"),
     Column("school", "School"),

@@ -1,18 +1,16 @@
 """Addresses and values that templates ask for: sorts, pages, counts, choices."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Person
-from services.gateway.searches import OPERATORS, Search
+from services.gateway.column_rules import OPERATORS, in_words
+from services.gateway.searches import Search
 from services.gateway.words import CALL_OUT, CHANNELS
-
-if TYPE_CHECKING:
-    from services.gateway.routes.entries import Deliveries
 
 TITLES = {
     "total": "in total",
@@ -68,47 +66,6 @@ def page_link(search: Search) -> Callable[[int], str]:
     return lambda number: search.link(page=number)
 
 
-def delivery_link(base: str, found: "Deliveries", search: Search) -> Callable[..., str]:
-    """Return what makes addresses of a recipients dialog: its own state, and the search that it was opened from."""
-    own = {
-        "state": found.state,
-        "q": found.query,
-        "dsort": found.sort,
-        "dorder": "desc" if found.is_descending else "asc",
-        "dsize": found.size,
-    }
-
-    def link(**changes: object) -> str:
-        parts = [(key, str(value)) for key, value in {**own, **changes}.items() if value not in ("", None)]
-        return f"{base}?{urlencode([*search.arguments.items(multi=True), *parts])}"
-
-    return link
-
-
-def delivery_sort(link: Callable[..., str]) -> Callable[[str, str], str]:
-    """Return what makes the address of a sort of recipients."""
-    return lambda column, order: link(dsort=column, dorder=order)
-
-
-def delivery_page(link: Callable[..., str]) -> Callable[[int], str]:
-    """Return what makes the address of a page of recipients."""
-    return lambda number: link(dpage=number)
-
-
-def delivery_fields(found: "Deliveries", search: Search) -> Iterator[tuple[str, str]]:
-    """Yield the state of a recipients dialog as form fields."""
-    yield from search.hidden_fields()
-    own = {"state": found.state, "q": found.query, "dsort": found.sort}
-    yield from ((key, value) for key, value in own.items() if value)
-    yield "dorder", "desc" if found.is_descending else "asc"
-
-
-def rule_values(search: Search) -> list[tuple[str, str, str]]:
-    """Return the column rules of a search as the form shows them."""
-    words = {number: name for name, (number, _) in OPERATORS.items()}
-    return [(rule.column, words[rule.operator], rule.value) for rule in search.filter.rules]
-
-
 def school_choices(schools: Sequence[directory.School]) -> list[tuple[str, str]]:
     """Return schools as choices of a filter."""
     return [(each.school_id, each.title) for each in schools]
@@ -141,11 +98,7 @@ TEMPLATE_NAMES: dict[str, Any] = {
     "live_address": live_address,
     "sort_link": sort_link,
     "page_link": page_link,
-    "delivery_link": delivery_link,
-    "delivery_sort": delivery_sort,
-    "delivery_page": delivery_page,
-    "delivery_fields": delivery_fields,
-    "rule_values": rule_values,
+    "rule_values": in_words,
     "school_choices": school_choices,
     "sender_choices": sender_choices,
     "grade_choices": grade_choices,

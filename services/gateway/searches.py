@@ -10,29 +10,17 @@ from werkzeug.datastructures import MultiDict
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission, Person
+from services.gateway.column_rules import PARTS, read_rules
 from services.gateway.columns import REPORTS
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
 
 PAGE_SIZE = 20
 LARGEST_PAGE = 500
-_LONGEST_RULE = 200
-_MOST_RULES = 20
 _CHANNEL_OF = {choice.value: channel for channel, choice in CHANNELS.items()}
-OPERATORS = {
-    "contains": (types.ColumnRule.OPERATOR_CONTAINS, "contains"),
-    "not_contains": (types.ColumnRule.OPERATOR_NOT_CONTAINS, "does not contain"),
-    "equals": (types.ColumnRule.OPERATOR_EQUALS, "is"),
-    "not_equals": (types.ColumnRule.OPERATOR_NOT_EQUALS, "is not"),
-    "greater": (types.ColumnRule.OPERATOR_GREATER, "is more than"),
-    "less": (types.ColumnRule.OPERATOR_LESS, "is less than"),
-    "empty": (types.ColumnRule.OPERATOR_EMPTY, "is empty"),
-    "not_empty": (types.ColumnRule.OPERATOR_NOT_EMPTY, "is not empty"),
-}
-"""Comparisons of a column rule, by their name in addresses."""
 _FILTER_KEYS = (
     "searched", "type", "school", "start", "end", "from_time", "to_time", "secure", "emergency", "flagged", "sender",
-    "all_users", "rule_column", "rule_operator", "rule_value",
+    "all_users", *PARTS,
 )  # fmt: skip
 
 
@@ -73,8 +61,9 @@ def read_search(path: str, report: str, arguments: MultiDict[str, str], person: 
     reader = _Reader(known)
     wanted = _read_filter(reader, report, person)
     sort = types.Sort(column=_sort_column(known, report), descending=known.get("order", "desc") != "asc")
-    page = types.PageRequest(number=reader.number("page", 1, 10**9), size=reader.number("size", PAGE_SIZE, 10**9))
-    page.size = min(page.size, LARGEST_PAGE)
+    page = types.PageRequest(
+        number=read_number(known, "page", 1, 10**9), size=read_number(known, "size", PAGE_SIZE, LARGEST_PAGE)
+    )
     return Search(path, known, wanted, sort, page, reader.problems)
 
 
@@ -92,6 +81,14 @@ def read_day(arguments: Mapping[str, str], name: str, problems: dict[str, str]) 
     except ValueError:
         problems[name] = "Enter a date like 2026-11-14."
         return ""
+
+
+def read_number(arguments: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a whole number from 1 to `most`; the default for what is none."""
+    text = arguments.get(name, "").strip()
+    if text.isascii() and text.isdigit() and 0 < len(text) < 10:
+        return min(max(1, int(text)), most)
+    return default
 
 
 class _Reader:
@@ -112,17 +109,14 @@ class _Reader:
             self.problems[name] = "Enter a time like 08:30."
             return ""
 
-    def number(self, name: str, default: int, most: int) -> int:
-        text = self.arguments.get(name, "").strip()
-        if text.isascii() and text.isdigit() and 0 < len(text) < 10:
-            return min(max(1, int(text)), most)
-        return default
-
     def is_ticked(self, name: str) -> bool:
         return self.arguments.get(name) == "1"
 
 
 def _read_filter(reader: _Reader, report: str, person: Person) -> reports.Filter:
+    rules, wrong = read_rules(reader.arguments, report)
+    if wrong:
+        reader.problems["rules"] = wrong
     found = reports.Filter(
         school_ids=reader.arguments.getlist("school"),
         start_date=reader.day("start"),
@@ -130,7 +124,7 @@ def _read_filter(reader: _Reader, report: str, person: Person) -> reports.Filter
         start_time=reader.clock("from_time"),
         end_time=reader.clock("to_time"),
         channels=[_CHANNEL_OF[name] for name in reader.arguments.getlist("type") if name in _CHANNEL_OF],
-        rules=list(_rules(reader, report)),
+        rules=rules,
     )
     if report != "attendance":  # It has neither ticks nor senders (statement 123).
         found.is_secure, found.is_emergency = reader.is_ticked("secure"), reader.is_ticked("emergency")
@@ -152,22 +146,8 @@ def _choose_senders(found: reports.Filter, reader: _Reader, person: Person) -> N
         found.sender_ids.append(person.person_id)
 
 
-def _rules(reader: _Reader, report: str) -> Iterator[types.ColumnRule]:
-    names = {column.key for column in REPORTS[report]}
-    parts = [reader.arguments.getlist(f"rule_{part}") for part in ("column", "operator", "value")]
-    for column, operator, value in list(zip(*parts, strict=False))[:_MOST_RULES]:
-        if column not in names or operator not in OPERATORS:
-            continue
-        if not value.strip() and operator not in {"empty", "not_empty"}:
-            continue
-        if len(value) > _LONGEST_RULE:
-            reader.problems["rules"] = f"A rule has at most {_LONGEST_RULE} characters."
-            continue
-        yield types.ColumnRule(column=column, operator=OPERATORS[operator][0], value=value.strip())
-
-
-def refuse_problems(search: Search) -> None:
+def refuse_problems(problems: Mapping[str, str]) -> None:
     """Raise InvalidArgument for what an address has wrong, for programs."""
-    if search.problems:
-        violations = [(f"/{name}", text) for name, text in search.problems.items()]
+    if problems:
+        violations = [(f"/{name}", text) for name, text in problems.items()]
         raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=violations)

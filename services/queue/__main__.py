@@ -68,24 +68,25 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     translator = make_translator(config)
     if translator:
         life.on_stop("translations", translator.close)
+    zone, has_surveys = config.district_time_zone, config.has_surveys
     servicer = QueueServicer(
         engine,
         utc_now,
         directory,
+        zone,
         emergency_ignores_stop=config.emergency_ignores_stop,
         redial_seconds=config.redial_seconds,
         prices=Prices(config.sms_segment_price, config.call_minute_price),
         recordings=recordings,
-        has_surveys=config.has_surveys,
+        has_surveys=has_surveys,
         translator=translator,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
     server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
-    zone, has_surveys = config.district_time_zone, config.has_surveys
     schedules = ScheduleServicer(engine, utc_now, directory, zone, has_surveys=has_surveys)
     service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
     server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
-    attendance = AttendanceServicer(engine, utc_now, directory, config.district_time_zone)
+    attendance = AttendanceServicer(engine, utc_now, directory, zone)
     service = attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"]
     server.add(attendance_pb2_grpc.add_AttendanceServiceServicer_to_server, attendance, service)
     senders = Senders(engine, utc_now, config.domains())

@@ -62,6 +62,12 @@ def explain(provider: str, code: str) -> Failure:
     return table[known, _ANY]
 
 
+def explained(provider: str, code: str) -> str:
+    """Return what the Error column says of a code: sentence, remedy and the code itself."""
+    failure = explain(provider, code)
+    return " ".join(part for part in (failure.sentence, failure.remedy, code) if part)
+
+
 _TWILIO: Final = {
     "delivered": State.SENT,
     "read": State.SENT,

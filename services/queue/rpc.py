@@ -12,6 +12,7 @@ from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.queue import (
+    listing_words,
     metrics,
     past_words,
     preview_words,
@@ -37,10 +38,8 @@ from services.queue.clients import Directory
 from services.queue.pieces import header_of, pieces_of, previewed
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.records import KIND_ALERT, Draft
-from services.queue.store.deliveries import SORT_COLUMNS, Seen
 
 _MOST_RECEIPTS = 1_000
-_LONGEST_QUERY = 200
 
 
 class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
@@ -51,6 +50,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         engine: AsyncEngine,
         clock: Clock,
         directory: Directory,
+        zone: str,
         *,
         emergency_ignores_stop: bool,
         redial_seconds: float,
@@ -59,11 +59,11 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         has_surveys: bool = False,
         translator: AmazonTranslate | None = None,
     ) -> None:
-        """Take what every call needs; without recordings there are no recorded calls."""
+        """Take what every call needs; `zone` is the district's; without recordings there are no recorded calls."""
         self._translator = translator
         self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._prices = redial_seconds, prices
-        self._engine, self._clock, self._directory = engine, clock, directory
+        self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
         self._emergency_ignores_stop = emergency_ignores_stop
 
     async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Any) -> pb.SubmitResponse:
@@ -148,12 +148,8 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
 
     async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Any) -> pb.ListDeliveriesResponse:
         """Answer the recipients of an entry that the caller may see."""
-        _check_query(request.query)
-        if request.sort.column not in SORT_COLUMNS:
-            wrong = [("/sort/column", f"One of {', '.join(sorted(SORT_COLUMNS - {''}))}.")]
-            raise InvalidArgument("COLUMN_UNKNOWN", "There is no such column.", violations=wrong)
         entry_id = words.checked_id("entry_id", request.entry_id)
-        seen = Seen(None, words.states(request.states), request.query, request.number)
+        seen = listing_words.seen(request, self._zone)
         paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: _window(request.page, n))
         rows, total = await reading.deliveries_of(self._engine, current_caller(), entry_id, seen, paging)
         return pb.ListDeliveriesResponse(
@@ -202,7 +198,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Any) -> pb.ListInboxResponse:
         """Answer a page of the caller's inbox."""
-        _check_query(request.query)
+        listing_words.check_query(request.query)
         rows, total, unread = await reading.inbox_of(
             self._engine, self._clock(), request.query, lambda n: _window(request.page, n), is_unread=request.is_unread
         )
@@ -290,9 +286,3 @@ async def _chunks(requests: AsyncIterator[pb.AddRecordingRequest]) -> AsyncItera
 def _window(page: types.PageRequest, total: int) -> tuple[int, int]:
     info = words.page_of(page, total)
     return info.size, (info.number - 1) * info.size
-
-
-def _check_query(query: str) -> None:
-    if len(query) > _LONGEST_QUERY or "\x00" in query:
-        wrong = [("/query", f"At most {_LONGEST_QUERY} characters.")]
-        raise InvalidArgument("QUERY_INVALID", "The search is not in order.", violations=wrong)

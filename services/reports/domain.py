@@ -17,6 +17,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from services.kit.errors import FailedPrecondition
+from services.kit.rules import Kind, Rule
 
 EVERY_SCHOOL = "*"
 COUNTERS = ("held", "pending", "sent", "error", "expired", "duplicate", "withheld", "cancelled", "opted_out")
@@ -50,28 +51,6 @@ class Report(StrEnum):
     THREATS = "threats"
 
 
-class Kind(StrEnum):
-    """How the values of a column compare."""
-
-    TEXT = "text"
-    NUMBER = "number"
-    DATE = "date"
-    TICK = "tick"
-
-
-class Operator(StrEnum):
-    """Comparisons of a column rule."""
-
-    CONTAINS = "contains"
-    NOT_CONTAINS = "not_contains"
-    EQUALS = "equals"
-    NOT_EQUALS = "not_equals"
-    GREATER = "greater"
-    LESS = "less"
-    EMPTY = "empty"
-    NOT_EMPTY = "not_empty"
-
-
 NUMBERS = {
     "total": ("total",),
     "sent": ("sent",),
@@ -92,13 +71,6 @@ COLUMNS: dict[str, Kind] = {
     **dict.fromkeys(("secure", "emergency", "flagged", "admin_flagged", "acknowledge"), Kind.TICK),
 }
 """Every column that sorts and takes rules."""
-OPERATORS: dict[Kind, frozenset[Operator]] = {
-    Kind.TEXT: frozenset(Operator) - {Operator.GREATER, Operator.LESS},
-    Kind.NUMBER: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.GREATER, Operator.LESS}),
-    Kind.DATE: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.GREATER, Operator.LESS}),
-    Kind.TICK: frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.EMPTY, Operator.NOT_EMPTY}),
-}
-"""The comparisons that each kind of column takes."""
 CHANNEL_LABELS = {
     "email": "E-mail",
     "sms": "SMS",
@@ -170,15 +142,6 @@ class NewReferral:
 
 
 LONGEST_NOTES, MOST_TOLD = 4000, 50
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule on a column; the value has the type of the column."""
-
-    column: str
-    operator: Operator
-    value: str | int | date | bool
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from datetime import date, datetime, time
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.rules import read_day
+from services.kit.ruling import read_rules
 from services.reports.actions.deciding import Deciding
 from services.reports.decisions import LONGEST_REASON, Outcome
 from services.reports.domain import (
@@ -14,13 +16,9 @@ from services.reports.domain import (
     LARGEST_PAGE,
     LONGEST_NOTES,
     MOST_TOLD,
-    OPERATORS,
-    Kind,
     NewReferral,
-    Operator,
     Order,
     Report,
-    Rule,
     Search,
     Sight,
     day_bounds,
@@ -29,12 +27,8 @@ from services.reports.store.schedules import SORTS, Wanted
 
 OUTCOMES = {types.THREAT_DECISION_KEPT: Outcome.KEPT, types.THREAT_DECISION_RELEASED: Outcome.RELEASED}
 _MOST_IDS = 1000
-_MOST_RULES = 20
 _LONGEST_VALUE = 200
 _MOST_WATCHED = 500
-_YES = {"yes", "true", "1", "x", "✓"}
-_NO = {"no", "false", "0"}
-_LARGEST_NUMBER = 10**12
 _NOT_OFFERED = {
     Report.THREATS: ("is_flagged",),
     Report.ATTENDANCE: ("is_secure", "is_emergency", "is_flagged", "sender_ids", "view_all_users"),
@@ -175,6 +169,8 @@ def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
     """Return the filters; dates and times are of the zone. InvalidArgument names every field that cannot be read."""
     problems = _Problems()
     since, before = _read_days(asked, "/filter", zone, problems)
+    rules, wrong = read_rules(asked.rules, COLUMNS, "/filter/rules")
+    problems.found += wrong
     for name in _NOT_OFFERED.get(report, ()):
         if getattr(asked, name):
             problems.add(f"/filter/{name}", "This report has no such filter.")
@@ -191,7 +187,7 @@ def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
         is_secure=asked.is_secure,
         is_emergency=asked.is_emergency,
         is_flagged=asked.is_flagged,
-        rules=tuple(_rules(asked.rules, problems)),
+        rules=rules,
         message_ids=_ids("message_ids", asked.message_ids, problems),
     )
     problems.refuse("FILTER_INVALID")
@@ -229,15 +225,9 @@ def _read_days(asked: pb.Filter | pb.GetThreatFiguresRequest, place: str, zone: 
 
 
 def _day(pointer: str, text: str, problems: _Problems) -> date | None:
-    if not text:
-        return None
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        found = date.min
-    if not 1900 <= found.year <= 9998:
+    found = read_day(text) if text else None
+    if text and found is None:
         problems.add(pointer, "Write a date like 2026-11-14.")
-        return None
     return found
 
 
@@ -249,51 +239,3 @@ def _clock(field: str, text: str, problems: _Problems) -> time | None:
     except ValueError:
         problems.add(f"/filter/{field}", "Write a time like 08:30.")
         return None
-
-
-def _rules(asked: Sequence[types.ColumnRule], problems: _Problems) -> Iterator[Rule]:
-    if len(asked) > _MOST_RULES:
-        problems.add("/filter/rules", f"At most {_MOST_RULES} rules are allowed.")
-    for position, rule in enumerate(asked[:_MOST_RULES]):
-        found = _rule(f"/filter/rules/{position}", rule, problems)
-        if found:
-            yield found
-
-
-def _rule(pointer: str, asked: types.ColumnRule, problems: _Problems) -> Rule | None:
-    kind = COLUMNS.get(asked.column)
-    name = types.ColumnRule.Operator.Name(asked.operator) if asked.operator in range(1, 9) else ""
-    operator = Operator(name.removeprefix("OPERATOR_").lower()) if name else None
-    if kind is None:
-        problems.add(f"{pointer}/column", "There is no such column.")
-    elif operator is None or operator not in OPERATORS[kind]:
-        problems.add(f"{pointer}/operator", f"A column of {kind}s is not compared like this.")
-    else:
-        value = _value(kind, operator, asked.value.strip())
-        if value is not None:
-            return Rule(asked.column, operator, value)
-        problems.add(f"{pointer}/value", _RIGHT_VALUES[kind])
-    return None
-
-
-_RIGHT_VALUES = {
-    Kind.TEXT: f"Write 1 to {_LONGEST_VALUE} characters.",
-    Kind.NUMBER: "Write a whole number.",
-    Kind.DATE: "Write a date like 2026-11-14.",
-    Kind.TICK: "Write yes or no.",
-}
-
-
-def _value(kind: Kind, operator: Operator, text: str) -> str | int | date | bool | None:
-    """Return the value with the column's type; None when it cannot be read."""
-    if operator in (Operator.EMPTY, Operator.NOT_EMPTY):
-        return operator is Operator.NOT_EMPTY if kind is Kind.TICK else ""
-    if not 0 < len(text) <= _LONGEST_VALUE or "\x00" in text:
-        return None
-    if kind is Kind.NUMBER:
-        return int(text) if text.isascii() and text.isdigit() and int(text) < _LARGEST_NUMBER else None
-    if kind is Kind.DATE:
-        return _day("", text, _Problems())
-    if kind is Kind.TICK:
-        return text.lower() in _YES if text.lower() in _YES | _NO else None
-    return text

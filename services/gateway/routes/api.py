@@ -160,7 +160,7 @@ def find_people() -> Response:
 def search_history() -> Response:
     """Search Communication History with the parameters of the page."""
     search = read_search(request.path, "history", request.args, person())
-    refuse_problems(search)
+    refuse_problems(search.problems)
     return as_json(history.find(search))
 
 
@@ -170,7 +170,7 @@ def search_history() -> Response:
 def search_attendance() -> Response:
     """Search Attendance with the parameters of the page."""
     search = read_search(request.path, "attendance", request.args, person())
-    refuse_problems(search)
+    refuse_problems(search.problems)
     return as_json(attendance.find(search))
 
 
@@ -180,7 +180,7 @@ def search_attendance() -> Response:
 def search_threats() -> Response:
     """Search Threat Messages with the parameters of the page."""
     search = threats.read_threats()
-    refuse_problems(search)
+    refuse_problems(search.problems)
     return as_json(threats.find(search))
 
 
@@ -197,7 +197,7 @@ def entry(entry_id: str) -> Response:
 @spec.validate(resp=answers(models.Deliveries), tags=["reports"])
 def recipients(entry_id: str) -> Response:
     """List the recipients of an entry, or those in one `state`."""
-    return as_json(entries.ask_deliveries(str(entry_id)).answer)
+    return as_json(entries.ask_deliveries(str(entry_id), entries.read_strictly("recipients")).answer)
 
 
 @blueprint.get("/v1/inbox")

@@ -51,7 +51,7 @@ def show() -> str:
 def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
     search = read_search(PATH, "attendance", request.args, person())
-    refuse_problems(search)
+    refuse_problems(search.problems)
     table = reports.RecordExportRequest.TABLE_ATTENDANCE
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 

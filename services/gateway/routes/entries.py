@@ -13,9 +13,10 @@ from services.gateway import audio, exports, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
+from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, schools
 from services.gateway.routes.history import hidden_columns
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, Search, read_search
+from services.gateway.searches import Search, read_number, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.errors import NotFound
@@ -49,12 +50,16 @@ class Deliveries(NamedTuple):
     """A page of recipients, and how it was asked for."""
 
     answer: queue.ListDeliveriesResponse
+    listing: Listing
     state: str
     """Key of STATES, or empty for all."""
     query: str
-    sort: str
-    is_descending: bool
-    size: int
+    """Part of a name or destination that was searched for."""
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a search or rules leave out some of the state's rows."""
+        return bool(self.query or self.listing.rules)
 
 
 def _search(report: str) -> Search:
@@ -67,28 +72,39 @@ def _table(report: str, *, is_errors: bool) -> str:
     return f"attendance-{name}" if report == "attendance" else name
 
 
-def ask_deliveries(entry_id: str, page: types.PageRequest | None = None) -> Deliveries:
-    """Return the recipients that the address asks for (sections F and H); of another page than it names, if given."""
-    arguments = request.args
-    state = arguments.get("state", "") if arguments.get("state") in STATES else ""
-    sort, is_descending = arguments.get("dsort", "last_update"), arguments.get("dorder", "desc") != "asc"
-    known = {column.key for column in REPORTS["recipients"] if column.is_sortable}
-    page = page or types.PageRequest(number=_number("dpage", 1), size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE))
+def read_deliveries(table: str, base: str, search: Search | None = None) -> Listing:
+    """Return what the address asks of a recipients table (sections F and H)."""
+    state = request.args.get("state", "")
+    own = [("state", state if state in STATES else ""), ("q", request.args.get("q", "")[:200])]
+    kept = list(search.arguments.items(multi=True)) if search else []
+    return read_listing(Place(table, base, "d", ("last_update", "desc"), kept, own), request.args)
+
+
+def read_strictly(table: str) -> Listing:
+    """Return the same without a page around it; InvalidArgument for what cannot be read."""
+    listing = read_deliveries(table, "")
+    refuse_problems(listing.problems)
+    return listing
+
+
+def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
+    """Return the recipients that a listing asks for; none when it has problems."""
+    own = dict(listing.place.own)
     wanted = queue.ListDeliveriesRequest(
         entry_id=entry_id,
-        states=STATES.get(state, []),
-        query=arguments.get("q", "")[:200],
-        sort=types.Sort(column=sort if sort in known else "last_update", descending=is_descending),
-        page=page,
+        states=STATES.get(own["state"], []),
+        query=own["q"],
+        rules=listing.rules,
+        sort=listing.sort,
+        page=listing.page,
     )
-    with translated():
-        answer = gateway().clients.queue.ListDeliveries(wanted)
-    return Deliveries(answer, state, wanted.query, wanted.sort.column, is_descending, wanted.page.size)
-
-
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name, "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else default
+    if listing.concerns("school"):
+        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+    answer = queue.ListDeliveriesResponse()
+    if not listing.problems:
+        with translated():
+            answer = gateway().clients.queue.ListDeliveries(wanted)
+    return Deliveries(answer, listing, own["state"], own["q"])
 
 
 def get_entry(entry_id: str, report: str = "history", search: Search | None = None) -> reports.GetEntryResponse:
@@ -118,10 +134,10 @@ def recipients(report: str, entry_id: str) -> str:
     """Show the recipients of an entry, or those in one state."""
     search = _search(report)
     row = get_entry(str(entry_id), report).row
-    found = ask_deliveries(str(entry_id))
-    table = _table(report, is_errors=found.state == "errors")
+    table = _table(report, is_errors=request.args.get("state") == "errors")
     hidden = hidden_columns(table)
     base = f"{search.path}/entries/{entry_id}"
+    found = ask_deliveries(str(entry_id), read_deliveries(table, f"{base}/recipients", search))
     return render_template(
         "recipients.html",
         row=row,
@@ -133,11 +149,11 @@ def recipients(report: str, entry_id: str) -> str:
         school_titles={each.school_id: each.title for each in schools()},
         search=search,
         back=search.link(),
-        base=f"{base}/recipients",
         message_base=f"{base}/message",
         resend_base=f"{base}/resend",
         resend_key=new_id(),
-        may_resend=found.state in _RESENDABLE and person().may(Permission.SEND_MESSAGES),
+        # Whoever resends does so to the whole state, so that it is not offered beside a part of it.
+        may_resend=found.state in _RESENDABLE and not found.is_narrowed and person().may(Permission.SEND_MESSAGES),
     )
 
 
@@ -148,26 +164,26 @@ def recipient(report: str, entry_id: str) -> str:
     search = _search(report)
     table = _table(report, is_errors=request.args.get("state") == "errors")
     base = f"{search.path}/entries/{entry_id}/recipients"
-    return show_recipient(get_entry(str(entry_id), report).row, table, base, search)
+    return show_recipient(get_entry(str(entry_id), report).row, read_deliveries(table, base, search), search)
 
 
-def show_recipient(row: reports.EntryRow, report: str, base: str, search: Search) -> str:
-    """Show the recipient at the place `at` of the list that the address asks for. NotFound past its end."""
-    place = _number("at", 1)
-    found = ask_deliveries(row.entry_id, types.PageRequest(number=place, size=1))
+def show_recipient(row: reports.EntryRow, listing: Listing, search: Search) -> str:
+    """Show the recipient at the place `at` of a list. NotFound past its end."""
+    place = read_number(request.args, "at", 1, 10**9)
+    found = ask_deliveries(row.entry_id, listing.at(types.PageRequest(number=place, size=1)))
     if not found.answer.deliveries or found.answer.page.number != place:
         raise NotFound("RECIPIENT_NOT_FOUND", "The list has no such row any more.")
     return render_template(
         "recipient.html",
         row=row,
         each=found.answer.deliveries[0],
-        found=found._replace(size=min(_number("dsize", PAGE_SIZE), LARGEST_PAGE)),
+        total=found.answer.page.total_rows,
+        listing=listing,
         place=place,
-        report=report,
-        columns=REPORTS[report],
+        report=listing.place.table,
+        columns=REPORTS[listing.place.table],
         school_titles={each.school_id: each.title for each in schools()},
         search=search,
-        base=base,
         back=search.link(),
         is_original=is_original(),
         here=here,
@@ -185,11 +201,11 @@ def recipients_excel(report: str, entry_id: str) -> Response:
 
 def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.ValueType", report: str) -> Response:
     """Send every recipient that the address asks for, on whatever page, as a workbook."""
-    state = request.args.get("state", "")
-    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state if state in STATES else ""))
+    listing = read_strictly(report)
+    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=dict(listing.place.own)["state"]))
 
     def page(number: int) -> tuple[list[queue.Delivery], int]:
-        answer = ask_deliveries(entry_id, types.PageRequest(number=number, size=exports.PAGE)).answer
+        answer = ask_deliveries(entry_id, listing.at(types.PageRequest(number=number, size=exports.PAGE))).answer
         return list(answer.deliveries), answer.page.total_pages
 
     columns = [each for each in shown(report, hidden_columns(report)) if each.key != "message"]
@@ -262,8 +278,8 @@ def here(original: str | None) -> str:
 
 def _one(entry_id: str) -> queue.Delivery | None:
     """Return the recipient whom the address names by number, with what they read; None when it names nobody."""
-    number = _number("number", 0)
-    if "number" not in request.args or number > _LARGEST_NUMBER:
+    number = read_number(request.args, "number", 0, _LARGEST_NUMBER)
+    if not number:
         return None
     with translated():
         wanted = queue.ListDeliveriesRequest(entry_id=entry_id, number=number)

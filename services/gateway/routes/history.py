@@ -85,7 +85,7 @@ def show() -> str:
 def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
     search = read_search(PATH, "history", request.args, person())
-    refuse_problems(search)
+    refuse_problems(search.problems)
     exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_HISTORY, filter=search.filter))
 
     def page(number: int) -> tuple[list[reports.EntryRow], int]:

@@ -65,7 +65,7 @@ def show() -> str:
 def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
     search = _read()
-    refuse_problems(search)
+    refuse_problems(search.problems)
     table = reports.RecordExportRequest.TABLE_SCHEDULED
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 

@@ -14,7 +14,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
-from services.gateway.routes.entries import ask_deliveries, export_deliveries, show_recipient
+from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
@@ -73,7 +73,7 @@ def show() -> str:
 def excel() -> Response:
     """Send every row of the search as a workbook, the texts left out (statements 190, 213, 214)."""
     search = read_threats()
-    refuse_problems(search)
+    refuse_problems(search.problems)
     exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_THREATS, filter=search.filter))
 
     def page(number: int) -> tuple[list[reports.EntryRow], int]:
@@ -174,10 +174,11 @@ def recipients(message_id: str, entry_id: str) -> str:
     row = _threat_row(message_id, entry_id)
     hidden = hidden_columns("threat-recipients")
     search = read_threats()
+    base = f"{PATH}/{message_id}/entries/{entry_id}/recipients"
     return render_template(
         "recipients.html",
         row=row,
-        found=ask_deliveries(str(entry_id)),
+        found=ask_deliveries(str(entry_id), read_deliveries("threat-recipients", base, search)),
         report="threat-recipients",
         columns=shown("threat-recipients", hidden),
         all_columns=REPORTS["threat-recipients"],
@@ -185,7 +186,6 @@ def recipients(message_id: str, entry_id: str) -> str:
         school_titles={each.school_id: each.title for each in schools()},
         search=search,
         back=search.link(),
-        base=f"{PATH}/{message_id}/entries/{entry_id}/recipients",
         message_base=f"{PATH}/{message_id}",
         may_resend=False,
     )
@@ -203,9 +203,9 @@ def _threat_row(message_id: str, entry_id: str) -> reports.EntryRow:
 @requires(Permission.THREAT_ALERTS)
 def recipient(message_id: str, entry_id: str) -> str:
     """Show one recipient of a threat in full, with arrows through the list (statement 222)."""
-    row = _threat_row(message_id, entry_id)
+    row, search = _threat_row(message_id, entry_id), read_threats()
     base = f"{PATH}/{message_id}/entries/{entry_id}/recipients"
-    return show_recipient(row, "threat-recipients", base, read_threats())
+    return show_recipient(row, read_deliveries("threat-recipients", base, search), search)
 
 
 @blueprint.get(f"{PATH}/<uuid:message_id>/entries/<uuid:entry_id>/recipients/excel")

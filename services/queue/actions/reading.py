@@ -12,6 +12,7 @@ from services.kit.db import transaction
 from services.kit.errors import NotFound
 from services.queue.actions.seeing import is_told, may_read, visible_schools
 from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
+from services.queue.failures import explained
 from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
 from services.queue.store import absences, counts, deliveries, inbox, messages, reach, translations
@@ -58,6 +59,9 @@ async def deliveries_of(
             raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
         entry, its_message = found
         scoped = replace(seen, schools=visible_schools(caller, its_message))
+        if "error" in {paging.sort, *(rule.column for rule in seen.rules)}:
+            failed = await deliveries.errors(connection, entry)
+            scoped = replace(scoped, errors={" ".join(each): explained(*each) for each in failed})
         total = await deliveries.count(connection, entry, scoped)
         is_partial = scoped.schools is not None
         if not total and is_partial and not await deliveries.count(connection, entry, Seen(scoped.schools)):

@@ -1,30 +1,27 @@
 """The recipients of an entry, each where it stands: the rows behind every count."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.rules import Kind, Rule
+from services.kit.ruling import condition
 from services.queue.domain import State
+from services.queue.labels import CHANNEL_LABELS, STATE_LABELS
 from services.queue.records import Entry, Recipient
 from services.queue.store.inbox import like_pattern
 
-_SORTS = {
-    "": "number",
-    "last_update": "last_update_at",
-    "status": "state",
-    "name": "lower(name)",
-    "destination": "lower(destination)",
-    "school": "school_id",
-    "staff_id": "staff_id",
-    "regarding_student": "lower(regarding_student_name)",
-    "student_id": "student_number",
-    "expiration": "expires_at",
-    "error": "error_code",
+COLUMNS: dict[str, Kind] = {
+    **dict.fromkeys(("last_update", "expiration"), Kind.DATE),
+    **dict.fromkeys(("status", "type", "name", "destination", "school", "staff_id"), Kind.TEXT),
+    **dict.fromkeys(("regarding_student", "student_id", "error"), Kind.TEXT),
 }
-SORT_COLUMNS = frozenset(_SORTS)
+"""Every column that sorts and takes rules."""
 _ROWS = (
     "SELECT r.*, coalesce(o.state, b.state) AS state, coalesce(o.changed_at, b.changed_at, r.created_at) AS"
     " last_update_at,"
@@ -38,7 +35,7 @@ _ROWS = (
     " WHERE r.entry_id = :entry_id AND r.created_at = :created_at"
 )
 _FILTERS = (
-    " WHERE (:every_school OR school_id = ANY(:schools)) AND (:every_state OR state = ANY(:states))"
+    "(:every_school OR school_id = ANY(:schools)) AND (:every_state OR state = ANY(:states))"
     " AND (:query = '' OR name ILIKE :pattern OR destination ILIKE :pattern) AND (:number = 0 OR number = :number)"
 )
 
@@ -53,6 +50,14 @@ class Seen:
     query: str = ""
     number: int = 0
     """One recipient's; 0 means all."""
+    rules: tuple[Rule, ...] = ()
+    """Of COLUMNS."""
+    zone: str = "UTC"
+    """Whose days rules on dates mean."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of schools, by their id."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """What the Error column says, by provider and code with a space between them."""
 
     def values(self, entry: Entry) -> dict[str, Any]:
         """Return the parameters of a query."""
@@ -68,24 +73,70 @@ class Seen:
             "pattern": like_pattern(self.query),
         }
 
+    def shown(self, column: str) -> sa.ColumnElement[Any]:
+        """Return what a column of COLUMNS shows, which is what it sorts by; text in lower case and never NULL."""
+        if column in _TIMES:
+            return sa.column(_TIMES[column], sa.DateTime(timezone=True))
+        texts: dict[str, sa.ColumnElement[str]] = {
+            "status": _looked_up(STATE_LABELS, _text("state")),
+            "type": _looked_up(CHANNEL_LABELS, _text("channel")),
+            "school": _looked_up(self.titles, _text("school_id")),
+            "error": _looked_up(self.errors, sa.func.concat(_text("provider"), " ", _text("error_code"))),
+            "destination": sa.func.replace(_text("destination"), ",", ", "),
+        }
+        return sa.func.lower(texts.get(column, _text(_STORED.get(column, column))), type_=sa.Text())
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each rule."""
+        for rule in self.rules:
+            value, kind = self.shown(rule.column), COLUMNS[rule.column]
+            day = sa.cast(sa.func.timezone(self.zone, value, type_=sa.DateTime()), sa.Date)
+            yield condition(rule, kind, day if kind is Kind.DATE else value)
+
+
+_TIMES = {"last_update": "last_update_at", "expiration": "expires_at"}
+_STORED = {"regarding_student": "regarding_student_name", "student_id": "student_number"}
+
+
+def _text(name: str) -> sa.ColumnElement[str]:
+    return sa.column(name, sa.Text)
+
+
+def _looked_up(shown: Mapping[str, str], key: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    found = sa.cast(sa.literal(json.dumps(dict(shown))), JSONB).op("->>", return_type=sa.Text())(key)
+    return sa.func.coalesce(found, "", type_=sa.Text())
+
+
+def _from_rows(what: sa.ColumnElement[Any], seen: Seen) -> sa.Select[tuple[Any]]:
+    rows = sa.text(_ROWS).columns().subquery("d")
+    return sa.select(what).select_from(rows).where(sa.text(_FILTERS), *seen.conditions())
+
 
 async def count(connection: AsyncConnection, entry: Entry, seen: Seen) -> int:
     """Return how many rows there are."""
-    statement = sa.text(f"SELECT count(*) FROM ({_ROWS}) d{_FILTERS}")
+    statement = _from_rows(sa.func.count(), seen)
     return int((await connection.execute(statement, seen.values(entry))).scalar_one())
 
 
 async def page(
     connection: AsyncConnection, entry: Entry, seen: Seen, *, sort: str, descending: bool, limit: int, offset: int
 ) -> list[dict[str, Any]]:
-    """Return one page of rows; `sort` is one of SORT_COLUMNS, and the number keeps the order stable."""
-    direction = "DESC" if descending else "ASC"
+    """Return one page of rows; `sort` is one of COLUMNS or empty, and the number keeps the order stable."""
+    keys = [seen.shown(sort)] if sort else []
+    keys.append(sa.column("number", sa.Integer))
+    order = [key.desc().nulls_last() if descending else key.asc().nulls_last() for key in keys]
+    statement = _from_rows(sa.literal_column("*"), seen).order_by(*order).limit(limit).offset(offset)
+    return [dict(row) for row in (await connection.execute(statement, seen.values(entry))).mappings()]
+
+
+async def errors(connection: AsyncConnection, entry: Entry) -> list[tuple[str, str]]:
+    """Return each provider and code with which a delivery of the entry failed."""
     statement = sa.text(
-        f"SELECT * FROM ({_ROWS}) d{_FILTERS} ORDER BY {_SORTS[sort]} {direction} NULLS LAST, number {direction}"
-        " LIMIT :limit OFFSET :offset"
+        "SELECT DISTINCT provider, error_code FROM outcomes"
+        " WHERE entry_id = :entry_id AND created_at = :created_at AND error_code <> ''"
     )
-    values = seen.values(entry) | {"limit": limit, "offset": offset}
-    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
+    values = {"entry_id": entry.entry_id, "created_at": entry.created_at}
+    return [(row.provider, row.error_code) for row in await connection.execute(statement, values)]
 
 
 async def standing_in(

@@ -1,12 +1,14 @@
 """Finding entries: filters and column rules, counting, pages in a stable order, and neighbours."""
 
-from datetime import date, time
+from datetime import time
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COLUMNS, NUMBERS, Kind, Operator, Order, Origin, Page, Report, Rule, Search, Sight
+from services.kit.rules import Kind, Rule
+from services.kit.ruling import condition
+from services.reports.domain import COLUMNS, NUMBERS, Order, Origin, Page, Report, Search, Sight
 from services.reports.store.sight import (
     column_value,
     counts_of,
@@ -120,14 +122,8 @@ class Finding:
     def _rule(self, rule: Rule) -> Condition:
         kind = COLUMNS[rule.column]
         if kind is Kind.DATE:
-            return _compared(sa.cast(self._local(), sa.Date), rule.operator, rule.value)
-        value = column_value(rule.column, self._search.report, self._counts)
-        if kind is Kind.TEXT:
-            return _text_rule(value, rule)
-        if kind is Kind.TICK:
-            is_wanted = bool(rule.value) != (rule.operator is Operator.NOT_EQUALS)
-            return value.is_(sa.true()) if is_wanted else value.is_(sa.false())
-        return _compared(value, rule.operator, rule.value)
+            return condition(rule, kind, sa.cast(self._local(), sa.Date))
+        return condition(rule, kind, column_value(rule.column, self._search.report, self._counts))
 
 
 def _window(minute: sa.ColumnElement[time], start: time | None, end: time | None) -> Condition | None:
@@ -137,30 +133,6 @@ def _window(minute: sa.ColumnElement[time], start: time | None, end: time | None
     if after is None or until is None or start is None or end is None:
         return until if after is None else after
     return sa.or_(after, until) if start > end else sa.and_(after, until)
-
-
-def _text_rule(value: sa.ColumnElement[Any], rule: Rule) -> Condition:
-    words = str(rule.value).lower()
-    contains = value.contains(words, autoescape=True)
-    rules: dict[Operator, Condition] = {
-        Operator.CONTAINS: contains,
-        Operator.NOT_CONTAINS: sa.not_(contains),
-        Operator.EQUALS: value == words,
-        Operator.NOT_EQUALS: value != words,
-        Operator.EMPTY: sa.func.btrim(value) == "",
-        Operator.NOT_EMPTY: sa.func.btrim(value) != "",
-    }
-    return rules[rule.operator]
-
-
-def _compared(value: sa.ColumnElement[Any], operator: Operator, other: str | int | date | bool) -> Condition:
-    rules: dict[Operator, Condition] = {
-        Operator.EQUALS: value == other,
-        Operator.NOT_EQUALS: value != other,
-        Operator.GREATER: value > other,
-        Operator.LESS: value < other,
-    }
-    return rules[operator]
 
 
 async def count_open_threats(connection: AsyncConnection, sight: Sight) -> tuple[int, int]:

@@ -30,6 +30,7 @@ QUERIES = (
     "rule_column=total&rule_operator=greater&rule_value=many",
     "rule_column=nothing&rule_operator=nothing&rule_value=" + "x" * 5000,
     "sort=nothing&order=up&state=nothing&dsort=nothing&dpage=-1&dsize=x",
+    "drule_column=name&drule_operator=greater&drule_value=%00&rrule_column=name",
     "q=" + "%F0%9F%94%A5" * 2000,
     "q=%00",
     "actor=%00&action=nothing&mine=2",

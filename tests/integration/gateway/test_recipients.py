@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -11,6 +12,7 @@ from protos.directory.v1 import directory_pb2 as directory
 from services.kit.ids import new_id
 from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.test_referring import sheet
 from tests.support.eventually import eventually_sync
 
 _CELL = '<td class="[^"]*col-{}">(.*?)</td>'
@@ -110,6 +112,40 @@ def test_a_record_of_a_recipient_has_arrows_to_its_neighbours(stack: Stack) -> N
     assert "dsort=regarding_student" in first
     assert browser.get(f"{record}3").status_code == 404
     assert stack.browser("cou").get(f"{record}1").status_code == 403
+
+
+@pytest.mark.accepts(213, 214, 216, 220, 221, 223)
+def test_recipients_have_rules_on_columns_like_every_table(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    row = sent(browser, lambda counts: counts["total"] == "2")
+    base = f"/reports/history/entries/{row['entry_id']}/recipients"
+
+    def ruled(*rules: tuple[str, str, str], **others: str) -> str:
+        names = ("drule_column", "drule_operator", "drule_value")
+        parts = [pair for rule in rules for pair in zip(names, rule, strict=True)]
+        return urlencode([*parts, *others.items()])
+
+    def students(query: str) -> list[str]:
+        page = browser.get(f"{base}?{query}").get_data(as_text=True)
+        return [re.sub("<.*?>", "", each) for each in cells(page, "regarding_student")]
+
+    amy = ("regarding_student", "contains", "AMY")
+    at_lincoln = ("school", "equals", "lincoln high")
+    assert students(ruled(at_lincoln, dsort="regarding_student", dorder="asc")) == ["Amy Stone", "Ben Stone"]
+    assert students(ruled(at_lincoln, amy)) == ["Amy Stone"]
+    assert students(ruled(("status", "not_contains", "e"))) == []
+    page = browser.get(f"{base}?{ruled(at_lincoln, amy, start='2020-01-01')}").get_data(as_text=True)
+    assert page.count('aria-label="Value"') == 2
+    assert 'name="start" value="2020-01-01"' in page
+    excel = re.search(rf'href="({base}/excel[^"]*)"', page)
+    assert excel
+    assert len(re.findall("<row", sheet(browser.get(excel[1].replace("&amp;", "&")).data))) == 2
+    wrong = ruled(("last_update", "equals", "soon"))
+    assert "Last update: Write a date like 2026-11-14." in browser.get(f"{base}?{wrong}").get_data(as_text=True)
+    assert browser.get(f"{base}/excel?{wrong}").status_code == 400
+    api = f"/api/v1/entries/{row['entry_id']}/recipients"
+    assert len(browser.get(f"{api}?{ruled(amy)}").get_json()["deliveries"]) == 1
+    assert browser.get(f"{api}?{wrong}").get_json()["errors"][0]["pointer"] == "/rules"
 
 
 @pytest.mark.accepts(85)

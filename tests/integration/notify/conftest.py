@@ -203,7 +203,7 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
             tokens,
             queue_pb2_grpc.add_QueueServiceServicer_to_server,
             QueueServicer(
-                engines["queue"], utc_now, asked_by_queue, emergency_ignores_stop=False, redial_seconds=300.0
+                engines["queue"], utc_now, asked_by_queue, "UTC", emergency_ignores_stop=False, redial_seconds=300.0
             ),
             queue_pb2.DESCRIPTOR.services_by_name["QueueService"],
         )

@@ -61,7 +61,7 @@ def test_what_cannot_be_read_is_reported_by_name() -> None:
     search = read(("start", "yesterday"), ("from_time", "25:00"))
     assert set(search.problems) == {"start", "from_time"}
     with pytest.raises(InvalidArgument) as raised:
-        refuse_problems(search)
+        refuse_problems(search.problems)
     assert {each.pointer for each in raised.value.violations} == {"/start", "/from_time"}
 
 
