@@ -40,21 +40,28 @@ def fill(text: str, values: Mapping[str, str], longest: int) -> str:
     return filled if len(filled) <= longest else f"{filled[: longest - 1]}…"
 
 
-def about(students: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the values of these students, each a name and the codes of their absences."""
+def about(students: Iterable[tuple[str, str]], language: str = "en") -> dict[str, str]:
+    """Return the values of these students, each a name and the codes of their absences; `language` is the text's."""
     every = list(dict.fromkeys(students))
     codes = dict.fromkeys(code for _, given in every for code in given.split(", ") if code)
-    return {"student": _names([name for name, _ in every]), "code": ", ".join(codes)[:_LONGEST_CODES]}
+    return {"student": _names([name for name, _ in every], language), "code": ", ".join(codes)[:_LONGEST_CODES]}
 
 
-def _names(names: list[str]) -> str:
+def _names(names: list[str], language: str) -> str:
     if len(names) < 2:
         return "".join(names)
-    whole = f"{', '.join(names[:-1])} and {names[-1]}"
-    return whole if len(whole) <= _LONGEST_NAMES else f"{names[0][:_LONGEST_NAMES]} and {len(names) - 1} more"
+    # Commas and a plus say "and" in every language.
+    is_english = language.partition("-")[0] == "en"
+    whole = f"{', '.join(names[:-1])} and {names[-1]}" if is_english else ", ".join(names)
+    if len(whole) <= _LONGEST_NAMES:
+        return whole
+    first, more = names[0][:_LONGEST_NAMES], len(names) - 1
+    return f"{first} and {more} more" if is_english else f"{first} +{more}"
 
 
-def by_number(told: Sequence[Told], entry_id: str, *, once_per_family: bool) -> dict[int, dict[str, str]]:
+def by_number(
+    told: Sequence[Told], entry_id: str, language: str = "en", *, once_per_family: bool
+) -> dict[int, dict[str, str]]:
     """Return the values of an entry's recipients by their number, given of whom its message tells everybody.
 
     Once Per Family one message stands for all: it names every student of whom its message tells this person, or whom
@@ -69,7 +76,7 @@ def by_number(told: Sequence[Told], entry_id: str, *, once_per_family: bool) -> 
         if one.entry_id == entry_id:
             keys = _keys(one) if once_per_family else []
             together = [each for key in keys for each in families[key]]
-            found[one.number] = about([*together, (one.name, one.codes)])
+            found[one.number] = about([*together, (one.name, one.codes)], language)
     return found
 
 

@@ -4,8 +4,8 @@ Both are a survey: questions with options, one of which is chosen. An option of 
 An answer is one option for each question, counted from 1, or 0 for none; it may be changed until the survey closes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -121,6 +121,20 @@ def asked_words(survey: Survey) -> str:
     )
 
 
+def texts_of(survey: Survey) -> list[str]:
+    """Return every question and option."""
+    return [text for each in survey.questions for text in (each.text, *(option.text for option in each.options))]
+
+
+def reworded(survey: Survey, of: Callable[[str], str]) -> Survey:
+    """Return the survey with what `of` makes of every question and option."""
+    questions = [
+        Question(of(each.text), [replace(option, text=of(option.text)) for option in each.options])
+        for each in survey.questions
+    ]
+    return replace(survey, questions=questions)
+
+
 def check_answer(survey: Survey, chosen: Sequence[int]) -> None:
     """Raise InvalidArgument for an answer that names what is not there, or nothing of a poll."""
     wrong = [
@@ -150,6 +164,11 @@ def said(channel: Channel, text: str, survey: Survey | None) -> str:
     if survey is None or channel not in SURVEYS:
         return text
     return f"{text.rstrip()}\n\n{asked_words(survey)}".strip()
+
+
+def unsaid(text: str, survey: Survey) -> str:
+    """Return the text above the words of a poll or sign-up: what `said` put together."""
+    return text.removesuffix(asked_words(survey)).rstrip()
 
 
 def ends(channel: Channel, expires_at: datetime, survey: Survey | None) -> datetime:

@@ -14,8 +14,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from services.queue import surveys
 from services.queue.domain import MAILED, Channel
 from services.queue.records import Entry, Message
+from services.queue.surveys import Survey, said, unsaid
 from services.queue.voices import is_spoken
 
 _CODES: Final = (
@@ -113,12 +115,27 @@ def deadline(now: datetime, message: Message, entries: Sequence[Entry]) -> datet
     return start + max(timedelta(), min(wait, life / _SHARE_OF_LIFE))
 
 
-def texts_of(message: Message, entries: Sequence[Entry], around: Sequence[str]) -> list[str]:
-    """Return what is translated, each text once; `around` are the words around the links of a poll or sign-up."""
+def texts_of(message: Message, entries: Sequence[Entry], survey: Survey | None) -> list[str]:
+    """Return what is translated of a message, each text once; questions and options of a poll or sign-up by themselves.
+
+    `whole` puts these together again, so that the page on which one answers says what the e-mail says.
+    """
     spoken = [each for each in entries if each.channel is not Channel.RECORDED]
     has_inbox = any(each.channel in MAILED for each in spoken)
-    every = [message.subject, message.body if has_inbox else "", *(each.text for each in spoken), *around]
+    own = [unsaid(each.text, survey) if survey and each.survey_id else each.text for each in spoken]
+    every = [message.subject, message.body if has_inbox else "", *own, *(surveys.texts_of(survey) if survey else ())]
     return [text for text in dict.fromkeys(every) if text.strip()]
+
+
+def whole(texts: Mapping[str, str], entries: Sequence[Entry], survey: Survey | None) -> dict[str, str]:
+    """Return translations by their originals, with those of the entries that ask."""
+    asking = [each for each in entries if survey and each.survey_id]
+    if not survey or not asking:
+        return dict(texts)
+    told = surveys.reworded(survey, lambda text: texts.get(text, text))
+    own = {each.text: unsaid(each.text, survey) for each in asking}
+    joined = {text: said(asking[0].channel, texts.get(above, above), told) for text, above in own.items()}
+    return {**texts, **joined}
 
 
 def digest(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """Showing a poll or a sign-up to one of its recipients, and taking their answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,12 +11,13 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.queue import events_out
-from services.queue.domain import State
+from services.queue.domain import MAX_SUBJECT, State
 from services.queue.links import Links
-from services.queue.store import responses, surveys
+from services.queue.store import responses, surveys, translations
 from services.queue.store.responses import Place
 from services.queue.store.surveys import Asked
-from services.queue.surveys import check_answer, moves
+from services.queue.surveys import check_answer, moves, reworded
+from services.queue.translating import cut
 
 _TOLD_AT_ONCE = 500
 
@@ -106,7 +107,7 @@ class Answering:
         return len(changed)
 
     async def _form(self, connection: AsyncConnection, respondent: _Respondent) -> Form:
-        asked = respondent.asked
+        asked = await _in_their_words(connection, respondent)
         found = await responses.read(connection, respondent.place)
         chosen, answered_at = found or ([0] * len(asked.survey.questions), None)
         is_closed = _is_closed(asked, self.clock())
@@ -152,6 +153,21 @@ class Answering:
         if state == State.DUPLICATE:
             raise FailedPrecondition("RECIPIENT_DUPLICATE", "Another recipient with the same contact answers for it.")
         return _Respondent(asked, who.number, "service")
+
+
+async def _in_their_words(connection: AsyncConnection, respondent: _Respondent) -> Asked:
+    """Return what a recipient is asked as their e-mail said it."""
+    asked = respondent.asked
+    language = await surveys.told_in(connection, asked, respondent.number)
+    if not language:
+        return asked
+    (wording,) = (await translations.wordings(connection, [(asked.message_id, language)])).values()
+    return replace(
+        asked,
+        survey=reworded(asked.survey, wording.of),
+        subject=cut(wording.of(asked.subject), MAX_SUBJECT),
+        body=wording.of(asked.body),
+    )
 
 
 def _is_closed(asked: Asked, now: datetime) -> bool:

@@ -115,14 +115,19 @@ async def _add_names(
     connection: AsyncConnection, its_message: Message, entry: Entry, rows: list[dict[str, Any]]
 ) -> None:
     """Put into each row the names that its recipient was told."""
-    told = await absences.told(connection, its_message.message_id)
-    values = by_number(told, entry.entry_id, once_per_family=its_message.once_per_family)
+    told, once = await absences.told(connection, its_message.message_id), its_message.once_per_family
+    written = its_message.language
+    values = {
+        language: by_number(told, entry.entry_id, language, once_per_family=once)
+        for language in {written, *(row["language"] or written for row in rows)}
+    }
     for row in rows:
         row.setdefault("text", entry.text)
         row.setdefault("subject", its_message.subject)
         for name in _TEXTS & row.keys():
             longest = MAX_SUBJECT if name.endswith("subject") else MAX_TEXT[entry.channel]
-            row[name] = fill(row[name], values[row["number"]], longest)
+            language = written if name.startswith("original") else row["language"] or written
+            row[name] = fill(row[name], values[language][row["number"]], longest)
 
 
 async def inbox_of(
@@ -146,8 +151,10 @@ async def _fill_in(connection: AsyncConnection, person_id: str, row: dict[str, A
             row |= {f"original_{name}": row[name], name: row[f"told_{name}"], "language": row["translated_into"]}
     if row["kind"] == KIND_ATTENDANCE:
         told = await absences.told(connection, str(row["message_id"]), person_id)
-        values = about((each.name, each.codes) for each in told)
-        row |= {name: fill(row[name], values, MAX_BODY) for name in _SHOWN & row.keys()}
+        students = [(each.name, each.codes) for each in told]
+        for name in _SHOWN & row.keys():
+            language = row.get("language", "") if not name.startswith("original") else ""
+            row[name] = fill(row[name], about(students, language or "en"), MAX_BODY)
     row["preview"] = row["preview"][:_PREVIEWED]
 
 

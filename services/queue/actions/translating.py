@@ -21,7 +21,7 @@ from services.queue.records import Message
 from services.queue.store import messages, surveys, translations
 from services.queue.store.translations import Claimed
 from services.queue.surveys import Survey
-from services.queue.translating import NOT_SET_UP, REFUSED, TOO_LATE, code_of, texts_of
+from services.queue.translating import NOT_SET_UP, REFUSED, TOO_LATE, code_of, texts_of, whole
 
 _log = get_logger(__name__)
 _AT_ONCE = 8
@@ -60,20 +60,26 @@ class Translating:
             message = await messages.find(connection, claimed.message_id)
             if message is None:
                 return
-            texts = await self._texts(connection, message)
-        source = code_of(message.language)
+            entries = await messages.entries_of(connection, claimed.message_id)
+            is_asking = any(each.survey_id for each in entries)
+            survey = await surveys.of_message(connection, claimed.message_id) if is_asking else None
+        texts = texts_of(message, entries, survey)
+        around = self.around(survey) if self.around and survey else ()
+        found = await self._translated(claimed, code_of(message.language), [*texts, *around])
+        if found:
+            await self._store(claimed, whole(found, entries, survey))
+
+    async def _translated(self, claimed: Claimed, source: str, texts: Sequence[str]) -> dict[str, str]:
+        """Return the translations by their originals; none, and that is written, when one of them failed."""
+        if self.provider is None:
+            return {}
         found = await asyncio.gather(*(self.provider.translate(each, source, claimed.language) for each in texts))
         failed = next((each for each in found if each.code), None)
         if failed:
             await self._failed(claimed, failed)
-            return
-        await self._store(claimed, dict(zip(texts, (each.text for each in found), strict=True)))
-
-    async def _texts(self, connection: AsyncConnection, message: Message) -> list[str]:
-        entries = await messages.entries_of(connection, message.message_id)
-        is_asking = self.around is not None and any(each.survey_id for each in entries)
-        asked = await surveys.of_message(connection, message.message_id) if is_asking else None
-        return texts_of(message, entries, self.around(asked) if self.around and asked else ())
+            return {}
+        metrics.translated_characters.add(sum(map(len, texts)))
+        return dict(zip(texts, (each.text for each in found), strict=True))
 
     async def _failed(self, claimed: Claimed, failed: Rendered) -> None:
         metrics.translations.add(1, {"result": "refused" if failed.is_refused else "failed"})
@@ -106,7 +112,6 @@ class Translating:
                 await events_out.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
             await self._go_on(connection, claimed, message)
         metrics.translations.add(1, {"result": "translated"})
-        metrics.translated_characters.add(sum(map(len, texts)))
 
     async def _go_on(self, connection: AsyncConnection, claimed: Claimed, message: Message) -> None:
         """Let go what waited for this language alone."""

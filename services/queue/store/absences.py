@@ -132,4 +132,5 @@ async def values_for(connection: AsyncConnection, batch: Batch) -> dict[int, dic
     if batch.content.kind != KIND_ATTENDANCE:
         return {}
     every = await told(connection, batch.message_id)
-    return by_number(every, batch.entry_id, once_per_family=batch.content.once_per_family)
+    content = batch.content
+    return by_number(every, batch.entry_id, content.language, once_per_family=content.once_per_family)

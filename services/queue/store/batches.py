@@ -1,7 +1,7 @@
 """The queue itself: batches are held, due, claimed with a lease, given back and removed when they are settled."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -193,8 +193,9 @@ async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work
     values = {"batch_ids": list(found), "channels": [travels_as(each.channel).value for each in every]}
     for batch_id, *row in await connection.execute(_RECIPIENTS, values):
         found[batch_id].append(Delivery(*row))
-    works = [Work(each, found[each.batch_id], await absences.values_for(connection, each)) for each in every]
-    return await translations.put_into_words(connection, works)
+    works = [Work(each, found[each.batch_id]) for each in every]
+    works = await translations.put_into_words(connection, works)
+    return [replace(each, values=await absences.values_for(connection, each.batch)) for each in works]
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:

@@ -35,7 +35,10 @@ _TOLD = ", ".join(
 )
 _MATCHES = (
     " AND (:query = '' OR m.subject ILIKE :pattern OR m.body ILIKE :pattern OR m.from_title ILIKE :pattern"
-    " OR m.sender_name ILIKE :pattern OR i.regarding_student_name ILIKE :pattern)"
+    " OR m.sender_name ILIKE :pattern OR i.regarding_student_name ILIKE :pattern OR (i.translated_into <> ''"
+    " AND EXISTS (SELECT 1 FROM translated_texts t WHERE t.message_id = m.message_id AND t.language = i.translated_into"
+    " AND t.digest IN (sha256(convert_to(m.subject, 'UTF8')), sha256(convert_to(m.body, 'UTF8')))"
+    " AND t.text ILIKE :pattern)))"
 )
 _MINE = "FROM inbox_items i JOIN messages m USING (message_id) WHERE i.person_id = :person_id AND i.visible_at <= :now"
 

@@ -45,6 +45,11 @@ _MINE = sa.text(
     " ON r.entry_id = p.survey_id AND r.number = p.number AND r.created_at = :created_at"
     " WHERE p.person_id = :person_id AND p.survey_id = :survey_id ORDER BY p.number"
 )
+_TOLD_IN = sa.text(
+    "SELECT t.language FROM recipients r JOIN translations t ON t.message_id = :message_id AND t.language = r.language"
+    " AND t.stage = 'translated'"
+    " WHERE r.entry_id = :survey_id AND r.created_at = :created_at AND r.number = :number"
+)
 _STANDS = sa.text(
     "SELECT coalesce(o.state, '') FROM recipients r LEFT JOIN outcomes o ON o.entry_id = r.entry_id"
     " AND o.number = r.number AND o.created_at = r.created_at"
@@ -127,6 +132,14 @@ async def outcome_state(connection: AsyncConnection, asked: Asked, number: int) 
     """Return the state of a recipient's outcome, empty when there is none; None without such a recipient."""
     values = {"survey_id": asked.survey.survey_id, "created_at": asked.created_at, "number": number}
     return (await connection.execute(_STANDS, values)).scalar_one_or_none()
+
+
+async def told_in(connection: AsyncConnection, asked: Asked, number: int) -> str:
+    """Return the language in which a recipient's e-mail asks; empty when it was not translated."""
+    values = {"survey_id": asked.survey.survey_id, "created_at": asked.created_at, "number": number}
+    values["message_id"] = asked.message_id
+    found: str | None = (await connection.execute(_TOLD_IN, values)).scalar_one_or_none()
+    return found or ""
 
 
 async def _asked(connection: AsyncConnection, query: sa.TextClause, identity: str, **values: Any) -> Asked | None:

@@ -3,19 +3,26 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import sqlalchemy as sa
 
+from protos.directory.v1 import directory_pb2
 from protos.types.v1 import types_pb2 as types
+from services.directory import editing
 from services.kit.auth import Caller, Viewer, set_caller
+from services.kit.db import transaction
 from services.kit.errors import NotFound
 from services.queue.actions import reading
 from services.queue.actions.reading import Paging
+from services.queue.actions.translating import Translating
+from services.queue.providers.amazon_translate import AmazonTranslate
+from services.queue.providers.aws import AwsSettings
 from services.queue.store.deliveries import Seen
 from tests.integration.queue.attended import Attended
 from tests.integration.queue.conftest import Make, Queue
 from tests.integration.queue.scheduled import scheduled_queue
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
-from tests.support.vendors import VendorSimulator
+from tests.support.vendors import AWS_KEY, AWS_SECRET, VendorSimulator
 
 TEXTS = {types.CHANNEL_EMAIL: "{student} was absent ({code}).", types.CHANNEL_SMS: "{student}: {code}"}
 BOTH = ({"student_sourced_id": "amy"}, {"student_sourced_id": "ben", "code": "TDY"})
@@ -78,6 +85,34 @@ async def test_a_family_reads_one_message_that_names_all_of_its_students(
         ("Amy Stone", "handed_off", "Amy Stone and Ben Stone: UNX, TDY"),
         ("Ben Stone", "duplicate", "Amy Stone and Ben Stone: UNX, TDY"),
     ]
+
+
+@pytest.mark.accepts(81)
+async def test_a_family_reads_of_its_students_in_its_language(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
+) -> None:
+    async with transaction(attended.queue.directory_engine) as connection:
+        await connection.execute(sa.text("UPDATE people SET language = 'es' WHERE name = 'Rosa Stone'"))
+    module = directory_pb2.Module(name="translation", is_purchased=True, is_enabled=True)
+    await editing.update_module(attended.queue.directory_engine, module)
+    directory = attended.afresh()
+    await attended.create(texts=TEXTS, once_per_family=True)
+    await attended.record(*BOTH)
+    await attended.tick(hours=1)
+    await directory.close()
+    provider = AmazonTranslate(AwsSettings("us-east-1", AWS_KEY, AWS_SECRET, vendors.url, concurrency=2))
+    assert await Translating(attended.queue.engine, attended.queue.clock, provider).step() == 1
+    await provider.close()
+    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make_dispatcher_for)  # type: ignore[arg-type]
+    await queue.drain(queue.dispatcher())
+    await queue.close()
+    assert [each["text"] for each in vendors.arrivals(channel="sms")] == ["[es] Amy Stone, Ben Stone: UNX, TDY"]
+    rows, _ = await reading.deliveries_of(
+        attended.queue.engine, admin(attended, "s1"), await entry_of(attended, "sms"), Seen(None), PAGE
+    )
+    assert {(each["text"], each["original_text"]) for each in rows} == {
+        ("[es] Amy Stone, Ben Stone: UNX, TDY", "Amy Stone and Ben Stone: UNX, TDY")
+    }
 
 
 @pytest.mark.accepts(124, 129)
