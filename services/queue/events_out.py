@@ -26,6 +26,7 @@ SCREENING_STALLED = "queue.screening.stalled.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 RESPONSE_RECORDED = "queue.response.recorded.v1"
+_LONGEST_EXPLANATION = 1_000
 
 CHANNELS = {
     Channel.EMAIL: types.CHANNEL_EMAIL,
@@ -188,6 +189,13 @@ def verdict_about(verdict: bytes, message_id: str) -> bytes:
     """Return an imported verdict with the id that the message has here."""
     message = types.Verdict.FromString(verdict)
     message.message_id = message_id
+    return message.SerializeToString()
+
+
+def verdict_on_translation(verdict: bytes, language: str) -> bytes:
+    """Return the verdict on a translation, saying so: whoever reads what was written would not see why."""
+    message = types.Verdict.FromString(verdict)
+    message.explanation = f"In its translation ({language}): {message.explanation}"[:_LONGEST_EXPLANATION]
     return message.SerializeToString()
 
 

@@ -39,7 +39,8 @@ async def apply_verdict(
         _log.info("verdict_without_effect", message_id=message_id, is_known=message is not None)
         return False
     if holds:
-        await _withhold(connection, message, verdict, now)
+        said = events_out.verdict_on_translation(verdict, translated_into) if translated_into else verdict
+        await _withhold(connection, message, said, now)
         return True
     if translated_into:
         await translations.mark_screened(connection, message_id, translated_into)

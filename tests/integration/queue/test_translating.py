@@ -295,6 +295,8 @@ async def test_a_translation_that_screening_holds_withholds_the_message(
     await verdict(queue, done, types.Verdict.DECISION_HOLD, "es")
     assert await queue.drain(queue.dispatcher()) == 0
     assert await screening(queue, "withheld")
+    (told,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
+    assert told.verdict.explanation.startswith("In its translation (es): ")
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "withheld": 2}
     await review(queue, done.snapshot.message.message_id)
     await queue.drain(queue.dispatcher())
