@@ -34,6 +34,8 @@ class Occasion(StrEnum):
     """To those who follow up a referral."""
     STALLED = "stalled"
     """To administrators: messages wait too long for screening (statement 167)."""
+    DEAD_LETTER = "dead_letter"
+    """To administrators: an event that no consumer could take."""
     REMINDER_1 = "reminder_1"
     REMINDER_2 = "reminder_2"
     REMINDER_3 = "reminder_3"
@@ -105,6 +107,23 @@ def stalled_words(messages: int, oldest_at: datetime, zone: str) -> Telling:
     what = f"{how_many} waited for screening since {_when(oldest_at, zone)}. Nothing is delivered unscreened."
     body = f"{what}\n\nAsk whoever runs the system to look at screening: the runbook says how.\n"
     return Telling("Messages wait for screening", body, what)
+
+
+_LOST = {
+    "notify-threats": "A possible threat may have alerted nobody: look at Threat Messages.",
+    "queue-reviews": "A message that a reviewer released may still be withheld: look at Threat Messages.",
+    "queue-verdicts": "A message of a student may wait for screening although it was judged.",
+    "moderation-screening": "A message of a student may wait for screening.",
+}
+"""What may have gone wrong when this consumer cannot take an event; other events end in reports and reminders."""
+
+
+def dead_letter_words(durable: str) -> Telling:
+    """Return what administrators are told of an event that a consumer could not take."""
+    lost = _LOST.get(durable, "A report or an alert may lack something.")
+    what = f"Something that happened could not be worked on ({durable}). {lost}"
+    body = f"{what}\n\nAsk whoever runs the system to look at dead.{durable}: the runbook says how.\n"
+    return Telling("Something could not be worked on", body, what)
 
 
 def referral_words(portal_url: str, referral_id: str, added_by: str) -> Telling:

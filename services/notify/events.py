@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as queue
 from protos.events.v1 import reports_pb2 as reports
+from services.kit.bus import DEAD_LETTERS
 from services.kit.clock import Clock
 from services.kit.consumer import Event, Subscribing
 from services.notify import actions, notices
 from services.notify.clients import Directory
-from services.notify.domain import Occasion, referral_words, stalled_words
+from services.notify.domain import Occasion, dead_letter_words, referral_words, stalled_words
 
 THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
 PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
@@ -21,6 +23,7 @@ REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",
 
 STALLS = Subscribing("queue", "notify-stalls", ("queue.screening.stalled.v1",), workers=1)
 REFERRALS = Subscribing("reports", "notify-referrals", ("reports.referral.added.v1",), workers=1)
+DEAD = Subscribing(DEAD_LETTERS, "notify-dead-letters", (f"{DEAD_LETTERS}.>",), workers=1)
 
 
 class Events:
@@ -77,6 +80,17 @@ class Events:
             source = actions.Source(STALLS.durable, event.event_id)
             notice = notices.Notice(event.event_id, Occasion.STALLED, words)
             await notices.tell(self._engine, self._clock(), source, people, notice)
+
+    async def buried(self, delivered: Sequence[Event]) -> None:
+        """Tell administrators, once a day and consumer, of events that it could not take; never of this one's own."""
+        for durable in dict.fromkeys(each.subject.partition(".")[2] for each in delivered):
+            if durable == DEAD.durable:
+                continue
+            now = self._clock()
+            about_id = str(uuid5(NAMESPACE_URL, f"{DEAD_LETTERS}.{durable}/{now:%Y-%m-%d}"))
+            people = await notices.find_administrators(self._directory)
+            notice = notices.Notice(about_id, Occasion.DEAD_LETTER, dead_letter_words(durable))
+            await notices.tell(self._engine, now, actions.Source(DEAD.durable, about_id), people, notice)
 
     async def progressed(self, delivered: Sequence[Event]) -> None:
         """Note which alerts moved. A version says whether a repeated event is news, so none needs remembering."""

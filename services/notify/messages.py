@@ -16,7 +16,11 @@ _SENDER = "Threat alerts"
 _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
 _LANES = dict.fromkeys((Occasion.REFERRAL, *REMINDERS), types.LANE_NORMAL)
 """Referrals and reminders wait until quiet hours end; all else is urgent."""
-_AUDIENCES = {Occasion.REFERRAL: "Who follows up a referral", Occasion.STALLED: "Administrators"}
+_AUDIENCES = {
+    Occasion.REFERRAL: "Who follows up a referral",
+    Occasion.STALLED: "Administrators",
+    Occasion.DEAD_LETTER: "Administrators",
+}
 
 
 def alert_message(row: Row) -> pb.Alert:

@@ -8,8 +8,10 @@ from protos.events.v1 import queue_pb2 as queue_events
 from protos.events.v1 import reports_pb2 as reports
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
+from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.notify import actions
+from services.notify.events import DEAD
 from services.notify.reminding import remind_one
 from tests.integration.notify.conftest import PORTAL, ZONE, Notify, acknowledged, withheld
 from tests.support.eventually import eventually
@@ -57,6 +59,19 @@ async def test_administrators_are_told_once_that_messages_wait_for_screening(not
         "1,200 messages of students have waited for screening since November 10, 2026, 12:05 EST."
         " Nothing is delivered unscreened."
     )
+
+
+@pytest.mark.accepts(186, 239)
+async def test_administrators_are_told_once_a_day_of_what_a_consumer_could_not_take(notify: Notify) -> None:
+    subjects = ["dead.queue-reviews", "dead.queue-reviews", f"dead.{DEAD.durable}", "dead.reports-intake"]
+    for number, subject in enumerate(subjects):
+        await notify.events.buried([Event(subject, str(number), b"", 1)])
+    told = await notify.rows("SELECT occasion, way, name FROM told ORDER BY way")
+    assert told == [("dead_letter", way, "Ada North") for way in ("email", "email", "push", "push")]
+    headers = [queue.MessageHeader.FromString(raw) for (raw,) in await notify.rows("SELECT header FROM submissions")]
+    assert {each.lane for each in headers} == {types.LANE_ALERT}
+    (review,) = (each.body for each in headers if "queue-reviews" in each.body)
+    assert "A message that a reviewer released may still be withheld" in review
 
 
 @pytest.mark.accepts(302)
