@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from services.kit.db import transaction
 from services.kit.errors import ServiceError
@@ -95,16 +96,21 @@ class Workers:
 
     async def _watch(self) -> None:
         """Wake the workers when a batch is due."""
+        pause = self._poll_seconds
         while True:
             self._woken.clear()
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(pause)
+            pause = self._poll_seconds
+            now = self._dispatcher.clock()
             try:
                 wanted = self._dispatcher.wanted(list(Lane))
                 async with transaction(self._dispatcher.engine) as connection:
-                    is_due = await batches.is_due(connection, wanted, self._dispatcher.clock())
+                    due_at = await batches.next_due(connection, wanted, now, now + timedelta(seconds=pause))
             except ServiceError:
                 continue
-            if is_due or self._dispatcher.is_stopping:
+            if due_at and due_at > now:
+                pause = (due_at - now).total_seconds()
+            elif due_at or self._dispatcher.is_stopping:
                 self._woken.set()
                 # One turn of the loop, so that the waiting workers see the event before it is cleared.
                 await asyncio.sleep(0)

@@ -203,7 +203,12 @@ outcomes = sa.Table(
     _time("asked_at", nullable=True),
     sa.CheckConstraint(_in("state", OUTCOME_STATES), name="outcomes_state_known"),
     sa.CheckConstraint("state <> 'error' OR error_code <> ''", name="outcomes_error_explained"),
-    sa.Index("outcomes_at_provider", "provider_message_id", postgresql_where=sa.text("provider_message_id <> ''")),
+    sa.Index(
+        "outcomes_by_provider_id",
+        "provider_message_id",
+        postgresql_using="hash",
+        postgresql_where=sa.text("provider_message_id <> ''"),
+    ),
     sa.Index("outcomes_unconfirmed", "entry_id", postgresql_where=sa.text("state = 'handed_off'")),
     postgresql_partition_by="RANGE (created_at)",
 )

@@ -98,10 +98,6 @@ class Delivery(NamedTuple):
     destination: str
     problem: str
     regarding_student_name: str
-    suppressed: str | None
-    """Why the destination is not written to any more."""
-    is_stopped: bool
-    """Its owner wants no messages of this type."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +111,8 @@ class Work:
     """By number, what stands in place of placeholders; merging.content_for puts it in."""
     wording: Wording = field(default_factory=Wording)
     """Of its language. The content is in this language already; this is for the words around it."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """By destination, the code of why it may not be written to."""
 
     @property
     def content(self) -> Content:

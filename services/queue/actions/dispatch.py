@@ -16,7 +16,7 @@ from services.queue.actions.answers import Settlement, sort_answers
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.pacing import Pacer
 from services.queue.actions.quieting import holds_back
-from services.queue.actions.refusing import outcome_of, refusal_of
+from services.queue.actions.refusing import outcome_of, with_refusals
 from services.queue.actions.settle import Done, Pace, Settler
 from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
@@ -121,6 +121,8 @@ async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Cla
             leaving.remove(each)
         await translations.end_waiting(connection, leaving, now)
         works = await batches.load(connection, leaving) if leaving else []
+        ignores_stop = dispatcher.emergency_ignores_stop
+        works = await with_refusals(connection, works, emergency_ignores_stop=ignores_stop)
     for work in works:
         dispatcher.pacer.take_in(dispatcher.name_of(work.batch), work.batch)
     if works:
@@ -131,7 +133,7 @@ async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Cla
 async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     """Hand a claimed batch over and settle it; `until` is when its lease ends."""
     batch = work.batch
-    at_once, ready = _decided(work, ignores_stop=work.content.is_emergency and dispatcher.emergency_ignores_stop)
+    at_once, ready = _decided(work)
     try:
         answers = await _hand_over(dispatcher, work, ready, until) if ready else []
     finally:
@@ -145,7 +147,7 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)
 
 
-def _decided(work: Work, *, ignores_stop: bool) -> tuple[list[Outcome], list[Delivery]]:
+def _decided(work: Work) -> tuple[list[Outcome], list[Delivery]]:
     """Return outcomes that need no provider, and the deliveries that do.
 
     Without a provider are wrong contacts, refused destinations, the portal inbox alone, and a late verdict.
@@ -157,7 +159,7 @@ def _decided(work: Work, *, ignores_stop: bool) -> tuple[list[Outcome], list[Del
     for each in work.recipients:
         if each.problem:
             found.append(Outcome(each.number, State.ERROR, attempt, "lantern", "", each.problem))
-        elif code := refusal_of(each, ignores_stop=ignores_stop):
+        elif code := work.refusals.get(each.destination):
             found.append(outcome_of(each.number, attempt, code))
         elif not each.destination:
             found.append(Outcome(each.number, State.SENT, attempt, "inbox"))

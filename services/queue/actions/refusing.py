@@ -1,6 +1,7 @@
 """Destinations that a channel may not write to: consent withdrawn, or suppressed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +10,7 @@ from services.queue.message_types import MessageType
 from services.queue.records import Outcome
 from services.queue.store import consent, suppressions
 from services.queue.suppressing import ERROR_CODES
-from services.queue.work import Delivery
+from services.queue.work import Work
 
 STOPPED = "STOPPED"
 
@@ -38,14 +39,23 @@ async def refused(
     return found
 
 
+async def with_refusals(
+    connection: AsyncConnection, works: Sequence[Work], *, emergency_ignores_stop: bool
+) -> list[Work]:
+    """Return claimed batches with what is refused now among their destinations."""
+    alike: dict[tuple[Channel, MessageType, bool], list[Work]] = {}
+    for each in works:
+        is_exempt = emergency_ignores_stop and each.content.is_emergency
+        alike.setdefault((each.batch.channel, each.content.message_type, is_exempt), []).append(each)
+    found: dict[int, dict[str, str]] = {}
+    for (channel, message_type, is_exempt), several in alike.items():
+        destinations = [one.destination for work in several for one in work.recipients if one.destination]
+        refusals = await refused(connection, channel, message_type, destinations, ignores_stop=is_exempt)
+        found |= dict.fromkeys((work.batch.batch_id for work in several), refusals)
+    return [replace(each, refusals=found[each.batch.batch_id]) for each in works]
+
+
 def outcome_of(number: int, attempt: int, code: str) -> Outcome:
     """Return what becomes of a delivery to a destination that may not be written to."""
     state = State.OPTED_OUT if code == STOPPED else State.ERROR
     return Outcome(number, state, attempt, "lantern", "", code)
-
-
-def refusal_of(delivery: Delivery, *, ignores_stop: bool) -> str:
-    """Return the code of why a delivery's destination may not be written to; empty when it may."""
-    if delivery.is_stopped and not ignores_stop:
-        return STOPPED
-    return ERROR_CODES[delivery.suppressed] if delivery.suppressed else ""

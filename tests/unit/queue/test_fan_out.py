@@ -20,7 +20,7 @@ def work(lane: Lane, count: int) -> Work:
     batch = Batch(
         1, "e", "m", NOON, "s", Channel.SMS, lane, list(numbers), 1, NOON, "c", NOON, NOON, count, "", CONTENT, None
     )
-    return Work(batch, [Delivery(number, "+12125550100", "", "", None, is_stopped=False) for number in numbers])
+    return Work(batch, [Delivery(number, "+12125550100", "", "") for number in numbers])
 
 
 class Line:
