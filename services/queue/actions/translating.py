@@ -18,6 +18,7 @@ from services.queue import events_out, metrics
 from services.queue.actions.screening import let_go_if_through
 from services.queue.providers.amazon_translate import AmazonTranslate, Rendered
 from services.queue.records import Message
+from services.queue.stop_points import reach
 from services.queue.store import messages, surveys, translations
 from services.queue.store.translations import Claimed
 from services.queue.surveys import Survey
@@ -25,7 +26,6 @@ from services.queue.translating import NOT_SET_UP, REFUSED, TOO_LATE, code_of, t
 
 _log = get_logger(__name__)
 _AT_ONCE = 8
-_LEASE = timedelta(seconds=30)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=30)
 _MOST_DOUBLED = 6
 Around = Callable[[Survey], Sequence[str]]
@@ -44,11 +44,14 @@ class Translating:
     """None: there are no polls and no sign-ups."""
     is_urgent: bool = False
     """Translates alone what goes ahead of everything else, or alone the rest: an emergency waits behind nothing."""
+    lease_seconds: float = 60.0
+    """What a dead process was translating is taken up after this long."""
 
     async def step(self) -> int:
         """Settle, or put off, what is due; return how many languages that were. Unavailable without the database."""
+        lease = timedelta(seconds=self.lease_seconds)
         async with transaction(self.engine) as connection:
-            due = await translations.claim(connection, self.clock(), _AT_ONCE, _LEASE, is_urgent=self.is_urgent)
+            due = await translations.claim(connection, self.clock(), _AT_ONCE, lease, is_urgent=self.is_urgent)
         await asyncio.gather(*(self._settle(each) for each in due))
         return len(due)
 
@@ -111,6 +114,7 @@ class Translating:
             if message.is_held:
                 await events_out.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
             await self._go_on(connection, claimed, message)
+            reach("before_translation_commit")
         metrics.translations.add(1, {"result": "translated"})
 
     async def _go_on(self, connection: AsyncConnection, claimed: Claimed, message: Message) -> None:

@@ -45,12 +45,16 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
         engine=engine,
         clock=clock,
         providers=providers,
-        lease_seconds=max(config.lease_seconds, 2 * (config.provider_timeout_seconds + _MARGIN_SECONDS)),
+        lease_seconds=_lease_seconds(config),
         call_seconds=config.provider_timeout_seconds + _MARGIN_SECONDS,
         pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds, config.redial_seconds),
         rates=_rates(config),
         emergency_ignores_stop=config.emergency_ignores_stop,
     )
+
+
+def _lease_seconds(config: ProviderConfig) -> float:
+    return max(config.lease_seconds, 2 * (config.provider_timeout_seconds + _MARGIN_SECONDS))
 
 
 def _rates(config: ProviderConfig) -> dict[str, float]:
@@ -88,7 +92,7 @@ def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, 
     """Return what translates messages; without an account or a region it leaves them as they were written."""
     invitations = _invitations(config)
     around = invitations.around if invitations else None
-    return Translating(engine, clock, make_translator(config), around, is_urgent)
+    return Translating(engine, clock, make_translator(config), around, is_urgent, _lease_seconds(config))
 
 
 def make_translator(config: QueueConfig) -> AmazonTranslate | None:

@@ -1,6 +1,7 @@
 """Each recipient in their language: translated once, decided once, screened before it leaves."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -33,9 +34,13 @@ from services.queue.store import translations
 from services.queue.store.deliveries import Seen
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import ANSWERS_SECRET, PUPIL, Queue, draft, person
+from tests.integration.queue.test_processes import Processes, address, processes
 from tests.integration.queue.test_releasing import review
+from tests.support.eventually import eventually
+from tests.support.postgres import Database
 from tests.support.vendors import AWS_KEY, AWS_SECRET, VendorSimulator
 
+__all__ = ["address", "processes"]
 SERVICE = Caller("test", frozenset())
 PAGE = Paging("", descending=False, window=lambda _: (20, 0))
 CLOSED = "School is closed today."
@@ -156,17 +161,26 @@ async def test_a_poll_asks_in_the_recipients_language_by_e_mail_and_where_it_is_
         assert (form.asked.subject, list(form.chosen)) == (f"{tag}Picture day", [2])
 
 
-async def test_what_a_dead_process_was_translating_is_taken_up_by_another(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
+@pytest.fixture
+def database(queue: Queue) -> Database:
+    """The one in which the queue's processes work."""
+    return queue.database
+
+
+async def test_what_a_killed_process_was_translating_is_taken_up_by_another(
+    queue: Queue, processes: Processes, vendors: VendorSimulator
 ) -> None:
-    await queue.submit(draft(body=CLOSED, is_translated=True), family("es"))
-    async with transaction(queue.engine) as connection:
-        dead = await translations.claim(connection, queue.clock(), 5, timedelta(seconds=30), is_urgent=False)
-    assert (len(dead), await translator().step()) == (1, 0)
-    queue.clock.ahead = timedelta(seconds=31)
-    assert await translator().step() == 1
-    await queue.drain(queue.dispatcher())
-    assert texts(vendors, "email") == [SPANISH]
+    await queue.submit(draft(body=CLOSED, is_translated=True), family("es", "es"))
+    doomed = processes.start("dispatch", STOP_AT="before_translation_commit", TRANSLATE_REGION="us-east-1")
+    assert await asyncio.to_thread(doomed.wait, 20) == -signal.SIGKILL
+    assert await stages(queue) == {"es": ("wanted", "")}
+    assert await queue.rows("SELECT 1 FROM translated_texts") == []
+    processes.start("dispatch", TRANSLATE_REGION="us-east-1")
+
+    async def is_sent() -> None:
+        assert texts(vendors, "email") == [SPANISH, SPANISH]
+
+    await eventually(is_sent)
 
 
 @pytest.mark.accepts(82)
