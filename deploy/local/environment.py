@@ -123,6 +123,9 @@ class Environment:
             "ANSWERS_SECRET": self.keys.password("answers"),
             "UNSUBSCRIBE_URL": f"{self.gateway_url}/unsubscribe",
             "UNSUBSCRIBE_SECRET": self.keys.password("unsubscribe"),
+            "SMS_STANDBY_ORIGIN": "+18445550123",
+            "SMS_STANDBY_CONFIGURATION_SET": "texts",
+            "SMS_STANDBY_ENDPOINT_URL": self.vendors_url,
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "AKIALOCALLANTERN0001",
             "AWS_SECRET_ACCESS_KEY": self.keys.password("aws"),
@@ -139,6 +142,7 @@ class Environment:
 
     def _vendor_hooks(self) -> dict[str, str]:
         return {
+            "VENDORS_TEXT_EVENTS_URL": f"{self.gateway_url}/webhooks/aws-texts",
             "VENDORS_SES_EVENTS_URL": f"{self.gateway_url}/webhooks/ses",
             "VENDORS_TWILIO_INBOUND_URL": f"{self.gateway_url}/webhooks/twilio/inbound",
             "VENDORS_MODAPI_WEBHOOK_URL": f"{self.gateway_url}/webhooks/moderation",

@@ -14,6 +14,7 @@ from deploy.vendors.page import Page
 from deploy.vendors.ses.api import Ses
 from deploy.vendors.settings import Settings
 from deploy.vendors.sns.query import Sns
+from deploy.vendors.texts import PREFIX, Texts
 from deploy.vendors.translate import Translate
 from deploy.vendors.twilio.calls import Calls
 from deploy.vendors.twilio.messages import Messages
@@ -34,6 +35,7 @@ class Simulator:
         ses = Ses(self.core, sns.topics)
         self.vendors = Vendors(Messages(self.core), Calls(self.core), sns, ses, ModerationApi(self.core))
         self._translate = Translate(self.core)
+        self._texts = Texts(self.core, sns.topics)
         self._page = Page(self.core)
         self.app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         self.app.add_routes(self._routes())
@@ -52,7 +54,9 @@ class Simulator:
         ]
 
     async def _post_root(self, request: web.Request) -> web.StreamResponse:
-        """SNS and Translate both post to `/`; only Translate's JSON protocol names a target."""
+        """SNS, Translate and End User Messaging all post to `/`; the JSON protocols name a target."""
+        if request.headers.get("X-Amz-Target", "").startswith(PREFIX):
+            return await self._texts.post(request)
         if "X-Amz-Target" in request.headers:
             return await self._translate.post(request)
         return await self.vendors.sns.post(request)
@@ -70,9 +74,13 @@ class Simulator:
         """Begin to make callbacks; `base_url` is how callers reach this process."""
         self.core.base_url = base_url
         await self.core.callbacks.start()
-        if url := self.core.settings.ses_events_url:
-            topic = self.vendors.ses.events_topic_arn
-            self.vendors.sns.topics.subscribe(topic, url.partition(":")[0], url, persistent=True)
+        settings = self.core.settings
+        for topic, url in (
+            (self.vendors.ses.events_topic_arn, settings.ses_events_url),
+            (self._texts.events_topic_arn, settings.text_events_url),
+        ):
+            if url:
+                self.vendors.sns.topics.subscribe(topic, url.partition(":")[0], url, persistent=True)
 
     async def stop(self) -> None:
         """Let hanging requests go and stop making callbacks."""

@@ -30,6 +30,7 @@ class Settings:
     aws_access_key_id: str = "AKIALOCALLANTERN0001"
     aws_secret_access_key: str = "local-aws-secret"  # noqa: S105
     ses_events_url: str = ""
+    text_events_url: str = ""
     ses_configuration_set: str = "lantern"
     ses_verified_domain: str = ""
     sns_signature_version: str = "1"
@@ -52,6 +53,7 @@ _ENVIRONMENT = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "ses_events_url": "VENDORS_SES_EVENTS_URL",
+    "text_events_url": "VENDORS_TEXT_EVENTS_URL",
     "ses_configuration_set": "SES_CONFIGURATION_SET",
     "modapi_secret_key": "MODAPI_SECRET_KEY",
     "modapi_webhook_secret": "MODAPI_WEBHOOK_SECRET",
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default="127.0.0.1:8900", help="HOST:PORT; port 0 takes a free one and prints it")
     parser.add_argument("--seed", type=int, default=1, help="seed of the outage modes that act with a probability")
     parser.add_argument("--ses-events-url", help="where SES delivery events go (the gateway's /webhooks/ses)")
+    parser.add_argument("--text-events-url", help="where events of texts by AWS go (the gateway's /webhooks/aws-texts)")
     parser.add_argument("--twilio-inbound-url", help="where a family's replies go (/webhooks/twilio/inbound)")
     parser.add_argument("--modapi-webhook-url", help="where ModerationAPI's webhooks go")
     parser.add_argument("--sns-signature-version", choices=("1", "2"), default="1")

@@ -115,7 +115,7 @@ async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
     """Hand due batches over to their providers."""
     engine, _, health = _open("dispatch", config, life)
     dispatcher = make_dispatcher(config, engine, utc_now)
-    for provider in dispatcher.providers.values():
+    for provider in dispatcher.adapters():
         life.on_stop(provider.name, provider.close)
     workers = Workers(dispatcher, config.workers, config.poll_seconds)
     life.spawn("workers", workers.run())
@@ -133,7 +133,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     """Do what time asks for: expire, recover lost claims, ask about silent deliveries, match early receipts."""
     engine, _, health = _open("tick", config, life)
     dispatcher = make_dispatcher(config, engine, utc_now)
-    for provider in dispatcher.providers.values():
+    for provider in dispatcher.adapters():
         life.on_stop(provider.name, provider.close)
     directory = _directory(config, life)
     occurring = Occurring(engine, utc_now, directory, config.emergency_ignores_stop)

@@ -120,6 +120,19 @@ class ProviderConfig(QueueConfig):
     """Region by which e-mail goes while SES is away in the usual one; empty: it waits."""
     ses_standby_endpoint_url: str = ""
     """Where SES is in that region; empty: Amazon's own."""
+    sms_standby_origin: str = ""
+    """Number, pool or sender id of AWS End User Messaging by which texts go while Twilio has been failing; empty: they
+    wait."""
+    sms_standby_region: str = ""
+    """Its region; empty: AWS_REGION."""
+    sms_standby_configuration_set: str = ""
+    """Publishes the events of these texts."""
+    sms_standby_endpoint_url: str = ""
+    """Where it is; empty: Amazon's own."""
+    sms_standby_after_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """For how long nothing must have come of what Twilio was given before the standby takes over."""
+    sms_standby_texts_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    """What the standby's origin may send, by all dispatchers together; 0: no limit."""
     twilio_texts_per_second: float = Field(default=0.0, ge=0, le=10_000)
     """What the account's numbers may send, by all dispatchers together; 0: no limit."""
     twilio_calls_per_second: float = Field(default=0.0, ge=0, le=10_000)

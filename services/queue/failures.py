@@ -106,10 +106,25 @@ _SES: Final = {
     "renderingfailure": State.ERROR,
 }
 _SNS: Final = {"success": State.SENT, "delivered": State.SENT, "failure": State.ERROR, "failed": State.ERROR}
+_AWS_SMS: Final = {
+    **dict.fromkeys(("text_pending", "text_queued", "text_sent"), State.HANDED_OFF),
+    # The carrier has it, the telephone not yet, for all that is known.
+    "text_successful": State.HANDED_OFF,
+    "text_delivered": State.SENT,
+    **dict.fromkeys(
+        (
+            *("text_invalid", "text_invalid_message", "text_unreachable", "text_carrier_unreachable", "text_blocked"),
+            *("text_carrier_blocked", "text_spam", "text_unknown", "text_ttl_expired", "text_protect_blocked"),
+        ),
+        State.ERROR,
+    ),
+}
+"""https://docs.aws.amazon.com/sms-voice/latest/userguide/configuration-sets-event-types.html"""
 _SANDBOX: Final = {"delivered": State.SENT}
 _STATUSES: Final = {
     "twilio": _TWILIO,
     "twilio_voice": _TWILIO_VOICE,
+    "aws_sms": _AWS_SMS,
     "ses": _SES,
     "sns": _SNS,
     "sandbox": _SANDBOX,

@@ -13,6 +13,7 @@ hand_over_duration = _meter.create_histogram(
 sender_refused = _meter.create_counter(
     "lantern.queue.sender.refused", "{delivery}", "Texts and calls whose own sender was refused, so that ours was used."
 )
+standby = _meter.create_gauge("lantern.queue.provider.standby", "1", "1 while a standby takes a channel's batches.")
 breaker_open = _meter.create_gauge("lantern.queue.provider.paused", "1", "1 while a provider is left alone.")
 recovered = _meter.create_counter(
     "lantern.queue.claims.recovered", "{delivery}", "Deliveries of lost claims, by what was found."

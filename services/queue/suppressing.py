@@ -23,6 +23,8 @@ def reason_of(provider: str, status: str, code: str) -> str:
     """Return why a destination is suppressed after this answer or receipt; "" when it is not."""
     if provider == "twilio":
         return INVALID_NUMBER if code in _NUMBERS else ""
+    if provider == "aws_sms":
+        return INVALID_NUMBER if code == "TEXT_INVALID" else ""
     if provider != "ses":
         return ""
     if status.strip().lower() == "complaint":

@@ -1,7 +1,7 @@
 """What providers tell us: receipts and inbound texts. Nothing is believed unsigned; repeats change nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,8 @@ from services.kit.rpc_errors import translated
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 DELIVERY_KEY = "delivery_key"
-"""What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail."""
+"""What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail,
+a part of the context of Amazon's texts."""
 _BOUNCE_CODE = "bounceType"
 _OPINIONS = {
     "queue_item.allowed": moderation.Opinion.KIND_ALLOWED,
@@ -33,6 +34,8 @@ _OPINIONS = {
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OLDEST_SECONDS = 300
 _OPINION_SECONDS = 3.0
+_LATEST_MILLISECONDS = 32_503_680_000_000
+"""The year 3000."""
 
 
 def _check_twilio() -> Mapping[str, str]:
@@ -93,25 +96,42 @@ def twilio_recording(ticket: str) -> Response:
 def twilio_inbound() -> Response:
     """Take a text that somebody wrote to us; STOP, START and HELP are answered by the provider."""
     form = _check_twilio()
-    wanted = queue.RecordInboundRequest(provider_message_id=form.get("MessageSid", ""), to=form.get("To", ""))
-    setattr(wanted, "from", form.get("From", ""))
-    wanted.body = form.get("Body", "")[:1600]
+    _record_inbound(*(form.get(name, "") for name in ("MessageSid", "From", "To", "Body")))
+    return Response(_EMPTY_TWIML, content_type="text/xml")
+
+
+def _record_inbound(identity: str, sender: str, to: str, body: str) -> None:
+    wanted = queue.RecordInboundRequest(provider_message_id=identity, to=to, body=body[:1600])
+    setattr(wanted, "from", sender)
     with translated():
         gateway().clients.queue.RecordInbound(wanted, metadata=gateway().clients.as_gateway)
-    return Response(_EMPTY_TWIML, content_type="text/xml")
 
 
 @blueprint.post("/ses")
 @requires(Permission.PUBLIC)
 def ses() -> tuple[str, int]:
     """Take what SES tells through SNS: deliveries, bounces, complaints; and confirm a subscription."""
+    _take_notification("ses", lambda event: _record(receipts_of(event)))
+    return "", 204
+
+
+@blueprint.post("/aws-texts")
+@requires(Permission.PUBLIC)
+def aws_texts() -> tuple[str, int]:
+    """Take what AWS End User Messaging tells through SNS: what became of texts, and texts that somebody wrote to us."""
+    _take_notification("aws_sms", _take_text_event)
+    return "", 204
+
+
+def _take_notification(provider: str, take: Callable[[dict[str, Any]], None]) -> None:
+    """Check what SNS sent, and take its message or confirm the subscription."""
     envelope = _read_envelope()
     outcome = "refused"
     try:
         gateway().certificates.verify(envelope)
         outcome = "taken"
     finally:
-        metrics.webhooks.add(1, {"provider": "ses", "outcome": outcome})
+        metrics.webhooks.add(1, {"provider": provider, "outcome": outcome})
     allowed = [each.strip() for each in gateway().settings.sns_topic_arns.split(",") if each.strip()]
     if allowed and envelope.get("TopicArn") not in allowed:
         raise refuse("The topic is not one of ours.")
@@ -119,8 +139,15 @@ def ses() -> tuple[str, int]:
         gateway().certificates.check_host(envelope.get("SubscribeURL", ""))
         fetch(envelope["SubscribeURL"])
     elif envelope["Type"] == "Notification":
-        _record(receipts_of(_read_object(envelope.get("Message", ""))))
-    return "", 204
+        take(_read_object(envelope.get("Message", "")))
+
+
+def _take_text_event(event: dict[str, Any]) -> None:
+    if event.get("inboundMessageId"):
+        names = ("inboundMessageId", "originationNumber", "destinationNumber", "messageBody")
+        _record_inbound(*(str(event.get(name, "")) for name in names))
+    else:
+        _record(text_receipts_of(event))
 
 
 @blueprint.post("/moderation")
@@ -200,6 +227,20 @@ def receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
     )
     if when := _moment(str(detail.get("timestamp", ""))):
         receipt.occurred_at.CopyFrom(when)
+    return [receipt]
+
+
+def text_receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
+    """Return the receipts in an event of AWS End User Messaging; none for events that are about no text."""
+    kind, context = str(event.get("eventType", "")), event.get("context")
+    if not kind.startswith("TEXT_") or not event.get("messageId"):
+        return []
+    key = context.get(DELIVERY_KEY, "") if isinstance(context, Mapping) else ""
+    identity = str(event["messageId"])
+    receipt = queue.Receipt(provider="aws_sms", provider_message_id=identity, delivery_key=str(key), status=kind)
+    told_at = event.get("eventTimestamp")
+    if isinstance(told_at, int) and 0 < told_at < _LATEST_MILLISECONDS:
+        receipt.occurred_at.FromMilliseconds(told_at)
     return [receipt]
 
 

@@ -13,6 +13,7 @@ from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.actions.answers import Settlement, sort_answers
+from services.queue.actions.failover import Failover
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.pacing import Pacer
 from services.queue.actions.quieting import holds_back
@@ -66,9 +67,13 @@ class Dispatcher:
     rates: Mapping[str, float] = field(default_factory=dict)
     """Calls a second that all dispatchers together may make, by the provider's name; no limit for others."""
     emergency_ignores_stop: bool = False
+    standbys: Mapping[Channel, Provider] = field(default_factory=dict)
+    """Who takes a channel's batches while its provider has been failing."""
+    standby_after_seconds: float = 30.0
     breakers: dict[Channel, Breaker] = field(default_factory=dict)
     settler: Settler = field(init=False)
     pacer: Pacer = field(init=False)
+    failover: Failover = field(init=False)
     is_stopping: bool = False
     """Set while the process stops: no further delivery is begun."""
 
@@ -76,6 +81,12 @@ class Dispatcher:
         """Settle with the same pace, and give calls their turns."""
         self.settler = Settler(self.engine, self.clock, self.pace)
         self.pacer = Pacer(self.engine, self.clock, self.rates)
+        after = timedelta(seconds=self.standby_after_seconds)
+        self.failover = Failover(self.engine, self.clock, self.standbys, after)
+
+    def adapters(self) -> list[Provider]:
+        """Return every adapter, standbys too."""
+        return [*self.providers.values(), *self.standbys.values()]
 
     def breaker(self, channel: Channel) -> Breaker:
         """Return the breaker of a channel's provider."""
@@ -134,13 +145,16 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     """Hand a claimed batch over and settle it; `until` is when its lease ends."""
     batch = work.batch
     at_once, ready = _decided(work)
+    provider = dispatcher.providers[batch.channel]
     try:
-        answers = await _hand_over(dispatcher, work, ready, until) if ready else []
+        if ready:
+            provider = await dispatcher.failover.provider_for(provider, batch)
+        answers = await _hand_over(dispatcher, provider, work, ready, until) if ready else []
     finally:
         dispatcher.pacer.let_go(batch)
-    settlement = sort_answers(batch, dispatcher.providers[batch.channel].name, answers)
+    settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
-    _mind_the_breaker(dispatcher, batch, answers, settlement)
+    await _mind_the_breaker(dispatcher, provider, batch, answers, settlement)
     stopped = set(settlement.stopped)
     destinations = {each.number: each.destination for each in work.recipients if each.number in stopped}
     if not await dispatcher.settler.settle(Done(batch, settlement, destinations)):
@@ -168,9 +182,11 @@ def _decided(work: Work) -> tuple[list[Outcome], list[Delivery]]:
     return found, ready
 
 
-async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Delivery], until: float) -> list[Handed]:
+async def _hand_over(
+    dispatcher: Dispatcher, provider: Provider, work: Work, ready: Sequence[Delivery], until: float
+) -> list[Handed]:
     """Return the provider's answers."""
-    batch, provider = work.batch, dispatcher.providers[work.batch.channel]
+    batch = work.batch
     terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, provider.slice_size)
     lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms, until)
 
@@ -193,19 +209,24 @@ async def _hand_over(dispatcher: Dispatcher, work: Work, ready: Sequence[Deliver
     return answers
 
 
-def _mind_the_breaker(dispatcher: Dispatcher, batch: Batch, answers: Sequence[Handed], settlement: Settlement) -> None:
-    """Leave the provider alone when it could not be reached; what it did not take waits as long."""
+async def _mind_the_breaker(
+    dispatcher: Dispatcher, provider: Provider, batch: Batch, answers: Sequence[Handed], settlement: Settlement
+) -> None:
+    """Leave the provider alone when it could not be reached; what it did not take waits as long, or for its standby."""
     breaker = dispatcher.breaker(batch.channel)
     tried = [each for each in answers if each.answer is not Answer.NOT_TRIED]
     if not tried:
         return
     gone = [each for each in tried if each.answer in (Answer.UNREACHABLE, Answer.UNSURE)]
-    provider = dispatcher.providers[batch.channel].name
-    if len(gone) < len(tried):
+    is_gone, is_usual = len(gone) == len(tried), provider is dispatcher.providers[batch.channel]
+    if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
+        settlement.retry_after_seconds = 0.0
+        return
+    if not is_gone:
         breaker.answered()
-        metrics.breaker_open.set(0, {"provider": provider})
+        metrics.breaker_open.set(0, {"provider": provider.name})
         return
     pause = breaker.failed(settlement.retry_after_seconds)
     settlement.retry_after_seconds = max(settlement.retry_after_seconds, pause)
-    metrics.breaker_open.set(1, {"provider": provider})
-    _log.warning("provider_unreachable", provider=provider, pause_seconds=round(pause, 1), deliveries=len(gone))
+    metrics.breaker_open.set(1, {"provider": provider.name})
+    _log.warning("provider_unreachable", provider=provider.name, pause_seconds=round(pause, 1), deliveries=len(gone))

@@ -51,7 +51,7 @@ async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
     async def others(ids: Sequence[str]) -> set[str]:
         return await _of_others(dispatcher, work, ids)
 
-    traces = await provider.trace(work, unproven, others) if unproven else {}
+    traces = await dispatcher.failover.trace(provider, work, unproven, others) if unproven else {}
     settlement = Settlement()
     for each in work.recipients:
         found = proven.get(each.number) or traces.get(each.number, Trace(Found.NOT_TAKEN))
@@ -71,7 +71,7 @@ async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, T
     for _, receipt in kept:
         key = DeliveryKey.parse(receipt.delivery_key)
         if key:
-            found[key.number] = Trace(Found.TAKEN, receipt.provider_message_id)
+            found[key.number] = Trace(Found.TAKEN, receipt.provider_message_id, provider=receipt.provider)
     return found
 
 
@@ -99,7 +99,7 @@ def _decide(dispatcher: Dispatcher, work: Work, number: int, trace: Trace, settl
 
 def _taken(dispatcher: Dispatcher, work: Work, number: int, trace: Trace) -> Outcome:
     """Return the outcome of a delivery that the provider has, as far as the provider told."""
-    batch, provider = work.batch, dispatcher.providers[work.batch.channel].name
+    batch, provider = work.batch, trace.provider or dispatcher.providers[work.batch.channel].name
     outcome = Outcome(number, after_acceptance(batch.channel), batch.attempt, provider, trace.provider_message_id)
     if not trace.status:
         return outcome

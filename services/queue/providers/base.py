@@ -54,6 +54,8 @@ class Trace:
     provider_message_id: str = ""
     status: str = ""
     code: str = ""
+    provider: str = ""
+    """Whose delivery it is; empty: the channel's usual provider."""
 
 
 Others = Callable[[Sequence[str]], Awaitable[set[str]]]

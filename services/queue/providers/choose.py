@@ -1,6 +1,6 @@
 """Which adapters this environment has: a channel without an account is not served, and its deliveries wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +18,7 @@ from services.queue.links import Links
 from services.queue.merging import content_for
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
+from services.queue.providers.aws_sms import AwsSms
 from services.queue.providers.base import Provider
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
@@ -50,6 +51,8 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
         pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds, config.redial_seconds),
         rates=_rates(config),
         emergency_ignores_stop=config.emergency_ignores_stop,
+        standbys=_standbys(config, providers),
+        standby_after_seconds=config.sms_standby_after_seconds,
     )
 
 
@@ -62,6 +65,7 @@ def _rates(config: ProviderConfig) -> dict[str, float]:
         TwilioSms.name: config.twilio_texts_per_second,
         TwilioVoice.name: config.twilio_calls_per_second,
         SesEmail.name: config.ses_mails_per_second,
+        AwsSms.name: config.sms_standby_texts_per_second,
     }
     return {name: limit for name, limit in limits.items() if limit}
 
@@ -86,6 +90,15 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     if config.aws_access_key_id and config.sns_platform_application_arn:
         providers[Channel.PUSH] = SnsPush(_aws(config, config.aws_endpoint_url), config.sns_platform_application_arn)
     return providers
+
+
+def _standbys(config: ProviderConfig, providers: Mapping[Channel, Provider]) -> dict[Channel, Provider]:
+    """Return who takes over from a provider that has been failing."""
+    if not (config.aws_access_key_id and config.sms_standby_origin and Channel.SMS in providers):
+        return {}
+    account = _aws(config, config.sms_standby_endpoint_url)
+    settings = replace(account, region=config.sms_standby_region or config.aws_region)
+    return {Channel.SMS: AwsSms(settings, config.sms_standby_origin, config.sms_standby_configuration_set)}
 
 
 def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, *, is_urgent: bool) -> Translating:

@@ -41,6 +41,13 @@ def translate(vendors: VendorSimulator) -> Iterator[Any]:  # noqa: F811
 
 
 @pytest.fixture
+def texts(vendors: VendorSimulator) -> Iterator[Any]:  # noqa: F811
+    client = aws_client("pinpoint-sms-voice-v2", vendors.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def moderation(vendors: VendorSimulator) -> Iterator[ModerationAPI]:  # noqa: F811
     with ModerationAPI(secret_key=MODAPI_KEY, server_url=f"{vendors.url}/v1", timeout_ms=2000) as client:
         yield client

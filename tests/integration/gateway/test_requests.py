@@ -183,8 +183,9 @@ def test_an_inbound_text_is_answered_with_empty_twiml(stack: Stack) -> None:
 )
 def test_an_envelope_that_sns_did_not_sign_is_refused(stack: Stack, change: dict[str, str]) -> None:
     envelope = {"Type": "Notification", "SignatureVersion": "1", "Message": "{}", "Signature": "AAAA", **change}
-    answer = stack.browser().client.post("/webhooks/ses", json=envelope)
-    assert (answer.status_code, reason(answer)) == (403, "SIGNATURE_INVALID")
+    for address in ("/webhooks/ses", "/webhooks/aws-texts"):
+        answer = stack.browser().client.post(address, json=envelope)
+        assert (answer.status_code, reason(answer)) == (403, "SIGNATURE_INVALID")
 
 
 def test_readiness_names_what_does_not_answer(stack: Stack) -> None:

@@ -181,7 +181,7 @@ class Queue:
     async def close(self) -> None:
         """End connections."""
         for dispatcher in self.dispatchers:
-            for provider in dispatcher.providers.values():
+            for provider in dispatcher.adapters():
                 await provider.close()
         await self.engine.dispose()
 

@@ -1,6 +1,9 @@
-"""What SES says, as receipts."""
+"""What SES and AWS End User Messaging say, as receipts."""
 
-from services.gateway.routes.webhooks import DELIVERY_KEY, receipts_of
+import pytest
+
+from services.gateway.routes.webhooks import DELIVERY_KEY, receipts_of, text_receipts_of
+from services.queue.providers.aws_sms import KEY_CONTEXT
 from services.queue.providers.ses_email import KEY_TAG
 from services.queue.providers.twilio import KEY_PARAMETER
 
@@ -29,5 +32,19 @@ def test_what_is_no_event_makes_no_receipt() -> None:
     assert receipt.delivery_key == ""
 
 
+def test_an_event_of_amazons_texts_names_its_text_and_time() -> None:
+    event = {"eventType": "TEXT_DELIVERED", "messageId": "t-1", "context": {"delivery_key": "e.1.1"}}
+    (receipt,) = text_receipts_of({**event, "eventTimestamp": 1_794_661_500_000})
+    assert (receipt.provider, receipt.provider_message_id, receipt.delivery_key) == ("aws_sms", "t-1", "e.1.1")
+    assert (receipt.status, receipt.occurred_at.ToJsonString()) == ("TEXT_DELIVERED", "2026-11-14T13:05:00Z")
+    (receipt,) = text_receipts_of({**event, "context": "x", "eventTimestamp": 10**20})
+    assert (receipt.delivery_key, receipt.HasField("occurred_at")) == ("", False)
+
+
+@pytest.mark.parametrize("event", [{}, {"eventType": "VOICE_ANSWERED", "messageId": "v"}, {"eventType": "TEXT_SENT"}])
+def test_what_is_about_no_text_makes_no_receipt(event: dict[str, object]) -> None:
+    assert text_receipts_of(event) == []
+
+
 def test_the_key_comes_back_under_the_name_that_the_queue_gave_it() -> None:
-    assert KEY_TAG == KEY_PARAMETER == DELIVERY_KEY
+    assert KEY_TAG == KEY_PARAMETER == KEY_CONTEXT == DELIVERY_KEY
