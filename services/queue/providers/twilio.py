@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
@@ -63,42 +64,63 @@ class TwilioSettings:
         return f"{self.status_callback_url}?{urlencode({KEY_PARAMETER: delivery_key})}{_TRY_AGAIN}"
 
 
-class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no types
-    """Twilio's client, sent to another address, with Retry-After kept."""
+class _Http(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
+    """The library's way out: to our address, with Retry-After kept.
+
+    The library's own client costs half as much again as the call itself. It writes every field of a form anew, while a
+    message's text is the same for everybody; and it keeps cookies, logs and copies of all that passes.
+    """
 
     def __init__(self, settings: TwilioSettings) -> None:
-        super().__init__(timeout=settings.timeout_seconds, pool_connections=True)
-        self._base = urlsplit(settings.base_url)
-        self._timeout_seconds = settings.timeout_seconds
+        super().__init__(_log, is_async=True, timeout=settings.timeout_seconds)
+        base = urlsplit(settings.base_url)
+        self._origin, self._path = f"{base.scheme}://{base.netloc}", base.path.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": aiohttp.encode_basic_auth(settings.account_sid, settings.auth_token)},
+            timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
     async def request(
         self,
         method: str,
         url: str,
-        params: dict[str, object] | None = None,
+        params: dict[str, str] | None = None,
         data: dict[str, object] | None = None,
         headers: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Make the call at our address. The library ignores the client's time-out, and signs in a deprecated way."""
+        """Make the call at our address, signed in and with our time-out: what the library says of both is the same."""
         parts = urlsplit(url)
-        path = self._base.path.rstrip("/") + parts.path
-        there = urlunsplit((self._base.scheme, self._base.netloc, path, parts.query, ""))
-        signed = {"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}
-        response = await super().request(
+        query = f"?{parts.query}" if parts.query else ""
+        call = self._session.request(
             method,
-            there,
+            f"{self._origin}{self._path}{parts.path}{query}",
             params=params,
-            data=data,
-            headers={**(headers or {}), **signed},
-            timeout=timeout or self._timeout_seconds,
+            data=_form(data) if data else None,
+            headers=headers,
             allow_redirects=allow_redirects,
         )
+        async with call as response:
+            text = (await response.read()).decode(errors="replace")
         # The library's exception drops the headers; every line of calls is a task of its own, and so is this variable.
-        _retry_after_header.set(str((response.headers or {}).get("Retry-After", "")))
-        return response
+        _retry_after_header.set(response.headers.get("Retry-After", ""))
+        return Response(response.status, text, response.headers)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._session.close()
+
+
+_quoted = lru_cache(256)(quote_plus)
+
+
+def _form(data: Mapping[str, object]) -> bytes:
+    pairs = ((name, each) for name, value in data.items() for each in (value if isinstance(value, list) else [value]))
+    return "&".join(f"{name}={_quoted(str(each))}" for name, each in pairs).encode()
 
 
 class TwilioAccount:

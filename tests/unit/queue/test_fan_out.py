@@ -97,3 +97,49 @@ async def test_an_end_in_the_middle_gives_every_place_back() -> None:
     free = Line()
     free.answers.set()
     assert len(await asyncio.wait_for(handed(places, work(Lane.NORMAL, 9), free), 5)) == 9
+
+
+class Steps(Line):
+    """A provider that answers one call at a time, the oldest first, and remembers whose calls began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[str] = []
+        self.waiting: list[asyncio.Event] = []
+
+    async def of(self, name: str, places: Places, batch: Work) -> list[Handed]:
+        async def send(one: Delivery) -> Handed:
+            answered = asyncio.Event()
+            self.begun.append(name)
+            self.waiting.append(answered)
+            await answered.wait()
+            return Handed(one.number, Answer.TAKEN)
+
+        async def always(number: int) -> bool:
+            return True
+
+        return [each async for each in fan_out(places, batch, batch.recipients, send, always)]
+
+    async def answer(self) -> None:
+        self.waiting.pop(0).set()
+        await turns()
+
+
+@pytest.mark.accepts(308)
+async def test_the_batch_that_came_first_goes_first_but_for_a_more_urgent_lane() -> None:
+    places, steps = Places(2), Steps()
+    batches = {"first": work(Lane.NORMAL, 5), "second": work(Lane.NORMAL, 3), "emergency": work(Lane.EMERGENCY, 3)}
+    tasks = []
+    for name, batch in batches.items():
+        tasks.append(asyncio.create_task(steps.of(name, places, batch)))
+        await turns()
+    assert steps.begun == ["first", "first", "emergency", "emergency"]
+    alert = asyncio.create_task(steps.of("alert", places, work(Lane.ALERT, 2)))
+    await turns()
+    while steps.waiting:
+        await steps.answer()
+    ordinary = [each for each in steps.begun if each in {"first", "second"}]
+    urgent = [each for each in steps.begun if each in {"emergency", "alert"}]
+    assert ordinary == ["first"] * 5 + ["second"] * 3
+    assert urgent == ["emergency", "emergency", "alert", "alert", "emergency"]
+    assert [len(each) for each in await asyncio.gather(*tasks, alert)] == [5, 3, 3, 2]
