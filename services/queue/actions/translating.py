@@ -76,7 +76,12 @@ class Translating:
         """Return the translations by their originals; none, and that is written, when one of them failed."""
         if self.provider is None:
             return {}
-        found = await asyncio.gather(*(self.provider.translate(each, source, claimed.language) for each in texts))
+        asked = asyncio.gather(*(self.provider.translate(each, source, claimed.language) for each in texts))
+        try:
+            found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
+        except TimeoutError:
+            await self._leave(claimed, TOO_LATE)
+            return {}
         failed = next((each for each in found if each.code), None)
         if failed:
             await self._failed(claimed, failed)
@@ -123,4 +128,4 @@ class Translating:
         if message.is_held:
             await let_go_if_through(connection, message, now)
         else:
-            await translations.hurry(connection, claimed, max(now, message.send_at), now)
+            await translations.hurry(connection, claimed, message.send_at, now)

@@ -96,7 +96,8 @@ class Writer:
         await self.flush()
         await self.idle()
         batches = []
-        for (entry_id, language), by_school in self._waiting.items():
+        # Of what is due at one time the first written goes first: what had to wait for its translation.
+        for (entry_id, language), by_school in sorted(self._waiting.items(), key=lambda each: not each[0][1]):
             entry = self._entries[entry_id]
             size = batch_size(entry.channel)
             wait = waits_until if language else None

@@ -144,7 +144,10 @@ async def _decide(
 
 
 async def hurry(connection: AsyncConnection, claimed: Claimed, due_at: datetime, now: datetime) -> None:
-    """Let the batches go that waited for this language; quiet hours are asked when they are claimed."""
+    """Let the batches go that waited for this language, as if they had been due all along.
+
+    Whoever waited is not put behind all who did not. Quiet hours are asked when they are claimed.
+    """
     values = {"message_id": claimed.message_id, "language": claimed.language, "due_at": due_at, "now": now}
     await connection.execute(_HURRY, {**values, "deadline_at": claimed.deadline_at})
 

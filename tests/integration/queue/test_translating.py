@@ -4,26 +4,18 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from protos.events.v1 import moderation_pb2
-from protos.events.v1 import queue_pb2 as events
-from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
-from services.kit.handling import Event
-from services.kit.ids import new_id
-from services.queue import events_out
 from services.queue.actions import control, previewing, reading, upkeep
-from services.queue.actions.answering import Answering, Who
+from services.queue.actions.dispatch import claim
 from services.queue.actions.reading import Paging
 from services.queue.actions.standing import Standing
-from services.queue.actions.submit import Submission, Submitted
+from services.queue.actions.submit import Submission
 from services.queue.actions.translating import Translating
-from services.queue.domain import Channel, State
-from services.queue.events import on_verdict
+from services.queue.domain import Lane, State
 from services.queue.inviting import Invitations
 from services.queue.links import Links
 from services.queue.preview_words import Prices, channel_preview
@@ -32,10 +24,8 @@ from services.queue.providers.aws import AwsSettings
 from services.queue.records import Addressee, Addressees
 from services.queue.store import translations
 from services.queue.store.deliveries import Seen
-from services.queue.surveys import Option, Question, Survey
-from tests.integration.queue.conftest import ANSWERS_SECRET, PUPIL, Queue, draft, person
+from tests.integration.queue.conftest import ANSWERS_SECRET, Queue, draft, person
 from tests.integration.queue.test_processes import Processes, address, processes
-from tests.integration.queue.test_releasing import review
 from tests.support.eventually import eventually
 from tests.support.postgres import Database
 from tests.support.vendors import AWS_KEY, AWS_SECRET, VendorSimulator
@@ -72,17 +62,6 @@ def family(*languages: str) -> list[Addressee]:
 async def stages(queue: Queue) -> dict[str, tuple[str, str]]:
     rows = await queue.rows("SELECT language, stage, reason FROM translations ORDER BY language")
     return {row[0]: (row[1], row[2]) for row in rows}
-
-
-async def verdict(queue: Queue, done: Submitted, decision: Any, language: str = "") -> None:
-    reached = moderation_pb2.VerdictReached(event_id=new_id(), translated_into=language)
-    reached.verdict.message_id, reached.verdict.decision = done.snapshot.message.message_id, decision
-    await on_verdict(queue.engine, queue.clock, Event("v", reached.event_id, reached.SerializeToString(), 1))
-
-
-async def screening(queue: Queue, state: str) -> bool:
-    rows = await queue.rows("SELECT 1 FROM messages WHERE screening = :state", state=state)
-    return len(rows) == 1
 
 
 def texts(vendors: VendorSimulator, channel: str) -> list[str]:
@@ -129,36 +108,6 @@ async def test_texts_calls_and_pushes_are_translated_too(
     # No voice of Twilio's reads Amharic aloud: that call stays as it was written.
     assert 'language="es-US"' in calls["Por favor llame a la oficina."]
     assert 'language="en-US"' in calls["Please call the office."]
-
-
-@pytest.mark.accepts(163)
-async def test_a_poll_asks_in_the_recipients_language_by_e_mail_and_where_it_is_answered(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
-) -> None:
-    survey = Survey(
-        Channel.POLL, [Question("Which evening?", [Option("Tuesday"), Option("Friday")])], queue.clock() + timedelta(2)
-    )
-    message = draft(is_translated=True, channels=[("poll", "")], survey=survey, sender=PUPIL)
-    done = await queue.submit(message, family("es", "en"), screened=True)
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
-    await translator().step()
-    _, about = await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
-    assert {"[es] Which evening?", "[es] Tuesday", "[es] Friday"} <= set(about.texts)
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN, "es")
-    await queue.drain(queue.dispatcher())
-    mail = next(each for each in texts(vendors, "email") if each.startswith("[es]"))
-    assert mail.startswith(
-        "[es] Picture day is on Friday.\n\n1. [es] Which evening?\n   - [es] Tuesday\n   - [es] Friday\n\n"
-        "[es] Your answer about Child 1:\nhttps://lantern.example.org/answer/"
-    )
-    assert "\n\n[es] You can change it until " in mail
-    answering = Answering(queue.engine, queue.clock, None)
-    entry_id = done.snapshot.entries[0].entry_id
-    for number, tag in ((1, "[es] "), (2, "")):
-        form = await answering.answer(SERVICE, Who(entry_id=entry_id, number=number), [2])
-        (question,) = form.asked.survey.questions
-        assert (question.text, question.options[1].text) == (f"{tag}Which evening?", f"{tag}Friday")
-        assert (form.asked.subject, list(form.chosen)) == (f"{tag}Picture day", [2])
 
 
 @pytest.fixture
@@ -239,6 +188,29 @@ async def test_an_emergency_waits_five_seconds_at_most(
     assert texts(vendors, "voice") == [CLOSED]
 
 
+async def test_an_answer_that_hangs_is_waited_for_until_the_deadline_and_no_longer(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    vendors.modes(translate={"mode": "hang"})
+    await queue.submit(draft(body=CLOSED, is_emergency=True, is_translated=True, channels=[("tts", "")]), family("es"))
+    queue.clock.ahead = timedelta(seconds=4.5)
+    await translator(is_urgent=True).step()
+    assert await stages(queue) == {"es": ("original", "TOO_LATE")}
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "voice") == [CLOSED]
+
+
+async def test_who_waited_for_a_translation_is_not_behind_all_who_did_not(queue: Queue, translator: Translator) -> None:
+    many = [person(n, school_id="school-1") for n in range(1, 602)]
+    last = person(602, school_id="school-1", language="es")
+    await queue.submit(draft(channels=[("sms", CLOSED)], is_translated=True), [*many, last])
+    dispatcher = queue.dispatcher()
+    first = await claim(dispatcher, list(Lane), 1)
+    await translator().step()
+    second = await claim(dispatcher, list(Lane), 1)
+    assert [each.works[0].batch.translated_into for each in (first, second)] == ["", "es"]
+
+
 async def test_a_language_that_amazon_refuses_stays_as_it_was_written_at_once(
     queue: Queue, translator: Translator, vendors: VendorSimulator
 ) -> None:
@@ -271,80 +243,6 @@ async def test_the_first_decision_stands(queue: Queue, translator: Translator, v
     assert len(await queue.rows("SELECT 1 FROM translated_texts")) == 2
     await queue.drain(queue.dispatcher())
     assert texts(vendors, "email") == [SPANISH, SPANISH]
-
-
-@pytest.mark.accepts(161, 163)
-async def test_a_students_message_is_translated_once_it_is_clean_and_leaves_once_every_translation_is(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
-) -> None:
-    sent = draft(sender=PUPIL, body=CLOSED, is_translated=True)
-    done = await queue.submit(sent, family("en", "es", "ht"), screened=True)
-    translating, dispatcher = translator(), queue.dispatcher()
-    assert await translating.step() == 0
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
-    assert await queue.drain(dispatcher) == 0
-    assert await translating.step() == 2
-    asked = await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
-    assert asked[0].translated_into == ""
-    about = {each.translated_into: list(each.texts) for each in asked[1:]}
-    assert about == {"es": ["[es] Picture day", SPANISH], "ht": ["[ht] Picture day", CREOLE]}
-    await verdict(queue, done, types.Verdict.DECISION_WATCH, "es")
-    assert await screening(queue, "waiting")
-    assert await queue.drain(dispatcher) == 0
-    assert await queue.rows("SELECT 1 FROM inbox_items") == []
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN, "ht")
-    await queue.drain(dispatcher)
-    assert texts(vendors, "email") == sorted([CREOLE, SPANISH, CLOSED])
-    assert len(await queue.event(events_out.RELEASED, events.MessageReleased)) == 1
-
-
-@pytest.mark.accepts(161, 163)
-async def test_a_translation_that_screening_holds_withholds_the_message(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
-) -> None:
-    sent = draft(sender=PUPIL, body=CLOSED, is_translated=True)
-    done = await queue.submit(sent, family("en", "es"), screened=True)
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
-    await translator().step()
-    await verdict(queue, done, types.Verdict.DECISION_HOLD, "es")
-    assert await queue.drain(queue.dispatcher()) == 0
-    assert await screening(queue, "withheld")
-    (told,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
-    assert told.verdict.explanation.startswith("In its translation (es): ")
-    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "withheld": 2}
-    await review(queue, done.snapshot.message.message_id)
-    await queue.drain(queue.dispatcher())
-    assert texts(vendors, "email") == [SPANISH, CLOSED]
-
-
-async def test_a_withheld_message_is_translated_when_a_reviewer_releases_it(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
-) -> None:
-    done = await queue.submit(draft(sender=PUPIL, body=CLOSED, is_translated=True), family("es"), screened=True)
-    await verdict(queue, done, types.Verdict.DECISION_HOLD)
-    translating, dispatcher = translator(), queue.dispatcher()
-    assert await translating.step() == 0
-    await review(queue, done.snapshot.message.message_id)
-    assert await queue.drain(dispatcher) == 0
-    assert await translating.step() == 1
-    await queue.drain(dispatcher)
-    assert texts(vendors, "email") == [SPANISH]
-
-
-@pytest.mark.accepts(161)
-async def test_a_students_message_leaves_as_it_was_written_when_nobody_translates_it(
-    queue: Queue, translator: Translator, vendors: VendorSimulator
-) -> None:
-    vendors.modes(translate={"mode": "500"})
-    done = await queue.submit(draft(sender=PUPIL, body=CLOSED, is_translated=True), family("es"), screened=True)
-    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
-    translating, dispatcher = translator(), queue.dispatcher()
-    await translating.step()
-    assert await queue.drain(dispatcher) == 0
-    queue.clock.ahead = timedelta(minutes=1)
-    await translating.step()
-    await queue.drain(dispatcher)
-    assert texts(vendors, "email") == [CLOSED]
 
 
 @pytest.mark.accepts(81, 82)
