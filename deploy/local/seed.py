@@ -76,13 +76,25 @@ def _token() -> str:
 
 
 async def import_roster(directory: Any, folder: Path) -> None:
-    """Switch the modules on and import the OneRoster set of the folder. SystemExit when a row is refused."""
+    """Switch modules and the schools' field on, and import the folder's OneRoster set. SystemExit for a refused row."""
     for name in ("call_out", "moderation_api", "translation"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         await directory.UpdateModule(directory_pb2.UpdateModuleRequest(module=module))
+    await _enable_exclusion(directory)
     answer = await directory.ImportRoster(iter(_roster_pieces(folder)), timeout=_LONG_SECONDS)
     if answer.problem_count:
         raise SystemExit(f"The roster has {answer.problem_count} refused rows; the first: {answer.problems[0]}")
+
+
+async def _enable_exclusion(directory: Any) -> None:
+    """Enable the system field of schools for whoever manages the directory, unless somebody changed it before."""
+    (field,) = (await directory.ListSchoolFields(directory_pb2.ListSchoolFieldsRequest())).fields
+    if field.version > 1:
+        return
+    profiles = (await directory.ListProfiles(directory_pb2.ListProfilesRequest())).profiles
+    mine = [each.profile_id for each in profiles if "manage_directory" in each.permissions]
+    field.MergeFrom(directory_pb2.SchoolField(is_enabled=True, is_on_school_info=True, viewers=mine, editors=mine))
+    await directory.UpdateSchoolField(directory_pb2.UpdateSchoolFieldRequest(field=field))
 
 
 def _roster_pieces(folder: Path) -> Iterator[directory_pb2.ImportRosterRequest]:

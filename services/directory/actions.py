@@ -201,8 +201,14 @@ async def _write(
             del read.people[sourced_id]
     _drop_references(read)
     grades = _grades_by_school(read)
+    ticked = await roster.ticked_schools(connection)
     school_rows = [
-        {**row, "time_zone": row["time_zone"] or time_zone, "grades": sorted(grades.get(each, ()))}
+        {
+            **row,
+            "time_zone": row["time_zone"] or time_zone,
+            "grades": sorted(grades.get(each, ())),
+            "is_excluded": each in ticked if row["is_excluded"] is None else row["is_excluded"],
+        }
         for each, row in read.schools.items()
     ]
     person_rows = [_person_row(person, profiles[person.profile.lower()][0]) for person in read.people.values()]

@@ -54,6 +54,8 @@ ALLOWED_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PARENT: frozenset({Permission.SEND_TO_STAFF}),
 }
 
+EXCLUDED = "exclude_from_communication"
+"""The system field of schools (section R)."""
 MODULES = ("call_out", "moderation_api", "translation")
 
 

@@ -15,31 +15,23 @@ from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, NotFound
 
 
-async def update_school(engine: AsyncEngine, school_id: str, is_excluded: bool) -> pb.School:
-    """Set section R's field and tell the others. NotFound when there is no such school."""
-    async with transaction(engine) as connection:
-        row = await settings.set_excluded(connection, school_id, is_excluded)
-        if row is None:
-            raise NotFound("SCHOOL_UNKNOWN", "There is no such school.")
-        school = messages.school_message(row)
-        await events.tell_schools(connection, [school])
-    return school
-
-
 async def set_quiet_hours(
-    engine: AsyncEngine, school_id: str, hours: tuple[time, time] | None, viewer_schools: frozenset[str]
+    engine: AsyncEngine, clock: Clock, caller: Caller, school_id: str, hours: tuple[time, time] | None
 ) -> pb.School:
-    """Set a school's quiet hours and tell the others. NotFound when there is no such school in the viewer's sight."""
+    """Set a school's quiet hours and tell the others. NotFound when there is no such school in the caller's sight."""
     async with transaction(engine) as connection:
-        is_seen = "*" in viewer_schools or school_id in viewer_schools
-        row = await settings.set_quiet_hours(connection, school_id, hours) if is_seen else None
-        if row is None:
+        is_seen = not caller.viewer or caller.viewer.sees_school(school_id)
+        if not is_seen or not await settings.set_quiet_hours(connection, school_id, hours):
             raise NotFound("SCHOOL_UNKNOWN", "There is no such school.")
+        row = await people.school(connection, school_id)
         if hours and row["time_zone"] not in available_timezones():
             detail = [("/quiet_from", f"{row['time_zone']} is no time zone: correct the roster's metadata.timeZone.")]
             raise FailedPrecondition("TIME_ZONE_UNKNOWN", "The school's time zone is not known.", violations=detail)
         school = messages.school_message(row)
         await events.tell_schools(connection, [school])
+        words = f"from={school.quiet_from} until={school.quiet_until}" if hours else "none"
+        by = events.changer(caller, clock())
+        await events.tell_setting(connection, by, "quiet_hours.changed", f"school={school.title} {words}")
     return school
 
 
@@ -71,10 +63,14 @@ async def update_profile(
     return profile
 
 
-async def update_module(engine: AsyncEngine, module: pb.Module) -> pb.Module:
-    """Set a module's switches. NotFound for a name that is not in MODULES."""
+async def update_module(engine: AsyncEngine, clock: Clock, caller: Caller, module: pb.Module) -> pb.Module:
+    """Set a module's switches and tell who did. NotFound for a name that is not in MODULES."""
     async with transaction(engine) as connection:
         row = await settings.set_module(connection, module.name, module.is_purchased, module.is_enabled)
-    if row is None:
-        raise NotFound("MODULE_UNKNOWN", f"There is no such module; there are {', '.join(MODULES)}.")
+        if row is None:
+            raise NotFound("MODULE_UNKNOWN", f"There is no such module; there are {', '.join(MODULES)}.")
+        switches = {"purchased": module.is_purchased, "enabled": module.is_enabled}
+        words = " ".join(f"{name}={'yes' if is_on else 'no'}" for name, is_on in switches.items())
+        by = events.changer(caller, clock())
+        await events.tell_setting(connection, by, "module.changed", f"module={module.name} {words}")
     return messages.module_message(row)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.events.v1 import directory_pb2 as events
+from protos.events.v1 import settings_pb2 as settings
 from services.kit.auth import Caller
 from services.kit.outbox import add_events
 
@@ -15,6 +16,7 @@ SCHOOL_CHANGED = "directory.school.changed.v1"
 PERSON_CHANGED = "directory.person.changed.v1"
 PROFILE_CHANGED = "directory.profile.changed.v1"
 PROFILE_ASSIGNED = "directory.profile.assigned.v1"
+SETTING_CHANGED = "directory.setting.changed.v1"
 _PEOPLE_PER_EVENT = 500
 
 
@@ -42,6 +44,15 @@ def changer(caller: Caller, at: datetime) -> Changer:
     """Return who calls: a person, or the subject of a service's token."""
     by = caller.viewer
     return Changer(by.person_id, by.name, at) if by else Changer(caller.subject, caller.subject, at)
+
+
+async def tell_setting(connection: AsyncConnection, by: Changer, action: str, detail: str) -> None:
+    """Tell that somebody set something: the audit log is reports' (statement 309). No personal data in the detail."""
+    event = settings.SettingChanged(
+        changed_by_id=by.person_id, changed_by_name=by.name, action=action, detail=detail[:1000]
+    )
+    event.changed_at.FromDatetime(by.at)
+    await add_events(connection, [(SETTING_CHANGED, event)])
 
 
 async def tell_assigned(

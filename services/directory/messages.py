@@ -51,6 +51,22 @@ def profile_message(row: Row) -> pb.Profile:
     return pb.Profile(role=_ROLES[role], available_permissions=available, **{name: row[name] for name in fields})
 
 
+def field_message(row: Row) -> pb.SchoolField:
+    """Return a field of schools."""
+    fields = ("name", "is_enabled", "is_on_school_info", "viewers", "editors", "version")
+    return pb.SchoolField(**{name: row[name] for name in fields})
+
+
+def field_row(field: pb.SchoolField) -> Row:
+    """Return what an edit of a field changes."""
+    return {
+        "is_enabled": field.is_enabled,
+        "is_on_school_info": field.is_on_school_info,
+        "viewers": sorted(set(field.viewers)),
+        "editors": sorted(set(field.editors)),
+    }
+
+
 def module_message(row: Row) -> pb.Module:
     """Return a module's switches."""
     return pb.Module(name=row["name"], is_purchased=row["is_purchased"], is_enabled=row["is_enabled"])

@@ -175,6 +175,11 @@ def _is_active(row: Mapping[str, str]) -> bool:
     return row.get("status", "") in {"", "active"}
 
 
+def _told_flag(text: str) -> bool | None:
+    """Return what a roster says of a flag; None when it says nothing, and leaves it as it is."""
+    return text.lower() == "true" if text else None
+
+
 def _read_org(roster: Roster, line: int, row: Mapping[str, str]) -> None:
     if row["type"] != "school":
         return
@@ -184,7 +189,7 @@ def _read_org(roster: Roster, line: int, row: Mapping[str, str]) -> None:
     roster.schools[row["sourcedId"]] = {
         "sourced_id": row["sourcedId"],
         "title": row["name"],
-        "is_excluded": row.get("metadata.excludedFromCommunication", "").lower() == "true",
+        "is_excluded": _told_flag(row.get("metadata.excludedFromCommunication", "")),
         "time_zone": row.get("metadata.timeZone") or "",
         "is_active": _is_active(row),
     }

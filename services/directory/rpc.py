@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
-from services.directory import actions, editing, messages
+from services.directory import actions, editing, messages, school_fields
 from services.directory.domain import AudienceQuery, Role
 from services.directory.events import changer
 from services.directory.store import people, settings
@@ -117,15 +117,33 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         _require("manage_directory")
         _check_ids("school_id", [request.school_id], 1)
         return pb.UpdateSchoolResponse(
-            school=await editing.update_school(self._engine, request.school_id, request.is_excluded)
+            school=await school_fields.exclude(
+                self._engine, self._clock, current_caller(), request.school_id, request.is_excluded
+            )
         )
+
+    async def ListSchoolFields(self, request: pb.ListSchoolFieldsRequest, context: Any) -> pb.ListSchoolFieldsResponse:
+        """See the proto."""
+        return pb.ListSchoolFieldsResponse(fields=await school_fields.offered(self._engine, current_caller()))
+
+    async def UpdateSchoolField(
+        self, request: pb.UpdateSchoolFieldRequest, context: Any
+    ) -> pb.UpdateSchoolFieldResponse:
+        """See the proto."""
+        _require("manage_directory")
+        if "*" not in _viewer_schools():
+            raise PermissionDenied("DISTRICT_ONLY", "School Fields are the district's.")
+        for name in ("viewers", "editors"):
+            _check_ids(f"field/{name}", list(getattr(request.field, name)), 1000)
+        field = await school_fields.update_field(self._engine, self._clock, current_caller(), request.field)
+        return pb.UpdateSchoolFieldResponse(field=field)
 
     async def SetQuietHours(self, request: pb.SetQuietHoursRequest, context: Any) -> pb.SetQuietHoursResponse:
         """See the proto."""
         _require("manage_directory")
         _check_ids("school_id", [request.school_id], 1)
         hours = _hours(request.quiet_from, request.quiet_until)
-        school = await editing.set_quiet_hours(self._engine, request.school_id, hours, _viewer_schools())
+        school = await editing.set_quiet_hours(self._engine, self._clock, current_caller(), request.school_id, hours)
         return pb.SetQuietHoursResponse(school=school)
 
     async def SearchPeople(self, request: pb.SearchPeopleRequest, context: Any) -> pb.SearchPeopleResponse:
@@ -191,7 +209,8 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def UpdateModule(self, request: pb.UpdateModuleRequest, context: Any) -> pb.UpdateModuleResponse:
         """See the proto."""
         _require("manage_directory")
-        return pb.UpdateModuleResponse(module=await editing.update_module(self._engine, request.module))
+        module = await editing.update_module(self._engine, self._clock, current_caller(), request.module)
+        return pb.UpdateModuleResponse(module=module)
 
     async def ResolveAudience(
         self, request: pb.ResolveAudienceRequest, context: Any

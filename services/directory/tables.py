@@ -25,6 +25,16 @@ schools = sa.Table(
     sa.Column("quiet_from", sa.Time, nullable=True),
     sa.Column("quiet_until", sa.Time, nullable=True),
 )
+school_fields = sa.Table(
+    "school_fields",
+    metadata,
+    sa.Column("name", _text, primary_key=True),
+    sa.Column("is_enabled", sa.Boolean, nullable=False),
+    sa.Column("is_on_school_info", sa.Boolean, nullable=False),
+    sa.Column("viewers", ARRAY(_id), nullable=False),
+    sa.Column("editors", ARRAY(_id), nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
 profiles = sa.Table(
     "profiles",
     metadata,

@@ -83,8 +83,12 @@ class Draft:
 
 
 def offered_to(person: Person) -> "list[types.Channel.ValueType]":
-    """Return the channels that the composer offers: texts only where they are switched on (statement 13)."""
-    return [channel for channel in OFFERED if person.has_call_out or channel not in CALL_OUT]
+    """Return the channels that the composer offers: texts and calls only where they are switched on, and not in an
+    excluded school (statements 13, 226).
+    """
+    school = working_school(person)
+    has_call_out = person.has_call_out and not (school and school.is_excluded)
+    return [channel for channel in OFFERED if has_call_out or channel not in CALL_OUT]
 
 
 def check(draft: Draft, person: Person) -> None:

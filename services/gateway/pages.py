@@ -110,6 +110,7 @@ def _navigation(someone: Person) -> Iterator[dict[str, str]]:
     if someone.may(Permission.MANAGE_PROFILES):
         yield {"key": "profiles", "href": "/users/profiles/permissions", "label": "Profiles", "icon": "profiles"}
     if someone.may(Permission.MANAGE_DIRECTORY):
+        yield {"key": "schools", "href": "/schools/info", "label": "Schools", "icon": "schools"}
         yield {"key": "quiet", "href": "/quiet-hours", "label": "Quiet hours", "icon": "quiet"}
         yield {"key": "senders", "href": "/senders", "label": "Senders", "icon": "senders"}
         yield {"key": "contacts", "href": "/contact-standing", "label": "Contact standing", "icon": "contacts"}

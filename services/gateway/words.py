@@ -175,6 +175,10 @@ ACTIONS = {
     "referral.added": "Added a referral",
     "profile.changed": "Changed a profile's permissions",
     "profile.assigned": "Gave an administrator another profile",
+    "school_field.changed": "Changed a field in School Fields",
+    "school.changed": "Set a school's exclusion from communication",
+    "quiet_hours.changed": "Changed a school's quiet hours",
+    "module.changed": "Switched a module",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

@@ -1,4 +1,4 @@
-"""What directory tells of permissions, into the audit log (statement 309)."""
+"""What directory tells of permissions and settings, into the audit log (statement 309)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import directory_pb2 as directory
+from protos.events.v1 import settings_pb2 as settings
 from services.kit.consumer import Event, Subscribing
 from services.kit.db import transaction
 from services.kit.outbox import first_times
@@ -15,6 +16,7 @@ from services.reports.store import auditing
 _CHANGES: dict[str, Any] = {
     "directory.profile.changed.v1": directory.ProfileChanged,
     "directory.profile.assigned.v1": directory.ProfilesAssigned,
+    "directory.setting.changed.v1": settings.SettingChanged,
 }
 DIRECTORY = Subscribing("directory", "reports-directory", tuple(_CHANGES), workers=1)
 
@@ -38,9 +40,13 @@ class DirectoryEvents:
                     await auditing.record(connection, at, actor, action, None, detail)
 
 
-def _changes(event: directory.ProfileChanged | directory.ProfilesAssigned) -> Iterator[tuple[str, str]]:
-    """Yield what the log says: a profile has other permissions, a person has another profile."""
-    if isinstance(event, directory.ProfilesAssigned):
+def _changes(
+    event: directory.ProfileChanged | directory.ProfilesAssigned | settings.SettingChanged,
+) -> Iterator[tuple[str, str]]:
+    """Yield what the log says: a profile has other permissions, a person has another profile, something was set."""
+    if isinstance(event, settings.SettingChanged):
+        yield event.action, event.detail
+    elif isinstance(event, directory.ProfilesAssigned):
         for each in event.assignments:
             detail = f"person={each.person_id} before={each.before or 'none'} after={each.after or 'none'}"
             yield "profile.assigned", detail

@@ -6,7 +6,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.tables import contacts, memberships, modules, people, profiles, relations, schools
+from services.directory.domain import EXCLUDED
+from services.directory.tables import (
+    contacts,
+    memberships,
+    modules,
+    people,
+    profiles,
+    relations,
+    school_fields,
+    schools,
+)
 
 Row = dict[str, Any]
 
@@ -39,10 +49,30 @@ _working_modules = (
 )
 
 
+_is_excluded = sa.and_(
+    schools.c.is_excluded,
+    sa.select(1).where(school_fields.c.name == EXCLUDED, school_fields.c.is_enabled).exists(),
+)
+_school_columns = [each for each in schools.c if each.name != "is_excluded"]
+_schools = sa.select(*_school_columns, _is_excluded.label("is_excluded"))
+"""Schools as they count: excluded are those that are ticked while the field is enabled (statement 224)."""
+
+
 async def all_schools(connection: AsyncConnection) -> list[Row]:
     """Return every active school, by title."""
-    query = sa.select(schools).where(schools.c.is_active).order_by(schools.c.title, schools.c.school_id)
+    query = _schools.where(schools.c.is_active).order_by(schools.c.title, schools.c.school_id)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def school(connection: AsyncConnection, school_id: str) -> Row:
+    """Return a school that is there."""
+    return dict((await connection.execute(_schools.where(schools.c.school_id == school_id))).mappings().one())
+
+
+async def profile_of(connection: AsyncConnection, person_id: str) -> str:
+    """Return the profile of an active person; empty when there is none."""
+    query = sa.select(people.c.profile_id).where(people.c.person_id == person_id, people.c.is_active)
+    return str((await connection.execute(query)).scalar() or "")
 
 
 async def people_by_id(

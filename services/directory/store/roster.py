@@ -71,6 +71,11 @@ async def write_rows(
     return Tally(created, len(touched) - created, len(rows) - len(touched), len(retired)), touched | retired
 
 
+async def ticked_schools(connection: AsyncConnection) -> set[str]:
+    """Return the sourced ids of the schools that are ticked as excluded from communication."""
+    return set(await connection.scalars(sa.select(schools.c.sourced_id).where(schools.c.is_excluded)))
+
+
 async def ids(connection: AsyncConnection, table: sa.Table, key: str) -> dict[str, str]:
     """Return our id by sourced_id."""
     return {row[0]: row[1] for row in await connection.execute(sa.select(table.c.sourced_id, table.c[key]))}

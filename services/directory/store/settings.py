@@ -17,21 +17,21 @@ async def _one(connection: AsyncConnection, statement: sa.Executable) -> Row | N
     return dict(row) if row else None
 
 
-async def set_excluded(connection: AsyncConnection, school_id: str, is_excluded: bool) -> Row | None:
-    """Set section R's field; None when there is no such school."""
-    change = {"is_excluded": is_excluded, "version": schools.c.version + 1}
-    return await _one(
-        connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools)
-    )
+async def set_excluded(connection: AsyncConnection, school_id: str, is_excluded: bool) -> bool:
+    """Set section R's field; False when there is no such school."""
+    return await _set(connection, school_id, {"is_excluded": is_excluded})
 
 
-async def set_quiet_hours(connection: AsyncConnection, school_id: str, hours: tuple[time, time] | None) -> Row | None:
-    """Set when texts and calls wait, in the school's zone, or that they never do; None when there is no such school."""
+async def set_quiet_hours(connection: AsyncConnection, school_id: str, hours: tuple[time, time] | None) -> bool:
+    """Set when texts and calls wait, in the school's zone, or that they never do; False without such a school."""
     begins, ends = hours or (None, None)
-    change = {"quiet_from": begins, "quiet_until": ends, "version": schools.c.version + 1}
-    return await _one(
-        connection, sa.update(schools).where(schools.c.school_id == school_id).values(change).returning(schools)
-    )
+    return await _set(connection, school_id, {"quiet_from": begins, "quiet_until": ends})
+
+
+async def _set(connection: AsyncConnection, school_id: str, change: dict[str, Any]) -> bool:
+    statement = sa.update(schools).where(schools.c.school_id == school_id, schools.c.is_active)
+    values = {**change, "version": schools.c.version + 1}
+    return (await connection.execute(statement.values(values).returning(schools.c.school_id))).first() is not None
 
 
 async def all_profiles(connection: AsyncConnection) -> list[Row]:

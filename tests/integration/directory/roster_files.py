@@ -3,7 +3,14 @@
 
 from datetime import UTC, datetime
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.directory.v1 import directory_pb2 as pb
+from services.directory import editing, school_fields
+from services.directory.domain import EXCLUDED
 from services.directory.events import Changer
+from services.kit.auth import Caller
+from services.kit.clock import utc_now
 
 IMPORTER = Changer("operator", "operator", datetime(2026, 11, 10, 17, 0, tzinfo=UTC))
 """Who imports, at noon."""
@@ -35,6 +42,21 @@ ROLES = """sourcedId,userSourcedId,roleType,role,orgSourcedId
 9,cou,primary,counselor,s2
 """
 MANIFEST = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.orgs,bulk\nfile.users,bulk\nfile.roles,bulk\n"
+
+
+OPERATOR = Caller("operator", frozenset())
+
+
+async def enable_exclusion(engine: AsyncEngine) -> None:
+    """Let the exclusion of schools from communication count, which a new installation does not (statement 224)."""
+    field = pb.SchoolField(name=EXCLUDED, is_enabled=True, is_on_school_info=True, version=1)
+    await school_fields.update_field(engine, utc_now, OPERATOR, field)
+
+
+async def switch_module(engine: AsyncEngine, name: str, *, is_on: bool) -> None:
+    """Switch a module that the district bought."""
+    module = pb.Module(name=name, is_purchased=True, is_enabled=is_on)
+    await editing.update_module(engine, utc_now, OPERATOR, module)
 
 
 def roster(**changed: str) -> dict[str, bytes]:

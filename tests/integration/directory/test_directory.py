@@ -16,7 +16,7 @@ from services.directory.tables import outbox
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
-from tests.integration.directory.roster_files import IMPORTER, ORGS, USERS, roster
+from tests.integration.directory.roster_files import IMPORTER, OPERATOR, ORGS, USERS, enable_exclusion, roster
 
 PRINCIPAL_AS_SECRETARY = "pri,true,Ida,Cole,A-1,ida.cole,ida@example.org,,,,,Secretary"
 NOON = datetime(2026, 11, 10, 17, 0, tzinfo=UTC)
@@ -53,6 +53,7 @@ async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
     answer = await actions.import_roster(directory_engine, roster(), ZONE, IMPORTER)
     assert {each.file_name: each.created for each in answer.files} == {"orgs.csv": 2, "users.csv": 9}
     assert answer.problem_count == 0
+    await enable_exclusion(directory_engine)
     return directory_engine
 
 
@@ -232,18 +233,21 @@ async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine
 
 async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncEngine) -> None:
     school_id = (await ids(imported))["s1"]
-    seen = frozenset({school_id})
-    changed = await editing.set_quiet_hours(imported, school_id, (time(21), time(0)), seen)
+    here, elsewhere = (
+        Caller("v", frozenset(), Viewer("v1", "Vera", "admin", frozenset(), frozenset({each}), all_users=False))
+        for each in (school_id, "another")
+    )
+    changed = await editing.set_quiet_hours(imported, lambda: NOON, here, school_id, (time(21), time(0)))
     assert (changed.quiet_from, changed.quiet_until) == ("21:00", "00:00")
     with pytest.raises(NotFound):
-        await editing.set_quiet_hours(imported, school_id, None, frozenset({"another"}))
+        await editing.set_quiet_hours(imported, lambda: NOON, elsewhere, school_id, None)
     await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE, IMPORTER)
     async with transaction(imported) as connection:
         school = next(each for each in await people.all_schools(connection) if each["school_id"] == school_id)
         events_told = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar_one()
     assert school["quiet_from"] == time(21)
     assert events_told > 0
-    ended = await editing.set_quiet_hours(imported, school_id, None, actions.DISTRICT_WIDE)
+    ended = await editing.set_quiet_hours(imported, lambda: NOON, OPERATOR, school_id, None)
     assert (ended.quiet_from, ended.quiet_until) == ("", "")
 
 
@@ -252,7 +256,7 @@ async def test_a_school_of_an_unknown_zone_gets_no_quiet_hours(imported: AsyncEn
     async with transaction(imported) as connection:
         await connection.execute(sa.text("UPDATE schools SET time_zone = 'Mars/Base'"))
     with pytest.raises(FailedPrecondition) as caught:
-        await editing.set_quiet_hours(imported, school_id, (time(21), time(7)), actions.DISTRICT_WIDE)
+        await editing.set_quiet_hours(imported, lambda: NOON, OPERATOR, school_id, (time(21), time(7)))
     assert caught.value.reason == "TIME_ZONE_UNKNOWN"
 
 

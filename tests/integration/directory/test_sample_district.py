@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.district.__main__ import main as write_district
 from services.directory import actions
 from services.directory.domain import AudienceQuery, Role
-from tests.integration.directory.roster_files import IMPORTER
+from tests.integration.directory.roster_files import IMPORTER, enable_exclusion
 
 # ruff: noqa: ASYNC240  nothing else runs in this test
 
@@ -19,6 +19,7 @@ async def test_the_whole_sample_district_is_imported_without_a_refused_row(
     files = {each.name: each.read_bytes() for each in tmp_path.glob("*.csv")}
     answer = await actions.import_roster(directory_engine, files, "America/New_York", IMPORTER)
     assert list(answer.problems) == []
+    await enable_exclusion(directory_engine)
     everyone = AudienceQuery((), (), (Role.PARENT,), (), (), (), "")
     preview = await actions.preview_audience(directory_engine, everyone, actions.DISTRICT_WIDE)
     assert preview.recipients > preview.reachable["email"] > preview.distinct["email"] > 0

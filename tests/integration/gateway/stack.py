@@ -208,12 +208,22 @@ def _assembled(
     return Stack(create_app(gateway), gateway, clock, people, metadata, nats_url, school_id, processes)
 
 
+def enable_exclusion(stub: directory_pb2_grpc.DirectoryServiceStub, metadata: Any) -> None:
+    """Enable the system field of schools for the district administrator alone (statement 224)."""
+    profiles = stub.ListProfiles(directory_pb2.ListProfilesRequest(), metadata=metadata).profiles
+    mine = [each.profile_id for each in profiles if each.name == "District administrator"]
+    (field,) = stub.ListSchoolFields(directory_pb2.ListSchoolFieldsRequest(), metadata=metadata).fields
+    field.MergeFrom(directory_pb2.SchoolField(is_enabled=True, is_on_school_info=True, viewers=mine, editors=mine))
+    stub.UpdateSchoolField(directory_pb2.UpdateSchoolFieldRequest(field=field), metadata=metadata)
+
+
 def _load_people(gateway: Gateway, operator: str) -> dict[str, str]:
     stub: directory_pb2_grpc.DirectoryServiceStub = gateway.clients.directory
     metadata = (("authorization", f"Bearer {operator}"),)
     files = roster(users=USERS + _BOTH_USER, roles=ROLES + _BOTH_ROLES)
     pieces = [directory_pb2.ImportRosterRequest(file_name=name, chunk=chunk) for name, chunk in files.items()]
     stub.ImportRoster(iter(pieces), metadata=metadata, timeout=30)
+    enable_exclusion(stub, metadata)
     for name in ("call_out", "moderation_api"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         stub.UpdateModule(directory_pb2.UpdateModuleRequest(module=module), metadata=metadata)

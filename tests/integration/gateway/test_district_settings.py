@@ -110,3 +110,65 @@ def test_the_last_profile_that_edits_profiles_keeps_that_right(stack: Stack) -> 
     answer = admin.post(PROFILES, {**fields(profile, "admin"), "tab": "settings"})
     assert answer.status_code == 409
     assert "Nobody else can edit profiles" in answer.get_data(as_text=True)
+
+
+INFO, FIELDS = "/schools/info", "/schools/fields"
+
+
+def field_of(stack: Stack) -> directory.SchoolField:
+    client = stack.gateway.clients.directory
+    found: list[directory.SchoolField] = list(
+        client.ListSchoolFields(directory.ListSchoolFieldsRequest(), metadata=stack.operator).fields
+    )
+    return found[0]
+
+
+def field_form(stack: Stack, right: str = "edit", **changes: str) -> dict[str, str]:
+    """What School Fields posts: enabled, placed, and this right for the district administrator."""
+    field, profile = field_of(stack), profile_of(stack, "District administrator")
+    form = {"name": field.name, "version": str(field.version), "enabled": "1", "placed": "1"}
+    return {name: text for name, text in {**form, f"right-{profile.profile_id}": right, **changes}.items() if text}
+
+
+@pytest.mark.accepts(224, 225, 226, 228, 235)
+def test_the_field_is_enabled_placed_and_permitted_before_a_school_is_ticked(stack: Stack) -> None:
+    district, school = stack.browser("off"), {"school": stack.school_id, "excluded": "1"}
+    assert stack.browser("pri").get(INFO).status_code == 403
+    assert stack.browser("pri").get(FIELDS).status_code == 403
+    for right, changes, reason in (
+        ("edit", {"enabled": ""}, "Exclude from Communication is disabled"),
+        ("edit", {"placed": ""}, "Exclude from Communication is not placed on School Info"),
+        ("none", {}, "Your profile does not see Exclude from Communication"),
+    ):
+        assert district.post(FIELDS, field_form(stack, right, **changes), page=FIELDS).status_code == 303
+        page = district.get(INFO).get_data(as_text=True)
+        assert reason in page
+        assert 'name="excluded"' not in page
+        assert district.post(INFO, school, page=FIELDS).status_code in {403, 409}
+    assert district.post(FIELDS, field_form(stack, "view"), page=FIELDS).status_code == 303
+    assert "Exclude from Communication: no" in district.get(INFO).get_data(as_text=True)
+    late = field_form(stack)
+    assert district.post(FIELDS, late, page=FIELDS).status_code == 303
+    answer = district.post(FIELDS, late, page=FIELDS)
+    assert answer.status_code == 409
+    assert "Somebody else changed this field meanwhile" in answer.get_data(as_text=True)
+
+
+@pytest.mark.accepts(225, 226, 228, 235, 309)
+def test_a_ticked_school_loses_texts_and_the_district_and_gets_them_back(stack: Stack) -> None:
+    district, teacher = stack.browser("off"), stack.browser("tea")
+    assert district.post(FIELDS, field_form(stack), page=FIELDS).status_code == 303
+    assert 'value="sms"' in teacher.get("/compose").get_data(as_text=True)
+    assert district.post(INFO, {"school": stack.school_id, "excluded": "1"}, page=INFO).status_code == 303
+    page = teacher.get("/compose").get_data(as_text=True)
+    assert 'value="sms"' not in page
+    assert "District" not in re.sub(r"(?s)^.*<main", "", page).split("</main")[0]
+    assert district.post(INFO, {"school": stack.school_id}, page=INFO).status_code == 303
+    assert 'value="sms"' in teacher.get("/compose").get_data(as_text=True)
+
+    def is_logged() -> None:
+        log = district.get("/audit?action=school.changed").get_data(as_text=True)
+        assert "school=Lincoln High excluded=yes" in log
+        assert "school=Lincoln High excluded=no" in log
+
+    eventually_sync(is_logged)

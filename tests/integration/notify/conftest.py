@@ -37,7 +37,7 @@ from services.notify.rpc import NotifyServicer
 from services.notify.store import alerts, telling
 from services.queue.clients import Directory as DirectoryOfQueue
 from services.queue.rpc import QueueServicer
-from tests.integration.directory.roster_files import IMPORTER, roster
+from tests.integration.directory.roster_files import IMPORTER, enable_exclusion, roster
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
@@ -183,6 +183,7 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
         for engine in engines.values():
             stack.push_async_callback(engine.dispose)
         await directory_actions.import_roster(engines["directory"], roster(), ZONE, IMPORTER)
+        await enable_exclusion(engines["directory"])
         people = (
             "SELECT sourced_id, person_id::text FROM people UNION ALL SELECT sourced_id, school_id::text FROM schools"
         )

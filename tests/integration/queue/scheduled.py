@@ -14,7 +14,7 @@ from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from protos.queue.v1 import attendance_pb2, attendance_pb2_grpc, queue_pb2, schedules_pb2_grpc
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions, editing
+from services.directory import actions
 from services.directory.rpc import DirectoryServicer
 from services.kit.auth import Viewer
 from services.kit.db import create_engine, transaction
@@ -26,7 +26,7 @@ from services.queue.clients import Directory
 from services.queue.occurring import Occurring
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.store import counts
-from tests.integration.directory.roster_files import IMPORTER, ROLES, USERS, roster
+from tests.integration.directory.roster_files import IMPORTER, ROLES, USERS, enable_exclusion, roster, switch_module
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 
@@ -140,10 +140,9 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
     database = databases.copy("queue")
     engine = create_engine(database.url, name="test")
     await actions.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE, IMPORTER)
+    await enable_exclusion(directory_engine)
     for name in ("call_out", "moderation_api"):
-        await editing.update_module(
-            directory_engine, directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
-        )
+        await switch_module(directory_engine, name, is_on=True)
     verifier, health = tokens.verifier(), Health({})
     server = RpcServer("127.0.0.1:0", verifier, health)
     server.add(

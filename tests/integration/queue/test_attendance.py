@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from protos.directory.v1 import directory_pb2
 from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions, editing
+from services.directory import actions
 from services.directory.domain import Permission
 from services.directory.store import settings
 from services.kit.db import transaction
@@ -28,7 +27,7 @@ from services.kit.errors import (
 from services.queue.actions.standing import Known
 from services.queue.attending import MAX_PER_OWNER, MISSED, NOBODY_ABSENT
 from services.queue.telling import Telling
-from tests.integration.directory.roster_files import IMPORTER, roster
+from tests.integration.directory.roster_files import IMPORTER, roster, switch_module
 from tests.integration.queue.attended import HELD, TODAY, Attended
 from tests.integration.queue.scheduled import ROLES_HERE, USERS_HERE, ZONE, scheduled_queue
 from tests.support.postgres import Databases
@@ -264,8 +263,7 @@ async def test_with_the_call_out_system_off_the_e_mail_still_goes(attended: Atte
 
 
 async def _switched_off(attended: Attended, texts: dict[Any, str]) -> None:
-    module = directory_pb2.Module(name="call_out", is_purchased=True, is_enabled=False)
-    await editing.update_module(attended.queue.directory_engine, module)
+    await switch_module(attended.queue.directory_engine, "call_out", is_on=False)
     attended.queue.directory._modules._known = None
     await attended.create(texts=texts, key="while it is off")
 

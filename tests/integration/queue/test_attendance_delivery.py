@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
-from protos.directory.v1 import directory_pb2
 from protos.types.v1 import types_pb2 as types
-from services.directory import editing
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import NotFound
@@ -17,6 +15,7 @@ from services.queue.actions.translating import Translating
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
 from services.queue.store.deliveries import Seen
+from tests.integration.directory.roster_files import switch_module
 from tests.integration.queue.attended import Attended
 from tests.integration.queue.conftest import Make, Queue
 from tests.integration.queue.scheduled import scheduled_queue
@@ -93,8 +92,7 @@ async def test_a_family_reads_of_its_students_in_its_language(
 ) -> None:
     async with transaction(attended.queue.directory_engine) as connection:
         await connection.execute(sa.text("UPDATE people SET language = 'es' WHERE name = 'Rosa Stone'"))
-    module = directory_pb2.Module(name="translation", is_purchased=True, is_enabled=True)
-    await editing.update_module(attended.queue.directory_engine, module)
+    await switch_module(attended.queue.directory_engine, "translation", is_on=True)
     directory = attended.afresh()
     await attended.create(texts=TEXTS, once_per_family=True)
     await attended.record(*BOTH)

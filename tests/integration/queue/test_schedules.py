@@ -14,8 +14,9 @@ from protos.queue.v1 import queue_pb2
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
-from services.directory import editing
+from services.directory.school_fields import exclude
 from services.directory.store import settings
+from services.kit.clock import utc_now
 from services.kit.db import transaction
 from services.kit.errors import (
     Aborted,
@@ -31,6 +32,7 @@ from services.queue.clients import Directory
 from services.queue.occurring import Occurring
 from services.queue.scheduling import FAILED, MAX_PER_SENDER, MISSED
 from services.queue.store import recordings
+from tests.integration.directory.roster_files import OPERATOR, switch_module
 from tests.integration.queue.scheduled import NOON, Scheduled, scheduled_queue
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -123,9 +125,9 @@ async def test_two_ticks_and_a_repeated_request_change_nothing(scheduled: Schedu
 async def test_a_school_excluded_today_gets_nothing_tomorrow(scheduled: Scheduled) -> None:
     audience = directory_pb2.Audience(roles=[types.ROLE_PARENT])
     made = await scheduled.create("off", audience=audience, header={"source": types.SOURCE_DISTRICT})
-    await editing.update_school(scheduled.directory_engine, scheduled.ids["s2"], False)
+    await exclude(scheduled.directory_engine, utc_now, OPERATOR, scheduled.ids["s2"], False)
     await scheduled.tick(hours=20)
-    await editing.update_school(scheduled.directory_engine, scheduled.ids["s2"], True)
+    await exclude(scheduled.directory_engine, utc_now, OPERATOR, scheduled.ids["s2"], True)
     await scheduled.tick(hours=25)
     found = await scheduled.rows("SELECT DISTINCT created_at, school_id FROM recipients ORDER BY 1, 2")
     days: dict[datetime, set[str]] = {}
@@ -147,8 +149,7 @@ async def _take_right(scheduled: Scheduled) -> None:
 
 
 async def _switch_off(scheduled: Scheduled) -> None:
-    module = directory_pb2.Module(name="call_out", is_purchased=True, is_enabled=False)
-    await editing.update_module(scheduled.directory_engine, module)
+    await switch_module(scheduled.directory_engine, "call_out", is_on=False)
 
 
 @pytest.mark.parametrize(
