@@ -100,7 +100,9 @@ class Consumer:
             try:
                 await self._pull(inbox)
             finally:
-                await subscription.unsubscribe()
+                # Unsubscribing throws away what has come and was not looked at: in a stop it is to be given back.
+                is_heard_out = self._stopping.is_set() and self._bus.client.is_connected
+                await (subscription.drain() if is_heard_out else subscription.unsubscribe())  # type: ignore[no-untyped-call]
         except (BusError, NatsError, OSError, TimeoutError) as problem:
             await _wait(self._stopping, self._outage.failed(type(problem).__name__))
 

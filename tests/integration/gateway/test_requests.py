@@ -34,6 +34,7 @@ def test_every_route_names_its_permission(stack: Stack) -> None:
         "health.readyz", "api.openapi", "api.end_session", "api_sign_in.begin_session", "webhooks.twilio_status",
         "webhooks.twilio_inbound", "webhooks.twilio_recording", "webhooks.ses", "webhooks.moderation_api",
         "answers.show", "answers.take", "unsubscribing.show", "unsubscribing.change",
+        "webhooks.aws_texts",
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ FOR_EVERYBODY = {
     "/",
     "/<any(inbox, sent):box>/<uuid:message_id>",
     "/answer/<string(maxlength=200):link>",
+    "/unsubscribe/<string(maxlength=200):link>",
     "/api/openapi.json",
     "/api/v1/inbox",
     "/api/v1/inbox/<uuid:message_id>",
