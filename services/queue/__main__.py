@@ -74,7 +74,6 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         utc_now,
         directory,
         zone,
-        emergency_ignores_stop=config.emergency_ignores_stop,
         redial_seconds=config.redial_seconds,
         prices=Prices(config.sms_segment_price, config.call_minute_price),
         recordings=recordings,
@@ -136,7 +135,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     for provider in dispatcher.adapters():
         life.on_stop(provider.name, provider.close)
     directory = _directory(config, life)
-    occurring = Occurring(engine, utc_now, directory, config.emergency_ignores_stop)
+    occurring = Occurring(engine, utc_now, directory)
     telling = Telling(engine, utc_now, directory, config.district_time_zone)
     steps = {
         "schedules": (1.0, occurring.step),

@@ -13,8 +13,6 @@ class QueueConfig(ServiceSettings):
 
     directory_address: Address = "127.0.0.1:7001"
     """HOST:PORT of directory."""
-    emergency_ignores_stop: bool = False
-    """Whether emergency texts reach those who answered STOP, where the district's rules allow it."""
     redial_seconds: float = Field(default=300.0, gt=0, le=3600)
     """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""
     sms_segment_price: float = Field(default=0.0, ge=0, le=10)

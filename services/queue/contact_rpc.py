@@ -75,6 +75,24 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
         await contacting.set_consent(self._engine, self._clock, current_caller(), wish)
         return pb.SetConsentResponse()
 
+    async def GetEmergencyExemption(
+        self, request: pb.GetEmergencyExemptionRequest, context: Any
+    ) -> pb.GetEmergencyExemptionResponse:
+        """Say whether emergencies ask nobody's consent."""
+        answer = pb.GetEmergencyExemptionResponse()
+        for each in await contacting.exemption(self._engine, current_caller()):
+            at = words.stamp(each.changed_at)
+            answer.changes.add(is_on=each.is_on, reason=each.reason, person_name=each.person_name, at=at)
+        return answer
+
+    async def SetEmergencyExemption(
+        self, request: pb.SetEmergencyExemptionRequest, context: Any
+    ) -> pb.SetEmergencyExemptionResponse:
+        """Let emergencies ask nobody's consent, or again."""
+        caller, is_on, reason = current_caller(), request.is_on, request.reason
+        await contacting.set_exemption(self._engine, self._clock, caller, to=is_on, reason=reason)
+        return pb.SetEmergencyExemptionResponse()
+
     async def GetSubscription(self, request: pb.GetSubscriptionRequest, context: Any) -> pb.GetSubscriptionResponse:
         """Say what a link is about."""
         found = await self._unsubscribing.show(request.link)

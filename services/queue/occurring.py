@@ -42,7 +42,6 @@ class Occurring:
     engine: AsyncEngine
     clock: Clock
     directory: Directory
-    emergency_ignores_stop: bool
 
     async def step(self) -> int:
         """Settle one schedule that is due, or put it back; return how many were. Unavailable without the database."""
@@ -90,7 +89,7 @@ class Occurring:
             await schedules.settle(connection, schedule, scheduling.moved_on(schedule, now), [*past, sent], now)
             stop_points.reach("after_occurrence")
 
-        submission = Submission(draft, _SUBJECT, decided, self.emergency_ignores_stop, beside)
+        submission = Submission(draft, _SUBJECT, decided, beside)
         await submit(self.engine, self.clock, submission, self._pieces(schedule))
         stop_points.reach("after_occurrence_commit")
 

@@ -52,7 +52,6 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         directory: Directory,
         zone: str,
         *,
-        emergency_ignores_stop: bool,
         redial_seconds: float,
         prices: preview_words.Prices = preview_words.FREE,
         recordings: Recordings | None = None,
@@ -64,7 +63,6 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._prices = redial_seconds, prices
         self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
-        self._emergency_ignores_stop = emergency_ignores_stop
 
     async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Any) -> pb.SubmitResponse:
         """Take a message and its recipients."""
@@ -99,7 +97,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         is_alert = draft.kind == KIND_ALERT and caller.viewer is None
         known = standing.Known(None, {}, {}) if is_alert else await self._directory.known(draft.sender.person_id)
         decided = standing.decide(draft, caller, known)
-        return submit.Submission(draft, caller.subject, decided, self._emergency_ignores_stop)
+        return submit.Submission(draft, caller.subject, decided)
 
     async def ImportHistory(
         self, request_iterator: AsyncIterator[pb.ImportHistoryRequest], context: Any

@@ -34,6 +34,8 @@ class Page:
     wrong: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a change of consent, by pointer."""
     consent_reason: str = ""
+    wrong_exemption: str = ""
+    """What is wrong with the reason of a change of what emergencies may."""
     chosen: frozenset[int] | None = None
     """Types that were ticked in a change that is wrong."""
 
@@ -96,7 +98,23 @@ def set_consent() -> Response | tuple[str, int]:
 
 
 def _drawn(page: Page) -> str:
-    return render_template("contact_standing.html", page=page, brake=mail_brake())
+    with translated():
+        answer = gateway().clients.contacts.GetEmergencyExemption(pb.GetEmergencyExemptionRequest())
+    return render_template("contact_standing.html", page=page, brake=mail_brake(), exemptions=answer.changes)
+
+
+@blueprint.post(f"{PATH}/emergencies")
+@requires(Permission.MANAGE_DIRECTORY)
+def set_exemption() -> Response | tuple[str, int]:
+    """Let emergencies reach those who opted out, or not any more."""
+    reason = request.form.get("reason", "")[:1000]
+    wanted = pb.SetEmergencyExemptionRequest(is_on=request.form.get("step") == "on", reason=reason)
+    try:
+        with translated():
+            gateway().clients.contacts.SetEmergencyExemption(wanted)
+    except InvalidArgument as problem:
+        return _drawn(Page(reason=reason, wrong_exemption=problem.violations[0].detail)), 400
+    return redirect(PATH, 303)
 
 
 def mail_brake() -> pb.GetMailBrakeResponse:

@@ -12,8 +12,9 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, P
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Channel
 from services.queue.message_types import CHOOSABLE, MessageType
-from services.queue.store import consent, suppressions
+from services.queue.store import consent, exemptions, suppressions
 from services.queue.store.consent import TypeChange
+from services.queue.store.exemptions import ExemptionChange
 from services.queue.store.suppressions import ContactStanding
 
 _CHANGES_SHOWN = 50
@@ -82,6 +83,27 @@ async def set_consent(engine: AsyncEngine, clock: Clock, caller: Caller, wish: W
                 await consent.set_type(connection, change, clock())
 
 
+async def exemption(engine: AsyncEngine, caller: Caller) -> list[ExemptionChange]:
+    """Return who said when that emergencies ask nobody's consent or do, newest first. PermissionDenied as above."""
+    check_operator(caller)
+    async with transaction(engine) as connection:
+        return await exemptions.latest(connection, _CHANGES_SHOWN)
+
+
+async def set_exemption(engine: AsyncEngine, clock: Clock, caller: Caller, *, to: bool, reason: str) -> None:
+    """Let emergencies ask nobody's consent, or again. InvalidArgument without a reason; PermissionDenied as above."""
+    by = check_operator(caller)
+    if not _is_reason(reason):
+        wrong = [("/reason", f"Say why in 1 to {_LONGEST_REASON} characters.")]
+        raise InvalidArgument("REASON_MISSING", "A reason is needed.", violations=wrong)
+    async with transaction(engine) as connection:
+        await exemptions.change(connection, to=to, reason=reason.strip(), by=by, now=clock())
+
+
+def _is_reason(text: str) -> bool:
+    return 1 <= len(text.strip()) <= _LONGEST_REASON and "\x00" not in text
+
+
 def _problems(wish: Wish) -> list[tuple[str, str]]:
     found = []
     if wish.channel not in _CONSENTING or (wish.channel is Channel.EMAIL) != ("@" in wish.destination):
@@ -90,7 +112,7 @@ def _problems(wish: Wish) -> list[tuple[str, str]]:
         found.append(("/types", "Change at least one type of messages."))
     if set(wish.stop) & set(wish.start) or not {*wish.stop, *wish.start} <= CHOOSABLE:
         found.append(("/types", "A type may be named once; alerts cannot be chosen."))
-    if not 1 <= len(wish.reason.strip()) <= _LONGEST_REASON or "\x00" in wish.reason:
+    if not _is_reason(wish.reason):
         found.append(("/reason", f"Say who asked, and how, in 1 to {_LONGEST_REASON} characters."))
     return found
 

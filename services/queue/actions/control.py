@@ -159,7 +159,7 @@ async def _write(
     message.send_at = now
     await messages.insert_entries(connection, [entry])
     destinations = [each.destination for each in people if each.destination]
-    refusals = await refused(connection, entry.channel, entry.message_type, destinations, ignores_stop=False)
+    refusals = await refused(connection, entry.channel, entry.message_type, destinations)
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
         place = copying.place_of(entry.entry_id, entry.created_at)
         decided = {each.number: found for each in people if (found := _outcome(entry, each, refusals))}

@@ -66,7 +66,6 @@ class Dispatcher:
     pace: Pace = field(default_factory=Pace)
     rates: Mapping[str, float] = field(default_factory=dict)
     """Calls a second that all dispatchers together may make, by the provider's name; no limit for others."""
-    emergency_ignores_stop: bool = False
     standbys: Mapping[Channel, Provider] = field(default_factory=dict)
     """Who takes a channel's batches while its provider has been failing."""
     standby_after_seconds: float = 30.0
@@ -132,8 +131,7 @@ async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Cla
             leaving.remove(each)
         await translations.end_waiting(connection, leaving, now)
         works = await batches.load(connection, leaving) if leaving else []
-        ignores_stop = dispatcher.emergency_ignores_stop
-        works = await with_refusals(connection, works, emergency_ignores_stop=ignores_stop)
+        works = await with_refusals(connection, works)
     for work in works:
         dispatcher.pacer.take_in(dispatcher.name_of(work.batch), work.batch)
     if works:
@@ -220,6 +218,8 @@ async def _mind_the_breaker(
     gone = [each for each in tried if each.answer in (Answer.UNREACHABLE, Answer.UNSURE)]
     is_gone, is_usual = len(gone) == len(tried), provider is dispatcher.providers[batch.channel]
     if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
+        # The standby need not wait for what other batches of the usual one have met.
+        dispatcher.breakers.pop(batch.channel, None)
         settlement.retry_after_seconds = 0.0
         return
     if not is_gone:

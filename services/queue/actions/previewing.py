@@ -110,7 +110,6 @@ class _Look:
     def __init__(self, submission: Submission, into: ChannelPreview, hours: Quiet, due_at: datetime) -> None:
         draft = submission.draft
         self._into, self._hours, self._due_at = into, hours, due_at
-        self._is_exempt = draft.is_emergency and submission.emergency_ignores_stop
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
         self._source = draft.language if submission.standing.is_translated else ""
@@ -118,9 +117,7 @@ class _Look:
     async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into
         reached = contacts.reached(into.channel, people, 1, has_inbox=True)
-        refusals = await refused(
-            connection, into.channel, self._type, reached.destinations, ignores_stop=self._is_exempt
-        )
+        refusals = await refused(connection, into.channel, self._type, reached.destinations)
         duplicates = self._families.duplicates(reached.families())
         into.left_out += Counter({NO_DEVICE: people.size - len(reached.numbers), DUPLICATE: len(duplicates)})
         people = reached.people

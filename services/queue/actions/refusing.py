@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.domain import Channel, State, travels_as
 from services.queue.message_types import MessageType
 from services.queue.records import Outcome
-from services.queue.store import consent, suppressions
+from services.queue.store import consent, exemptions, suppressions
 from services.queue.suppressing import ERROR_CODES
 from services.queue.work import Work
 
@@ -20,12 +20,10 @@ async def refused(
     channel: Channel,
     message_type: MessageType,
     destinations: Sequence[str],
-    *,
-    ignores_stop: bool,
 ) -> dict[str, str]:
     """Return the code of why not, by destination, for those that may not be written to.
 
-    `ignores_stop` is for emergencies where the district says so; what is suppressed is never written to.
+    Where the district says so, emergencies ask nobody's consent; what is suppressed is never written to.
     """
     if not destinations:
         return {}
@@ -34,23 +32,20 @@ async def refused(
         each: ERROR_CODES[reason]
         for each, reason in (await suppressions.among(connection, channel, destinations)).items()
     }
-    if not ignores_stop:
+    if message_type is not MessageType.EMERGENCY or not await exemptions.is_on(connection):
         found |= dict.fromkeys(await consent.stopped(connection, channel, message_type, destinations), STOPPED)
     return found
 
 
-async def with_refusals(
-    connection: AsyncConnection, works: Sequence[Work], *, emergency_ignores_stop: bool
-) -> list[Work]:
+async def with_refusals(connection: AsyncConnection, works: Sequence[Work]) -> list[Work]:
     """Return claimed batches with what is refused now among their destinations."""
-    alike: dict[tuple[Channel, MessageType, bool], list[Work]] = {}
+    alike: dict[tuple[Channel, MessageType], list[Work]] = {}
     for each in works:
-        is_exempt = emergency_ignores_stop and each.content.is_emergency
-        alike.setdefault((each.batch.channel, each.content.message_type, is_exempt), []).append(each)
+        alike.setdefault((each.batch.channel, each.content.message_type), []).append(each)
     found: dict[int, dict[str, str]] = {}
-    for (channel, message_type, is_exempt), several in alike.items():
+    for (channel, message_type), several in alike.items():
         destinations = [one.destination for work in several for one in work.recipients if one.destination]
-        refusals = await refused(connection, channel, message_type, destinations, ignores_stop=is_exempt)
+        refusals = await refused(connection, channel, message_type, destinations)
         found |= dict.fromkeys((work.batch.batch_id for work in several), refusals)
     return [replace(each, refusals=found[each.batch.batch_id]) for each in works]
 

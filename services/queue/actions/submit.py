@@ -70,7 +70,6 @@ class Submission:
     caller: str
     """Subject of the caller's token: the owner of the idempotency key."""
     standing: Standing
-    emergency_ignores_stop: bool = False
     beside: Callable[[AsyncConnection, str], Awaitable[None]] | None = None
     """What is written first in the same transaction, given the message's id: all or nothing with the message."""
 
@@ -255,8 +254,7 @@ class _Recipients:
         # A held message may wait: its recipients' wishes are asked for when it leaves.
         if self._message.is_held:
             return {}
-        is_exempt = self._message.is_emergency and self._submission.emergency_ignores_stop
-        return await refused(self._connection, entry.channel, entry.message_type, destinations, ignores_stop=is_exempt)
+        return await refused(self._connection, entry.channel, entry.message_type, destinations)
 
     def _decided(self, entry: Entry, reached: Reached, refusals: Mapping[str, str]) -> dict[int, Outcome]:
         """Return, by number, the outcomes of those deliveries that need no provider."""

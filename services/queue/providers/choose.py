@@ -50,7 +50,6 @@ def make_dispatcher(config: ProviderConfig, engine: AsyncEngine, clock: Clock) -
         call_seconds=config.provider_timeout_seconds + _MARGIN_SECONDS,
         pace=Pace(config.retry_seconds, config.unsure_ask_seconds, config.receipt_wait_seconds, config.redial_seconds),
         rates=_rates(config),
-        emergency_ignores_stop=config.emergency_ignores_stop,
         standbys=_standbys(config, providers),
         standby_after_seconds=config.sms_standby_after_seconds,
     )

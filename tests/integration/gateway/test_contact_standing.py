@@ -48,3 +48,20 @@ def test_operators_end_and_begin_types_of_messages_as_somebody_asked(stack: Stac
     fields |= {"before": ["1", "2", "5"], "wanted": every, "reason": "She asked for them again."}
     assert district.post("/contact-standing/consent", fields).status_code == 303
     assert district.get("/contact-standing?q=rosa@example.org").get_data(as_text=True).count('name="before"') == 5
+
+
+@pytest.mark.accepts(306)
+def test_operators_say_whether_emergencies_respect_opt_outs(stack: Stack) -> None:
+    district = stack.browser("off")
+    assert "Emergencies respect opt-outs:" in district.get("/contact-standing").get_data(as_text=True)
+    unexplained = district.post("/contact-standing/emergencies", {"step": "on", "reason": " "})
+    assert unexplained.status_code == 400
+    assert "Say why" in unexplained.get_data(as_text=True)
+    fields = {"step": "on", "reason": "Board policy 8410."}
+    assert stack.browser("tea").post("/contact-standing/emergencies", fields).status_code == 403
+    assert district.post("/contact-standing/emergencies", fields).status_code == 303
+    page = district.get("/contact-standing").get_data(as_text=True)
+    assert "Emergencies go out to everybody" in page
+    assert "by <bdi>Ada North</bdi>: Board policy 8410." in page
+    assert district.post("/contact-standing/emergencies", {"step": "off", "reason": "Revoked."}).status_code == 303
+    assert "Emergencies respect opt-outs:" in district.get("/contact-standing").get_data(as_text=True)

@@ -203,9 +203,7 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
             stack,
             tokens,
             queue_pb2_grpc.add_QueueServiceServicer_to_server,
-            QueueServicer(
-                engines["queue"], utc_now, asked_by_queue, "UTC", emergency_ignores_stop=False, redial_seconds=300.0
-            ),
+            QueueServicer(engines["queue"], utc_now, asked_by_queue, "UTC", redial_seconds=300.0),
             queue_pb2.DESCRIPTOR.services_by_name["QueueService"],
         )
         directory, queue = Directory(directory_address, lambda: token), Queue(queue_address, lambda: token)

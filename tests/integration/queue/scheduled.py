@@ -165,7 +165,7 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
         attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"],
     )
     await schedules.start()
-    occurring = Occurring(engine, clock, directory, emergency_ignores_stop=False)
+    occurring = Occurring(engine, clock, directory)
     async with aio.insecure_channel(f"127.0.0.1:{schedules.port}") as channel:
         stub = schedules_pb2_grpc.ScheduleServiceStub(channel)
         attendance = attendance_pb2_grpc.AttendanceServiceStub(channel)

@@ -1,5 +1,6 @@
 """Who wants which messages: the ledger by destination and type of message (statement 306)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -87,14 +88,28 @@ async def test_stop_ends_every_type_and_only_start_takes_it_back(queue: Queue) -
 
 @pytest.mark.accepts(306)
 async def test_emergencies_ignore_a_wish_only_where_the_district_says_so(queue: Queue) -> None:
-    held = await queue.submit(
-        draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True),
-        [person(1, mobile=NUMBER)],
-    )
-    wish = _wish(Channel.SMS, NUMBER, stop=list(MessageType)[:1])
+    wish = _wish(Channel.SMS, NUMBER, stop=[MessageType.EMERGENCY, MessageType.ANNOUNCEMENT])
     await contacting.set_consent(queue.engine, queue.clock, OFFICER, wish)
-    await queue.drain(queue.dispatcher(emergency_ignores_stop=True))
-    assert await queue.counts(held.snapshot.entries[1].entry_id) == {"total": 1, "pending": 1}
+    emergency = draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True)
+    assert await _states(queue, emergency) == ["pending", "opted_out"]
+    with pytest.raises(InvalidArgument):
+        await contacting.set_exemption(queue.engine, queue.clock, OFFICER, to=True, reason=" ")
+    with pytest.raises(PermissionDenied):
+        await contacting.set_exemption(queue.engine, queue.clock, _officer("send_messages"), to=True, reason="I may.")
+    for _ in range(2):
+        await contacting.set_exemption(queue.engine, queue.clock, OFFICER, to=True, reason="Board policy 8410.")
+    assert await _states(queue, replace(emergency, idempotency_key="exempt")) == ["pending", "pending"]
+    assert await _states(queue, draft(channels=[("sms", "Bus 4.")], kind=KIND_ATTENDANCE)) == ["pending"]
+    assert await _states(queue, draft(channels=[("sms", "Bus 4.")])) == ["opted_out"]
+    await contacting.set_exemption(queue.engine, queue.clock, OFFICER, to=False, reason="Revoked.")
+    assert await _states(queue, replace(emergency, idempotency_key="again")) == ["pending", "opted_out"]
+    said = await contacting.exemption(queue.engine, OFFICER)
+    assert [(each.is_on, each.reason, each.person_name) for each in said] == [
+        (False, "Revoked.", "Ada North"),
+        (True, "Board policy 8410.", "Ada North"),
+    ]
+    with pytest.raises(IntegrityError):
+        await queue.rows("DELETE FROM emergency_exemptions")
 
 
 @pytest.mark.accepts(306)

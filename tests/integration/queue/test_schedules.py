@@ -112,7 +112,7 @@ async def test_two_ticks_and_a_repeated_request_change_nothing(scheduled: Schedu
     with pytest.raises(AlreadyExists):
         await scheduled.call("tea", "CreateSchedule", scheduled.request(key="once", header={"body": "Else."}))
     scheduled.clock.now = EIGHT
-    twin = Occurring(scheduled.engine, scheduled.clock, scheduled.occurring.directory, emergency_ignores_stop=False)
+    twin = Occurring(scheduled.engine, scheduled.clock, scheduled.occurring.directory)
     results = await asyncio.gather(*(each.step() for each in [twin, scheduled.occurring] * 3), return_exceptions=True)
     # Who comes second finds the schedule held or moved on, and tries again later.
     assert all(isinstance(each, int | Aborted) for each in results)
@@ -167,7 +167,7 @@ async def test_a_schedule_whose_sender_may_no_longer_send_pauses_and_says_why(
     await lose(scheduled)
     # What directory said lately may be some seconds old.
     fresh = Directory(scheduled.directory_address, scheduled.tokens.service("directory.read"))
-    scheduled.occurring = Occurring(scheduled.engine, scheduled.clock, fresh, emergency_ignores_stop=False)
+    scheduled.occurring = Occurring(scheduled.engine, scheduled.clock, fresh)
     assert await scheduled.tick(hours=20) == 1
     await fresh.close()
     answer = await scheduled.get("tea", made.schedule_id)
@@ -324,7 +324,7 @@ async def test_without_directory_the_schedule_waits(scheduled: Scheduled) -> Non
     made = await scheduled.create()
     nobody = Directory("127.0.0.1:1", scheduled.tokens.service("directory.read"))
     scheduled.clock.now = EIGHT
-    away = Occurring(scheduled.engine, scheduled.clock, nobody, emergency_ignores_stop=False)
+    away = Occurring(scheduled.engine, scheduled.clock, nobody)
     assert await away.step() == 1
     assert await away.step() == 0, "it is not tried again at once"
     await nobody.close()
