@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import CALL_BATCH_SIZE, Channel, Lane
 from services.queue.store.outcomes import Standing
+from services.queue.translating import told_in
 
 _CALLS = sa.text(
     "SELECT r.entry_id::text, r.number, r.destination, e.message_id::text, e.channel, e.expires_at, m.lane,"
-    " m.cancelled_at IS NOT NULL"
+    " m.cancelled_at IS NOT NULL, m.is_translated, r.language, m.language"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
     " JOIN entries e ON e.entry_id = k.entry_id JOIN messages m ON m.message_id = e.message_id"
     " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
@@ -28,13 +30,13 @@ _JOIN = sa.text(
     " numbers = (SELECT array_agg(n ORDER BY n) FROM unnest(numbers || CAST(:number AS integer)) AS n)"
     " WHERE batch_id = ("
     " SELECT batch_id FROM batches WHERE entry_id = :entry_id AND school_id = :school_id AND attempt = :attempt"
-    " AND state = 'pending' AND due_at = :due_at AND cardinality(numbers) < :most"
-    " LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING batch_id"
+    " AND state = 'pending' AND due_at = :due_at AND translated_into = :translated_into"
+    " AND cardinality(numbers) < :most LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING batch_id"
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, changed_at) VALUES (:entry_id, :message_id, :created_at, :school_id, :channel, :lane, 'pending',"
-    " ARRAY[CAST(:number AS integer)], :attempt, :due_at, :expires_at, :now)"
+    " expires_at, changed_at, translated_into) VALUES (:entry_id, :message_id, :created_at, :school_id, :channel,"
+    " :lane, 'pending', ARRAY[CAST(:number AS integer)], :attempt, :due_at, :expires_at, :now, :translated_into)"
 )
 
 
@@ -48,6 +50,8 @@ class Call:
     expires_at: datetime
     lane: Lane
     is_cancelled: bool
+    translated_into: str
+    """Language of the call; empty: as it was written."""
 
 
 async def calls_of(connection: AsyncConnection, failed: Sequence[Standing]) -> list[tuple[Standing, Call]]:
@@ -55,9 +59,13 @@ async def calls_of(connection: AsyncConnection, failed: Sequence[Standing]) -> l
     by_key = {(each.entry_id, each.number): each for each in failed}
     values = {"entry_ids": [entry_id for entry_id, _ in by_key], "numbers": [number for _, number in by_key]}
     rows = await connection.execute(_CALLS, values)
-    return [
-        (by_key[row[0], row[1]], Call(row[2], row[3], Channel(row[4]), row[5], Lane(row[6]), row[7])) for row in rows
-    ]
+    return [(by_key[row[0], row[1]], _call(row)) for row in rows]
+
+
+def _call(row: Any) -> Call:
+    channel = Channel(row[4])
+    language = told_in(channel, row[9], row[10]) if row[8] else ""
+    return Call(row[2], row[3], channel, row[5], Lane(row[6]), row[7], language)
 
 
 def shared_moment(due_at: datetime, pause: timedelta) -> datetime:
@@ -84,6 +92,7 @@ async def queue_again(
         "expires_at": call.expires_at,
         "now": now,
         "most": CALL_BATCH_SIZE,
+        "translated_into": call.translated_into,
     }
     await connection.execute(_FORGET, values)
     if (await connection.execute(_JOIN, values)).scalar_one_or_none() is None:

@@ -28,7 +28,7 @@ from tests.integration.queue.conftest import ANSWERS_SECRET, Queue, draft, perso
 from tests.integration.queue.test_processes import Processes, address, processes
 from tests.support.eventually import eventually
 from tests.support.postgres import Database
-from tests.support.vendors import AWS_KEY, AWS_SECRET, VendorSimulator
+from tests.support.vendors import AWS_KEY, AWS_SECRET, Receiver, VendorSimulator
 
 __all__ = ["address", "processes"]
 SERVICE = Caller("test", frozenset())
@@ -147,6 +147,21 @@ async def test_what_was_translated_is_sent_again_as_it_was(
     await control.resend(queue.engine, queue.clock, SERVICE, wanted)
     await queue.drain(queue.dispatcher())
     assert texts(vendors, "sms") == [SPANISH]
+
+
+async def test_a_call_that_nobody_took_is_made_again_in_the_same_language(
+    queue: Queue, translator: Translator, vendors: VendorSimulator, receiver: Receiver
+) -> None:
+    busy = [each._replace(mobile=f"+120{each.person_id[-1]}5550192") for each in family("es", "en")]
+    await queue.submit(draft(is_translated=True, channels=[("tts", CLOSED)]), busy)
+    await translator().step()
+    dispatcher = queue.dispatcher()
+    for minutes in (0, 6):
+        queue.clock.ahead = timedelta(minutes=minutes)
+        await queue.drain(dispatcher)
+        await asyncio.to_thread(vendors.wait_quiet)
+        await queue.receive(list(receiver.requests))
+    assert texts(vendors, "voice") == [SPANISH, SPANISH, CLOSED, CLOSED]
 
 
 @pytest.mark.parametrize("mode", ["500", "429"])
