@@ -11,11 +11,21 @@ from services.queue.work import Delivery, Work
 PURPOSE: Final = "unsubscribe"
 _KEPT: Final = timedelta(days=400)
 """A link works for this long after the message was made; the law asks for thirty days after it was sent."""
-_LISTS: Final = {
-    MessageType.ATTENDANCE: "attendance notices",
-    MessageType.ANNOUNCEMENT: "announcements",
-    MessageType.SURVEY: "polls and sign-ups",
+_ORDER: Final = (MessageType.ATTENDANCE, MessageType.ANNOUNCEMENT, MessageType.SURVEY)
+_LINES: Final = {
+    "en": ("To get no more {} by e-mail:", "attendance notices", "announcements", "polls and sign-ups"),
+    "es": (
+        "Para no recibir más {} por correo electrónico:",
+        *("avisos de asistencia", "anuncios", "encuestas e inscripciones"),
+    ),
+    "fr": (
+        "Pour ne plus recevoir {} par e-mail :",
+        *("les avis d'absence", "les annonces", "les sondages et les inscriptions"),
+    ),
+    "ht": ("Pou w pa resevwa {} ankò pa imèl:", "avi sou prezans", "anons", "sondaj ak enskripsyon"),
+    "pt": ("Para não receber mais {} por e-mail:", "avisos de frequência", "comunicados", "enquetes e inscrições"),
 }
+"""By language: the line, and the types in their order. Another language has the English line."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ def headers(address: str) -> list[tuple[str, str]]:
     return [("List-Unsubscribe", f"<{address}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
 
 
-def line(message_type: MessageType, address: str) -> str:
-    """Return what the end of the text says."""
-    return f"\n\nTo get no more {_LISTS[message_type]} by e-mail:\n{address}"
+def line(message_type: MessageType, address: str, language: str) -> str:
+    """Return what the end of a text in this language says."""
+    words, *types = _LINES.get(language.partition("-")[0].lower(), _LINES["en"])
+    return f"\n\n{words.format(types[_ORDER.index(message_type)])}\n{address}"

@@ -149,7 +149,15 @@ def submitted_entries(snapshot: Snapshot, *, is_masked: bool = False) -> list[pb
         if is_masked:
             counts.sent += counts.withheld + counts.held
             counts.withheld = counts.held = 0
-        result.append(pb.SubmittedEntry(entry_id=entry.entry_id, channel=CHANNELS[entry.channel], counts=counts))
+        result.append(
+            pb.SubmittedEntry(
+                entry_id=entry.entry_id,
+                channel=CHANNELS[entry.channel],
+                counts=counts,
+                from_address=entry.from_address,
+                from_name=entry.from_name,
+            )
+        )
     return result
 
 

@@ -41,8 +41,9 @@ class Breaker:
         return time.monotonic() < self.until
 
     def failed(self, asked_seconds: float) -> float:
-        """Open; return for how many seconds."""
-        self.pause_seconds = min(30.0, max(1.0, self.pause_seconds * 2))
+        """Open; return for how many seconds. Batches that were under way together count as one failure."""
+        if not self.is_open():
+            self.pause_seconds = min(30.0, max(1.0, self.pause_seconds * 2))
         pause = max(self.pause_seconds, min(asked_seconds, 300.0))
         self.until = time.monotonic() + pause
         return pause

@@ -87,7 +87,7 @@ class SesEmail:
         content, text = content_for(work, recipient), self._mailing.write(work, recipient)
         headers = []
         if address := self._mailing.unsubscribe(work, recipient):
-            text += leaving.line(content.message_type, address)
+            text += leaving.line(content.message_type, address, content.language)
             headers = [{"Name": name, "Value": value} for name, value in leaving.headers(address)]
         return {
             "Simple": {
