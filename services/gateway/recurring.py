@@ -1,6 +1,5 @@
 """When a message is sent, as the composer's editor asks for it: its fields, its rule, and both in words."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,19 +8,17 @@ from werkzeug.datastructures import MultiDict
 
 from protos.queue.v1 import schedules_pb2 as schedules
 from services.kit.errors import InvalidArgument
+from services.kit.recurrence import DAYS, WEEKDAYS, WEEKLY, in_words
+
+__all__ = ["DAYS", "in_words"]
 
 NOW, LATER, REPEAT = "now", "later", "repeat"
-DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
-        "SU": "Sunday"}  # fmt: skip
 REPETITIONS = {
     "daily": "Every day",
     "weekdays": "Monday to Friday",
     "weekly": "Every week",
     "monthly": "Every month",
 }
-_WEEKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
-_DAY = re.compile(r"FREQ=MONTHLY;BYMONTHDAY=(?:28,)?(?:29,)?(?:30,)?([0-9]{1,2})(?:;BYSETPOS=-1)?")
-_WEEKLY = re.compile(r"FREQ=WEEKLY;BYDAY=((?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU))*)")
 _LONGEST = 200
 
 
@@ -98,7 +95,7 @@ def _rule(when: When) -> str:
     if when.every == "kept":
         return when.kept_rule
     if when.every == "weekdays":
-        return _WEEKDAYS
+        return WEEKDAYS
     if when.every == "weekly":
         return f"FREQ=WEEKLY;BYDAY={','.join(when.days)}"
     if when.every == "monthly":
@@ -137,27 +134,8 @@ def when_of(schedule: schedules.Schedule) -> When:
 def _repetition(timing: schedules.Timing) -> tuple[str, list[str]]:
     if timing.rule == "FREQ=DAILY":
         return "daily", []
-    if timing.rule == _WEEKDAYS:
+    if timing.rule == WEEKDAYS:
         return "weekdays", []
-    if found := _WEEKLY.fullmatch(timing.rule):
+    if found := WEEKLY.fullmatch(timing.rule):
         return "weekly", found[1].split(",")
     return ("monthly", []) if timing.rule == _monthly(timing.start_date) else ("kept", [])
-
-
-def in_words(rule: str) -> str:
-    """Return a rule in words, as the Recursion column shows it; one that the editor cannot make as it is."""
-    if not rule:
-        return "None"
-    if rule == "FREQ=DAILY":
-        return "Every day"
-    if rule == _WEEKDAYS:
-        return "Monday to Friday"
-    if found := _WEEKLY.fullmatch(rule):
-        return f"Every {_joined([DAYS[day] for day in found[1].split(',')])}"
-    if found := _DAY.fullmatch(rule):
-        return f"Every month on day {found[1]}" if int(found[1]) <= 28 else f"Every month on day {found[1]} or the last"
-    return f"By rule {rule}"
-
-
-def _joined(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

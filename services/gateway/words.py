@@ -179,6 +179,7 @@ ACTIONS = {
     "school.changed": "Set a school's exclusion from communication",
     "quiet_hours.changed": "Changed a school's quiet hours",
     "module.changed": "Switched a module",
+    "attendance_rule.changed": "Changed an attendance rule",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

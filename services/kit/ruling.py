@@ -1,10 +1,12 @@
 """Reading rules on columns strictly, and putting them as conditions of a query (statements 216, 223)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from protos.types.v1 import types_pb2 as types
 from services.kit.rules import BLANK, OPERATORS, Kind, Operator, Rule, read_day
@@ -96,3 +98,9 @@ def _text_condition(rule: Rule, value: sa.ColumnElement[Any]) -> sa.ColumnElemen
         Operator.NOT_EMPTY: sa.func.btrim(value) != "",
     }
     return rules[rule.operator]
+
+
+def looked_up(shown: Mapping[str, str], key: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """Return what a page shows for a stored value: an expression that is empty for one that is not there."""
+    found = sa.cast(sa.literal(json.dumps(dict(shown))), JSONB).op("->>", return_type=sa.Text())(key)
+    return sa.func.coalesce(found, "", type_=sa.Text())

@@ -13,9 +13,9 @@ from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.reports.config import Config
-from services.reports.directory_events import DIRECTORY, DirectoryEvents
 from services.reports.events import QUEUE, QueueEvents
 from services.reports.rpc import ReportsServicer
+from services.reports.setting_events import DIRECTORY, QUEUE_SETTINGS, SettingEvents
 from services.reports.store.intake import CHANNEL
 from services.reports.survey_events import RESPONSES, ResponseEvents
 
@@ -39,7 +39,8 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.spawn("listener", listener.run())
     life.consume(Consumer(bus, QUEUE, QueueEvents(engine).handle))
     life.consume(Consumer(bus, RESPONSES, ResponseEvents(engine).handle))
-    life.consume(Consumer(bus, DIRECTORY, DirectoryEvents(engine).handle))
+    life.consume(Consumer(bus, DIRECTORY, SettingEvents(engine).handle))
+    life.consume(Consumer(bus, QUEUE_SETTINGS, SettingEvents(engine).handle))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.reports.v1 import reports_pb2 as pb
 from services.kit.clock import Clock
+from services.kit.ruling import MOST_RULES
 from services.reports import requests
 from services.reports.actions import reading
 from services.reports.callers import (
@@ -17,7 +18,8 @@ from services.reports.callers import (
     referrer,
     sight_in,
 )
-from services.reports.domain import Report
+from services.reports.domain import COLUMNS, Report
+from services.reports.store import schedules
 from services.reports.store.auditing import Actor
 
 _Request = pb.RecordExportRequest
@@ -46,11 +48,13 @@ async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, 
     if asked.table in _ACTIONS:
         check_all_users(viewer, asked.filter)
         # What the log keeps of a filter is what a search would have taken.
-        requests.read_search(report, asked.filter, zone)
+        is_scheduled = asked.table == _Request.TABLE_SCHEDULED
+        requests.read_search(report, asked.filter, zone, schedules.COLUMNS if is_scheduled else COLUMNS)
         await reading.log(engine, clock, actor_of(viewer), _ACTIONS[asked.table], detail_of(asked.filter))
         return
     entry_id = requests.check_export(asked)
-    detail = f"entry={entry_id} state={asked.state or 'all'}"
+    rules = [f"rule={requests.check_text('filter/rules', each.column, 30)}" for each in asked.filter.rules[:MOST_RULES]]
+    detail = " ".join([f"entry={entry_id} state={asked.state or 'all'}", *rules])
     await reading.log_export(engine, clock, sight_in(report, viewer), actor_of(viewer), entry_id, detail)
 
 

@@ -1,13 +1,13 @@
 """Reading requests strictly: filters, rules, sort and page; every mistake is named by its field."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
-from services.kit.rules import read_day
+from services.kit.rules import Kind, read_day
 from services.kit.ruling import read_rules
 from services.reports.actions.deciding import Deciding
 from services.reports.decisions import LONGEST_REASON, Outcome
@@ -23,7 +23,8 @@ from services.reports.domain import (
     Sight,
     day_bounds,
 )
-from services.reports.store.schedules import SORTS, Wanted
+from services.reports.store.schedules import COLUMNS as SCHEDULE_COLUMNS
+from services.reports.store.schedules import Wanted
 
 OUTCOMES = {types.THREAT_DECISION_KEPT: Outcome.KEPT, types.THREAT_DECISION_RELEASED: Outcome.RELEASED}
 _MOST_IDS = 1000
@@ -150,10 +151,12 @@ def read_schedules(asked: pb.SearchSchedulesRequest, sight: Sight, zone: str) ->
     end = _day("/end_date", asked.end_date, problems)
     senders = _ids("sender_ids", asked.sender_ids, problems)
     sort = asked.sort.column or "next_send_date"
-    if sort not in SORTS:
-        problems.add("/sort/column", f"One of {', '.join(SORTS)}.")
+    if sort not in SCHEDULE_COLUMNS:
+        problems.add("/sort/column", f"One of {', '.join(SCHEDULE_COLUMNS)}.")
+    rules, wrong = read_rules(asked.rules, SCHEDULE_COLUMNS, "/rules")
+    problems.found += wrong
     problems.refuse("SEARCH_MALFORMED")
-    return Wanted(sight, zone, start, end, senders, sort, asked.sort.descending)
+    return Wanted(sight, zone, start, end, senders, sort, asked.sort.descending, rules)
 
 
 def read_order(sort: types.Sort) -> Order:
@@ -165,11 +168,11 @@ def read_order(sort: types.Sort) -> Order:
     return Order(sort.column, sort.descending)
 
 
-def read_search(report: Report, asked: pb.Filter, zone: str) -> Search:
+def read_search(report: Report, asked: pb.Filter, zone: str, columns: Mapping[str, Kind] = COLUMNS) -> Search:
     """Return the filters; dates and times are of the zone. InvalidArgument names every field that cannot be read."""
     problems = _Problems()
     since, before = _read_days(asked, "/filter", zone, problems)
-    rules, wrong = read_rules(asked.rules, COLUMNS, "/filter/rules")
+    rules, wrong = read_rules(asked.rules, columns, "/filter/rules")
     problems.found += wrong
     for name in _NOT_OFFERED.get(report, ()):
         if getattr(asked, name):

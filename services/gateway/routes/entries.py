@@ -202,7 +202,8 @@ def recipients_excel(report: str, entry_id: str) -> Response:
 def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.ValueType", report: str) -> Response:
     """Send every recipient that the address asks for, on whatever page, as a workbook."""
     listing = read_strictly(report)
-    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=dict(listing.place.own)["state"]))
+    state, filter_ = dict(listing.place.own)["state"], reports.Filter(rules=listing.rules)
+    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state, filter=filter_))
 
     def page(number: int) -> tuple[list[queue.Delivery], int]:
         answer = ask_deliveries(entry_id, listing.at(types.PageRequest(number=number, size=exports.PAGE))).answer

@@ -35,6 +35,7 @@ def _find(search: Search) -> reports.SearchSchedulesResponse:
         end_date=search.filter.end_date,
         sender_ids=search.filter.sender_ids,
         view_all_users=search.filter.view_all_users,
+        rules=search.filter.rules,
         sort=search.sort,
         page=search.page,
     )

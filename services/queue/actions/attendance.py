@@ -17,7 +17,7 @@ from services.kit.errors import (
     PermissionDenied,
     ResourceExhausted,
 )
-from services.queue import attending
+from services.queue import attending, events_out
 from services.queue.actions.schedules import Key
 from services.queue.actions.standing import Known, KnownSender
 from services.queue.attending import MAX_PER_OWNER, Change, Rule, Run
@@ -114,6 +114,7 @@ async def create(engine: AsyncEngine, rule: Rule, caller: Caller, key: Key) -> R
         if await attendance_rules.count_of(connection, rule.owner_id) >= MAX_PER_OWNER:
             raise ResourceExhausted("TOO_MANY_RULES", f"One person keeps at most {MAX_PER_OWNER} attendance rules.")
         await attendance_rules.insert(connection, rule)
+        await events_out.tell_rule(connection, rule, "created")
     return rule
 
 
@@ -153,6 +154,7 @@ async def _changed(
         fresh = change(found)
         if fresh.version != found.version:
             await attendance_rules.update(connection, fresh, what)
+            await events_out.tell_rule(connection, fresh, what)
     return fresh
 
 

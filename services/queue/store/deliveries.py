@@ -1,16 +1,14 @@
 """The recipients of an entry, each where it stands: the rows behind every count."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.rules import Kind, Rule
-from services.kit.ruling import condition
+from services.kit.ruling import condition, looked_up
 from services.queue.domain import State
 from services.queue.labels import CHANNEL_LABELS, STATE_LABELS
 from services.queue.records import Entry, Recipient
@@ -78,10 +76,10 @@ class Seen:
         if column in _TIMES:
             return sa.column(_TIMES[column], sa.DateTime(timezone=True))
         texts: dict[str, sa.ColumnElement[str]] = {
-            "status": _looked_up(STATE_LABELS, _text("state")),
-            "type": _looked_up(CHANNEL_LABELS, _text("channel")),
-            "school": _looked_up(self.titles, _text("school_id")),
-            "error": _looked_up(self.errors, sa.func.concat(_text("provider"), " ", _text("error_code"))),
+            "status": looked_up(STATE_LABELS, _text("state")),
+            "type": looked_up(CHANNEL_LABELS, _text("channel")),
+            "school": looked_up(self.titles, _text("school_id")),
+            "error": looked_up(self.errors, sa.func.concat(_text("provider"), " ", _text("error_code"))),
             "destination": sa.func.replace(_text("destination"), ",", ", "),
         }
         return sa.func.lower(texts.get(column, _text(_STORED.get(column, column))), type_=sa.Text())
@@ -100,11 +98,6 @@ _STORED = {"regarding_student": "regarding_student_name", "student_id": "student
 
 def _text(name: str) -> sa.ColumnElement[str]:
     return sa.column(name, sa.Text)
-
-
-def _looked_up(shown: Mapping[str, str], key: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    found = sa.cast(sa.literal(json.dumps(dict(shown))), JSONB).op("->>", return_type=sa.Text())(key)
-    return sa.func.coalesce(found, "", type_=sa.Text())
 
 
 def _from_rows(what: sa.ColumnElement[Any], seen: Seen) -> sa.Select[tuple[Any]]:

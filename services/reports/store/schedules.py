@@ -1,6 +1,7 @@
 """Scheduled messages: kept as the queue tells of them, the newest version; found in the viewer's scope (section K)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -8,22 +9,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import EVERY_SCHOOL, Page, Sight
+from services.kit.recurrence import in_words
+from services.kit.rules import Kind, Rule
+from services.kit.ruling import condition, looked_up
+from services.reports.domain import CHANNEL_LABELS, EVERY_SCHOOL, Page, Sight
 from services.reports.tables import schedules
 
 _OPEN = ("active", "paused")
 _COLUMNS = schedules.c
-SORTS: dict[str, sa.ColumnElement[Any]] = {
-    "start_date": _COLUMNS.start_date,
-    "sent_time": _COLUMNS.send_time,
-    "recursion": _COLUMNS.rule,
-    "next_send_date": _COLUMNS.next_at,
-    "end_date": _COLUMNS.end_date,
-    "created_by": sa.func.lower(_COLUMNS.sender_name),
-    "type": sa.func.array_to_string(_COLUMNS.channels, ","),
-    "emergency": _COLUMNS.is_emergency,
+COLUMNS: dict[str, Kind] = {
+    **dict.fromkeys(("start_date", "next_send_date", "end_date"), Kind.DATE),
+    **dict.fromkeys(("sent_time", "recursion", "created_by", "type"), Kind.TEXT),
+    "emergency": Kind.TICK,
 }
-"""Columns of the table by which it sorts."""
+"""Every column that sorts and takes rules."""
+_JOINED = sa.func.array_to_string(_COLUMNS.channels, ",", type_=sa.Text())
+_TIMES = {"next_send_date": _COLUMNS.next_at, "sent_time": _COLUMNS.send_time}
+"""Columns that sort by the moment, not by what they show of it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,36 @@ class Wanted:
     sender_ids: tuple[str, ...]
     sort: str = "next_send_date"
     descending: bool = False
+    rules: tuple[Rule, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What Recursion and Type show, by the stored rule or channels."""
+
+    def shown(self, column: str) -> sa.ColumnElement[Any]:
+        """Return what a column of COLUMNS shows; text in lower case and never NULL."""
+        others: dict[str, sa.ColumnElement[Any]] = {
+            "start_date": _COLUMNS.start_date,
+            "end_date": _COLUMNS.end_date,
+            "next_send_date": sa.cast(sa.func.timezone(self.zone, _COLUMNS.next_at, type_=sa.DateTime()), sa.Date),
+            "emergency": _COLUMNS.is_emergency,
+        }
+        if column in others:
+            return others[column]
+        texts: dict[str, sa.ColumnElement[str]] = {
+            "sent_time": sa.func.to_char(sa.cast(_COLUMNS.send_time, sa.Time), "FMHH12:MI am"),
+            "recursion": looked_up(self.words, _COLUMNS.rule),
+            "type": looked_up(self.words, _JOINED),
+            "created_by": _COLUMNS.sender_name,
+        }
+        return sa.func.lower(texts[column], type_=sa.Text())
+
+
+async def words(connection: AsyncConnection) -> dict[str, str]:
+    """Return what Recursion and Type show of every schedule, by the stored rule or channels."""
+    rules = await connection.scalars(sa.select(_COLUMNS.rule).distinct())
+    found = {rule: in_words(rule) for rule in rules}
+    for joined in await connection.scalars(sa.select(_JOINED).distinct()):
+        found[joined] = ", ".join(CHANNEL_LABELS.get(each, each) for each in joined.split(","))
+    return found
 
 
 async def keep(connection: AsyncConnection, row: dict[str, Any]) -> None:
@@ -58,7 +90,7 @@ async def count(connection: AsyncConnection, wanted: Wanted) -> int:
 
 async def page(connection: AsyncConnection, wanted: Wanted, shown: Page) -> list[dict[str, Any]]:
     """Return the rows of a page."""
-    column = SORTS[wanted.sort]
+    column = _TIMES.get(wanted.sort, wanted.shown(wanted.sort))
     order = column.desc().nulls_last() if wanted.descending else column.asc().nulls_last()
     query = (
         sa.select(schedules)
@@ -72,10 +104,11 @@ async def page(connection: AsyncConnection, wanted: Wanted, shown: Page) -> list
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     found = [_COLUMNS.state.in_(_OPEN), _visible(wanted.sight)]
+    found += [condition(rule, COLUMNS[rule.column], wanted.shown(rule.column)) for rule in wanted.rules]
     if wanted.sender_ids:
         found.append(_COLUMNS.sender_id.in_(wanted.sender_ids))
     # From its next sending, or of a paused one its first date, to its last: what may be sent meets the days asked for.
-    local = sa.cast(sa.func.timezone(wanted.zone, _COLUMNS.next_at, type_=sa.DateTime()), sa.Date)
+    local = wanted.shown("next_send_date")
     if wanted.end:
         found.append(sa.func.coalesce(local, _COLUMNS.start_date) <= wanted.end)
     if wanted.start:

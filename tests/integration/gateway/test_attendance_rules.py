@@ -46,6 +46,13 @@ def test_a_rule_is_made_shown_edited_and_switched(stack: Stack) -> None:
     assert re.findall(r": (created|edited|switched off) by", page) == ["switched off", "edited", "created"]
     assert "Tardy" in browser.get("/attendance-rules").get_data(as_text=True)
 
+    def is_logged() -> None:
+        log = stack.browser("off").get("/audit?action=attendance_rule.changed").get_data(as_text=True)
+        words = ("rule=Absent today created", "rule=Tardy edited", "rule=Tardy switched off")
+        assert [each in log for each in words] == [True] * 3
+
+    eventually_sync(is_logged)
+
 
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),

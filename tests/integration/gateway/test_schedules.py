@@ -128,7 +128,9 @@ def test_the_tab_lists_what_is_scheduled_and_follows_its_changes(stack: Stack) -
     assert "Enter a date like" in page(start="soon")
     for column in ("start_date", "sent_time", "recursion", "next_send_date", "end_date", "created_by", "type"):
         assert title in page(sort=column, order="desc")
-    book = CalamineWorkbook.from_filelike(BytesIO(browser.get("/reports/scheduled/excel").get_data()))
+    rule = "rule_column=created_by&rule_operator=contains&rule_value="
+    assert "Nothing is scheduled" in browser.get(f"/reports/scheduled?{rule}nobody").get_data(as_text=True)
+    book = CalamineWorkbook.from_filelike(BytesIO(browser.get(f"/reports/scheduled/excel?{rule}ida").get_data()))
     cells = next(row for row in book.get_sheet_by_index(0).to_python() if "Ida Cole" in row)
     assert cells[1:3] == ["8:05 am", "Every day"]
     browser.post(f"{place}/pause")

@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from protos.events.v1 import directory_pb2 as directory
 from protos.events.v1 import queue_pb2 as queue
+from protos.events.v1 import settings_pb2 as settings
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.handling import Event
 from services.kit.ids import new_id
-from services.reports.directory_events import DirectoryEvents
+from services.reports.setting_events import SettingEvents
 from tests.integration.reports.conftest import (
     NOON,
     NORTH,
@@ -207,7 +208,7 @@ async def test_changes_of_permissions_are_recorded_once_and_shown_to_who_sees_th
     changed = "directory.profile.changed.v1"
     events = [Event(changed, each.event_id, each.SerializeToString(), 1) for each in (told, told, renamed)]
     for _ in range(2):
-        await DirectoryEvents(reports.engine).handle(events)
+        await SettingEvents(reports.engine).handle(events)
     officer, principal = person("Otto", "view_audit"), person("Ida", "view_audit", schools=[NORTH])
     (record,) = (await reports.ask(officer, "ListAudit", pb.ListAuditRequest(action="profile.changed"))).records
     assert (record.actor_id, record.actor_name, record.at.ToDatetime(UTC)) == ("ada", "Ada North", NOON)
@@ -223,10 +224,23 @@ async def test_an_import_that_gives_somebody_another_profile_is_recorded_for_eac
     told.changed_at.FromDatetime(NOON)
     event = Event("directory.profile.assigned.v1", told.event_id, told.SerializeToString(), 1)
     for _ in range(2):
-        await DirectoryEvents(reports.engine).handle([event])
+        await SettingEvents(reports.engine).handle([event])
     wanted = pb.ListAuditRequest(action="profile.assigned")
     records = (await reports.ask(person("Otto", "view_audit"), "ListAudit", wanted)).records
     assert sorted((each.actor_name, each.detail) for each in records) == [
         ("operator", "person=lee before=none after=Counsellor"),
         ("operator", "person=sara before=Secretary after=Principal"),
     ]
+
+
+@pytest.mark.accepts(309)
+@pytest.mark.parametrize("subject", ["directory.setting.changed.v1", "queue.setting.changed.v1"])
+async def test_what_somebody_set_is_recorded_once(reports: Reports, subject: str) -> None:
+    told = settings.SettingChanged(
+        event_id=new_id(), changed_by_id="ada", changed_by_name="Ada North", action="school.changed", detail="a=b"
+    )
+    told.changed_at.FromDatetime(NOON)
+    for _ in range(2):
+        await SettingEvents(reports.engine).handle([Event(subject, told.event_id, told.SerializeToString(), 1)])
+    answer = await reports.ask(person("Otto", "view_audit"), "ListAudit", pb.ListAuditRequest(action="school.changed"))
+    assert [(each.actor_name, each.detail) for each in answer.records] == [("Ada North", "a=b")]

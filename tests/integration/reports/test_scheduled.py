@@ -60,6 +60,34 @@ async def test_the_newest_state_counts_in_whatever_order_it_comes(reports: Repor
     assert await found(reports, me) == []
 
 
+@pytest.mark.accepts(216, 220, 221, 223)
+async def test_rules_compare_what_each_column_shows(reports: Reports) -> None:
+    me = person("Tess", "communication_reports")
+    daily = schedule(me, end_date="2099-01-01", is_emergency=True)
+    once = schedule(me, rule="", send_time="14:30", channels=[types.CHANNEL_PUSH])
+    weekly = schedule(me, rule="FREQ=WEEKLY;BYDAY=MO", send_time="09:00", sender_name="Ann 5%")
+    await reports.hear(*told(daily, once, weekly))
+    names = {daily.schedule_id: "daily", once.schedule_id: "once", weekly.schedule_id: "weekly"}
+
+    async def find(column: str, operator: str, value: str = "", sort: str = "recursion") -> list[str]:
+        number = types.ColumnRule.Operator.Value(f"OPERATOR_{operator.upper()}")
+        rules = [types.ColumnRule(column=column, operator=number, value=value)] if operator != "unspecified" else []
+        return [names[each] for each in await found(reports, me, rules=rules, sort=types.Sort(column=sort))]
+
+    assert await find("", "unspecified") == ["daily", "weekly", "once"]
+    assert await find("", "unspecified", sort="sent_time") == ["daily", "weekly", "once"]
+    assert await find("sent_time", "equals", "2:30 pm") == ["once"]
+    assert await find("recursion", "contains", "monday") == ["weekly"]
+    assert await find("type", "equals", "e-mail, sms") == ["daily", "weekly"]
+    assert await find("type", "contains", "push notifications") == ["once"]
+    assert await find("created_by", "contains", "5%") == ["weekly"]
+    assert await find("emergency", "equals", "yes") == ["daily"]
+    assert await find("end_date", "empty") == ["weekly", "once"]
+    assert await find("start_date", "less", "2020-01-01") == []
+    with pytest.raises(InvalidArgument):
+        await find("subject", "contains", "a")
+
+
 @pytest.mark.accepts(135, 140)
 async def test_it_shows_ones_own_and_with_the_right_those_of_ones_schools(reports: Reports) -> None:
     author = person("Ann", "communication_reports", schools=[NORTH], role="teacher")

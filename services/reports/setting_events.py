@@ -1,4 +1,4 @@
-"""What directory tells of permissions and settings, into the audit log (statement 309)."""
+"""What directory and queue tell of permissions and settings, into the audit log (statement 309)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -13,16 +13,19 @@ from services.kit.db import transaction
 from services.kit.outbox import first_times
 from services.reports.store import auditing
 
-_CHANGES: dict[str, Any] = {
+_OF_DIRECTORY: dict[str, Any] = {
     "directory.profile.changed.v1": directory.ProfileChanged,
     "directory.profile.assigned.v1": directory.ProfilesAssigned,
     "directory.setting.changed.v1": settings.SettingChanged,
 }
-DIRECTORY = Subscribing("directory", "reports-directory", tuple(_CHANGES), workers=1)
+_OF_QUEUE: dict[str, Any] = {"queue.setting.changed.v1": settings.SettingChanged}
+_CHANGES = {**_OF_DIRECTORY, **_OF_QUEUE}
+DIRECTORY = Subscribing("directory", "reports-directory", tuple(_OF_DIRECTORY), workers=1)
+QUEUE_SETTINGS = Subscribing("queue", "reports-settings", tuple(_OF_QUEUE), workers=1)
 
 
-class DirectoryEvents:
-    """Writes who changed whose permissions into the audit log (statement 309)."""
+class SettingEvents:
+    """Writes who changed which permissions and settings into the audit log (statement 309)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Take the engine of the reports' database."""
@@ -32,6 +35,7 @@ class DirectoryEvents:
         """Record each change once; an edit that changed no permission is none."""
         told = [_CHANGES[each.subject].FromString(each.payload) for each in delivered]
         async with transaction(self._engine) as connection:
+            # One name for both consumers: an event's id is its own wherever it comes from.
             fresh = await first_times(connection, DIRECTORY.durable, [each.event_id for each in told])
             for event in {each.event_id: each for each in told if each.event_id in fresh}.values():
                 actor = auditing.Actor(event.changed_by_id, event.changed_by_name)
