@@ -123,7 +123,7 @@ SURVEYS: Final = frozenset({Channel.POLL, Channel.SIGNUP})
 """Channels that ask for an answer (services/queue/surveys.py)."""
 MAILED: Final = frozenset({Channel.EMAIL, *SURVEYS})
 """Channels that travel by e-mail, and are in the portal inbox."""
-BATCH_SIZE: Final = 500
+BATCH_SIZE: Final = 1_000
 """Most recipients of one batch."""
 CALL_BATCH_SIZE: Final = 100
 """Most recipients of a batch of calls: Twilio begins few calls a second, and a batch should not take minutes."""

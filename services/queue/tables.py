@@ -2,7 +2,7 @@
 
 `recipients` and `outcomes` are written once, by COPY, and partitioned by the month of their message, so that retention
 drops whole months; every query names the message's created_at and touches one partition. `batches` is the queue: small,
-hot, one row for up to 500 recipients of one entry and school; a batch that is done is deleted.
+hot, one row for up to 1,000 recipients of one entry and school; a batch that is done is deleted.
 """
 
 import sqlalchemy as sa
@@ -168,7 +168,7 @@ batches = sa.Table(
     sa.CheckConstraint(_in("state", BATCH_STATES), name="batches_state_known"),
     sa.CheckConstraint(_in("channel", CHANNELS), name="batches_channel_known"),
     sa.CheckConstraint("lane BETWEEN 1 AND 4", name="batches_lane_known"),
-    sa.CheckConstraint("cardinality(numbers) BETWEEN 1 AND 500", name="batches_size_bounded"),
+    sa.CheckConstraint("cardinality(numbers) BETWEEN 1 AND 1000", name="batches_size_bounded"),
     sa.CheckConstraint(
         "channel NOT IN ('tts', 'recorded') OR cardinality(numbers) <= 100", name="batches_of_calls_small"
     ),
