@@ -91,13 +91,13 @@ _DELIVERY = (
     Column("error", "Error"),
 )
 _EXPIRATION = Column("expiration", "Expiration", "date")
-AUDIT = [
+_AUDIT = (
     Column("date", "Date", "date"),
     Column("who", "Who"),
     Column("what", "What"),
-    Column("message", "Message"),
+    Column("message", "Message", is_sortable=False),
     Column("detail", "Detail"),
-]
+)
 REFERRALS = [
     Column("date", "Date", "date"),
     Column("student", "Student"),
@@ -106,12 +106,13 @@ REFERRALS = [
     Column("told", "Followed up by"),
     Column("added_by", "Added by"),
 ]
-"""Columns of workbooks whose tables always show every column."""
+"""Columns of the workbook of referrals, whose table always shows every column."""
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
     "attendance": _ATTENDANCE,
     "threats": _THREATS,
     "scheduled": _SCHEDULED,
+    "audit": _AUDIT,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
     "attendance-recipients": _DELIVERY,

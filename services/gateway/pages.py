@@ -1,9 +1,9 @@
 """What every page has: the frame's navigation, alerts, filters for dates and numbers, safe return addresses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Flask, g, request
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -28,7 +28,6 @@ _TIME = Markup(
 def install(app: Flask) -> None:
     """Give templates their filters and what every page shows."""
     app.jinja_env.filters.update(
-        audit_query=_audit_query,
         clock=words.clock,
         date=_date,
         day=words.iso_day,
@@ -181,12 +180,6 @@ def safe_return(address: str, fallback: str) -> str:
     parts = urlsplit(address)
     is_ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
     return address if is_ours and not any(ord(letter) < 32 for letter in address) else fallback
-
-
-def _audit_query(asked: Mapping[str, str]) -> str:
-    """Return the filters of the audit log as the beginning of an address's query."""
-    kept = [(name, asked[name]) for name in ("message", "action", "actor") if asked.get(name)]
-    return f"{urlencode(kept)}&" if kept else ""
 
 
 def _moment(value: Timestamp | datetime) -> datetime | None:

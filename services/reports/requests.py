@@ -23,6 +23,8 @@ from services.reports.domain import (
     Sight,
     day_bounds,
 )
+from services.reports.store.auditing import COLUMNS as AUDIT_COLUMNS
+from services.reports.store.auditing import Asked
 from services.reports.store.schedules import COLUMNS as SCHEDULE_COLUMNS
 from services.reports.store.schedules import Wanted
 
@@ -30,6 +32,7 @@ OUTCOMES = {types.THREAT_DECISION_KEPT: Outcome.KEPT, types.THREAT_DECISION_RELE
 _MOST_IDS = 1000
 _LONGEST_VALUE = 200
 _MOST_WATCHED = 500
+_MOST_WORDS = 200
 _NOT_OFFERED = {
     Report.THREATS: ("is_flagged",),
     Report.ATTENDANCE: ("is_secure", "is_emergency", "is_flagged", "sender_ids", "view_all_users"),
@@ -157,6 +160,27 @@ def read_schedules(asked: pb.SearchSchedulesRequest, sight: Sight, zone: str) ->
     problems.found += wrong
     problems.refuse("SEARCH_MALFORMED")
     return Wanted(sight, zone, start, end, senders, sort, asked.sort.descending, rules)
+
+
+def read_audit(asked: pb.ListAuditRequest, zone: str) -> Asked:
+    """Return which records of the log are asked for; InvalidArgument for what cannot be read."""
+    order = Order(asked.sort.column or "date", asked.sort.descending or not asked.sort.column)
+    rules, wrong = read_rules(asked.rules, AUDIT_COLUMNS, "/rules")
+    if order.column not in AUDIT_COLUMNS:
+        wrong.append(("/sort/column", f"One of {', '.join(AUDIT_COLUMNS)}."))
+    if len(asked.action_words) > _MOST_WORDS:
+        wrong.append(("/action_words", f"At most {_MOST_WORDS}."))
+    if wrong:
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    return Asked(
+        check_id("message_id", asked.message_id) if asked.message_id else "",
+        check_text("action", asked.action, 50),
+        check_text("actor", asked.actor.strip(), _LONGEST_VALUE),
+        order,
+        rules,
+        zone,
+        dict(asked.action_words),
+    )
 
 
 def read_order(sort: types.Sort) -> Order:

@@ -31,7 +31,6 @@ from services.reports.callers import (
 )
 from services.reports.domain import Order, Origin, Report, Sight
 from services.reports.metrics import search_duration, searches, watchers
-from services.reports.store.auditing import Asked
 from services.reports.store.intake import CHANNEL
 from services.reports.store.rows import is_threat
 
@@ -265,11 +264,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def ListAudit(self, request: pb.ListAuditRequest, context: Any) -> pb.ListAuditResponse:
         """See the proto."""
         viewer = permitted(AUDIT)
-        asked = Asked(
-            requests.check_id("message_id", request.message_id) if request.message_id else "",
-            requests.check_text("action", request.action, 50),
-            requests.check_text("actor", request.actor.strip(), _LONGEST_QUERY),
-        )
+        asked = requests.read_audit(request, self._zone)
         number, size = requests.read_page(request.page)
         sight = sight_of(viewer).for_threats()
         found, page = await reading.list_audit(self._engine, sight, asked, number, size)

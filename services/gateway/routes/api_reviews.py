@@ -121,4 +121,4 @@ def delete_referral(referral_id: str) -> Response:
 @spec.validate(resp=answers(models.Records), tags=["audit"])
 def audit_log() -> Response:
     """List the audit log, newest first; `message`, `action` and `actor` narrow it."""
-    return as_json(audit.find())
+    return as_json(audit.find(audit.read_strictly()))

@@ -7,25 +7,47 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import AUDIT
-from services.gateway.routes.inbox import page_request
+from services.gateway.columns import REPORTS, shown
+from services.gateway.listing import Listing, Place, read_listing
+from services.gateway.routes.history import hidden_columns
+from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway
 from services.gateway.words import ACTIONS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("audit", __name__)
 PATH = "/audit"
-_ROWS = 50
 
 
-def find(page: types.PageRequest | None = None) -> reports.ListAuditResponse:
-    """Return a page of the log, newest first: all of it, or of one message, action or name."""
+def read() -> Listing:
+    """Return what the address asks of the log, the newest first."""
+    asked = request.args
+    own = [("message", asked.get("message", "")[:36]), ("action", _action()), ("actor", asked.get("actor", "")[:100])]
+    return read_listing(Place("audit", PATH, sort=("date", "desc"), own=own), asked)
+
+
+def read_strictly() -> Listing:
+    """Return the same; InvalidArgument for what cannot be read."""
+    listing = read()
+    refuse_problems(listing.problems)
+    return listing
+
+
+def find(listing: Listing) -> reports.ListAuditResponse:
+    """Return a page of the log: all of it, or of one message, action or name; nothing when it cannot be read."""
+    if listing.problems:
+        return reports.ListAuditResponse()
+    own = dict(listing.place.own)
     wanted = reports.ListAuditRequest(
-        message_id=request.args.get("message", "")[:36],
-        action=_action(),
-        actor=request.args.get("actor", "").strip()[:100],
-        page=page or types.PageRequest(number=page_request().number, size=_ROWS),
+        message_id=own["message"],
+        action=own["action"],
+        actor=own["actor"].strip(),
+        sort=listing.sort,
+        rules=listing.rules,
+        page=listing.page,
     )
+    if listing.concerns("what"):
+        wanted.action_words.update(ACTIONS)
     with translated():
         answer: reports.ListAuditResponse = gateway().clients.reports.ListAudit(wanted)
     return answer
@@ -40,19 +62,29 @@ def _action() -> str:
 @requires(Permission.VIEW_AUDIT)
 def excel() -> Response:
     """Send every record of the search as a workbook (statements 213, 214); the log keeps that, too."""
-    table, message_id = reports.RecordExportRequest.TABLE_AUDIT, request.args.get("message", "")[:36]
-    wanted = reports.Filter(message_ids=[message_id] if message_id else [])
-    exports.record(reports.RecordExportRequest(table=table, filter=wanted, state=_action()))
+    listing = read_strictly()
+    table, own = reports.RecordExportRequest.TABLE_AUDIT, dict(listing.place.own)
+    wanted = reports.Filter(message_ids=[own["message"]] if own["message"] else [], rules=listing.rules)
+    exports.record(reports.RecordExportRequest(table=table, filter=wanted, state=own["action"]))
 
     def page(number: int) -> tuple[list[reports.AuditRecord], int]:
-        answer = find(types.PageRequest(number=number, size=exports.PAGE))
+        answer = find(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.records), answer.page.total_pages
 
-    return exports.workbook("audit", AUDIT, page, exports.audit_value)
+    return exports.workbook("audit", shown("audit", hidden_columns("audit")), page, exports.audit_value)
 
 
 @blueprint.get(PATH)
 @requires(Permission.VIEW_AUDIT)
 def show() -> str:
     """Show the log."""
-    return render_template("audit.html", answer=find(), asked=request.args)
+    listing, hidden = read(), hidden_columns("audit")
+    return render_template(
+        "audit.html",
+        answer=find(listing),
+        listing=listing,
+        asked=dict(listing.place.own),
+        columns=shown("audit", hidden),
+        all_columns=REPORTS["audit"],
+        hidden=hidden,
+    )

@@ -127,4 +127,4 @@ async def list_audit(engine: AsyncEngine, sight: Sight, asked: Asked, number: in
     """Return a page of the audit log, newest first."""
     async with transaction(engine) as connection:
         page = page_of(number, size, await auditing.count(connection, sight, asked))
-        return await auditing.newest(connection, sight, asked, page), page
+        return await auditing.page_of(connection, sight, asked, page), page

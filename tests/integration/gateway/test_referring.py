@@ -195,6 +195,12 @@ def test_referrals_and_the_audit_log_go_to_excel_and_that_is_logged(
         ("Ada North", "action=referral.added"),
         ("Ada North", ""),
     ]
+    ruled = "rule_column=what&rule_operator=contains&rule_value=added+a&sort=who&order=asc&size=1"
+    page = officer.get(f"/audit?{ruled}").get_data(as_text=True)
+    assert "Added a referral</td>" in page
+    assert 'aria-sort="ascending"' in page
+    assert "Exported the audit log</td>" not in page
+    assert "Date: Write a date like" in officer.get("/audit?rule_column=date&rule_operator=less&rule_value=x").text
     for address in ("/audit/excel", "/referrals/excel"):
         assert stack.browser("tea").get(address).status_code == 403
     for address, who in (("/audit", officer), ("/referrals", browser)):

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from protos.events.v1 import settings_pb2 as settings
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Viewer
-from services.kit.errors import FailedPrecondition, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.reports.setting_events import SettingEvents
@@ -244,3 +245,36 @@ async def test_what_somebody_set_is_recorded_once(reports: Reports, subject: str
         await SettingEvents(reports.engine).handle([Event(subject, told.event_id, told.SerializeToString(), 1)])
     answer = await reports.ask(person("Otto", "view_audit"), "ListAudit", pb.ListAuditRequest(action="school.changed"))
     assert [(each.actor_name, each.detail) for each in answer.records] == [("Ada North", "a=b")]
+
+
+@pytest.mark.accepts(216, 220, 221, 223)
+async def test_the_log_takes_rules_on_what_its_columns_show_and_sorts_by_it(reports: Reports) -> None:
+    for number, (name, action) in enumerate((("Zoe", "a.set"), ("", "b.set"), ("Amy 5%", "c.set"))):
+        told = settings.SettingChanged(event_id=new_id(), changed_by_name=name, action=action, detail=f"n={number}")
+        told.changed_at.FromDatetime(NOON)
+        event = Event("directory.setting.changed.v1", told.event_id, told.SerializeToString(), 1)
+        await SettingEvents(reports.engine).handle([event])
+    words = {"a.set": "Set the zebra", "b.set": "Set an apple"}
+
+    async def find(*rule: str, **sort: Any) -> list[str]:
+        rules = []
+        if rule:
+            number = types.ColumnRule.Operator.Value(f"OPERATOR_{rule[1].upper()}")
+            rules = [types.ColumnRule(column=rule[0], operator=number, value=rule[2])]
+        wanted = pb.ListAuditRequest(rules=rules, action_words=words, sort=types.Sort(**sort))
+        answer = await reports.ask(person("Otto", "view_audit"), "ListAudit", wanted)
+        assert answer.page.total_rows == len(answer.records)
+        return [each.action[:1] for each in answer.records]
+
+    assert await find() == ["c", "b", "a"], "the newest first"
+    assert await find(column="what") == ["c", "b", "a"], "c.set, set an apple, set the zebra"
+    assert await find(column="who", descending=True) == ["a", "b", "c"]
+    assert await find("what", "contains", "ZEBRA") == ["a"]
+    assert await find("who", "equals", "lantern") == ["b"]
+    assert await find("who", "contains", "5%") == ["c"]
+    assert await find("detail", "not_contains", "n=1") == ["c", "a"]
+    assert await find("date", "equals", f"{NOON:%Y-%m-%d}") == ["c", "b", "a"]
+    with pytest.raises(InvalidArgument):
+        await find("message", "contains", "a")
+    with pytest.raises(InvalidArgument):
+        await find(column="record_id")
