@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.local import absences
+from deploy.local import absences, senders
 from deploy.local.district import __main__ as district_files
 from deploy.local.district.build import DEFAULT_SEED, DEFAULT_STUDENTS, build, today_in_district
 from deploy.local.district.directory_ids import fetch_ids
@@ -27,6 +27,7 @@ from protos.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from protos.queue.v1 import queue_pb2
 from protos.queue.v1.attendance_pb2_grpc import AttendanceServiceStub
 from protos.queue.v1.queue_pb2_grpc import QueueServiceStub
+from protos.queue.v1.senders_pb2_grpc import SenderServiceStub
 from protos.queue.v1.surveys_pb2_grpc import SurveyServiceStub
 from services.kit.rpc_client import async_channel
 
@@ -64,6 +65,7 @@ async def _load(local: Path, folder: Path) -> None:
         imported = await _import_history(queue, folder, ids)
         messages = json.loads((folder / "today.json").read_text(encoding="utf-8"))
         today = Today(directory, queue, SurveyServiceStub(queue_channel), ids, messages)
+        await senders.set_senders(SenderServiceStub(queue_channel))
         print("Making an attendance rule and recording absences", flush=True)
         await _add_absences(AttendanceServiceStub(queue_channel), ids)
         print("Sending today's messages", flush=True)
