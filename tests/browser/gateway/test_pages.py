@@ -26,7 +26,16 @@ PAGES = (
     "/attendance-rules/new",
     "/reports/scheduled",
 )
-OPERATORS_PAGES = ("/quiet-hours", "/users/profiles/permissions", "/senders", "/contact-standing", "/policy", "/audit")
+OPERATORS_PAGES = (
+    "/quiet-hours",
+    "/users/profiles/permissions",
+    "/schools/info",
+    "/schools/fields",
+    "/senders",
+    "/contact-standing",
+    "/policy",
+    "/audit?rule_column=who&rule_operator=not_empty&rule_value=",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +79,27 @@ def test_every_page_is_accessible(site: Site, sent: str, width: int, scheme: str
             assert answer.status == (404 if address == "/nothing" else 200), address
             found += [f"{address} {fault}" for fault in faults(page)]
     assert found == []
+
+
+@pytest.mark.accepts(216, 223, 318)
+def test_recipients_take_rules_in_their_dialog(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    page.locator("tr", has_text=sent).first.locator(".col-to a").click()
+    dialog = page.locator("dialog.page-dialog")
+    expect(dialog.locator("tbody tr")).to_have_count(2)
+    dialog.locator(".list-filters summary").click()
+    dialog.get_by_label("Column").last.select_option("regarding_student")
+    dialog.get_by_label("Value").last.fill("amy")
+    dialog.get_by_role("button", name="Add a rule").click()
+    dialog.get_by_label("Column").last.select_option("school")
+    dialog.get_by_label("Value").last.fill("lincoln")
+    assert faults(page) == []
+    dialog.get_by_role("button", name="Search").click()
+    expect(dialog.locator("tbody tr")).to_have_count(1)
+    expect(dialog.get_by_label("Value")).to_have_count(2)
+    dialog.get_by_role("link", name="Clear").click()
+    expect(dialog.locator("tbody tr")).to_have_count(2)
 
 
 def test_a_record_opens_over_its_page_and_gives_the_focus_back(site: Site, sent: str) -> None:
