@@ -33,17 +33,20 @@ class Kind(Enum):
 
 
 def recipients(count: int, first: int = 1) -> list[directory.Recipient]:
-    """Return parents of `count` students; `first` makes their numbers differ from those of other messages."""
-    return [_recipient(number, first) for number in range(1, count + 1)]
+    """Return parents of `count` students, school by school as directory resolves an audience.
+
+    `first` makes their numbers differ from those of other messages.
+    """
+    return [_recipient(number, first, (number - 1) * SCHOOLS // count) for number in range(1, count + 1)]
 
 
-def _recipient(number: int, first: int) -> directory.Recipient:
+def _recipient(number: int, first: int, school: int) -> directory.Recipient:
     phone = first + number - (1 if number % DUPLICATES == 0 else 0)
     person = directory.Recipient()
     person.person_id = str(uuid.UUID(int=(first << 64) + number))
     person.name = f"Morgan Parent-{number}"
     person.role = types.ROLE_PARENT
-    person.school_id = f"school-{number % SCHOOLS:02}"
+    person.school_id = f"school-{school:02}"
     person.regarding_student_id = str(uuid.UUID(int=(first << 64) + (1 << 40) + number))
     person.regarding_student_name = f"Riley Student-{number}"
     person.student_number = f"{number:07}"
