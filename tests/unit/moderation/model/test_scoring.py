@@ -15,7 +15,7 @@ import pytest
 
 from services.moderation.model.artefact import ARTEFACTS, DamagedArtefact, verify
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.scoring import Model, load_model
+from services.moderation.model.scoring import Model, load_model, what_is_read
 from services.moderation.score import load_default_policy, main
 
 _DANGER = "I am going to kill myself tonight"
@@ -82,6 +82,13 @@ def test_padding_does_not_hide_danger() -> None:
 def test_danger_in_another_language_is_found_among_english_sentences(sentence: str) -> None:
     text = f"hey are you coming to practice later. {sentence}. i have the ball and the cones"
     assert "self_harm" in load_default_policy().held(load_model().score(text, "en"))
+
+
+def test_sentences_of_another_language_are_read_by_themselves_too() -> None:
+    mixed = "see you at practice. hoy me quiero morir. bring the ball."
+    assert what_is_read(mixed, is_english=True) == [mixed, "hoy me quiero morir."]
+    assert what_is_read(mixed, is_english=False) == [mixed]
+    assert len(what_is_read("see you at practice. bring the ball.", is_english=True)) == 1
 
 
 def test_a_clear_message_gets_the_scores_of_its_first_readers_and_asks_nobody_else() -> None:
