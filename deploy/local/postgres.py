@@ -35,7 +35,14 @@ DURABLE = {
     "autovacuum_naptime": "15s",
 }
 """Settings for data that people keep."""
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    # A test that ends while it connects leaves half a connection, and DROP DATABASE waits for its end.
+    "authentication_timeout": "5s",
+}
 """Settings for tests: a crash of the machine may lose everything."""
 _ALWAYS = {
     "max_connections": "300",

@@ -84,7 +84,7 @@ def _from_containers() -> Servers:
         database = PostgresContainer(
             POSTGRES_IMAGE, username="postgres", password=_PASSWORD, dbname="postgres", driver=None
         )
-        database.with_command("-c fsync=off -c max_connections=300").start()
+        database.with_command("-c fsync=off -c max_connections=300 -c authentication_timeout=5s").start()
         servers.closers.append(database.stop)
         folder = Path(tempfile.mkdtemp(prefix="lantern-tests-"))
         servers.closers.append(lambda: shutil.rmtree(folder, ignore_errors=True))
