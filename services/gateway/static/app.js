@@ -134,7 +134,7 @@ document.addEventListener("keydown", (event) => {
     // An arrow's answer is in the page a moment before it is modal; only modal dialogs hear Escape by themselves.
     const waiting = $("#dialog-host > dialog.page-dialog[open]:not(:modal)");
     if (menu) { menu.open = false; $("summary", menu).focus(); event.preventDefault(); }
-    else if (waiting && underlay) closeDialog(waiting);
+    else if (waiting) closeDialog(waiting);
     else if (document.activeElement.closest?.(".find-person")) { $("#quick-found").replaceChildren(); $("#find-person").focus(); }
     return;
   }
