@@ -1,9 +1,11 @@
 """DirectoryService: proto to action to proto. Checks the form of each request; actions check the rest."""
 
 import io
+import lzma
 import re
 import uuid
 import zipfile
+import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import time
 from typing import Any
@@ -256,6 +258,10 @@ async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, b
     return _unzip(whole["roster.zip"]) if "roster.zip" in whole else whole
 
 
+# What zipfile lets through of a damaged, cut, locked or unusually packed member.
+_UNREADABLE = (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
+
+
 def _unzip(content: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -264,5 +270,5 @@ def _unzip(content: bytes) -> dict[str, bytes]:
             if sum(each.file_size for each in members) > _ROSTER_BYTES:
                 raise InvalidArgument("ROSTER_TOO_LARGE", "The unpacked roster is larger than 200 MiB.")
             return {each.filename.rpartition("/")[2]: archive.read(each) for each in members}
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as problem:
+    except (*_UNREADABLE, zipfile.BadZipFile) as problem:
         raise InvalidArgument("ROSTER_NOT_ZIP", "The file is not a zip archive that can be read.") from problem
