@@ -1,4 +1,4 @@
-"""What the three simulated AWS services share: the signature check and the shapes of errors in each protocol."""
+"""What the simulated AWS services share: the signature check and the shapes of errors in each protocol."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ from typing import Any
 from aiohttp import web
 
 from deploy.vendors.arrivals import Arrival
-from deploy.vendors.aws import AwsError, json_error, new_id, outage, read_signed
+from deploy.vendors.aws import AwsError, json_error, new_id, read_signed
+from deploy.vendors.aws_json import answer, fields_of, outage_answer
 from deploy.vendors.core import Core, advance, through_modes
 from deploy.vendors.outcomes import SMS, Outcome, phone_outcome
 from deploy.vendors.sns.topics import Topics
 
 PREFIX = "PinpointSMSVoiceV2."
 EVENTS_TOPIC = "text-events"
-_WORDS = {429: ("ThrottlingException", "Rate exceeded"), 500: ("InternalServerException", "Internal error")}
 _NUMBER = re.compile(r"\+?[1-9][0-9]{1,18}")
 _ORIGIN = re.compile(r"[A-Za-z0-9_:/+-]{1,256}")
 _LONGEST_BODY = 1_600
@@ -47,11 +47,11 @@ class Texts:
 
         async def handle() -> web.Response:
             try:
-                return _answer({"MessageId": self._send(operation, _fields(body))})
+                return answer({"MessageId": self._send(operation, fields_of(body))}, "1.0")
             except AwsError as error:
                 return json_error(error)
 
-        return await through_modes(self._core, "aws_sms", request, _outage, handle)
+        return await through_modes(self._core, "aws_sms", request, outage_answer, handle)
 
     def _send(self, operation: str, fields: dict[str, Any]) -> str:
         if operation != "SendTextMessage":
@@ -119,26 +119,3 @@ def _event(arrival: Arrival, kind: str, now: float) -> dict[str, Any]:
         "totalMessagePrice": 0.00581,
         "totalCarrierFee": 0.003,
     }
-
-
-def _answer(members: dict[str, Any]) -> web.Response:
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": new_id()}
-    return web.Response(body=json.dumps(members).encode(), headers=headers)
-
-
-def _outage(status: int, retry_after_seconds: float | None) -> web.Response:
-    """The SDK goes by the name of the error; throttling has status 400 in this protocol."""
-    response = outage(_WORDS, json_error)(status, retry_after_seconds)
-    if status == 429:
-        response.set_status(400)
-    return response
-
-
-def _fields(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise AwsError("SerializationException", "The request body cannot be read") from error
-    if not isinstance(fields, dict):
-        raise AwsError("SerializationException", "The request body is not an object")
-    return fields

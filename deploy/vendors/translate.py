@@ -12,11 +12,11 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.vendors.aws import AwsError, json_error, new_id, outage, read_signed
+from deploy.vendors.aws import AwsError, json_error, read_signed
+from deploy.vendors.aws_json import answer, fields_of, outage_answer
 from deploy.vendors.core import Core, through_modes
 
 _LONGEST_TEXT_BYTES = 10_000
-_WORDS = {429: ("ThrottlingException", "Rate exceeded"), 500: ("InternalServerException", "Internal error")}
 _CODES = (
     "af sq am ar hy az bn bs bg ca zh zh-TW hr cs da fa-AF nl en et fa tl fi fr fr-CA ka de el gu ha he hi hu is id ga "
     "it ja kn kk ko lv lt mk ms ml mt mr mn no ps pl pt pt-PT pa ro ru sr si sk sl so es es-MX sw sv ta te th tr uk ur "
@@ -32,19 +32,6 @@ _MARKS = {
     "pt": ("ção", " não "),
     "fr": (" le ", " est "),
 }
-
-
-def _answer(members: dict[str, Any]) -> web.Response:
-    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": new_id()}
-    return web.Response(body=json.dumps(members).encode(), headers=headers)
-
-
-def _outage(status: int, retry_after_seconds: float | None) -> web.Response:
-    """AWS throttles Translate with status 400, not 429; the SDK goes by the name of the error."""
-    response = outage(_WORDS, json_error)(status, retry_after_seconds)
-    if status == 429:
-        response.set_status(400)
-    return response
 
 
 class Translate:
@@ -64,21 +51,11 @@ class Translate:
 
         async def handle() -> web.Response:
             try:
-                return _answer(translate(operation, _fields(body)))
+                return answer(translate(operation, fields_of(body)), "1.1")
             except AwsError as error:
                 return json_error(error)
 
-        return await through_modes(self._core, "translate", request, _outage, handle)
-
-
-def _fields(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise AwsError("SerializationException", "The request body cannot be read") from error
-    if not isinstance(fields, dict):
-        raise AwsError("SerializationException", "The request body is not an object")
-    return fields
+        return await through_modes(self._core, "translate", request, outage_answer, handle)
 
 
 def translate(operation: str, fields: dict[str, Any]) -> dict[str, Any]:
