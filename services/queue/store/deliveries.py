@@ -20,6 +20,9 @@ COLUMNS: dict[str, Kind] = {
     **dict.fromkeys(("regarding_student", "student_id", "error"), Kind.TEXT),
 }
 """Every column that sorts and takes rules."""
+WITHOUT_NESTED_LOOPS = sa.text("SET LOCAL enable_nestloop = off")
+"""Before recipients are joined with the numbers of batches: the planner does not know how many those are, and would
+compare each of them with each recipient."""
 _ROWS = (
     "SELECT r.*, coalesce(o.state, b.state) AS state, coalesce(o.changed_at, b.changed_at, r.created_at) AS"
     " last_update_at,"
@@ -108,6 +111,7 @@ def _from_rows(what: sa.ColumnElement[Any], seen: Seen) -> sa.Select[tuple[Any]]
 async def count(connection: AsyncConnection, entry: Entry, seen: Seen) -> int:
     """Return how many rows there are."""
     statement = _from_rows(sa.func.count(), seen)
+    await connection.execute(WITHOUT_NESTED_LOOPS)
     return int((await connection.execute(statement, seen.values(entry))).scalar_one())
 
 
@@ -119,6 +123,7 @@ async def page(
     keys.append(sa.column("number", sa.Integer))
     order = [key.desc().nulls_last() if descending else key.asc().nulls_last() for key in keys]
     statement = _from_rows(sa.literal_column("*"), seen).order_by(*order).limit(limit).offset(offset)
+    await connection.execute(WITHOUT_NESTED_LOOPS)
     return [dict(row) for row in (await connection.execute(statement, seen.values(entry))).mappings()]
 
 

@@ -13,18 +13,22 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.records import Message
+from services.queue.store.deliveries import WITHOUT_NESTED_LOOPS
+from services.queue.store.messages import entries_of
 
 _MOST_TRIES = 12
 _FAMILIES = """
-WITH ways AS (SELECT entry_id, channel FROM entries WHERE message_id = :message_id),
-standing AS (
-  SELECT r.*, w.channel, coalesce(o.state, b.state) AS state, coalesce(o.provider, '') AS provider,
+WITH standing AS (
+  SELECT r.*, e.channel, coalesce(o.state, b.state) AS state, coalesce(o.provider, '') AS provider,
     coalesce(o.error_code, '') AS error_code
-  FROM ways w JOIN recipients r ON r.entry_id = w.entry_id AND r.created_at = :created_at
-  LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number AND o.created_at = r.created_at
+  FROM (SELECT * FROM recipients WHERE entry_id = ANY(:entry_ids) AND created_at = :created_at) r
+  JOIN (SELECT entry_id, channel FROM entries WHERE entry_id = ANY(:entry_ids)) e ON e.entry_id = r.entry_id
   LEFT JOIN (
-    SELECT entry_id, unnest(numbers) AS number, state FROM batches WHERE entry_id IN (SELECT entry_id FROM ways)
-  ) b ON b.entry_id = r.entry_id AND b.number = r.number AND o.number IS NULL
+    SELECT entry_id, number, state, provider, error_code FROM outcomes
+    WHERE entry_id = ANY(:entry_ids) AND created_at = :created_at
+  ) o ON o.entry_id = r.entry_id AND o.number = r.number
+  LEFT JOIN (SELECT entry_id, unnest(numbers) AS number, state FROM batches WHERE entry_id = ANY(:entry_ids)) b
+    ON b.entry_id = r.entry_id AND b.number = r.number AND o.number IS NULL
 ), known AS (
   SELECT *, destination <> '' AND bool_or(state = 'sent') OVER same AS is_reached,
     destination <> '' AND bool_or(state IN ('held', 'pending', 'claimed', 'handed_off')) OVER same AS is_waiting,
@@ -60,7 +64,8 @@ class Reach:
 
 async def counted(connection: AsyncConnection, message: Message, schools: Sequence[str] | None) -> Reach:
     """Return the counts; `schools` limits them, None being every one."""
-    row = (await connection.execute(sa.text(_FAMILIES + _COUNTED), _values(message, schools))).one()
+    await connection.execute(WITHOUT_NESTED_LOOPS)
+    row = (await connection.execute(sa.text(_FAMILIES + _COUNTED), await _values(connection, message, schools))).one()
     return Reach(*row)
 
 
@@ -68,14 +73,15 @@ async def unreached(
     connection: AsyncConnection, message: Message, schools: Sequence[str] | None, *, limit: int, offset: int
 ) -> list[dict[str, Any]]:
     """Return a page of the families that are not reached, with what was tried; given up ones first, then by name."""
-    values = _values(message, schools) | {"limit": limit, "offset": offset}
+    await connection.execute(WITHOUT_NESTED_LOOPS)
+    values = await _values(connection, message, schools) | {"limit": limit, "offset": offset}
     rows = (await connection.execute(sa.text(_FAMILIES + _UNREACHED), values)).mappings()
     return [{**row, "tries": row["tries"][:_MOST_TRIES]} for row in rows]
 
 
-def _values(message: Message, schools: Sequence[str] | None) -> dict[str, Any]:
+async def _values(connection: AsyncConnection, message: Message, schools: Sequence[str] | None) -> dict[str, Any]:
     return {
-        "message_id": message.message_id,
+        "entry_ids": [each.entry_id for each in await entries_of(connection, message.message_id)],
         "created_at": message.created_at,
         "every_school": schools is None,
         "schools": list(schools or ()),

@@ -9,6 +9,7 @@ from services.kit.errors import NotFound
 from services.queue.actions import reading
 from services.queue.reach_words import unreached_family
 from services.queue.records import Receipt
+from services.queue.store.deliveries import Seen
 from services.queue.store.reach import Reach
 from tests.integration.queue.conftest import Queue, draft, person
 
@@ -53,6 +54,15 @@ async def test_a_family_is_reached_by_any_way_and_through_a_brothers_duplicate(q
     # The e-mail went to the portal inbox alone, which tells a family nothing in an emergency.
     assert [(each.name, each.destination) for each in tries] == [("Parent 5", ""), ("Parent 5", "+12125550105")]
     assert tries[1].error == "The phone could not be reached: it is off or out of range."
+
+
+async def test_a_district_that_waits_can_be_looked_at(queue: Queue) -> None:
+    # Compared one with the other, these would take longer than a statement may.
+    done = await queue.submit(draft(), [person(number) for number in range(1, 20_001)])
+    assert (await _reach(queue, done.snapshot.message.message_id))[0] == Reach(20_000, 0, 20_000)
+    entry_id, first = done.snapshot.entries[0].entry_id, reading.Paging("last_update", True, lambda total: (20, 0))
+    rows, total = await reading.deliveries_of(queue.engine, SERVICE, entry_id, Seen(None), first)
+    assert (len(rows), total) == (20, 20_000)
 
 
 @pytest.mark.accepts(7)
