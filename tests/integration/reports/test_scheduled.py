@@ -14,7 +14,8 @@ from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.ids import new_id
 from tests.integration.reports.conftest import NORTH, SOUTH, Reports, person
 
-TOMORROW = (utc_now() + timedelta(days=1)).replace(microsecond=0)
+# About noon in the district, so that the day is the same one there and in UTC at whatever hour the tests run.
+TOMORROW = (utc_now() + timedelta(days=1)).replace(hour=17, minute=0, second=0, microsecond=0)
 
 
 def schedule(by: Viewer, **fields: Any) -> queue.ScheduleChanged:
