@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.kit.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
+from services.kit.lists import Lists
 
 ADDED_EVENTS = "added_events"
 """Key in a connection's info: the transaction has put events into the outbox."""
@@ -44,7 +46,7 @@ def create_engine(
         f" -c lock_timeout={int(lock_timeout_seconds * 1000)}"
         " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     )
-    return create_async_engine(
+    engine = create_async_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -52,8 +54,19 @@ def create_engine(
         pool_pre_ping=True,
         # Parameters are people's words and numbers: they have no place in an error's text.
         hide_parameters=True,
-        connect_args={"application_name": name, "options": options, "connect_timeout": 5},
+        connect_args={
+            "application_name": name,
+            "options": options,
+            "connect_timeout": 5,
+            "client_encoding": "utf8",
+        },
     )
+    sa.event.listen(engine.sync_engine, "connect", _adapt)
+    return engine
+
+
+def _adapt(connection: Any, _: object) -> None:
+    connection.driver_connection.adapters.register_dumper(list, Lists)
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class State(StrEnum):
@@ -117,8 +117,8 @@ COUNTED_AS: Final[Mapping[State, str]] = {
 """The counter of each state; the counters of an entry and school add up to its total."""
 COUNTERS: Final = ("held", "pending", "sent", "error", "expired", "duplicate", "withheld", "cancelled", "opted_out")
 """Every counter, in the order of the columns."""
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,6}")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER: Final = "([1-9][0-9]{0,6})"
+_KEY: Final = re.compile(f"([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})[._]{_NUMBER}[._]{_NUMBER}")
 SURVEYS: Final = frozenset({Channel.POLL, Channel.SIGNUP})
 """Channels that ask for an answer (services/queue/surveys.py)."""
 MAILED: Final = frozenset({Channel.EMAIL, *SURVEYS})
@@ -250,8 +250,7 @@ def add_up(counts: Mapping[str, int]) -> int:
     return sum(counts.get(name, 0) for name in COUNTERS)
 
 
-@dataclass(frozen=True)
-class DeliveryKey:
+class DeliveryKey(NamedTuple):
     """What travels to the provider with a delivery and comes back in its receipts."""
 
     entry_id: str
@@ -265,12 +264,11 @@ class DeliveryKey:
     @classmethod
     def parse(cls, text: str) -> "DeliveryKey | None":
         """Return the key, or None when the text is none. An SES tag holds _ in place of the dots."""
-        entry_id, _, rest = text.replace("_", ".").partition(".")
-        number, _, attempt = rest.partition(".")
-        is_whole = _UUID.fullmatch(entry_id) and _NUMBER.fullmatch(number) and _NUMBER.fullmatch(attempt)
-        if not is_whole or int(number) > MAX_RECIPIENTS:
+        found = _KEY.fullmatch(text)
+        if found is None:
             return None
-        return cls(entry_id, int(number), int(attempt))
+        entry_id, number, attempt = found.groups()
+        return cls(entry_id, int(number), int(attempt)) if int(number) <= MAX_RECIPIENTS else None
 
 
 @dataclass

@@ -7,7 +7,7 @@ has its provider's default.
 
 import csv
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -135,27 +135,31 @@ PROVIDERS: Final = frozenset(_STATUSES)
 
 def meaning(receipt: Receipt) -> Meaning | None:
     """Return what the receipt says; None when the provider or its status is not known."""
-    state = _STATUSES.get(receipt.provider, {}).get(receipt.status.strip().lower())
-    if receipt.provider == "twilio_voice" and receipt.error_code == _FAX:
+    return _meaning(receipt.provider, receipt.status, receipt.error_code)
+
+
+@lru_cache(1_000)
+def _meaning(provider: str, status: str, error_code: str) -> Meaning | None:
+    state = _STATUSES.get(provider, {}).get(status.strip().lower())
+    if provider == "twilio_voice" and error_code == _FAX:
         state = State.ERROR
     if state is not State.ERROR:
         return Meaning(state) if state else None
-    code = _error_code(receipt)
-    if explain(receipt.provider, code).kind == "opted_out":
+    code = _code_of(provider, status.strip(), error_code)
+    if explain(provider, code).kind == "opted_out":
         return Meaning(State.OPTED_OUT, code)
-    may_redial = receipt.provider == "twilio_voice" and explain(receipt.provider, code).kind == "temporary"
-    return Meaning(State.ERROR, code, _is_hard_bounce(receipt.provider, code), may_redial)
+    may_redial = provider == "twilio_voice" and explain(provider, code).kind == "temporary"
+    return Meaning(State.ERROR, code, _is_hard_bounce(provider, code), may_redial)
 
 
-def _error_code(receipt: Receipt) -> str:
+def _code_of(provider: str, status: str, error_code: str) -> str:
     """Return the code under which failures.csv explains it: SES tells kind and sub-kind of a bounce apart."""
-    status = receipt.status.strip()
-    if receipt.provider != "ses":
-        return receipt.error_code or status
-    if not receipt.error_code:
+    if provider != "ses":
+        return error_code or status
+    if not error_code:
         return status
-    is_whole = receipt.error_code.lower().startswith(status.lower())
-    return receipt.error_code if is_whole else f"{status}/{receipt.error_code}"
+    is_whole = error_code.lower().startswith(status.lower())
+    return error_code if is_whole else f"{status}/{error_code}"
 
 
 def _is_hard_bounce(provider: str, code: str) -> bool:

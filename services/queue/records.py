@@ -286,8 +286,7 @@ class Outcome(NamedTuple):
     error_code: str = ""
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a provider said about one delivery."""
 
     provider: str

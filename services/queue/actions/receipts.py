@@ -1,8 +1,9 @@
 """What providers say afterwards: idempotent, monotonic, early receipts kept until their delivery is known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +20,15 @@ from services.queue.suppressing import reason_of
 
 _KEEP_UNMATCHED = timedelta(days=7)
 _MATCH_AT_ONCE = 1_000
+
+
+class _Told(NamedTuple):
+    """A receipt, what it says, and of which delivery."""
+
+    receipt: Receipt
+    said: Meaning
+    key: DeliveryKey | None
+    """None when it carries no key of ours: the provider's id is left."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ async def record_receipts(
     `redial_seconds` is the first pause before a call that nobody took is made again.
     """
     now = clock()
-    known = [(each, said) for each in map(_with_plain_key, receipts) if (said := meaning(each))]
+    known = _told(receipts)
     async with transaction(engine) as connection:
         applied, late = await _apply(connection, known, now, redial_seconds)
         await outcomes.keep_unmatched(connection, late, now)
@@ -53,27 +63,26 @@ async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = 
     now = clock()
     async with transaction(engine) as connection:
         found = await outcomes.matchable(connection, _MATCH_AT_ONCE)
-        known = [(each, said) for _, each in found if (said := meaning(each))]
-        await _apply(connection, known, now, redial_seconds)
+        await _apply(connection, _told([receipt for _, receipt in found]), now, redial_seconds)
         await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in found])
         await outcomes.forget_old(connection, now - _KEEP_UNMATCHED)
     return len(found)
 
 
 async def _apply(
-    connection: AsyncConnection, receipts: Sequence[tuple[Receipt, Meaning]], now: datetime, redial_seconds: float
+    connection: AsyncConnection, every: Sequence[_Told], now: datetime, redial_seconds: float
 ) -> tuple[int, list[Receipt]]:
     """Move the outcomes that exist; return how many receipts changed one, and the receipts without an outcome."""
-    keys = [key for each, _ in receipts if (key := DeliveryKey.parse(each.delivery_key))]
-    by_key = await outcomes.lock_by_key(connection, [(key.entry_id, key.number) for key in keys]) if keys else {}
-    unkeyed = [each.provider_message_id for each, _ in receipts if not DeliveryKey.parse(each.delivery_key)]
-    by_id = await outcomes.lock_by_provider_id(connection, filter(None, unkeyed)) if any(unkeyed) else {}
-    changed: dict[tuple[str, int], tuple[Standing, datetime]] = {}
+    keys = [(each.key.entry_id, each.key.number) for each in every if each.key]
+    by_key = await outcomes.lock_by_key(connection, keys) if keys else {}
+    ids = [each.receipt.provider_message_id for each in every if not each.key]
+    by_id = await outcomes.lock_by_provider_id(connection, filter(None, ids)) if any(ids) else {}
+    changed: dict[tuple[str, int], Standing] = {}
     nobody_took: dict[tuple[str, int], Standing] = {}
     deltas, applied, late = Deltas(), 0, []
     findings: list[suppressions.Finding] = []
-    for receipt, said in sorted(receipts, key=lambda pair: pair[0].occurred_at):
-        key = DeliveryKey.parse(receipt.delivery_key)
+    for told in sorted(every, key=lambda each: each.receipt.occurred_at):
+        receipt, said, key = told
         standing = by_key.get((key.entry_id, key.number)) if key else by_id.get(receipt.provider_message_id)
         if standing is None:
             late.append(receipt)
@@ -81,9 +90,9 @@ async def _apply(
         if reason := reason_of(receipt.provider, receipt.status, said.error_code):
             code = said.error_code or receipt.status
             findings.append(suppressions.Finding(standing.entry_id, standing.number, reason, code))
-        if _move(standing, receipt, said, deltas):
+        if _move(standing, told, deltas):
             applied += 1
-            changed[standing.entry_id, standing.number] = (standing, now)
+            changed[standing.entry_id, standing.number] = standing
             if said.may_redial:
                 nobody_took[standing.entry_id, standing.number] = standing
     for standing in await redial(connection, list(nobody_took.values()), now, redial_seconds) if nobody_took else ():
@@ -93,17 +102,17 @@ async def _apply(
     if findings:
         await suppressions.suppress(connection, findings, now)
     if changed:
-        await outcomes.update(connection, list(changed.values()))
+        await outcomes.update(connection, list(changed.values()), now)
         await counts.apply(connection, deltas, now)
     return applied, late
 
 
-def _move(standing: Standing, receipt: Receipt, said: Meaning, deltas: Deltas) -> bool:
+def _move(standing: Standing, told: _Told, deltas: Deltas) -> bool:
     """Change the outcome as the receipt demands; False when it demands nothing."""
+    receipt, said, _ = told
     before = standing.state
-    after = after_receipt(
-        before, said.state, is_hard_bounce=said.is_hard_bounce, is_same_attempt=_is_same_attempt(standing, receipt)
-    )
+    is_same_attempt = _is_same_attempt(standing, told)
+    after = after_receipt(before, said.state, is_hard_bounce=said.is_hard_bounce, is_same_attempt=is_same_attempt)
     if after is before:
         return False
     deltas.move(standing.entry_id, standing.school_id, before, after)
@@ -114,14 +123,18 @@ def _move(standing: Standing, receipt: Receipt, said: Meaning, deltas: Deltas) -
     return True
 
 
-def _is_same_attempt(standing: Standing, receipt: Receipt) -> bool:
-    if receipt.provider_message_id and standing.provider_message_id:
-        return receipt.provider_message_id == standing.provider_message_id
-    key = DeliveryKey.parse(receipt.delivery_key)
-    return key is not None and key.attempt == standing.attempt
+def _is_same_attempt(standing: Standing, told: _Told) -> bool:
+    if told.receipt.provider_message_id and standing.provider_message_id:
+        return told.receipt.provider_message_id == standing.provider_message_id
+    return told.key is not None and told.key.attempt == standing.attempt
 
 
-def _with_plain_key(receipt: Receipt) -> Receipt:
-    """Return the receipt with its key as we write it; what is no key of ours is dropped."""
-    key = DeliveryKey.parse(receipt.delivery_key)
-    return replace(receipt, delivery_key=str(key) if key else "")
+def _told(receipts: Sequence[Receipt]) -> list[_Told]:
+    """Return those that say something, each with its key as we write it; what is no key of ours is dropped."""
+    found = []
+    for each in receipts:
+        if said := meaning(each):
+            key = DeliveryKey.parse(each.delivery_key)
+            plain = each.delivery_key.replace("_", ".") if key else ""
+            found.append(_Told(each if plain == each.delivery_key else each._replace(delivery_key=plain), said, key))
+    return found

@@ -45,11 +45,10 @@ _LOCK_BY_PROVIDER = sa.text(
 )
 _UPDATE = sa.text(
     "UPDATE outcomes o SET state = u.state, error_code = u.error_code, provider = u.provider,"
-    " provider_message_id = u.provider_message_id, changed_at = u.changed_at"
+    " provider_message_id = u.provider_message_id, changed_at = :now"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:created AS timestamptz[]),"
-    " CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:providers AS text[]), CAST(:ids AS text[]),"
-    " CAST(:changed AS timestamptz[]))"
-    " AS u (entry_id, number, created_at, state, error_code, provider, provider_message_id, changed_at)"
+    " CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:providers AS text[]), CAST(:ids AS text[]))"
+    " AS u (entry_id, number, created_at, state, error_code, provider, provider_message_id)"
     " WHERE o.entry_id = u.entry_id AND o.number = u.number AND o.created_at = u.created_at"
 )
 _EXPIRE = sa.text(
@@ -70,7 +69,7 @@ _SILENT = sa.text(
 )
 _WAITING = sa.text(
     "SELECT receipt_id, provider, provider_message_id, delivery_key, status, error_code, occurred_at"
-    " FROM receipts_unmatched WHERE delivery_key = ANY(string_to_array(:keys, ' '))"
+    " FROM receipts_unmatched WHERE delivery_key = ANY(:keys)"
     " ORDER BY occurred_at, receipt_id FOR UPDATE"
 )
 _MATCHABLE = sa.text(
@@ -98,21 +97,19 @@ async def lock_by_provider_id(connection: AsyncConnection, ids: Iterable[str]) -
     return {row[7]: _standing(row) for row in rows}
 
 
-async def update(connection: AsyncConnection, changed: Sequence[tuple[Standing, datetime]]) -> None:
-    """Write outcomes that were locked and moved, each with the time of its change."""
-    await connection.execute(
-        _UPDATE,
-        {
-            "entry_ids": [each.entry_id for each, _ in changed],
-            "numbers": [each.number for each, _ in changed],
-            "created": [each.created_at for each, _ in changed],
-            "states": [each.state.value for each, _ in changed],
-            "codes": [each.error_code for each, _ in changed],
-            "providers": [each.provider for each, _ in changed],
-            "ids": [each.provider_message_id for each, _ in changed],
-            "changed": [when for _, when in changed],
-        },
-    )
+async def update(connection: AsyncConnection, changed: Sequence[Standing], now: datetime) -> None:
+    """Write outcomes that were locked and moved."""
+    values = {
+        "entry_ids": [each.entry_id for each in changed],
+        "numbers": [each.number for each in changed],
+        "created": [each.created_at for each in changed],
+        "states": [each.state.value for each in changed],
+        "codes": [each.error_code for each in changed],
+        "providers": [each.provider for each in changed],
+        "ids": [each.provider_message_id for each in changed],
+        "now": now,
+    }
+    await connection.execute(_UPDATE, values)
 
 
 async def expire_unconfirmed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
@@ -133,15 +130,14 @@ async def unconfirmed(
 
 async def keep_unmatched(connection: AsyncConnection, receipts: Iterable[Receipt], now: datetime) -> None:
     """Keep receipts of deliveries that are not known yet; a repeated one is kept once."""
-    rows = [{**receipt.__dict__, "received_at": now} for receipt in receipts]
+    rows = [{**receipt._asdict(), "received_at": now} for receipt in receipts]
     if rows:
         await connection.execute(insert(receipts_unmatched).values(rows).on_conflict_do_nothing())
 
 
 async def waiting(connection: AsyncConnection, keys: Iterable[str]) -> list[tuple[int, Receipt]]:
     """Lock the kept receipts of these deliveries, oldest first."""
-    # One long text: the driver turns a list into an array element by element, which takes longer than the query.
-    return _receipts(await connection.execute(_WAITING, {"keys": " ".join(keys)}))
+    return _receipts(await connection.execute(_WAITING, {"keys": list(keys)}))
 
 
 async def matchable(connection: AsyncConnection, limit: int) -> list[tuple[int, Receipt]]:
