@@ -14,6 +14,7 @@ from protos.notify.v1 import notify_pb2, notify_pb2_grpc
 from protos.queue.v1 import (
     attendance_pb2_grpc,
     contacts_pb2_grpc,
+    families_pb2_grpc,
     queue_pb2,
     queue_pb2_grpc,
     schedules_pb2_grpc,
@@ -38,6 +39,7 @@ class Clients:
     queue: Any
     schedules: Any
     contacts: Any
+    families: Any
     senders: Any
     surveys: Any
     attendance: Any
@@ -86,6 +88,7 @@ def connect(settings: GatewaySettings) -> Clients:
         queue=queue_pb2_grpc.QueueServiceStub(channels["queue"]),
         attendance=attendance_pb2_grpc.AttendanceServiceStub(channels["queue"]),
         contacts=contacts_pb2_grpc.ContactServiceStub(channels["queue"]),
+        families=families_pb2_grpc.FamilyServiceStub(channels["queue"]),
         senders=senders_pb2_grpc.SenderServiceStub(channels["queue"]),
         surveys=surveys_pb2_grpc.SurveyServiceStub(channels["queue"]),
         schedules=schedules_pb2_grpc.ScheduleServiceStub(channels["queue"]),

@@ -91,6 +91,19 @@ _DELIVERY = (
     Column("error", "Error"),
 )
 _EXPIRATION = Column("expiration", "Expiration", "date")
+_RECEIVED = (
+    Column("date", "Sent", "date"),
+    Column("message", "Message"),
+    Column("type", "Type"),
+    Column("name", "Recipient"),
+    Column("destination", "Destination"),
+    Column("status", "Status"),
+    Column("error", "Error"),
+    Column("regarding_student", "Regarding student"),
+    Column("from", "From"),
+    Column("school", "School", is_hidden=True),
+    Column("last_update", "Last update", "date"),
+)
 _AUDIT = (
     Column("date", "Date", "date"),
     Column("who", "Who"),
@@ -113,6 +126,7 @@ REPORTS: dict[str, tuple[Column, ...]] = {
     "threats": _THREATS,
     "scheduled": _SCHEDULED,
     "audit": _AUDIT,
+    "received": _RECEIVED,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
     "attendance-recipients": _DELIVERY,

@@ -11,6 +11,7 @@ from typing import Any
 import xlsxwriter
 from flask import Response, send_file
 
+from protos.queue.v1 import families_pb2 as families
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import recurring, words
@@ -90,6 +91,22 @@ def delivery_value(titles: Mapping[str, str]) -> Value:
             "error": " ".join(part for part in (each.error, each.remedy, each.error_code) if part),
         }
         return values[key]
+
+    return value
+
+
+def received_value(titles: Mapping[str, str]) -> Value:
+    """Return what reads the cells of what somebody received, given the schools' titles by their id."""
+    of_delivery = delivery_value(titles)
+
+    def value(each: families.ReceivedDelivery, key: str) -> str:
+        sent = words.moment(each.sent_at)
+        own = {
+            "date": words.full_date(sent, gateway().zone) if sent else "",
+            "from": each.sender_name,
+            "message": each.subject,
+        }
+        return own[key] if key in own else str(of_delivery(each.delivery, key))
 
     return value
 

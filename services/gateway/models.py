@@ -187,6 +187,13 @@ class Deliveries(BaseModel):
     page: PageInfo
 
 
+class Received(BaseModel):
+    """A page of what somebody received, as queue.v1.ReceivedDelivery in JSON."""
+
+    received: list[dict[str, Any]]
+    page: PageInfo
+
+
 class Referrals(BaseModel):
     """A page of referrals, as reports.v1.Referral in JSON, without notes."""
 

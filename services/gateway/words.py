@@ -165,6 +165,7 @@ ACTIONS = {
     "history.exported": "Exported Communication History",
     "scheduled.exported": "Exported Scheduled Messages",
     "recipients.exported": "Exported recipients",
+    "received.exported": "Exported what somebody received",
     "audit.exported": "Exported the audit log",
     "referrals.exported": "Exported referrals",
     "flag.set": "Flagged",

@@ -10,6 +10,8 @@ from protos.queue.v1 import (
     attendance_pb2_grpc,
     contacts_pb2,
     contacts_pb2_grpc,
+    families_pb2,
+    families_pb2_grpc,
     queue_pb2,
     queue_pb2_grpc,
     schedules_pb2,
@@ -39,6 +41,7 @@ from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
 from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
+from services.queue.family_rpc import FamilyServicer
 from services.queue.links import Links
 from services.queue.loops import Workers, repeat
 from services.queue.occurring import Occurring
@@ -96,6 +99,8 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     unsubscribing = Unsubscribing(engine, utc_now, Links(leaving_secret, leaving.PURPOSE) if leaving_secret else None)
     contacts = ContactServicer(engine, utc_now, unsubscribing)
     server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, contacts, service)
+    service = families_pb2.DESCRIPTOR.services_by_name["FamilyService"]
+    server.add(families_pb2_grpc.add_FamilyServiceServicer_to_server, FamilyServicer(engine, zone), service)
     secret = config.answers_secret.get_secret_value()
     answering = Answering(engine, utc_now, Links(secret) if config.has_surveys else None)
     service = surveys_pb2.DESCRIPTOR.services_by_name["SurveyService"]
@@ -156,6 +161,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "watch bounces": (30.0, lambda: braking.watch(engine, utc_now)),
         "check counters": (3600.0, lambda: upkeep.check_counters(engine, utc_now)),
+        "merge received": (30.0, lambda: upkeep.merge_received(engine)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }
     recordings = _recordings(config, engine)

@@ -148,7 +148,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         """Answer the recipients of an entry that the caller may see."""
         entry_id = words.checked_id("entry_id", request.entry_id)
         seen = listing_words.seen(request, self._zone)
-        paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: _window(request.page, n))
+        paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: words.window(request.page, n))
         rows, total = await reading.deliveries_of(self._engine, current_caller(), entry_id, seen, paging)
         return pb.ListDeliveriesResponse(
             deliveries=[words.delivery(row) for row in rows], page=words.page_of(request.page, total)
@@ -157,7 +157,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         """Answer how many families a message has reached, and which it has not."""
         message_id, caller = words.checked_id("message_id", request.message_id), current_caller()
-        found, rows = await reading.reach_of(self._engine, caller, message_id, lambda n: _window(request.page, n))
+        found, rows = await reading.reach_of(self._engine, caller, message_id, lambda n: words.window(request.page, n))
         return reach_words.reach(found, rows, words.page_of(request.page, found.families - found.reached))
 
     async def RescreenMessages(self, request: pb.RescreenMessagesRequest, context: Any) -> pb.RescreenMessagesResponse:
@@ -198,7 +198,11 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         """Answer a page of the caller's inbox."""
         listing_words.check_query(request.query)
         rows, total, unread = await reading.inbox_of(
-            self._engine, self._clock(), request.query, lambda n: _window(request.page, n), is_unread=request.is_unread
+            self._engine,
+            self._clock(),
+            request.query,
+            lambda n: words.window(request.page, n),
+            is_unread=request.is_unread,
         )
         page = words.page_of(request.page, total)
         return pb.ListInboxResponse(items=[words.inbox_item(row) for row in rows], page=page, unread=unread)
@@ -218,7 +222,7 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
 
     async def ListSentBox(self, request: pb.ListSentBoxRequest, context: Any) -> pb.ListSentBoxResponse:
         """Answer a page of what the caller sent."""
-        rows, total = await reading.sent_box(self._engine, lambda n: _window(request.page, n))
+        rows, total = await reading.sent_box(self._engine, lambda n: words.window(request.page, n))
         return pb.ListSentBoxResponse(
             items=[words.inbox_item(row) for row in rows], page=words.page_of(request.page, total)
         )
@@ -279,8 +283,3 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
 async def _chunks(requests: AsyncIterator[pb.AddRecordingRequest]) -> AsyncIterator[bytes]:
     async for request in requests:
         yield request.chunk
-
-
-def _window(page: types.PageRequest, total: int) -> tuple[int, int]:
-    info = words.page_of(page, total)
-    return info.size, (info.number - 1) * info.size

@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.queue.v1 import schedules_pb2_grpc
-from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
@@ -82,7 +81,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         """Answer a page of schedules."""
         caller = current_caller()
         states = schedule_words.states(request.states)
-        rows, total = await schedules.listed(self._engine, caller, states, lambda n: _window(request.page, n))
+        rows, total = await schedules.listed(self._engine, caller, states, lambda n: words.window(request.page, n))
         return pb.ListSchedulesResponse(
             schedules=[self._answer(each, caller) for each in rows], page=words.page_of(request.page, total)
         )
@@ -118,8 +117,3 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
 
     def _answer(self, schedule: Schedule, caller: Caller) -> pb.Schedule:
         return schedule_words.schedule(schedule, self._clock(), is_own=schedules.is_own(caller, schedule))
-
-
-def _window(page: types.PageRequest, total: int) -> tuple[int, int]:
-    info = words.page_of(page, total)
-    return info.size, (info.number - 1) * info.size

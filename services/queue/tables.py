@@ -140,6 +140,12 @@ recipients = sa.Table(
     _flag("has_account"),
     sa.Column("type", sa.SmallInteger, nullable=False),
     sa.CheckConstraint("number > 0", name="recipients_numbered_from_one"),
+    sa.Index(
+        "recipients_by_family",
+        sa.text("(ARRAY[hashtext(person_id), hashtext(regarding_student_id)])"),
+        postgresql_using="gin",
+        postgresql_with={"gin_pending_list_limit": 65536},
+    ),
     postgresql_partition_by="RANGE (created_at)",
 )
 

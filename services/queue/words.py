@@ -278,6 +278,12 @@ def page_of(request: types.PageRequest, total: int) -> types.PageInfo:
     return types.PageInfo(number=min(max(1, request.number), pages), size=size, total_rows=total, total_pages=pages)
 
 
+def window(request: types.PageRequest, total: int) -> tuple[int, int]:
+    """Return how many rows a page has and how many are before it."""
+    info = page_of(request, total)
+    return info.size, (info.number - 1) * info.size
+
+
 def by_school(counts: dict[str, dict[str, int]]) -> list[types.DeliveryCounts]:
     """Return the counts of each school."""
     result = []

@@ -40,7 +40,7 @@ _ACTIONS = {
 
 async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, zone: str) -> None:
     """Log that the viewer exports a table. PermissionDenied and InvalidArgument as its search would answer."""
-    if asked.table in (_Request.TABLE_AUDIT, _Request.TABLE_REFERRALS):
+    if asked.table in (_Request.TABLE_AUDIT, _Request.TABLE_REFERRALS, _Request.TABLE_RECEIVED):
         await reading.log(engine, clock, *_plain(asked))
         return
     report = _REPORTS.get(asked.table, Report.HISTORY)
@@ -62,6 +62,9 @@ def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
     """Return who exports a table that has no report's filters, the action and its detail."""
     if asked.table == _Request.TABLE_REFERRALS:
         return referrer()[1], "referrals.exported", ""
+    if asked.table == _Request.TABLE_RECEIVED:
+        detail = f"person={requests.check_id('person_id', asked.person_id)}"
+        return actor_of(permitted(REPORTS)), "received.exported", detail
     action = requests.check_text("state", asked.state, 50)
     messages = [requests.check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
     parts = [f"action={action}"] if action else []

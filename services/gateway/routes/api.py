@@ -11,14 +11,13 @@ from spectree import Response as Answers
 from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
-from protos.types.v1 import types_pb2 as types
 from services.gateway import audio, composing, models
 from services.gateway.access import Permission
 from services.gateway.asking import KINDS, Asking, Option, Question
 from services.gateway.auth import requires
 from services.gateway.composing import Draft
 from services.gateway.pages import visible_schools
-from services.gateway.routes import attendance, entries, history, inbox, people, sign_in, threats
+from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
 from services.gateway.searches import read_search, refuse_problems
 from services.gateway.state import person
@@ -135,23 +134,6 @@ def viewer() -> Response:
 def schools() -> Response:
     """List the schools that the viewer may see."""
     return as_json(directory.ListSchoolsResponse(schools=visible_schools(person())))
-
-
-@blueprint.get("/v1/people")
-@requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
-@spec.validate(resp=answers(models.Object), tags=["directory"])
-def staff() -> Response:
-    """Find members of staff by name: `q`."""
-    found = people.search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
-    return as_json(directory.SearchPeopleResponse(people=found))
-
-
-@blueprint.get("/v1/people/find")
-@requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["directory"])
-def find_people() -> Response:
-    """Find anybody of the viewer's schools by name or number: `q`."""
-    return as_json(directory.SearchPeopleResponse(people=people.find_people(request.args.get("q", "").strip())))
 
 
 @blueprint.get("/v1/reports/history")

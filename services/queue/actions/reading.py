@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.auth import Caller, require_viewer
 from services.kit.db import transaction
 from services.kit.errors import NotFound
-from services.queue.actions.seeing import is_told, may_read, visible_schools
+from services.queue.actions.seeing import is_told, may_read, sight, visible_schools
 from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
 from services.queue.failures import explained
 from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
-from services.queue.store import absences, counts, deliveries, inbox, messages, reach, translations
+from services.queue.store import absences, counts, deliveries, inbox, messages, reach, received, translations
 from services.queue.store.deliveries import Seen
 from services.queue.store.reach import Reach
+from services.queue.store.received import Asked
 from services.queue.translating import WHY_ORIGINAL, cut, told_in
 
 Window = Callable[[int], tuple[int, int]]
@@ -93,6 +94,24 @@ async def reach_of(
             raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
         limit, offset = window(counted.families - counted.reached)
         return counted, await reach.unreached(connection, found, schools, limit=limit, offset=offset)
+
+
+async def received_by(
+    engine: AsyncEngine, caller: Caller, asked: Asked, paging: Paging
+) -> tuple[list[dict[str, Any]], int]:
+    """Return a page of what people received, in the caller's scope, and how many deliveries there are in all."""
+    scope = sight(caller)
+    async with transaction(engine) as connection:
+        if "error" in {paging.sort, *(rule.column for rule in asked.seen.rules)}:
+            failed = await received.errors(connection, asked, scope)
+            told = {" ".join(each): explained(*each) for each in failed}
+            asked = replace(asked, seen=replace(asked.seen, errors=told))
+        total = await received.count(connection, asked, scope)
+        limit, offset = paging.window(total)
+        rows = await received.page(
+            connection, asked, scope, sort=paging.sort, descending=paging.descending, limit=limit, offset=offset
+        )
+    return rows, total
 
 
 async def _add_translations(

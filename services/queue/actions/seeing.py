@@ -3,7 +3,8 @@
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound, PermissionDenied
 from services.queue.domain import Screening
-from services.queue.records import KIND_ATTENDANCE, Message
+from services.queue.records import KIND_ATTENDANCE, KIND_ORDINARY, Message
+from services.queue.store.received import Sight
 
 _STAFF = frozenset({"admin", "teacher"})
 
@@ -39,6 +40,18 @@ def visible_schools(caller: Caller, message: Message) -> list[str] | None:
     if not _sees_others(viewer, message):
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     return None if "*" in viewer.schools else sorted(viewer.schools)
+
+
+def sight(caller: Caller) -> Sight:
+    """Return the same as visible_schools for messages in any number."""
+    viewer = caller.viewer
+    if viewer is None:
+        return Sight(True, "", False, (), None)
+    if viewer.role not in _STAFF:
+        raise PermissionDenied("STAFF_ONLY", "Deliveries are shown to staff.")
+    kinds = [KIND_ORDINARY, KIND_ATTENDANCE] if viewer.all_users else [KIND_ATTENDANCE] * (viewer.role == "admin")
+    schools = None if "*" in viewer.schools else sorted(viewer.schools)
+    return Sight(False, viewer.person_id, "threat_alerts" in viewer.permissions, kinds, schools)
 
 
 def _reviews(viewer: Viewer, message: Message) -> bool:

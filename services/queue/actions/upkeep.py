@@ -12,7 +12,7 @@ from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.receipts import record_receipts
 from services.queue.domain import Deltas, Lane, State
 from services.queue.records import Outcome, Receipt
-from services.queue.store import batches, copying, counts, messages, outcomes
+from services.queue.store import batches, copying, counts, messages, outcomes, received
 
 _BATCHES_AT_ONCE = 50
 _OUTCOMES_AT_ONCE = 5_000
@@ -93,6 +93,12 @@ async def prepare_months(engine: AsyncEngine, clock: Clock) -> None:
     now = clock()
     async with transaction(engine) as connection:
         await messages.ensure_months(connection, [now, now.replace(day=1) + timedelta(days=40)])
+
+
+async def merge_received(engine: AsyncEngine) -> int:
+    """Keep short what each look-up of a family reads beside the index; return how many pages were merged."""
+    async with transaction(engine) as connection:
+        return await received.merge(connection)
 
 
 async def check_counters(engine: AsyncEngine, clock: Clock) -> None:

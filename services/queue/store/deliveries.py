@@ -52,7 +52,7 @@ class Seen:
     number: int = 0
     """One recipient's; 0 means all."""
     rules: tuple[Rule, ...] = ()
-    """Of COLUMNS."""
+    """On columns of the table."""
     zone: str = "UTC"
     """Whose days rules on dates mean."""
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Seen:
         }
 
     def shown(self, column: str) -> sa.ColumnElement[Any]:
-        """Return what a column of COLUMNS shows, which is what it sorts by; text in lower case and never NULL."""
+        """Return what a column shows, which is what it sorts by; text in lower case and never NULL."""
         if column in _TIMES:
             return sa.column(_TIMES[column], sa.DateTime(timezone=True))
         texts: dict[str, sa.ColumnElement[str]] = {
@@ -87,16 +87,21 @@ class Seen:
         }
         return sa.func.lower(texts.get(column, _text(_STORED.get(column, column))), type_=sa.Text())
 
-    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the condition of each rule."""
+    def conditions(self, columns: Mapping[str, Kind] = COLUMNS) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each rule; `columns` are those of the table."""
         for rule in self.rules:
-            value, kind = self.shown(rule.column), COLUMNS[rule.column]
+            value, kind = self.shown(rule.column), columns[rule.column]
             day = sa.cast(sa.func.timezone(self.zone, value, type_=sa.DateTime()), sa.Date)
             yield condition(rule, kind, day if kind is Kind.DATE else value)
 
 
-_TIMES = {"last_update": "last_update_at", "expiration": "expires_at"}
-_STORED = {"regarding_student": "regarding_student_name", "student_id": "student_number"}
+_TIMES = {"last_update": "last_update_at", "expiration": "expires_at", "date": "created_at"}
+_STORED = {
+    "regarding_student": "regarding_student_name",
+    "student_id": "student_number",
+    "from": "sender_name",
+    "message": "subject",
+}
 
 
 def _text(name: str) -> sa.ColumnElement[str]:

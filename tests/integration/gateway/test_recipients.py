@@ -170,6 +170,35 @@ def test_uploaded_recipients_have_no_page_of_their_own(stack: Stack) -> None:
     assert browser.get(f"{base}/excel").status_code == 200
 
 
+@pytest.mark.accepts(310, 213, 223)
+def test_what_a_family_received_is_found_from_its_student(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    row = sent(browser, lambda counts: counts["total"] == "2", subject="Bus 4 is late")
+    base, amy, mum = f"/reports/history/entries/{row['entry_id']}", stack.people["amy"], stack.people["mum"]
+    link = f'href="/people/{amy}/received"'
+    for where in (f"/people/{amy}", f"{base}/recipients/record?at=1&dsort=regarding_student&dorder=asc"):
+        assert link in browser.get(where).get_data(as_text=True)
+    page = browser.get(f"/people/{amy}/received").get_data(as_text=True)
+    assert "What the family of <bdi>Amy Stone</bdi> received" in page
+    assert "Rosa Stone" in cells(page, "name")[0]
+    assert f'href="{base}/message?number=' in page
+    assert re.search("(Waits|Received|The provider|Being handed)[a-z ]+", cells(page, "status")[0])
+    ruled = urlencode({"rule_column": "message", "rule_operator": "contains", "rule_value": "bus 4"})
+    api = f"/api/v1/people/{amy}/received"
+    found = browser.get(f"{api}?{ruled}").get_json()
+    # She has two children: her row about the other one went to the same family.
+    assert {each["delivery"]["regarding_student_name"] for each in found["received"]} == {"Amy Stone", "Ben Stone"}
+    assert browser.get(f"{api}?{ruled}&type=sms").get_json()["received"] == []
+    assert browser.get(f"{api}?end=2020-01-01").get_json()["page"]["total_rows"] == "0"
+    assert browser.get(f"{api}?start=soon").get_json()["errors"][0]["pointer"] == "/start"
+    assert "Enter a date like" in browser.get(f"/people/{amy}/received?start=soon").get_data(as_text=True)
+    assert len(re.findall("<row", sheet(browser.get(f"/people/{mum}/received/excel?{ruled}").data))) == 3
+    assert "Exported what somebody received" in stack.browser("off").get("/audit").get_data(as_text=True)
+    others = [stack.browser(name).get(f"/people/{amy}/received").status_code for name in ("mum", "cou")]
+    assert others == [403, 403]
+    assert in_ridge(stack).get(f"/api/v1/people/{amy}/received?{ruled}").get_json()["page"]["total_rows"] == "0"
+
+
 @pytest.mark.accepts(80, 86)
 def test_the_message_of_a_recipient_is_its_full_text(stack: Stack) -> None:
     browser, body = stack.browser("pri"), "Bring boots. " * 200 + "And a coat."

@@ -1,0 +1,39 @@
+"""REST of people: finding them, and what they received."""
+
+from flask import Blueprint, Response, request
+
+from protos.directory.v1 import directory_pb2 as directory
+from protos.types.v1 import types_pb2 as types
+from services.gateway import models
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.routes import people, received
+from services.gateway.routes.api import answers, as_json, spec
+
+blueprint = Blueprint("api_people", __name__, url_prefix="/api")
+
+
+@blueprint.get("/v1/people")
+@requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
+@spec.validate(resp=answers(models.Object), tags=["directory"])
+def staff() -> Response:
+    """Find members of staff by name: `q`."""
+    found = people.search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
+    return as_json(directory.SearchPeopleResponse(people=found))
+
+
+@blueprint.get("/v1/people/find")
+@requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
+@spec.validate(resp=answers(models.Object), tags=["directory"])
+def find_people() -> Response:
+    """Find anybody of the viewer's schools by name or number: `q`."""
+    return as_json(directory.SearchPeopleResponse(people=people.find_people(request.args.get("q", "").strip())))
+
+
+@blueprint.get("/v1/people/<uuid:person_id>/received")
+@requires(Permission.COMMUNICATION_REPORTS)
+@spec.validate(resp=answers(models.Received), tags=["reports"])
+def what_was_received(person_id: str) -> Response:
+    """List what somebody, or a student's family, received; by `start`, `end`, `type` and the rules of the table."""
+    listing = received.read_strictly()
+    return as_json(received.find(received.look_up(str(person_id)), listing))
