@@ -98,11 +98,11 @@ _RECEIVED = (
     Column("name", "Recipient"),
     Column("destination", "Destination"),
     Column("status", "Status"),
-    Column("error", "Error"),
     Column("regarding_student", "Regarding student"),
     Column("from", "From"),
     Column("school", "School", is_hidden=True),
     Column("last_update", "Last update", "date"),
+    Column("error", "Error"),
 )
 _AUDIT = (
     Column("date", "Date", "date"),
@@ -111,6 +111,7 @@ _AUDIT = (
     Column("message", "Message", is_sortable=False),
     Column("detail", "Detail"),
 )
+_ANSWERS = (Column("name", "Name"), Column("response", "Response"), Column("answered", "Answered", "date"))
 REFERRALS = [
     Column("date", "Date", "date"),
     Column("student", "Student"),
@@ -127,6 +128,7 @@ REPORTS: dict[str, tuple[Column, ...]] = {
     "scheduled": _SCHEDULED,
     "audit": _AUDIT,
     "received": _RECEIVED,
+    "answers": _ANSWERS,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
     "attendance-recipients": _DELIVERY,

@@ -10,6 +10,7 @@ from typing import Any
 
 import xlsxwriter
 from flask import Response, send_file
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.queue.v1 import families_pb2 as families
 from protos.queue.v1 import queue_pb2 as queue
@@ -71,13 +72,18 @@ def _rows(page: Page) -> Iterator[Any]:
         yield from page(number)[0]
 
 
+def told_at(stamp: Timestamp) -> str:
+    """Return a time as cells say it; empty when there is none."""
+    when = words.moment(stamp)
+    return words.full_date(when, gateway().zone) if when else ""
+
+
 def delivery_value(titles: Mapping[str, str]) -> Value:
     """Return what reads the cells of recipients, given the schools' titles by their id."""
 
     def value(each: queue.Delivery, key: str) -> str:
-        updated, expires = words.moment(each.last_update_at), words.moment(each.expires_at)
         values: dict[str, str] = {
-            "last_update": words.full_date(updated, gateway().zone) if updated else "",
+            "last_update": told_at(each.last_update_at),
             "status": words.STATES[each.state].label if each.state in words.STATES else "",
             "type": words.CHANNELS[each.channel].label if each.channel in words.CHANNELS else "",
             "name": each.name,
@@ -87,7 +93,7 @@ def delivery_value(titles: Mapping[str, str]) -> Value:
             "regarding_student": each.regarding_student_name,
             "student_id": each.student_number,
             "message": "",
-            "expiration": words.full_date(expires, gateway().zone) if expires else "",
+            "expiration": told_at(each.expires_at),
             "error": " ".join(part for part in (each.error, each.remedy, each.error_code) if part),
         }
         return values[key]
@@ -100,9 +106,8 @@ def received_value(titles: Mapping[str, str]) -> Value:
     of_delivery = delivery_value(titles)
 
     def value(each: families.ReceivedDelivery, key: str) -> str:
-        sent = words.moment(each.sent_at)
         own = {
-            "date": words.full_date(sent, gateway().zone) if sent else "",
+            "date": told_at(each.sent_at),
             "from": each.sender_name,
             "message": each.subject,
         }
@@ -121,9 +126,8 @@ def threat_value(row: reports.EntryRow, key: str) -> Any:
 def entry_value(row: reports.EntryRow, key: str) -> Any:
     """Return what a cell of a report says."""
     counts = row.counts
-    when = words.moment(row.sent_at)
     values: dict[str, Any] = {
-        "date": words.full_date(when, gateway().zone) if when else "",
+        "date": told_at(row.sent_at),
         "type": words.CHANNELS[row.channel].label if row.channel in words.CHANNELS else "",
         "message": "Withheld by screening" if row.is_withheld else row.subject or row.text,
         "source": words.SOURCES.get(row.source, ""),
@@ -153,9 +157,8 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
 
 def audit_value(row: reports.AuditRecord, key: str) -> str:
     """Return what a cell of the audit log says."""
-    when = words.moment(row.at)
     values = {
-        "date": words.full_date(when, gateway().zone) if when else "",
+        "date": told_at(row.at),
         "who": row.actor_name or "Lantern",
         "what": words.ACTIONS.get(row.action, row.action),
         "message": row.message_id,
@@ -168,9 +171,8 @@ def referral_value(titles: Mapping[str, str]) -> Value:
     """Return what reads the cells of referrals, given the schools' titles by their id."""
 
     def value(row: reports.Referral, key: str) -> str:
-        when = words.moment(row.created_at)
         values = {
-            "date": words.full_date(when, gateway().zone) if when else "",
+            "date": told_at(row.created_at),
             "student": row.student_name,
             "school": titles.get(row.school_id, ""),
             "why": words.REFERRAL_REASONS[row.reason].label if row.reason in words.REFERRAL_REASONS else "",
@@ -184,12 +186,11 @@ def referral_value(titles: Mapping[str, str]) -> Value:
 
 def schedule_value(row: reports.ScheduleRow, key: str) -> str:
     """Return what a cell of Scheduled Messages says."""
-    next_at = words.moment(row.next_at)
     values = {
         "start_date": words.iso_day(row.start_date),
         "sent_time": words.clock(row.send_time),
         "recursion": recurring.in_words(row.rule),
-        "next_send_date": words.full_date(next_at, gateway().zone) if next_at else "Paused" if row.is_paused else "",
+        "next_send_date": told_at(row.next_at) or ("Paused" if row.is_paused else ""),
         "end_date": words.iso_day(row.end_date),
         "created_by": row.sender_name,
         "type": ", ".join(words.CHANNELS[each].label for each in row.channels if each in words.CHANNELS),

@@ -73,9 +73,9 @@ class Listing:
         yield from ((key, value) for key, value in self.place.own if value and key not in asked)
         yield from self._shape()
 
-    def clear_link(self) -> str:
-        """Return the address without rules."""
-        return self.link("", **{self.name(part): None for part in PARTS})
+    def clear_link(self, **changes: object) -> str:
+        """Return the address without rules, and with these changes."""
+        return self.link("", **{self.name(part): None for part in PARTS}, **changes)
 
     def concerns(self, column: str) -> bool:
         """Tell whether a column is sorted by or has a rule."""

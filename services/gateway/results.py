@@ -1,22 +1,22 @@
 """What was answered to a poll or a sign-up, for the pop-up of its message (statements 90-93)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from flask import request
+from flask import Response, request
 
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import charts
+from services.gateway import charts, exports
 from services.gateway.columns import Column
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, Search
+from services.gateway.listing import Listing, Place, read_listing
+from services.gateway.searches import Search, read_number, refuse_problems
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
-COLUMNS = (Column("name", "Name"), Column("response", "Response"), Column("answered", "Answered", "date"))
 CHARTS = {"bar": "Bar graph", "pie": "Pie chart"}
+_MOST_QUESTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -24,31 +24,13 @@ class Results:
     """The answers to one question, and how they were asked for."""
 
     answer: reports.GetSurveyResultsResponse
-    base: str
-    """Address of the pop-up."""
-    search: Search
+    listing: Listing
     chart: str
     """One of CHARTS."""
-    sort: str
-    is_descending: bool
 
-    def link(self, **changes: object) -> str:
-        """Return an address of this pop-up with these changes; another question begins at its first page."""
-        parts = [(key, str(value)) for key, value in {**self._own(), **changes}.items()]
-        return f"{self.base}?{urlencode([*self.search.arguments.items(multi=True), *parts])}"
-
-    def sort_link(self, column: str, order: str) -> str:
-        """Return the address of a sort."""
-        return self.link(rsort=column, rorder=order)
-
-    def page_link(self, number: int) -> str:
-        """Return the address of a page."""
-        return self.link(rpage=number)
-
-    def fields(self) -> Iterator[tuple[str, str]]:
-        """Yield what the page's form keeps."""
-        yield from self.search.hidden_fields()
-        yield from ((key, str(value)) for key, value in self._own().items() if key != "rsize")
+    def at(self, **changes: object) -> str:
+        """Return the address of another question or chart; rules are of this question's answers and stay behind."""
+        return self.listing.clear_link(**{"question": self.answer.question, "chart": self.chart, **changes})
 
     @property
     def options(self) -> list[dict[str, Any]]:
@@ -67,29 +49,64 @@ class Results:
         """The pie."""
         return charts.slices(list(self.answer.counts))
 
-    def _own(self) -> dict[str, object]:
-        order = "desc" if self.is_descending else "asc"
-        own = {"question": self.answer.question, "chart": self.chart, "rsort": self.sort, "rorder": order}
-        return {**own, "rsize": self.answer.page.size}
+
+def read(base: str, search: Search | None = None) -> Listing:
+    """Return what the address asks of the answers; `base` is the address of the pop-up."""
+    question, chart = read_number(request.args, "question", 1, _MOST_QUESTIONS), request.args.get("chart", "bar")
+    own = [("question", str(question)), ("chart", chart if chart in CHARTS else "bar")]
+    kept = list(search.arguments.items(multi=True)) if search else []
+    return read_listing(Place("answers", base, "r", ("name", "asc"), kept, own), request.args)
 
 
-def ask(entry_id: str, base: str, search: Search) -> Results:
-    """Return the answers that the address asks for. NotFound outside of the viewer's sight."""
-    arguments = request.args
-    sort, is_descending = arguments.get("rsort", "name"), arguments.get("rorder") == "desc"
-    sort = sort if sort in {each.key for each in COLUMNS} else "name"
+def read_strictly() -> Listing:
+    """Return the same without a page around it; InvalidArgument for what cannot be read."""
+    listing = read("")
+    refuse_problems(listing.problems)
+    return listing
+
+
+def ask(entry_id: str, listing: Listing, *, is_whole: bool = False) -> Results:
+    """Return the answers that a listing asks for, all when it has problems. NotFound outside of the viewer's sight."""
+    own = dict(listing.place.own)
     wanted = reports.GetSurveyResultsRequest(
         entry_id=entry_id,
-        question=min(_number("question", 1), 10),
-        sort=types.Sort(column=sort, descending=is_descending),
-        page=types.PageRequest(number=_number("rpage", 1), size=min(_number("rsize", PAGE_SIZE), LARGEST_PAGE)),
+        question=int(own["question"]),
+        sort=listing.sort,
+        page=listing.page,
+        rules=[] if listing.problems else listing.rules,
+        is_whole=is_whole,
     )
     with translated():
         answer = gateway().clients.reports.GetSurveyResults(wanted)
-    chart = arguments.get("chart", "bar")
-    return Results(answer, base, search, chart if chart in CHARTS else "bar", sort, is_descending)
+    return Results(answer, listing, own["chart"])
 
 
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name, "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else default
+def excel(entry_id: str) -> Response:
+    """Send who answered what, one row for each of them, as a workbook (statement 213)."""
+    listing = read_strictly()
+    table, filter_ = reports.RecordExportRequest.TABLE_ANSWERS, reports.Filter(rules=listing.rules)
+    exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, filter=filter_))
+
+    def find(number: int) -> reports.GetSurveyResultsResponse:
+        page = types.PageRequest(number=number, size=exports.PAGE)
+        return ask(entry_id, listing.at(page), is_whole=True).answer
+
+    def page(number: int) -> tuple[list[reports.SurveyAnswer], int]:
+        answer = find(number)
+        return list(answer.answers), answer.page.total_pages
+
+    asked = find(1).survey
+    questions = [Column(str(place), each.text) for place, each in enumerate(asked.questions)]
+    columns = [Column("name", "Name"), Column("about", "Regarding student"), *questions, Column("answered", "Answered")]
+    return exports.workbook("answers", columns, page, _value(asked.questions))
+
+
+def _value(questions: Any) -> Callable[[reports.SurveyAnswer, str], str]:
+    def value(each: reports.SurveyAnswer, key: str) -> str:
+        own = {"name": each.name, "about": each.regarding_student_name, "answered": exports.told_at(each.answered_at)}
+        if key in own:
+            return own[key]
+        option = each.chosen[int(key)]
+        return str(questions[int(key)].options[option - 1].text) if option else ""
+
+    return value

@@ -22,7 +22,7 @@ def seen(request: pb.ListDeliveriesRequest, zone: str) -> Seen:
     if wrong:
         raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
     states, titles = words.states(request.states), dict(request.school_titles)
-    return Seen(None, states, request.query, request.number, rules, zone, titles)
+    return Seen(None, states, request.query, request.number, request.is_unanswered, rules, zone, titles)
 
 
 def check_query(query: str) -> None:

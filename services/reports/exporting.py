@@ -54,7 +54,8 @@ async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, 
         return
     entry_id = requests.check_export(asked)
     rules = [f"rule={requests.check_text('filter/rules', each.column, 30)}" for each in asked.filter.rules[:MOST_RULES]]
-    detail = " ".join([f"entry={entry_id} state={asked.state or 'all'}", *rules])
+    rows = "answers" if asked.table == _Request.TABLE_ANSWERS else f"state={asked.state or 'all'}"
+    detail = " ".join([f"entry={entry_id} {rows}", *rules])
     await reading.log_export(engine, clock, sight_in(report, viewer), actor_of(viewer), entry_id, detail)
 
 

@@ -89,7 +89,7 @@ def check_text(field: str, value: str, longest: int) -> str:
 def check_export(asked: pb.RecordExportRequest) -> str:
     """Return the entry whose recipients are exported; InvalidArgument for a table that there is not."""
     if asked.table not in (
-        asked.TABLE_RECIPIENTS, asked.TABLE_THREAT_RECIPIENTS, asked.TABLE_ATTENDANCE_RECIPIENTS
+        asked.TABLE_RECIPIENTS, asked.TABLE_THREAT_RECIPIENTS, asked.TABLE_ATTENDANCE_RECIPIENTS, asked.TABLE_ANSWERS
     ):  # fmt: skip
         raise InvalidArgument("TABLE_UNKNOWN", violations=[("/table", "Name the table.")])
     check_text("state", asked.state, 20)

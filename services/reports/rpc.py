@@ -124,7 +124,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 
     async def GetSurveyResults(self, request: pb.GetSurveyResultsRequest, context: Any) -> pb.GetSurveyResultsResponse:
         """See the proto."""
-        asked = survey_words.read_asked(request, sight_of(permitted(REPORTS)))
+        asked = survey_words.read_asked(request, sight_of(permitted(REPORTS)), self._zone)
         found = await surveying.results(self._engine, asked, *requests.read_page(request.page))
         return survey_words.results_message(found, self._clock())
 

@@ -6,20 +6,25 @@ from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import surveys_pb2
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.ruling import read_rules
 from services.reports import messages
 from services.reports.actions.surveying import Results
 from services.reports.domain import Sight
 from services.reports.requests import check_id
-from services.reports.store.surveys import SORTS, Asked
+from services.reports.store.surveys import COLUMNS, Asked
 
 
-def read_asked(request: pb.GetSurveyResultsRequest, sight: Sight) -> Asked:
-    """Return which answers are asked for; InvalidArgument for a column by which they do not sort."""
+def read_asked(request: pb.GetSurveyResultsRequest, sight: Sight, zone: str) -> Asked:
+    """Return which answers are asked for; InvalidArgument for what cannot be read."""
     sort = request.sort.column or "name"
-    if sort not in SORTS:
-        raise InvalidArgument("SORT_UNKNOWN", violations=[("/sort/column", f"One of {', '.join(SORTS)}.")])
+    if sort not in COLUMNS:
+        raise InvalidArgument("SORT_UNKNOWN", violations=[("/sort/column", f"One of {', '.join(COLUMNS)}.")])
+    rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
+    if wrong:
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
     entry_id = check_id("entry_id", request.entry_id)
-    return Asked(sight, entry_id, request.question, sort, request.sort.descending)
+    is_descending, is_whole = request.sort.descending, request.is_whole
+    return Asked(sight, entry_id, request.question, sort, is_descending, rules, zone, is_whole)
 
 
 def results_message(found: Results, now: datetime) -> pb.GetSurveyResultsResponse:

@@ -2,6 +2,7 @@
 
 from services.gateway.routes import (
     alerts,
+    answer_tables,
     answers,
     api,
     api_people,
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     attendance.blueprint,
     attendance_rules.blueprint,
     entries.blueprint,
+    answer_tables.blueprint,
     reach.blueprint,
     received.blueprint,
     threats.blueprint,

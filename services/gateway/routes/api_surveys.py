@@ -6,9 +6,6 @@ from services.gateway import answering, models, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
-from services.gateway.routes.history import PATH
-from services.gateway.searches import read_search
-from services.gateway.state import person
 
 blueprint = Blueprint("api_surveys", __name__, url_prefix="/api")
 
@@ -27,9 +24,8 @@ def survey(message_id: str) -> Response:
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Object), tags=["reports"])
 def survey_results(entry_id: str) -> Response:
-    """Count and list the answers to one `question` of a poll or a sign-up; `rsort`, `rorder`, `rpage`, `rsize`."""
-    search = read_search(PATH, "history", request.args, person())
-    return as_json(results.ask(str(entry_id), request.path, search).answer)
+    """Count and list the answers to one `question` of a poll or a sign-up, by the parameters of its table: `rsort` …"""
+    return as_json(results.ask(str(entry_id), results.read_strictly()).answer)
 
 
 @blueprint.put("/v1/inbox/<uuid:message_id>/survey")

@@ -42,6 +42,8 @@ STATES = {
     "opted_out": [types.DELIVERY_STATE_OPTED_OUT],
 }
 """States that a column counts; its number opens exactly these rows (statement 95)."""
+UNANSWERED = "unanswered"
+"""In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
 _LARGEST_NUMBER = 1_000_000
 _RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
 
@@ -52,7 +54,7 @@ class Deliveries(NamedTuple):
     answer: queue.ListDeliveriesResponse
     listing: Listing
     state: str
-    """Key of STATES, or empty for all."""
+    """Key of STATES, UNANSWERED, or empty for all."""
     query: str
     """Part of a name or destination that was searched for."""
 
@@ -75,7 +77,7 @@ def _table(report: str, *, is_errors: bool) -> str:
 def read_deliveries(table: str, base: str, search: Search | None = None) -> Listing:
     """Return what the address asks of a recipients table (sections F and H)."""
     state = request.args.get("state", "")
-    own = [("state", state if state in STATES else ""), ("q", request.args.get("q", "")[:200])]
+    own = [("state", state if state in {*STATES, UNANSWERED} else ""), ("q", request.args.get("q", "")[:200])]
     kept = list(search.arguments.items(multi=True)) if search else []
     return read_listing(Place(table, base, "d", ("last_update", "desc"), kept, own), request.args)
 
@@ -93,6 +95,7 @@ def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
     wanted = queue.ListDeliveriesRequest(
         entry_id=entry_id,
         states=STATES.get(own["state"], []),
+        is_unanswered=own["state"] == UNANSWERED,
         query=own["q"],
         rules=listing.rules,
         sort=listing.sort,
@@ -237,16 +240,19 @@ def message(report: str, entry_id: str) -> str:
     search = _search(report)
     answer = get_entry(str(entry_id), report)
     if answer.row.channel in SURVEYS and not answer.row.is_withheld:
-        found = results.ask(str(entry_id), f"{search.path}/entries/{entry_id}/message", search)
+        listing, hidden = results.read(f"{search.path}/entries/{entry_id}/message", search), hidden_columns("answers")
         return render_template(
             "results.html",
             row=answer.row,
             text=answer.text,
             search=search,
             back=search.link(),
-            results=found,
-            columns=results.COLUMNS,
+            results=results.ask(str(entry_id), listing),
+            columns=shown("answers", hidden),
+            all_columns=REPORTS["answers"],
+            hidden=hidden,
             charts=results.CHARTS,
+            unanswered=search.link(f"{search.path}/entries/{entry_id}/recipients", state=UNANSWERED),
         )
     is_recorded = answer.row.channel == types.CHANNEL_RECORDED
     recording = audio.open_entry(str(entry_id)) if is_recorded else None

@@ -37,6 +37,8 @@ _ROWS = (
 )
 _FILTERS = (
     "(:every_school OR school_id = ANY(:schools)) AND (:every_state OR state = ANY(:states))"
+    " AND (NOT :is_unanswered OR (state <> 'duplicate' AND number NOT IN (SELECT a.number FROM responses a"
+    " JOIN entries s ON s.survey_id = a.survey_id WHERE s.entry_id = :entry_id AND 0 < ANY(a.chosen))))"
     " AND (:query = '' OR name ILIKE :pattern OR destination ILIKE :pattern) AND (:number = 0 OR number = :number)"
 )
 
@@ -51,6 +53,8 @@ class Seen:
     query: str = ""
     number: int = 0
     """One recipient's; 0 means all."""
+    is_unanswered: bool = False
+    """Only those who chose nothing of what a poll or a sign-up asks."""
     rules: tuple[Rule, ...] = ()
     """On columns of the table."""
     zone: str = "UTC"
@@ -71,6 +75,7 @@ class Seen:
             "states": [each.value for each in self.states],
             "query": self.query,
             "number": self.number,
+            "is_unanswered": self.is_unanswered,
             "pattern": like_pattern(self.query),
         }
 

@@ -38,7 +38,10 @@ async def results(engine: AsyncEngine, asked: Asked, number: int, size: int) -> 
         survey = await surveys.find(connection, asked.entry_id)
         if survey is None or found[0]["screening"] == Screening.WITHHELD:
             raise NotFound("SURVEY_NOT_FOUND", "This entry has no answers to show.")
-        asked = replace(asked, question=min(max(1, asked.question), len(survey["questions"])))
+        question = min(max(1, asked.question), len(survey["questions"]))
+        offered = survey["questions"][question - 1]["options"]
+        options = {str(place): each["text"] for place, each in enumerate(offered, 1)}
+        asked = replace(asked, question=question, options=options)
         counts = await surveys.counts(connection, asked)
-        page = page_of(number, size, sum(counts.values()))
+        page = page_of(number, size, await surveys.count(connection, asked))
         return Results(survey, asked.question, counts, await surveys.page(connection, asked, page), page)

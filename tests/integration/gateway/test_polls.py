@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -10,6 +11,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from services.kit.ids import new_id
 from services.queue.links import Link, Links
 from tests.integration.gateway.stack import ANSWERS_SECRET, Browser, Stack
+from tests.integration.gateway.test_referring import sheet
 from tests.support.eventually import eventually_sync
 
 LINKS = Links(ANSWERS_SECRET)
@@ -246,6 +248,37 @@ def test_arrows_move_between_questions(stack: Stack, answered: dict[str, Any]) -
     assert 'data-arrow="next"' not in second
     assert "How many of you?" in second
     assert re.search(r"<td[^>]*>More</td>", second)
+
+
+@pytest.mark.accepts(90, 213, 223)
+def test_who_answered_what_is_a_table_and_so_is_who_did_not(stack: Stack, answered: dict[str, Any]) -> None:
+    browser, entry_id = stack.browser("pri"), answered["entries"][0]["entry_id"]
+    base = f"/reports/history/entries/{entry_id}"
+
+    def ruled(value: str) -> str:
+        return urlencode({"rrule_column": "response", "rrule_operator": "equals", "rrule_value": value})
+
+    api = f"/api/v1/entries/{entry_id}/survey"
+    found = [len(browser.get(f"{api}?{ruled(each)}").get_json()["answers"]) for each in ("wednesday", "tuesday")]
+    assert found == [1, 0]
+    text = browser.get(f"{base}/message?{ruled('tuesday')}").get_data(as_text=True)
+    assert "No answer fits the rules" in text
+    assert "Wednesday 100 %" in text
+    following = re.search(r'href="([^"]*)"[^>]*data-arrow="next"', text)
+    assert following
+    assert "rrule_value" not in following[1]
+    wrong = urlencode({"rrule_column": "answered", "rrule_operator": "less", "rrule_value": "soon"})
+    assert "Answered: Write a date" in browser.get(f"{base}/message?{wrong}").get_data(as_text=True)
+    assert browser.get(f"{api}?{wrong}").status_code == 400
+    book = sheet(browser.get(f"{base}/message/excel?question=2").data)
+    assert len(re.findall("<row", book)) == 2
+    assert [each in book for each in ("How many of you?", "Wednesday", "More", "Rosa Stone")] == [True] * 4
+    others = f"{base}/recipients?state=unanswered"
+    assert f'href="{others}"' in results(stack, answered)
+    page = browser.get(others).get_data(as_text=True)
+    assert re.search(r'Not answered yet <span class="quiet">· 1<', page)
+    assert len(re.findall("<row", sheet(browser.get(f"{base}/recipients/excel?state=unanswered").data))) == 2
+    assert [stack.browser(each).get(f"{base}/message/excel").status_code for each in ("tea", "mum")] == [404, 403]
 
 
 @pytest.mark.accepts(92)

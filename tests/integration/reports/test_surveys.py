@@ -92,6 +92,9 @@ async def test_answers_so_far_are_counted_and_listed_by_question(reports: Report
     second = await results(reports, me, entry_id, question=2)
     assert (second.question, list(second.counts), listed(second)) == (2, [1, 0, 1], [("Parent 1", 3), ("Parent 3", 1)])
     assert (await results(reports, me, entry_id, question=9)).question == 2
+    whole = await results(reports, me, entry_id, question=2, is_whole=True)
+    assert listed(whole) == [("Parent 1", 3), ("Parent 2", 0), ("Parent 3", 1)]
+    assert list(whole.answers[1].chosen) == [2, 0]
 
 
 async def test_the_newest_version_of_a_response_counts_in_whatever_order_it_comes(reports: Reports) -> None:
