@@ -137,6 +137,12 @@ def switch(rule_id: str, *, is_on: bool) -> None:
         gateway().clients.attendance.SwitchAttendanceRule(wanted)
 
 
+def remove(rule_id: str) -> None:
+    """Remove a rule."""
+    with translated():
+        gateway().clients.attendance.RemoveAttendanceRule(attendance.RemoveAttendanceRuleRequest(rule_id=rule_id))
+
+
 def choices(someone: Person) -> dict[str, Any]:
     """Return what the form offers: channels that are switched on, schools that are not excluded (statement 226)."""
     offered = [

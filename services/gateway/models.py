@@ -152,6 +152,41 @@ class MessageBody(Body):
     in_reply_to: Id | None = None
 
 
+class AttendanceRuleBody(Body):
+    """What an attendance rule does."""
+
+    name: str = Field(min_length=1, max_length=100)
+    school_ids: list[Id] = Field(default=[], max_length=500)
+    """None: every school that the viewer sees."""
+    codes: list[Annotated[str, Field(pattern=r"^[^,]{1,20}$")]] = Field(min_length=1, max_length=50)
+    subject: str = Field(min_length=1, max_length=120)
+    texts: dict[Literal["email", "sms", "push", "tts"], Annotated[str, Field(max_length=15_000)]] = Field(min_length=1)
+    """Text of each channel that it uses; these and the subject may hold {student}, {date}, {school} and {code}."""
+    send_time: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    """On the wall of each school."""
+    once_per_family: Flag = True
+    source: Literal["school", "district"] = "school"
+
+
+class NewAttendanceRule(AttendanceRuleBody):
+    """An attendance rule to make."""
+
+    idempotency_key: str = Field(min_length=1, max_length=200)
+
+
+class ChangedAttendanceRule(AttendanceRuleBody):
+    """An attendance rule with another content."""
+
+    version: Number = Field(ge=1, le=2**31 - 1)
+    """The one that was read."""
+
+
+class SwitchBody(Body):
+    """On or off."""
+
+    is_on: Flag
+
+
 class AnswerBody(Body):
     """An answer to a poll or a sign-up."""
 
@@ -214,6 +249,13 @@ class Items(BaseModel):
     items: list[dict[str, Any]]
     page: PageInfo
     unread: str | None = None
+
+
+class AttendanceRules(BaseModel):
+    """A page of attendance rules, as queue.v1.AttendanceRule in JSON."""
+
+    rules: list[dict[str, Any]]
+    page: PageInfo
 
 
 class Object(BaseModel):

@@ -124,6 +124,15 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         kept = await attendance.switch(self._engine, self._clock, caller, rule_id, is_on=request.is_on)
         return pb.SwitchAttendanceRuleResponse(rule=_answer(kept, caller))
 
+    async def RemoveAttendanceRule(
+        self, request: pb.RemoveAttendanceRuleRequest, context: Any
+    ) -> pb.RemoveAttendanceRuleResponse:
+        """Remove a rule."""
+        caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
+        attendance.check_manager(caller)
+        await attendance.remove(self._engine, self._clock, caller, rule_id)
+        return pb.RemoveAttendanceRuleResponse()
+
     async def GetAttendanceRule(
         self, request: pb.GetAttendanceRuleRequest, context: Any
     ) -> pb.GetAttendanceRuleResponse:
@@ -143,12 +152,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         """Answer a page of rules."""
         caller = current_caller()
         attendance.check_manager(caller)
-
-        def window(total: int) -> tuple[int, int]:
-            info = words.page_of(request.page, total)
-            return info.size, (info.number - 1) * info.size
-
-        rules, total = await attendance.listed(self._engine, caller, window)
+        rules, total = await attendance.listed(self._engine, caller, lambda n: words.window(request.page, n))
         return pb.ListAttendanceRulesResponse(
             rules=[_answer(each, caller) for each in rules], page=words.page_of(request.page, total)
         )

@@ -97,6 +97,14 @@ def switch(rule_id: str) -> Response:
     return redirect(f"{PATH}/{rule_id}", 303)
 
 
+@blueprint.post(f"{PATH}/<uuid:rule_id>/remove")
+@requires(Permission.MANAGE_ATTENDANCE)
+def remove(rule_id: str) -> Response:
+    """Remove a rule."""
+    attendance.remove(str(rule_id))
+    return redirect(PATH, 303)
+
+
 def _form(form: Form, problem: ServiceError | None = None) -> str:
     return render_template(
         "attendance_rule_form.html",

@@ -144,13 +144,22 @@ async def switch(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str
     return await _changed(engine, caller, rule_id, "switched on" if is_on else "switched off", change)
 
 
+async def remove(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str) -> None:
+    """Remove a rule: it is off for good and no longer seen. Errors as in `replace_content`."""
+    by, by_name = who(caller)
+    async with transaction(engine) as connection:
+        off = attending.switched(await _editable(connection, caller, rule_id), clock(), is_on=False)
+        off = replace(off, changed_by=by, changed_by_name=by_name)
+        await attendance_rules.update(connection, off, "removed")
+        await attendance_rules.remove(connection, off)
+        await events_out.tell_rule(connection, off, "removed")
+
+
 async def _changed(
     engine: AsyncEngine, caller: Caller, rule_id: str, what: str, change: Callable[[Rule], Rule]
 ) -> Rule:
     async with transaction(engine) as connection:
-        found = await _seen(connection, caller, rule_id, lock=True)
-        if not may_edit(caller, found):
-            raise PermissionDenied("ATTENDANCE_RULE_NOT_YOURS", "This rule reaches schools that are not yours.")
+        found = await _editable(connection, caller, rule_id)
         fresh = change(found)
         if fresh.version != found.version:
             await attendance_rules.update(connection, fresh, what)
@@ -198,6 +207,13 @@ def check_manager(caller: Caller) -> None:
     """Raise PermissionDenied for a person without the permission."""
     if caller.viewer and MANAGE not in caller.viewer.permissions:
         raise PermissionDenied("ATTENDANCE_NOT_ALLOWED", "Your profile does not include attendance rules.")
+
+
+async def _editable(connection: AsyncConnection, caller: Caller, rule_id: str) -> Rule:
+    found = await _seen(connection, caller, rule_id, lock=True)
+    if not may_edit(caller, found):
+        raise PermissionDenied("ATTENDANCE_RULE_NOT_YOURS", "This rule reaches schools that are not yours.")
+    return found
 
 
 async def _seen(connection: AsyncConnection, caller: Caller, rule_id: str, *, lock: bool = False) -> Rule:

@@ -20,7 +20,7 @@ _ADD_CHANGE = sa.text(
 async def count_of(connection: AsyncConnection, owner_id: str) -> int:
     """Return how many rules a person made, and let no other transaction add one meanwhile."""
     await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:owner))"), {"owner": f"rules {owner_id}"})
-    query = sa.text("SELECT count(*) FROM attendance_rules WHERE owner_id = :owner")
+    query = sa.text("SELECT count(*) FROM attendance_rules WHERE owner_id = :owner AND removed_at IS NULL")
     return int((await connection.execute(query, {"owner": owner_id})).scalar_one())
 
 
@@ -38,9 +38,17 @@ async def update(connection: AsyncConnection, rule: Rule, what: str) -> None:
     await connection.execute(_ADD_CHANGE, {**_row(rule), "what": what})
 
 
+async def remove(connection: AsyncConnection, rule: Rule) -> None:
+    """Remove a rule that this transaction has switched off."""
+    query = sa.text("UPDATE attendance_rules SET removed_at = :at WHERE rule_id = :id")
+    await connection.execute(query, {"id": rule.rule_id, "at": rule.changed_at})
+
+
 async def find(connection: AsyncConnection, rule_id: str, *, lock: bool = False) -> Rule | None:
-    """Return a rule; with `lock`, nobody else changes it until this transaction ends."""
-    query = f"SELECT {_NAMES} FROM attendance_rules WHERE rule_id = :id" + (" FOR UPDATE" if lock else "")
+    """Return a rule that is not removed; with `lock`, nobody else changes it until this transaction ends."""
+    query = f"SELECT {_NAMES} FROM attendance_rules WHERE rule_id = :id AND removed_at IS NULL" + (
+        " FOR UPDATE" if lock else ""
+    )
     row = (await connection.execute(sa.text(query), {"id": rule_id})).mappings().one_or_none()
     return _rule(row) if row else None
 
@@ -88,13 +96,13 @@ class RuleSight:
 
     async def count(self, connection: AsyncConnection) -> int:
         """Return how many rules are seen."""
-        query = sa.text(f"SELECT count(*) FROM attendance_rules WHERE {self._condition}")
+        query = sa.text(f"SELECT count(*) FROM attendance_rules WHERE removed_at IS NULL AND ({self._condition})")
         return int((await connection.execute(query, self._values)).scalar_one())
 
     async def page(self, connection: AsyncConnection, limit: int, offset: int) -> list[Rule]:
         """Return some of them, by name."""
         query = sa.text(
-            f"SELECT {_NAMES} FROM attendance_rules WHERE {self._condition}"
+            f"SELECT {_NAMES} FROM attendance_rules WHERE removed_at IS NULL AND ({self._condition})"
             " ORDER BY lower(name), rule_id LIMIT :limit OFFSET :offset"
         )
         rows = await connection.execute(query, {**self._values, "limit": limit, "offset": offset})

@@ -54,6 +54,51 @@ def test_a_rule_is_made_shown_edited_and_switched(stack: Stack) -> None:
     eventually_sync(is_logged)
 
 
+@pytest.mark.accepts(314)
+def test_programs_keep_rules_as_the_page_does(stack: Stack) -> None:
+    browser, path = stack.browser("pri"), "/api/v1/attendance-rules"
+    body = {
+        "name": "By program", "codes": ["unx"], "subject": "{student}", "texts": {"email": "{student} was absent."},
+        "send_time": "10:30",
+    }  # fmt: skip
+    new = {**body, "idempotency_key": new_id()}
+    made = [browser.send_json("POST", path, new).get_json() for _ in range(2)]
+    assert made[0] == made[1]
+    one, content = f"{path}/{made[0]['rule_id']}", made[0]["content"]
+    assert (content["codes"], content["school_ids"], made[0]["is_on"]) == (["UNX"], [stack.school_id], True)
+    listed = browser.get(path).get_json()
+    assert made[0]["rule_id"] in [each["rule_id"] for each in listed["rules"]]
+    changed = browser.send_json("PUT", one, {**body, "name": "Changed", "version": 1})
+    assert (changed.status_code, changed.get_json()["version"]) == (200, "2")
+    stale = browser.send_json("PUT", one, {**body, "version": 1})
+    assert (stale.status_code, stale.get_json()["reason"]) == (409, "ATTENDANCE_RULE_CHANGED")
+    wrong = browser.send_json("PUT", one, {**body, "version": 2, "texts": {"sms": "{name}"}}).get_json()
+    assert [each["pointer"] for each in wrong["errors"]] == ["/texts/sms"]
+    assert browser.send_json("POST", path, {**new, "texts": {"fax": "x"}}).status_code == 400
+    assert browser.send_json("PUT", f"{one}/switch", {"is_on": False}).get_json()["is_on"] is False
+    read = browser.get(one).get_json()
+    assert [each["what"] for each in read["changes"]] == ["switched off", "edited", "created"]
+    teacher, counsellor = stack.browser("tea"), stack.browser("cou")
+    assert [each.send_json("DELETE", one, None).status_code for each in (teacher, counsellor)] == [403, 403]
+    assert browser.send_json("DELETE", one, None).status_code == 200
+    assert [browser.get(one).status_code, browser.send_json("DELETE", one, None).status_code] == [404, 404]
+    assert browser.get(f"/attendance-rules/{made[0]['rule_id']}").status_code == 404
+    logged = "/audit?action=attendance_rule.changed"
+    eventually_sync(lambda: _is_in("rule=Changed removed", stack.browser("off").get(logged).get_data(as_text=True)))
+
+
+def _is_in(words: str, page: str) -> None:
+    assert words in page
+
+
+def test_a_rule_is_removed_from_its_page(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    address = make(browser, name="For a week")
+    assert "Remove the rule" in browser.get(address).get_data(as_text=True)
+    assert browser.post(f"{address}/remove", page=address).headers["Location"] == "/attendance-rules"
+    assert "For a week" not in browser.get("/attendance-rules").get_data(as_text=True)
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
