@@ -181,6 +181,10 @@ ACTIONS = {
     "quiet_hours.changed": "Changed a school's quiet hours",
     "module.changed": "Switched a module",
     "attendance_rule.changed": "Changed an attendance rule",
+    "consent.changed": "Changed what an address or number wants",
+    "suppression.lifted": "Let an address or number be written to again",
+    "emergency_exemption.changed": "Changed whether emergencies ask for consent",
+    "sender.changed": "Changed a sender",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

@@ -124,6 +124,12 @@ def destination(channel: Channel, person: Addressee, *, has_inbox: bool) -> tupl
     return found
 
 
+def masked(destination: str) -> str:
+    """Return as much of an address or number as its owner knows again: first letter and domain, or four digits."""
+    name, _, domain = destination.rpartition("@")
+    return f"{name[:1]}•••@{domain}" if name else f"•••{destination[-4:]}"
+
+
 def compared(channel: Channel, destination: str) -> str:
     """Return what Once Per Family compares: the case-folded destination; of several numbers to call the first."""
     return next(iter(numbers_of(destination)), "") if channel in CALLS else destination.casefold()

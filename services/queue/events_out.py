@@ -7,11 +7,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.events.v1 import queue_pb2 as events
-from protos.events.v1 import settings_pb2 as settings
 from protos.queue.v1 import queue_pb2 as contract
 from protos.types.v1 import types_pb2 as types
 from services.kit.outbox import EventMessage, add_event, add_events
-from services.queue.attending import Rule
 from services.queue.domain import COUNTERS, Channel, Source
 from services.queue.records import Counts, Entry, Message, Snapshot
 from services.queue.scheduling import Schedule
@@ -28,7 +26,6 @@ SCREENING_STALLED = "queue.screening.stalled.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 RESPONSE_RECORDED = "queue.response.recorded.v1"
-SETTING_CHANGED = "queue.setting.changed.v1"
 _LONGEST_EXPLANATION = 1_000
 
 CHANNELS = {
@@ -96,18 +93,6 @@ async def tell_stalled(connection: AsyncConnection, how_many: int, oldest_at: da
     event = events.ScreeningStalled(messages=how_many)
     event.oldest_at.FromDatetime(oldest_at)
     await add_event(connection, SCREENING_STALLED, event)
-
-
-async def tell_rule(connection: AsyncConnection, rule: Rule, what: str) -> None:
-    """Tell who did what with an attendance rule, for the audit log (statement 309)."""
-    event = settings.SettingChanged(
-        changed_by_id=rule.changed_by,
-        changed_by_name=rule.changed_by_name,
-        action="attendance_rule.changed",
-        detail=f"rule={rule.name} {what}"[:_LONGEST_EXPLANATION],
-    )
-    event.changed_at.FromDatetime(rule.changed_at)
-    await add_event(connection, SETTING_CHANGED, event)
 
 
 async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime) -> None:

@@ -17,7 +17,7 @@ from services.kit.errors import (
     PermissionDenied,
     ResourceExhausted,
 )
-from services.queue import attending, events_out
+from services.queue import attending, settings_out
 from services.queue.actions.schedules import Key
 from services.queue.actions.standing import Known, KnownSender
 from services.queue.attending import MAX_PER_OWNER, Change, Rule, Run
@@ -114,7 +114,7 @@ async def create(engine: AsyncEngine, rule: Rule, caller: Caller, key: Key) -> R
         if await attendance_rules.count_of(connection, rule.owner_id) >= MAX_PER_OWNER:
             raise ResourceExhausted("TOO_MANY_RULES", f"One person keeps at most {MAX_PER_OWNER} attendance rules.")
         await attendance_rules.insert(connection, rule)
-        await events_out.tell_rule(connection, rule, "created")
+        await settings_out.tell_rule(connection, rule, "created")
     return rule
 
 
@@ -152,7 +152,7 @@ async def remove(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str
         off = replace(off, changed_by=by, changed_by_name=by_name)
         await attendance_rules.update(connection, off, "removed")
         await attendance_rules.remove(connection, off)
-        await events_out.tell_rule(connection, off, "removed")
+        await settings_out.tell_rule(connection, off, "removed")
 
 
 async def _changed(
@@ -163,7 +163,7 @@ async def _changed(
         fresh = change(found)
         if fresh.version != found.version:
             await attendance_rules.update(connection, fresh, what)
-            await events_out.tell_rule(connection, fresh, what)
+            await settings_out.tell_rule(connection, fresh, what)
     return fresh
 
 

@@ -9,6 +9,7 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue import contacts
 from services.queue.domain import Channel
+from services.queue.settings_out import OWNER, Done, tell_consent
 from services.queue.store import consent
 
 # Twilio's own lists, on which its platform acts too, and then the words of Spanish, Haitian Creole, Portuguese and
@@ -46,4 +47,6 @@ async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sende
         is_new = await consent.record(
             connection, Channel.SMS, number, action, origin="inbound", now=clock(), provider_message_id=identity
         )
+        if is_new and action in {"stopped", "started"}:
+            await tell_consent(connection, Done(OWNER, clock()), Channel.SMS, number, [f"{action}=every"])
         return action if is_new else await consent.action_of(connection, identity)

@@ -9,9 +9,11 @@ from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.queue import settings_out
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Channel
 from services.queue.message_types import CHOOSABLE, MessageType
+from services.queue.settings_out import Done
 from services.queue.store import consent, exemptions, suppressions
 from services.queue.store.consent import TypeChange
 from services.queue.store.exemptions import ExemptionChange
@@ -59,6 +61,7 @@ async def lift(engine: AsyncEngine, clock: Clock, caller: Caller, channel: Chann
     async with transaction(engine) as connection:
         if not await suppressions.lift(connection, channel, normal(destination), by, clock()):
             raise NotFound("SUPPRESSION_UNKNOWN", "This destination is not suppressed.")
+        await settings_out.tell_lifted(connection, Done(by, clock()), channel, normal(destination))
 
 
 async def set_consent(engine: AsyncEngine, clock: Clock, caller: Caller, wish: Wish) -> None:
@@ -75,12 +78,14 @@ async def set_consent(engine: AsyncEngine, clock: Clock, caller: Caller, wish: W
             raise FailedPrecondition(
                 "STOPPED_BY_OWNER", "The owner texted STOP. Only they can take it back, by texting START to our number."
             )
+        channel, said = wish.channel or Channel.EMAIL, wish.reason.strip()
+        changed = []
         for types, is_wanted in ((wish.stop, False), (wish.start, True)):
             for each in sorted(types):
-                change = TypeChange(
-                    wish.channel or Channel.EMAIL, destination, each, is_wanted, "staff", by, wish.reason.strip()
-                )
-                await consent.set_type(connection, change, clock())
+                change = TypeChange(channel, destination, each, is_wanted, "staff", by, said)
+                if await consent.set_type(connection, change, clock()):
+                    changed.append(f"{'started' if is_wanted else 'stopped'}={each.value}")
+        await settings_out.tell_consent(connection, Done(by, clock()), channel, destination, changed)
 
 
 async def exemption(engine: AsyncEngine, caller: Caller) -> list[ExemptionChange]:
@@ -98,6 +103,7 @@ async def set_exemption(engine: AsyncEngine, clock: Clock, caller: Caller, *, to
         raise InvalidArgument("REASON_MISSING", "A reason is needed.", violations=wrong)
     async with transaction(engine) as connection:
         await exemptions.change(connection, to=to, reason=reason.strip(), by=by, now=clock())
+        await settings_out.tell_exemption(connection, Done(by, clock()), is_on=to)
 
 
 def _is_reason(text: str) -> bool:

@@ -15,6 +15,7 @@ from services.queue.domain import Channel, Source
 from services.queue.message_types import MessageType
 from services.queue.records import Message
 from services.queue.senders import MAX_NAME, From, Identity, Way
+from services.queue.settings_out import Done, tell_sender
 from services.queue.store import senders
 from services.queue.store.senders import Change
 
@@ -66,14 +67,17 @@ class Senders:
             raise InvalidArgument("SENDER_INVALID", "The sender is not in order.", violations=wrong)
         name = " ".join(identity.name.split())
         async with transaction(self.engine) as connection:
-            await senders.put(connection, replace(identity, address=address, name=name), by, self.clock())
+            fresh, now = replace(identity, address=address, name=name), self.clock()
+            if await senders.put(connection, fresh, by, now):
+                await tell_sender(connection, Done(by, now), fresh, "set")
 
     async def remove(self, caller: Caller, identity: Identity) -> None:
         """Remove the identity of this school, type and way. NotFound without one; PermissionDenied as in `put`."""
         by = _check_manages(caller, identity.school_id)
         async with transaction(self.engine) as connection:
-            if not await senders.remove(connection, identity, by, self.clock()):
+            if (removed := await senders.remove(connection, identity, by, self.clock())) is None:
                 raise NotFound("SENDER_NOT_FOUND", "There is no such sender.")
+            await tell_sender(connection, Done(by, self.clock()), removed, "removed")
 
     def _problems(self, identity: Identity, address: str) -> list[tuple[str, str]]:
         found, is_mail = [], identity.way is Way.EMAIL

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, DeadlineExceeded, Unavailable
-from services.queue import metrics
+from services.queue import metrics, settings_out
 from services.queue.actions.answers import Settlement
 from services.queue.actions.redialling import REDIAL_SECONDS
 from services.queue.domain import DeliveryKey, Deltas, Screening, State, after_receipt, backoff, travels_as
@@ -202,7 +202,9 @@ async def _remember_who_stopped(connection: AsyncConnection, every: Iterable[Don
         for number in done.settlement.stopped:
             destination = done.destinations[number]
             channel = travels_as(done.batch.channel)
-            await consent.record(connection, channel, destination, "stopped", origin="provider", now=now)
+            if await consent.record(connection, channel, destination, "stopped", origin="provider", now=now):
+                said = settings_out.Done(settings_out.PROVIDER, now)
+                await settings_out.tell_consent(connection, said, channel, destination, ["stopped=every"])
 
 
 async def _with_early_receipts(

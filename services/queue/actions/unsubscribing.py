@@ -7,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import NotFound
+from services.queue.contacts import masked
 from services.queue.domain import Channel
 from services.queue.links import Links
 from services.queue.message_types import LISTED, MessageType
+from services.queue.settings_out import OWNER, Done, tell_consent
 from services.queue.store import consent
 from services.queue.store.consent import TypeChange
 
@@ -25,8 +27,7 @@ class Subscription:
     @property
     def masked(self) -> str:
         """The address as a page may show it to whoever holds the link: its first letter and its domain."""
-        name, _, domain = self.address.rpartition("@")
-        return f"{name[:1]}•••@{domain}"
+        return masked(self.address)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ class Unsubscribing:
         async with transaction(self.engine) as connection:
             found = await self._find(connection, link)
             change = TypeChange(Channel.EMAIL, found.address, found.message_type, is_wanted, "unsubscribe")
-            await consent.set_type(connection, change, self.clock())
+            if await consent.set_type(connection, change, self.clock()):
+                word = f"{'started' if is_wanted else 'stopped'}={found.message_type.value}"
+                done = Done(OWNER, self.clock())
+                await tell_consent(connection, done, Channel.EMAIL, found.address, [word])
         return Subscription(found.address, found.message_type, is_wanted)
 
     async def _find(self, connection: AsyncConnection, text: str) -> Subscription:

@@ -55,19 +55,23 @@ async def of_school(connection: AsyncConnection, school_id: str) -> list[Identit
     return [_identity(*row) for row in await connection.execute(_OF_SCHOOL, {"school_id": school_id})]
 
 
-async def put(connection: AsyncConnection, identity: Identity, by: tuple[str, str], now: datetime) -> None:
-    """Set an identity in place of the one before; `by` is the id and name of who does. The same again adds nothing."""
-    if (await connection.execute(_PUT, _row(identity))).scalar_one_or_none() is not None:
-        await _append(connection, identity, "set", by, now)
+async def put(connection: AsyncConnection, identity: Identity, by: tuple[str, str], now: datetime) -> bool:
+    """Set an identity in place of the one before; `by` is the id and name of who does. False if it stood so."""
+    if (await connection.execute(_PUT, _row(identity))).scalar_one_or_none() is None:
+        return False
+    await _append(connection, identity, "set", by, now)
+    return True
 
 
-async def remove(connection: AsyncConnection, identity: Identity, by: tuple[str, str], now: datetime) -> bool:
-    """Remove the identity of the same school, type and way; False when there is none."""
+async def remove(
+    connection: AsyncConnection, identity: Identity, by: tuple[str, str], now: datetime
+) -> Identity | None:
+    """Remove the identity of the same school, type and way, and return it as it was; None when there is none."""
     row = (await connection.execute(_REMOVE, _row(identity))).one_or_none()
     if row is None:
-        return False
+        return None
     await _append(connection, _identity(*row), "removed", by, now)
-    return True
+    return _identity(*row)
 
 
 async def changes(connection: AsyncConnection, school_ids: Sequence[str] | None, limit: int) -> list[Change]:

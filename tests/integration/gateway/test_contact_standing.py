@@ -3,6 +3,7 @@
 import pytest
 
 from tests.integration.gateway.stack import Stack
+from tests.support.eventually import eventually_sync
 
 
 @pytest.mark.accepts(311)
@@ -31,7 +32,7 @@ def test_mail_that_is_not_held_back_cannot_be_let_go(stack: Stack) -> None:
     assert stack.browser("tea").post("/contact-standing/mail", {"reason": "Please."}).status_code == 403
 
 
-@pytest.mark.accepts(306)
+@pytest.mark.accepts(306, 309)
 def test_operators_end_and_begin_types_of_messages_as_somebody_asked(stack: Stack) -> None:
     district = stack.browser("off")
     every = ["1", "2", "3", "4", "5"]
@@ -48,6 +49,15 @@ def test_operators_end_and_begin_types_of_messages_as_somebody_asked(stack: Stac
     fields |= {"before": ["1", "2", "5"], "wanted": every, "reason": "She asked for them again."}
     assert district.post("/contact-standing/consent", fields).status_code == 303
     assert district.get("/contact-standing?q=rosa@example.org").get_data(as_text=True).count('name="before"') == 5
+
+    def is_logged() -> None:
+        log = district.get("/audit?action=consent.changed").get_data(as_text=True)
+        assert log.count("email r•••@example.org stopped=announcement stopped=survey") == 1
+        assert log.count("email r•••@example.org started=announcement started=survey") == 1
+        assert "Ada North" in log
+        assert "rosa@" not in log
+
+    eventually_sync(is_logged)
 
 
 @pytest.mark.accepts(306)

@@ -6,7 +6,7 @@ from tests.integration.gateway.stack import Stack
 from tests.support.eventually import eventually_sync
 
 
-@pytest.mark.accepts(230)
+@pytest.mark.accepts(230, 309)
 def test_operators_set_and_remove_senders(stack: Stack) -> None:
     district = stack.browser("off")
     assert "There are none" in district.get("/senders").get_data(as_text=True)
@@ -30,3 +30,10 @@ def test_operators_set_and_remove_senders(stack: Stack) -> None:
     assert district.post("/senders/remove", fields).status_code == 404
     assert "There are none" in district.get("/senders").get_data(as_text=True)
     assert stack.browser("tea").get("/senders").status_code == 403
+
+    def is_logged() -> None:
+        log = district.get("/audit?action=sender.changed").get_data(as_text=True)
+        for what in ("set", "removed"):
+            assert f"{what} school={stack.school_id} type=emergency way=call address=+12125550111" in log
+
+    eventually_sync(is_logged)
