@@ -43,7 +43,7 @@ from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
 from services.queue.family_rpc import FamilyServicer
 from services.queue.links import Links
-from services.queue.loops import Workers, repeat
+from services.queue.loops import Workers, repeat, wake_dispatchers
 from services.queue.occurring import Occurring
 from services.queue.preview_words import Prices
 from services.queue.providers.choose import make_dispatcher, make_store, make_translating, make_translator
@@ -106,6 +106,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     service = surveys_pb2.DESCRIPTOR.services_by_name["SurveyService"]
     server.add(surveys_pb2_grpc.add_SurveyServiceServicer_to_server, SurveyServicer(answering), service)
     life.spawn("responses", repeat("responses", config.progress_pause_seconds, answering.tell_responses))
+    life.spawn("wake dispatchers", wake_dispatchers(engine))
     life.consume(verdict_consumer(bus, engine, utc_now))
     life.consume(review_consumer(bus, engine, utc_now, lambda: directory.known("")))
     life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
@@ -123,6 +124,7 @@ async def dispatch(config: DispatchConfig, life: Lifecycle) -> None:
         life.on_stop(provider.name, provider.close)
     workers = Workers(dispatcher, config.workers, config.poll_seconds)
     life.spawn("workers", workers.run())
+    life.spawn("hearing", workers.hear())
     for name, is_urgent in (("urgent translations", True), ("translations", False)):
         translating = make_translating(config, engine, utc_now, is_urgent=is_urgent)
         life.spawn(name, repeat(name, _TRANSLATE_SECONDS, translating.step))
@@ -142,6 +144,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     directory = _directory(config, life)
     occurring = Occurring(engine, utc_now, directory)
     telling = Telling(engine, utc_now, directory, config.district_time_zone)
+    life.spawn("wake dispatchers", wake_dispatchers(engine))
     steps = {
         "schedules": (1.0, occurring.step),
         "attendance": (2.0, telling.step),

@@ -61,7 +61,7 @@ class Reached:
 
     def families(self) -> Sequence[str]:
         """Return what Once Per Family compares of each: the contact, or for the portal inbox alone the person."""
-        found = [compared(self.channel, each) for each in self.destinations]
+        found = compared(self.channel, self.destinations)
         if all(found):
             return found
         return [
@@ -130,9 +130,11 @@ def masked(destination: str) -> str:
     return f"{name[:1]}•••@{domain}" if name else f"•••{destination[-4:]}"
 
 
-def compared(channel: Channel, destination: str) -> str:
-    """Return what Once Per Family compares: the case-folded destination; of several numbers to call the first."""
-    return next(iter(numbers_of(destination)), "") if channel in CALLS else destination.casefold()
+def compared(channel: Channel, destinations: Sequence[str]) -> list[str]:
+    """Return what Once Per Family compares: case-folded destinations; of several numbers to call the first."""
+    if channel in CALLS:
+        return [next(iter(numbers_of(each)), "") for each in destinations]
+    return list(map(str.casefold, destinations))
 
 
 def _phones(channel: Channel, person: Addressee) -> tuple[str, str]:

@@ -237,10 +237,12 @@ class FamilyFilter:
         submission does not. A million contacts collide with odds of one in forty million.
         """
         found: set[int] = set()
+        seen, add = self._seen, self._seen.add
         for position, contact in enumerate(contacts if self._is_on else ()):
-            known = len(self._seen)
-            self._seen.add(hash(contact))
-            if contact and len(self._seen) == known:
+            hashed = hash(contact)
+            if hashed not in seen:
+                add(hashed)
+            elif contact:
                 found.add(position)
         return found
 

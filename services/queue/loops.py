@@ -1,15 +1,22 @@
-"""What the processes do over and over, beside answering calls; every loop outlives its database and its providers."""
+"""What the processes do over and over, beside answering calls; every loop outlives its database and its providers.
+
+A dispatcher is woken by NOTIFY when something may have become due, and looks by itself now and then for what it missed.
+NOTIFY is a transaction of its own: inside of others it would line up their commits.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from services.kit.db import transaction
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.db import on_events_committed, transaction
 from services.kit.errors import ServiceError
+from services.kit.listening import Listener
 from services.kit.outage import Outage
 from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.domain import Lane
-from services.queue.store import batches
+from services.queue.store import batches, waking
 from services.queue.work import Work
 
 
@@ -27,6 +34,24 @@ async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[o
             await asyncio.sleep(pause_seconds)
 
 
+async def wake_dispatchers(engine: AsyncEngine) -> None:
+    """Wake them, until cancelled, after each transaction of this process that has put events into the outbox.
+
+    Whatever lets a message go is told of: that it was submitted, released, judged.
+    """
+    committed = asyncio.Event()
+    on_events_committed(engine, committed.set)
+    while True:
+        await committed.wait()
+        committed.clear()
+        try:
+            async with transaction(engine) as connection:
+                await waking.wake(connection)
+        except ServiceError:
+            # They look by themselves soon.
+            continue
+
+
 class Workers:
     """Sends due batches, several at the same time; one looks for work while the others sleep."""
 
@@ -39,6 +64,7 @@ class Workers:
             (list(Lane), workers),
         ]
         self._woken = asyncio.Event()
+        self._may_be_due = asyncio.Event()
         self._outage = Outage(part="dispatch")
         self._ended = asyncio.Event()
 
@@ -61,6 +87,16 @@ class Workers:
         self._woken.set()
         await self._ended.wait()
 
+    async def hear(self) -> None:
+        """Look for work whenever `wake_dispatchers` says so, until cancelled."""
+        listener = Listener(self._dispatcher.engine, [waking.CHANNEL])
+        with listener.subscribe(waking.CHANNEL) as told:
+            async with asyncio.TaskGroup() as hearing:
+                hearing.create_task(listener.run())
+                while True:
+                    await told.take()
+                    self._may_be_due.set()
+
     async def _work(self, sending: asyncio.TaskGroup, lanes: Sequence[Lane], idle: asyncio.Semaphore) -> None:
         """Claim as many batches as there are idle workers, again and again."""
         while workers := await self._idle_ones(idle):
@@ -75,6 +111,9 @@ class Workers:
                 sending.create_task(self._send(work, claimed.until, idle))
             _give(idle, workers - len(claimed.works))
             if not claimed.due:
+                if len(lanes) == len(Lane):
+                    # All is done: what is tried again is due sooner than the next look may be.
+                    self._may_be_due.set()
                 await self._woken.wait()
 
     async def _idle_ones(self, idle: asyncio.Semaphore) -> int:
@@ -99,7 +138,7 @@ class Workers:
         pause = self._poll_seconds
         while True:
             self._woken.clear()
-            await asyncio.sleep(pause)
+            await self._pause(pause)
             pause = self._poll_seconds
             now = self._dispatcher.clock()
             try:
@@ -114,6 +153,14 @@ class Workers:
                 self._woken.set()
                 # One turn of the loop, so that the waiting workers see the event before it is cleared.
                 await asyncio.sleep(0)
+
+    async def _pause(self, seconds: float) -> None:
+        """Return after the pause, or as soon as something may be due."""
+        try:
+            await asyncio.wait_for(self._may_be_due.wait(), seconds)
+        except TimeoutError:
+            return
+        self._may_be_due.clear()
 
 
 def _give(idle: asyncio.Semaphore, workers: int) -> None:

@@ -163,7 +163,10 @@ async def _write(
     async with Writer(connection, message, await quiet_of(connection, message), now) as writer:
         place = copying.place_of(entry.entry_id, entry.created_at)
         decided = {each.number: found for each in people if (found := _outcome(entry, each, refusals))}
-        writer.add(entry, [(*place, *each) for each in people], decided)
+        rows = [(*place, *each) for each in people]
+        await writer.copy(rows)
+        writer.add(entry, rows, decided)
+        await writer.idle()
         waits_until = await translations.waits_until(connection, message.message_id) if message.is_translated else None
         await writer.finish([entry], State.PENDING, waits_until)
 

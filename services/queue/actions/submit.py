@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -240,21 +240,23 @@ class _Recipients:
         if self._message.is_translated:
             people = people._replace(languages=[canonical(each, self._message.language) for each in people.languages])
         every = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
+        rows = [_rows(entry, reached) for entry, reached in zip(self._entries, every, strict=True)]
         await self._writer.idle()
-        for entry, reached in zip(self._entries, every, strict=True):
-            refusals = await self._refused(entry, reached.destinations)
-            self._writer.add(entry, _rows(entry, reached), self._decided(entry, reached, refusals))
-        await self._writer.flush()
+        refusals = [await self._refused(*each) for each in zip(self._entries, every, strict=True)]
+        # PostgreSQL takes the rows while what becomes of them is decided, and while the next ones are put together.
+        await self._writer.copy(list(chain.from_iterable(rows)))
+        for entry, its_rows, reached, refused_ones in zip(self._entries, rows, every, refusals, strict=True):
+            self._writer.add(entry, its_rows, self._decided(entry, reached, refused_ones))
 
     @property
     def _has_inbox(self) -> bool:
         return self._message.kind != KIND_ALERT
 
-    async def _refused(self, entry: Entry, destinations: Sequence[str]) -> dict[str, str]:
+    async def _refused(self, entry: Entry, reached: Reached) -> dict[str, str]:
         # A held message may wait: its recipients' wishes are asked for when it leaves.
         if self._message.is_held:
             return {}
-        return await refused(self._connection, entry.channel, entry.message_type, destinations)
+        return await refused(self._connection, entry.channel, entry.message_type, reached.destinations)
 
     def _decided(self, entry: Entry, reached: Reached, refusals: Mapping[str, str]) -> dict[int, Outcome]:
         """Return, by number, the outcomes of those deliveries that need no provider."""

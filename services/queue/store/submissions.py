@@ -27,7 +27,6 @@ class Writer:
     def __init__(self, connection: AsyncConnection, message: Message, quiet: Quiet, now: datetime) -> None:
         """The message and its entries must be in the tables already."""
         self._connection, self._message, self._quiet, self._now = connection, message, quiet, now
-        self._recipients: list[Sequence[Any]] = []
         self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
         self._waiting: dict[tuple[str, str], dict[str, list[int]]] = {}
         """By entry and the language that it is told in, the numbers of each school."""
@@ -50,12 +49,11 @@ class Writer:
             await asyncio.gather(self._copying, return_exceptions=True)
 
     def add(self, entry: Entry, rows: Sequence[Sequence[Any]], decided: Mapping[int, Outcome]) -> None:
-        """Add deliveries of an entry, each as its row in `recipients`; those without an outcome join a batch."""
+        """Add deliveries of an entry, whose rows are copied; those without an outcome join a batch."""
         self._entries[entry.entry_id] = entry
         entry_id, created_at = entry.entry_id, entry.created_at
         waiting = self._waiting.setdefault((entry_id, ""), {})
         is_translated = self._message.is_translated
-        self._recipients += rows
         for row in rows:
             number, school_id = row[_NUMBER], row[_SCHOOL]
             if is_translated:
@@ -74,11 +72,11 @@ class Writer:
             self.languages.add(language)
         return self._waiting.setdefault((entry.entry_id, language), {})
 
-    async def flush(self) -> None:
-        """Begin to copy what was added."""
+    async def copy(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Begin to copy rows of `recipients`, and the outcomes that were added."""
         await self.idle()
-        self._copying = asyncio.create_task(self._copy(self._recipients, self._outcomes))
-        self._recipients, self._outcomes = [], []
+        self._copying = asyncio.create_task(self._copy(rows, self._outcomes))
+        self._outcomes = []
         # One turn of the loop, so that the rows are under way before the caller goes on computing.
         await asyncio.sleep(0)
 
@@ -93,7 +91,7 @@ class Writer:
 
         `waits_until`: when those that wait for a translation leave without it.
         """
-        await self.flush()
+        await self.copy([])
         await self.idle()
         batches = []
         # Of what is due at one time the first written goes first: what had to wait for its translation.
@@ -134,7 +132,7 @@ class Writer:
 
     async def _copy(
         self,
-        recipients: list[Sequence[Any]],
+        recipients: Sequence[Sequence[Any]],
         outcomes: list[tuple[str, datetime, str, datetime, Outcome]],
     ) -> None:
         if recipients:

@@ -60,7 +60,7 @@ def test_people_are_called_on_their_numbers_in_order() -> None:
     everything = f"{ONE},{TWO},+12125550103"
     for channel in CALLS:
         assert destination(channel, person, has_inbox=True) == (everything, "")
-        assert compared(channel, everything) == ONE
+        assert compared(channel, [everything]) == [ONE]
         assert batch_size(channel) == 100
     imported = person._replace(phones="", mobile=ONE)
     assert destination(Channel.TTS, imported, has_inbox=True) == (ONE, "")
