@@ -215,7 +215,6 @@ outcomes = sa.Table(
         postgresql_using="hash",
         postgresql_where=sa.text("provider_message_id <> ''"),
     ),
-    sa.Index("outcomes_unconfirmed", "entry_id", postgresql_where=sa.text("state = 'handed_off'")),
     postgresql_partition_by="RANGE (created_at)",
 )
 
@@ -238,7 +237,9 @@ entry_progress = sa.Table(
     _flag("is_due"),
     _time("changed_at"),
     _time("told_at"),
+    sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True, server_default=sa.func.now()),
     sa.Index("entry_progress_due", "told_at", postgresql_where=sa.text("is_due")),
+    sa.Index("entry_progress_open", "ask_at", postgresql_where=sa.text("ask_at IS NOT NULL")),
 )
 
 receipts_unmatched = sa.Table(

@@ -12,11 +12,12 @@ from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.receipts import record_receipts
 from services.queue.domain import Deltas, Lane, State
 from services.queue.records import Outcome, Receipt
-from services.queue.store import batches, copying, counts, messages, outcomes, received
+from services.queue.store import awaited, batches, copying, counts, messages, outcomes, received
 
 _BATCHES_AT_ONCE = 50
 _OUTCOMES_AT_ONCE = 5_000
 _ASKED_AT_ONCE = 100
+_ENTRIES_AT_ONCE = 50
 _BROKEN_COUNTED = 100
 _COMPARED_DAYS = timedelta(days=2)
 _log = get_logger(__name__)
@@ -37,7 +38,7 @@ async def expire(engine: AsyncEngine, clock: Clock) -> int:
             await copying.copy_outcomes(connection, rows)
         for entry_id, _, school_id, before, numbers in gone:
             deltas.move(entry_id, school_id, before, State.EXPIRED, len(numbers))
-        unconfirmed = await outcomes.expire_unconfirmed(connection, now, _OUTCOMES_AT_ONCE)
+        unconfirmed = await awaited.expire(connection, now, _OUTCOMES_AT_ONCE)
         for entry_id, school_id in unconfirmed:
             deltas.move(entry_id, school_id, State.HANDED_OFF, State.EXPIRED)
         await counts.apply(connection, deltas, now)
@@ -49,11 +50,16 @@ async def expire(engine: AsyncEngine, clock: Clock) -> int:
 
 async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
     """Ask about deliveries that a provider took and never spoke of again; return how many it told about."""
-    now = dispatcher.clock()
-    providers = {each.name: each for each in dispatcher.providers.values() if each.tells}
-    before = now - timedelta(seconds=after_seconds)
+    now, after = dispatcher.clock(), timedelta(seconds=after_seconds)
+    asked_of = {channel: each for channel, each in dispatcher.providers.items() if each.tells}
+    providers = {each.name: each for each in asked_of.values()}
+    names = list(providers)
     async with transaction(dispatcher.engine) as connection:
-        silent = await outcomes.unconfirmed(connection, list(providers), before, now, _ASKED_AT_ONCE)
+        entries = await awaited.to_look_at(connection, now, _ENTRIES_AT_ONCE)
+        within = [each for each in entries if each.channel in asked_of]
+        silent = await awaited.silent(connection, within, names, before=now - after, now=now, limit=_ASKED_AT_ONCE)
+        if len(silent) < _ASKED_AT_ONCE:
+            await awaited.look_again(connection, entries, names, list(asked_of), now=now, later=now + after)
     receipts = []
     for name, provider in providers.items():
         asked = {row[4]: row for row in silent if row[3] == name}

@@ -24,7 +24,8 @@ _APPLY = sa.text(
     " WHERE c.entry_id = d.entry_id AND c.school_id = d.school_id"
 )
 _MARK = sa.text(
-    "UPDATE entry_progress SET is_due = true, changed_at = :now WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))"
+    "UPDATE entry_progress SET is_due = true, changed_at = :now, ask_at = coalesce(ask_at, :now)"
+    " WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))"
 )
 _LOCK_PROGRESS = sa.text(
     "SELECT 1 FROM entry_progress WHERE entry_id = ANY(CAST(:entry_ids AS uuid[])) ORDER BY entry_id FOR UPDATE"
@@ -76,7 +77,10 @@ async def insert(
         await connection.execute(sa.text(f"INSERT INTO entry_counts ({', '.join(names)}) VALUES ({values})"), rows)
     progress = [{"entry_id": each, "now": now} for each in entry_ids]
     await connection.execute(
-        sa.text("INSERT INTO entry_progress (entry_id, changed_at, told_at) VALUES (:entry_id, :now, :now)"), progress
+        sa.text(
+            "INSERT INTO entry_progress (entry_id, changed_at, told_at, ask_at) VALUES (:entry_id, :now, :now, :now)"
+        ),
+        progress,
     )
 
 

@@ -1,4 +1,4 @@
-"""Outcomes after they were written: receipts move them, expiry ends them; receipts that came too early wait here."""
+"""Outcomes after they were written: receipts move them; receipts that came too early wait here."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,22 +51,6 @@ _UPDATE = sa.text(
     " AS u (entry_id, number, created_at, state, error_code, provider, provider_message_id)"
     " WHERE o.entry_id = u.entry_id AND o.number = u.number AND o.created_at = u.created_at"
 )
-_EXPIRE = sa.text(
-    "UPDATE outcomes o SET state = 'expired', changed_at = :now FROM (SELECT o.entry_id, o.number, o.created_at"
-    " FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
-    " WHERE e.expires_at <= :now AND o.state = 'handed_off' ORDER BY o.entry_id, o.number LIMIT :limit"
-    " FOR UPDATE OF o SKIP LOCKED) late"
-    " WHERE o.entry_id = late.entry_id AND o.number = late.number AND o.created_at = late.created_at"
-    " RETURNING o.entry_id::text, o.school_id"
-)
-_SILENT = sa.text(
-    "UPDATE outcomes o SET asked_at = :now FROM (SELECT entry_id, number, created_at FROM outcomes"
-    " WHERE state = 'handed_off' AND provider = ANY(:providers) AND provider_message_id <> ''"
-    " AND changed_at <= :before AND (asked_at IS NULL OR asked_at - changed_at <= :now - asked_at)"
-    " ORDER BY entry_id, number LIMIT :limit FOR UPDATE SKIP LOCKED) s"
-    " WHERE o.entry_id = s.entry_id AND o.number = s.number AND o.created_at = s.created_at"
-    " RETURNING o.entry_id::text, o.number, o.attempt, o.provider, o.provider_message_id"
-)
 _WAITING = sa.text(
     "SELECT receipt_id, provider, provider_message_id, delivery_key, status, error_code, occurred_at"
     " FROM receipts_unmatched WHERE delivery_key = ANY(:keys)"
@@ -110,22 +94,6 @@ async def update(connection: AsyncConnection, changed: Sequence[Standing], now: 
         "now": now,
     }
     await connection.execute(_UPDATE, values)
-
-
-async def expire_unconfirmed(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """End deliveries that were handed off and never confirmed in time; return entry and school of each."""
-    return [(row[0], row[1]) for row in await connection.execute(_EXPIRE, {"now": now, "limit": limit})]
-
-
-async def unconfirmed(
-    connection: AsyncConnection, providers: Sequence[str], before: datetime, now: datetime, limit: int
-) -> list[tuple[str, int, int, str, str]]:
-    """Take handed-off deliveries without news since `before`, those asked about again when they are twice as old.
-
-    Return entry, number, attempt, provider and its id; they count as asked about now.
-    """
-    values = {"providers": list(providers), "before": before, "now": now, "limit": limit}
-    return [tuple(row) for row in await connection.execute(_SILENT, values)]
 
 
 async def keep_unmatched(connection: AsyncConnection, receipts: Iterable[Receipt], now: datetime) -> None:
