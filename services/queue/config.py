@@ -189,7 +189,7 @@ class DispatchConfig(ProviderConfig):
     workers: int = Field(default=4, ge=1, le=64)
     """Batches at the same time; one more serves alerts alone and one more alerts and emergencies alone."""
     poll_seconds: float = Field(default=0.1, ge=0.01, le=5)
-    """How often an idle process looks for due batches."""
+    """How often an idle process looks for due batches that nobody has told it of."""
 
 
 def _names(text: str) -> list[str]:
