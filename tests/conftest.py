@@ -11,8 +11,8 @@ import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # the plugin has no types
 
 from tests.support import nats as nats_support
-from tests.support.postgres import Databases
-from tests.support.servers import Servers, start_servers
+from tests.support.postgres import Databases, drop_spare
+from tests.support.servers import ENVIRONMENT, Servers, start_servers
 from tests.support.tokens import Tokens
 
 _SERVERS = pytest.StashKey[Servers]()
@@ -53,10 +53,13 @@ def _started(config: pytest.Config) -> Servers:
 
 
 @pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest) -> Servers:
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """The run's PostgreSQL and NATS."""
     given = getattr(request.config, "workerinput", {}).get("servers")
-    return Servers(*given) if given else _started(request.config)
+    found = Servers(*given) if given else _started(request.config)
+    yield found
+    if found.source == ENVIRONMENT:
+        drop_spare()
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def databases(servers: Servers) -> Iterator[Databases]:
     """Makes databases for this test: `databases.copy("queue")`."""
     made = Databases(servers.postgres)
     yield made
-    made.drop()
+    made.give_back()
 
 
 @pytest.fixture

@@ -33,24 +33,18 @@ class Database:
 
 @dataclass
 class Databases:
-    """Makes databases on the run's server and drops those of the test at its end."""
+    """Lends databases on the run's server to a test, and takes them back at its end."""
 
     server: str
     """postgresql://… of a superuser."""
-    made: list[str] = field(default_factory=list)
+    lent: list[tuple[str, Database]] = field(default_factory=list)
+    blanks: list[Database] = field(default_factory=list)
 
     def copy(self, service: str) -> Database:
-        """Return a fresh database with the service's tables, empty."""
-        template = ensure_template(self.server, service)
-        database = address_of(self.server, service, f"test_{service}_{secrets.token_hex(6)}")
-        with _connected(self.server) as connection:
-            names = (sql.Identifier(database.name), sql.Identifier(template), sql.Identifier(f"{service}_owner"))
-            # Two workers that make databases at once have been seen to break a unique index of the catalogue.
-            connection.execute("SELECT pg_advisory_lock(%s)", (_ROLE_LOCK,))
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY file_copy").format(*names))
-            # Rights to enter a database are not copied from its template.
-            grant_rows(connection, database.name, f"{service}_owner", service)
-        self.made.append(database.name)
+        """Return a database with the service's tables as its migrations left them, spare or new."""
+        spare = _SPARE.get((self.server, service))
+        database = _emptied(self.server, spare.pop()) if spare else _created(self.server, service)
+        self.lent.append((service, database))
         return database
 
     def blank(self, service: str) -> Database:
@@ -58,14 +52,92 @@ class Databases:
         database = address_of(self.server, service, f"test_{service}_{secrets.token_hex(6)}")
         with _connected(self.server) as connection:
             ensure_owned(connection, self.server, service, database.name)
-        self.made.append(database.name)
+        self.blanks.append(database)
         return database
 
-    def drop(self) -> None:
-        """Drop what the test made, with the connections that it left open."""
-        with _connected(self.server) as connection:
-            while self.made:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.made.pop())))
+    def give_back(self) -> None:
+        """Keep what the test had for the next one, for emptying tables costs a thirtieth of making a database."""
+        while self.lent:
+            service, database = self.lent.pop()
+            _SPARE.setdefault((self.server, service), []).append(database)
+        _drop(self.server, self.blanks)
+
+
+_SPARE: dict[tuple[str, str], list[Database]] = {}
+"""What tests of this process have given back, by server and service; dirty as they left it."""
+
+
+def drop_spare() -> None:
+    """Drop what is kept for further tests, with the connections that are open."""
+    for (server, _), databases in _SPARE.items():
+        _drop(server, databases)
+
+
+def _drop(server: str, databases: list[Database]) -> None:
+    with _connected(server) as connection:
+        while databases:
+            name = sql.Identifier(databases.pop().name)
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def _created(server: str, service: str) -> Database:
+    template = ensure_template(server, service)
+    database = address_of(server, service, f"test_{service}_{secrets.token_hex(6)}")
+    with _connected(server) as connection:
+        names = (sql.Identifier(database.name), sql.Identifier(template), sql.Identifier(f"{service}_owner"))
+        # Two workers that make databases at once have been seen to break a unique index of the catalogue.
+        connection.execute("SELECT pg_advisory_lock(%s)", (_ROLE_LOCK,))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY wal_log").format(*names))
+        # Rights to enter a database are not copied from its template.
+        grant_rows(connection, database.name, f"{service}_owner", service)
+    with _connected(_inside(server, database)) as connection:
+        connection.execute(_KEEP_SEEDS)
+    return database
+
+
+def _emptied(server: str, database: Database) -> Database:
+    """Bring the rows back to those of the template, once nobody else is connected."""
+    with _connected(_inside(server, database)) as connection:
+        connection.execute(_CUT_OFF)
+        connection.execute(_EMPTY)
+    return database
+
+
+def _inside(server: str, database: Database) -> str:
+    return sa.make_url(server).set(database=database.name).render_as_string(hide_password=False)
+
+
+_CUT_OFF = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_KEEP_SEEDS = """
+CREATE SCHEMA seeds;
+DO $$
+DECLARE t record; filled boolean;
+BEGIN
+    FOR t IN SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', t.relname) INTO filled;
+        IF filled THEN
+            EXECUTE format('CREATE TABLE seeds.%I AS TABLE public.%I', t.relname, t.relname);
+        END IF;
+    END LOOP;
+END $$
+"""
+"""Put the rows that migrations write aside."""
+_EMPTY = """
+DO $$
+DECLARE t record;
+BEGIN
+    -- Neither triggers nor keys between tables stand in the way of rows that stood there before.
+    SET LOCAL session_replication_role = replica;
+    EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('public.%I', relname), ', ') || ' RESTART IDENTITY CASCADE'
+             FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace);
+    FOR t IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'seeds'::regnamespace LOOP
+        EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE TABLE seeds.%I', t.relname, t.relname);
+    END LOOP;
+END $$
+"""
 
 
 def address_of(server: str, service: str, name: str) -> Database:

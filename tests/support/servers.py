@@ -22,6 +22,7 @@ POSTGRES_IMAGE = "postgres:18"
 NATS_IMAGE = "nats:2.15"
 WORKERS = 16
 """Workers of pytest-xdist that may run at once: each has a NATS account of its own."""
+ENVIRONMENT = "addresses in the environment"
 _PASSWORD = "test-only"
 _ENGINE_SECONDS = 3
 
@@ -143,4 +144,4 @@ def _from_environment() -> Servers:
     database, bus = os.environ.get("TEST_DATABASE_URL", ""), os.environ.get("TEST_NATS_URL", "")
     if not (database and bus):
         raise SourceMissing("TEST_DATABASE_URL and TEST_NATS_URL are not both set")
-    return Servers(database, (bus,), "addresses in the environment")
+    return Servers(database, (bus,), ENVIRONMENT)

@@ -54,4 +54,4 @@ def site(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> It
         stack.gateway.engine.dispose()
         for channel in stack.gateway.clients.channels.values():
             channel.close()
-    databases.drop()
+    databases.give_back()

@@ -21,7 +21,7 @@ def stack(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> I
         found.gateway.engine.dispose()
         for channel in found.gateway.clients.channels.values():
             channel.close()
-    databases.drop()
+    databases.give_back()
 
 
 @pytest.fixture(autouse=True)
