@@ -35,4 +35,5 @@ async def serve(config: Config, life: Lifecycle) -> None:
     await life.until_stopped()
 
 
-sys.exit(run_service("directory", [Process("serve", "gRPC", Config, serve)]))
+if __name__ == "__main__":
+    sys.exit(run_service("directory", [Process("serve", "gRPC", Config, serve)]))

@@ -74,12 +74,13 @@ def _score() -> int:
     return score.main(sys.stdin, sys.stdout)
 
 
-sys.exit(
-    run_service(
-        "moderation",
-        [
-            Process("serve", "gRPC and screening", Config, serve),
-            Command("score", "JSON lines of texts on stdin, of scores on stdout", _score),
-        ],
+if __name__ == "__main__":
+    sys.exit(
+        run_service(
+            "moderation",
+            [
+                Process("serve", "gRPC and screening", Config, serve),
+                Command("score", "JSON lines of texts on stdin, of scores on stdout", _score),
+            ],
+        )
     )
-)

@@ -69,4 +69,5 @@ async def serve(config: Config, life: Lifecycle) -> None:
     await life.until_stopped()
 
 
-sys.exit(run_service("notify", [Process("serve", "gRPC, consumers, and what tells people", Config, serve)]))
+if __name__ == "__main__":
+    sys.exit(run_service("notify", [Process("serve", "gRPC, consumers, and what tells people", Config, serve)]))

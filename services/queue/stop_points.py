@@ -4,15 +4,22 @@ STOP_AT=after_delivery:40 lets the process pass 39 times. Without the variable t
 in docs/delivery.md and docs/schedules.md.
 """
 
-import itertools
 import os
 import signal
+from functools import cache
+from itertools import count
 
-_name, _, _time = os.environ.get("STOP_AT", "").partition(":")
-_times = itertools.count(1)
+_times = count(1)
 
 
 def reach(name: str) -> None:
     """Die here, without any clean-up, if the environment names this place and it is reached for the named time."""
-    if name == _name and next(_times) >= int(_time or 1):
+    place, time = _named()
+    if name == place and next(_times) >= time:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@cache
+def _named() -> tuple[str, int]:
+    name, _, time = os.environ.get("STOP_AT", "").partition(":")
+    return name, int(time or 1)

@@ -47,4 +47,5 @@ async def serve(config: Config, life: Lifecycle) -> None:
     await life.until_stopped()
 
 
-sys.exit(run_service("reports", [Process("serve", "gRPC, and the consumer of the queue's events", Config, serve)]))
+if __name__ == "__main__":
+    sys.exit(run_service("reports", [Process("serve", "gRPC, and the consumer of the queue's events", Config, serve)]))

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +27,7 @@ from services.gateway.wsgi import assemble
 from services.kit.clock import utc_now
 from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.support.eventually import eventually_sync
+from tests.support.forked import Forked, start
 from tests.support.nats import empty_sync
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -101,7 +100,7 @@ class Stack:
     nats_url: str
     school_id: str
     """The school that most people of the roster belong to."""
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Forked] = field(default_factory=list)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each service was started with."""
 
@@ -124,10 +123,7 @@ def running(
         f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()
     }
     environments = {name: _environment(name, ports[name], addresses, databases, nats_url, tokens) for name in services}
-    processes = [
-        subprocess.Popen([sys.executable, "-m", f"services.{name}", "serve"], env={**os.environ, **environment})
-        for name, environment in environments.items()
-    ]
+    processes = [start(name, "serve", {**os.environ, **environment}) for name, environment in environments.items()]
     try:
         for name in services:
             _wait(f"127.0.0.1:{ports[name]}")
@@ -181,7 +177,7 @@ def _assembled(
     addresses: dict[str, Any],
     databases: Databases,
     tokens: Tokens,
-    processes: list[subprocess.Popen[bytes]],
+    processes: list[Forked],
     nats_url: str,
 ) -> Stack:
     secret = SecretStr(tokens.service("directory.read", "moderation.read", *_OWN_SCOPES, name="gateway"))

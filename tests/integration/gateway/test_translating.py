@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +13,7 @@ from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
 from tests.integration.gateway.test_recipients import cells, sent
 from tests.support.eventually import eventually_sync
+from tests.support.forked import start
 from tests.support.vendors import ENVIRONMENT, VendorSimulator, vendor_process
 
 __all__ = ["vendor_process"]
@@ -43,7 +42,7 @@ def translator(stack: Stack, simulator: VendorSimulator) -> Iterator[None]:
     account = {name: ENVIRONMENT[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     own = {**account, "AWS_ENDPOINT_URL": simulator.url, "TRANSLATE_REGION": "us-east-1"}
     environment = {**os.environ, **stack.environments["queue"], **own}
-    dispatcher = subprocess.Popen([sys.executable, "-m", "services.queue", "dispatch"], env=environment)
+    dispatcher = start("queue", "dispatch", environment)
     try:
         yield
     finally:

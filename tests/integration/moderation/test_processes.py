@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from protos.events.v1 import queue_pb2 as requests
 from services.kit.bus import Bus
 from services.kit.ids import new_id
 from tests.support.eventually import eventually
+from tests.support.forked import Forked, start
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 
@@ -40,9 +39,9 @@ class Replicas:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment, self._folder = environment, folder
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Forked] = []
 
-    async def start(self) -> subprocess.Popen[bytes]:
+    async def start(self) -> Forked:
         """Start one and wait until it serves."""
         address = f"127.0.0.1:{free_port()}"
         replica = self._spawn(address)
@@ -59,14 +58,9 @@ class Replicas:
             await eventually(serves, 60)
         return replica
 
-    def _spawn(self, address: str) -> subprocess.Popen[bytes]:
-        with (self._folder / f"replica-{len(self._running)}.log").open("wb") as log:
-            replica = subprocess.Popen(
-                [sys.executable, "-m", "services.moderation", "serve"],
-                env={**self._environment, "LISTEN": address},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+    def _spawn(self, address: str) -> Forked:
+        log = self._folder / f"replica-{len(self._running)}.log"
+        replica = start("moderation", "serve", {**self._environment, "LISTEN": address}, log)
         self._running.append(replica)
         return replica
 

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from tests.support.eventually import eventually
+from tests.support.forked import Forked, start
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, PLATFORM_APPLICATION, VendorSimulator
@@ -29,17 +28,12 @@ class Processes:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment, self._folder = environment, folder
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[Forked] = []
 
-    def start(self, process: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, process: str, **settings: str) -> Forked:
         """Start one; what it says goes to a file of the test's folder."""
-        with (self._folder / f"{process}-{len(self.running)}.log").open("wb") as log:
-            started = subprocess.Popen(
-                [sys.executable, "-m", "services.queue", process],
-                env={**self._environment, **settings},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        log = self._folder / f"{process}-{len(self.running)}.log"
+        started = start("queue", process, {**self._environment, **settings}, log)
         self.running.append(started)
         return started
 
@@ -106,8 +100,8 @@ def _pieces() -> list[pb.SubmitRequest]:
         lane=types.LANE_ALERT,
     )
     pieces = [pb.SubmitRequest(header=header)]
-    for start in range(0, RECIPIENTS, 350):
-        numbers = range(start, start + 350)
+    for first in range(0, RECIPIENTS, 350):
+        numbers = range(first, first + 350)
         columns = directory.RecipientColumns(
             count=len(numbers),
             names=[f"Counsellor {number}" for number in numbers],

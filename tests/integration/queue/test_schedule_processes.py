@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from tests.integration.queue.attended import Attended
 from tests.integration.queue.scheduled import ZONE, Scheduled, scheduled_queue
 from tests.support.eventually import eventually
+from tests.support.forked import Forked, start
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, VendorSimulator, vendor_process, vendors
@@ -37,17 +36,12 @@ class Ticks:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment, self._folder = environment, folder
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[Forked] = []
 
-    def start(self, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, **settings: str) -> Forked:
         """Start one more."""
-        with (self._folder / f"tick-{len(self.running)}.log").open("wb") as log:
-            started = subprocess.Popen(
-                [sys.executable, "-m", "services.queue", "tick"],
-                env={**self._environment, **settings},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        log = self._folder / f"tick-{len(self.running)}.log"
+        started = start("queue", "tick", {**self._environment, **settings}, log)
         self.running.append(started)
         return started
 
