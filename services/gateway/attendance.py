@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import request
 from werkzeug.datastructures import MultiDict
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import attendance_pb2 as attendance
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Person
-from services.gateway.pages import visible_schools
+from services.gateway.listing import Listing, Place, read_listing
+from services.gateway.pages import schools, visible_schools
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CHANNELS, WAYS
 from services.kit.errors import ServiceError
@@ -100,6 +102,11 @@ def content_of(form: Form) -> attendance.AttendanceRuleContent:
     )
 
 
+def read_list(base: str = "") -> Listing:
+    """Return what the address asks of the rules, by name."""
+    return read_listing(Place("attendance-rules", base, sort=("name", "asc")), request.args)
+
+
 def keep(form: Form) -> attendance.AttendanceRule:
     """Make a rule, or give it another content; our own errors rise."""
     stub, content = gateway().clients.attendance, content_of(form)
@@ -122,10 +129,14 @@ def get(rule_id: str) -> attendance.GetAttendanceRuleResponse:
     return answer
 
 
-def listed(number: int) -> attendance.ListAttendanceRulesResponse:
-    """Return a page of the rules that the person sees."""
+def listed(listing: Listing) -> attendance.ListAttendanceRulesResponse:
+    """Return a page of the rules that the person sees; nothing when it cannot be read."""
+    if listing.problems:
+        return attendance.ListAttendanceRulesResponse()
+    wanted = attendance.ListAttendanceRulesRequest(page=listing.page, sort=listing.sort, rules=listing.rules)
+    if listing.concerns("schools"):
+        wanted.school_titles.update({each.school_id: each.title for each in schools()})
     with translated():
-        wanted = attendance.ListAttendanceRulesRequest(page=types.PageRequest(number=number, size=50))
         answer: attendance.ListAttendanceRulesResponse = gateway().clients.attendance.ListAttendanceRules(wanted)
     return answer
 

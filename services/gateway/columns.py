@@ -112,15 +112,31 @@ _AUDIT = (
     Column("detail", "Detail"),
 )
 _ANSWERS = (Column("name", "Name"), Column("response", "Response"), Column("answered", "Answered", "date"))
-REFERRALS = [
+_REFERRALS = (
     Column("date", "Date", "date"),
     Column("student", "Student"),
     Column("school", "School"),
     Column("why", "Why"),
     Column("told", "Followed up by"),
     Column("added_by", "Added by"),
-]
-"""Columns of the workbook of referrals, whose table always shows every column."""
+)
+_ATTENDANCE_RULES = (
+    Column("name", "Name"),
+    Column("on", "On", "tick"),
+    Column("time", "Time"),
+    Column("codes", "Codes"),
+    Column("type", "Type", is_sortable=False),
+    Column("schools", "Schools"),
+    Column("made_by", "Made by"),
+    Column("changed", "Last changed", "date"),
+)
+_REACH = (
+    Column("name", "Student"),
+    Column("student_id", "Student ID"),
+    Column("school", "School"),
+    Column("waiting", "Under way", "tick"),
+    Column("tried", "What was tried", is_sortable=False),
+)
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
     "attendance": _ATTENDANCE,
@@ -128,6 +144,9 @@ REPORTS: dict[str, tuple[Column, ...]] = {
     "scheduled": _SCHEDULED,
     "audit": _AUDIT,
     "received": _RECEIVED,
+    "referrals": _REFERRALS,
+    "attendance-rules": _ATTENDANCE_RULES,
+    "reach": _REACH,
     "answers": _ANSWERS,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),

@@ -13,7 +13,7 @@ from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.ids import new_id
-from services.queue import attendance_words, words
+from services.queue import attendance_words, listing_words, words
 from services.queue.actions import absences, attendance
 from services.queue.actions.absences import Recorded
 from services.queue.actions.schedules import Key
@@ -152,7 +152,8 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         """Answer a page of rules."""
         caller = current_caller()
         attendance.check_manager(caller)
-        rules, total = await attendance.listed(self._engine, caller, lambda n: words.window(request.page, n))
+        listing = listing_words.listed_rules(request, self._zone)
+        rules, total = await attendance.listed(self._engine, caller, listing, lambda n: words.window(request.page, n))
         return pb.ListAttendanceRulesResponse(
             rules=[_answer(each, caller) for each in rules], page=words.page_of(request.page, total)
         )

@@ -157,8 +157,9 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         """Answer how many families a message has reached, and which it has not."""
         message_id, caller = words.checked_id("message_id", request.message_id), current_caller()
-        found, rows = await reading.reach_of(self._engine, caller, message_id, lambda n: words.window(request.page, n))
-        return reach_words.reach(found, rows, words.page_of(request.page, found.families - found.reached))
+        listing, page = listing_words.unreached(request), request.page
+        found = await reading.reach_of(self._engine, caller, message_id, listing, lambda n: words.window(page, n))
+        return reach_words.reach(*found[:2], words.page_of(page, found[2]))
 
     async def RescreenMessages(self, request: pb.RescreenMessagesRequest, context: Any) -> pb.RescreenMessagesResponse:
         """Judge again what was delivered in a period."""

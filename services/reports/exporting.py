@@ -53,16 +53,21 @@ async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, 
         await reading.log(engine, clock, actor_of(viewer), _ACTIONS[asked.table], detail_of(asked.filter))
         return
     entry_id = requests.check_export(asked)
-    rules = [f"rule={requests.check_text('filter/rules', each.column, 30)}" for each in asked.filter.rules[:MOST_RULES]]
+    rules = _ruled(asked)
     rows = "answers" if asked.table == _Request.TABLE_ANSWERS else f"state={asked.state or 'all'}"
     detail = " ".join([f"entry={entry_id} {rows}", *rules])
     await reading.log_export(engine, clock, sight_in(report, viewer), actor_of(viewer), entry_id, detail)
 
 
+def _ruled(asked: pb.RecordExportRequest) -> list[str]:
+    """Return the columns that have rules, without what the rules say."""
+    return [f"rule={requests.check_text('filter/rules', each.column, 30)}" for each in asked.filter.rules[:MOST_RULES]]
+
+
 def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
     """Return who exports a table that has no report's filters, the action and its detail."""
     if asked.table == _Request.TABLE_REFERRALS:
-        return referrer()[1], "referrals.exported", ""
+        return referrer()[1], "referrals.exported", " ".join(_ruled(asked))
     if asked.table == _Request.TABLE_RECEIVED:
         detail = f"person={requests.check_id('person_id', asked.person_id)}"
         return actor_of(permitted(REPORTS)), "received.exported", detail

@@ -12,7 +12,7 @@ from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
-from services.reports import exporting, messages, requests, survey_words
+from services.reports import exporting, messages, referral_requests, requests, survey_words
 from services.reports.actions import deciding, measuring, reading, referring, reviewing, scheduled, surveying
 from services.reports.callers import (
     AUDIT,
@@ -245,8 +245,8 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def ListReferrals(self, request: pb.ListReferralsRequest, context: Any) -> pb.ListReferralsResponse:
         """See the proto."""
         seeing, actor = referrer()
-        told_id = actor.person_id if request.is_mine else ""
-        rows, page = await referring.listed(self._engine, seeing, told_id, *requests.read_page(request.page))
+        asked = referral_requests.read_asked(request, actor.person_id, self._zone)
+        rows, page = await referring.listed(self._engine, seeing, asked, *requests.read_page(request.page))
         found = [messages.referral_message({**row, "notes": ""}) for row in rows]
         return pb.ListReferralsResponse(referrals=found, page=messages.page_message(page))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from protos.queue.v1 import attendance_pb2 as pb
 from services.gateway import attendance, models
@@ -11,7 +11,7 @@ from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
-from services.gateway.searches import read_number
+from services.gateway.searches import refuse_problems
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
 
@@ -23,8 +23,10 @@ PATH = "/v1/attendance-rules"
 @requires(Permission.MANAGE_ATTENDANCE)
 @spec.validate(resp=answers(models.AttendanceRules), tags=["attendance"])
 def list_rules() -> Response:
-    """List the attendance rules of the viewer's schools, by name, 50 on a `page`."""
-    return as_json(attendance.listed(read_number(request.args, "page", 1, 10**9)))
+    """List the attendance rules of the viewer's schools, by the parameters of their table."""
+    listing = attendance.read_list()
+    refuse_problems(listing.problems)
+    return as_json(attendance.listed(listing))
 
 
 @blueprint.post(PATH)

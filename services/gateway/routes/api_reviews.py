@@ -1,6 +1,6 @@
 """REST of what people do about messages: flags, threats and their alerts, referrals, the audit log."""
 
-from flask import Response, request
+from flask import Response
 
 from protos.notify.v1 import notify_pb2 as notify
 from protos.reports.v1 import reports_pb2 as reports
@@ -95,8 +95,8 @@ def add_referral() -> Response:
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Referrals), tags=["referrals"])
 def list_referrals() -> Response:
-    """List referrals, newest first; with mine=1 those that the viewer follows up."""
-    return as_json(referrals.listed(request.args.get("mine") == "1"))
+    """List referrals, by the parameters of their table; with mine=1 those that the viewer follows up."""
+    return as_json(referrals.listed(referrals.read_strictly()))
 
 
 @blueprint.get("/v1/referrals/<uuid:referral_id>")

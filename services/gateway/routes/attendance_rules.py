@@ -7,7 +7,9 @@ from services.gateway import attendance
 from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import schools
+from services.gateway.routes.history import hidden_columns
 from services.gateway.state import person
 from services.kit.errors import (
     Aborted,
@@ -29,10 +31,16 @@ _REFUSALS = (InvalidArgument, FailedPrecondition, PermissionDenied, Aborted, Res
 @requires(Permission.MANAGE_ATTENDANCE)
 def show() -> str:
     """List the rules of the schools in sight."""
-    number = request.args.get("page", "")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 1
+    listing, hidden = attendance.read_list(PATH), hidden_columns("attendance-rules")
     return render_template(
-        "attendance_rules.html", answer=attendance.listed(page), where=attendance.where, every=schools()
+        "attendance_rules.html",
+        answer=attendance.listed(listing),
+        listing=listing,
+        where=attendance.where,
+        every=schools(),
+        columns=shown("attendance-rules", hidden),
+        all_columns=REPORTS["attendance-rules"],
+        hidden=hidden,
     )
 
 

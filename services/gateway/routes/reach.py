@@ -6,8 +6,10 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.columns import REPORTS, shown
+from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import schools
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE
+from services.gateway.routes.history import hidden_columns
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
@@ -18,23 +20,30 @@ blueprint = Blueprint("reach", __name__)
 @requires(Permission.COMMUNICATION_REPORTS)
 def show(message_id: str) -> str:
     """Show how many families are reached, and what was tried for the others."""
-    page = types.PageRequest(number=_number("page", 1), size=min(_number("size", PAGE_SIZE), LARGEST_PAGE))
-    stub = gateway().clients.queue
+    listing, hidden = (
+        read_listing(Place("reach", request.path, sort=("waiting", "asc")), request.args),
+        hidden_columns("reach"),
+    )
     with translated():
-        answer = stub.GetReach(queue.GetReachRequest(message_id=str(message_id), page=page))
-        header = stub.GetMessage(queue.GetMessageRequest(message_id=str(message_id))).header
-    path = request.path
+        answer = gateway().clients.queue.GetReach(_wanted(str(message_id), listing))
+        header = gateway().clients.queue.GetMessage(queue.GetMessageRequest(message_id=str(message_id))).header
     return render_template(
         "reach.html",
         answer=answer,
         header=header,
-        path=path,
+        listing=listing,
+        columns=shown("reach", hidden),
+        all_columns=REPORTS["reach"],
+        hidden=hidden,
         SENT=types.DELIVERY_STATE_SENT,
         school_titles={each.school_id: each.title for each in schools()},
-        page_link=lambda number: f"{path}?page={number}&size={page.size}",
     )
 
 
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name, "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else default
+def _wanted(message_id: str, listing: Listing) -> queue.GetReachRequest:
+    """Return the request of a listing; what cannot be read limits nothing."""
+    rules = [] if listing.problems else listing.rules
+    wanted = queue.GetReachRequest(message_id=message_id, page=listing.page, sort=listing.sort, rules=rules)
+    if listing.concerns("school"):
+        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+    return wanted

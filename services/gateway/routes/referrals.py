@@ -12,10 +12,12 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REFERRALS
+from services.gateway.columns import REPORTS, shown
+from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, schools
 from services.gateway.routes.entries import get_entry
-from services.gateway.routes.inbox import page_request
+from services.gateway.routes.history import hidden_columns
+from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
@@ -27,12 +29,37 @@ _REFERRERS = (Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
 _REASONS = {choice.value: reason for reason, choice in REFERRAL_REASONS.items()}
 
 
-def listed(is_mine: bool, page: types.PageRequest | None = None) -> reports.ListReferralsResponse:
-    """Return a page of referrals, newest first."""
+def read() -> Listing:
+    """Return what the address asks of the referrals, the newest first."""
+    own = [("mine", "1" if request.args.get("mine") == "1" else "")]
+    return read_listing(Place("referrals", PATH, sort=("date", "desc"), own=own), request.args)
+
+
+def read_strictly() -> Listing:
+    """Return the same; InvalidArgument for what cannot be read."""
+    listing = read()
+    refuse_problems(listing.problems)
+    return listing
+
+
+def listed(listing: Listing) -> reports.ListReferralsResponse:
+    """Return a page of referrals; nothing when it cannot be read."""
+    if listing.problems:
+        return reports.ListReferralsResponse()
+    wanted = reports.ListReferralsRequest(
+        page=listing.page, is_mine=_is_mine(listing), sort=listing.sort, rules=listing.rules
+    )
+    if listing.concerns("school"):
+        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+    if listing.concerns("why"):
+        wanted.reason_words.update({reason: choice.label for reason, choice in REFERRAL_REASONS.items()})
     with translated():
-        wanted = reports.ListReferralsRequest(page=page or page_request(), is_mine=is_mine)
         answer: reports.ListReferralsResponse = gateway().clients.reports.ListReferrals(wanted)
     return answer
+
+
+def _is_mine(listing: Listing) -> bool:
+    return bool(dict(listing.place.own)["mine"])
 
 
 def get(referral_id: str) -> reports.GetReferralResponse:
@@ -84,24 +111,33 @@ def _followers() -> list[directory.Recipient]:
 @requires(*_REFERRERS)
 def show() -> str:
     """Show the referrals that the person may see, or those that they follow up."""
-    is_mine = request.args.get("mine") == "1"
-    titles = {each.school_id: each.title for each in schools()}
-    return render_template("referrals.html", answer=listed(is_mine), is_mine=is_mine, titles=titles)
+    listing, hidden = read(), hidden_columns("referrals")
+    return render_template(
+        "referrals.html",
+        answer=listed(listing),
+        listing=listing,
+        is_mine=_is_mine(listing),
+        columns=shown("referrals", hidden),
+        all_columns=REPORTS["referrals"],
+        hidden=hidden,
+        school_titles={each.school_id: each.title for each in schools()},
+    )
 
 
 @blueprint.get(f"{PATH}/excel")
 @requires(*_REFERRERS)
 def excel() -> FlaskResponse:
     """Send every referral of the list as a workbook, without notes (statements 213, 214)."""
-    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_REFERRALS))
-    is_mine = request.args.get("mine") == "1"
+    listing, table = read_strictly(), reports.RecordExportRequest.TABLE_REFERRALS
+    exports.record(reports.RecordExportRequest(table=table, filter=reports.Filter(rules=listing.rules)))
 
     def page(number: int) -> tuple[list[reports.Referral], int]:
-        answer = listed(is_mine, types.PageRequest(number=number, size=exports.PAGE))
+        answer = listed(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.referrals), answer.page.total_pages
 
     titles = {each.school_id: each.title for each in schools()}
-    return exports.workbook("referrals", REFERRALS, page, exports.referral_value(titles))
+    columns = shown("referrals", hidden_columns("referrals"))
+    return exports.workbook("referrals", columns, page, exports.referral_value(titles))
 
 
 @blueprint.get(f"{PATH}/add")

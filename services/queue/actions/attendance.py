@@ -24,7 +24,7 @@ from services.queue.attending import MAX_PER_OWNER, Change, Rule, Run
 from services.queue.domain import CALL_OUT
 from services.queue.records import ROLE_ADMIN, ROLE_TEACHER
 from services.queue.store import absences, attendance_rules, messages
-from services.queue.store.attendance_rules import RuleSight
+from services.queue.store.attendance_rules import Listing, RuleSight
 
 MANAGE = "manage_attendance"
 _SEND = "send_messages"
@@ -179,14 +179,14 @@ async def get(engine: AsyncEngine, caller: Caller, rule_id: str) -> Whole:
 
 
 async def listed(
-    engine: AsyncEngine, caller: Caller, window: Callable[[int], tuple[int, int]]
+    engine: AsyncEngine, caller: Caller, listing: Listing, window: Callable[[int], tuple[int, int]]
 ) -> tuple[list[Rule], int]:
-    """Return a page of the rules that the caller may see, and how many there are."""
+    """Return a page of the listed rules that the caller may see, and how many there are."""
     sight = _sight(caller)
     async with transaction(engine) as connection:
-        total = await sight.count(connection)
+        total = await sight.count(connection, listing)
         limit, offset = window(total)
-        return await sight.page(connection, limit, offset), total
+        return await sight.page(connection, listing, limit, offset), total
 
 
 def may_edit(caller: Caller, rule: Rule) -> bool:

@@ -17,7 +17,7 @@ from services.queue.merging import about, by_number, fill
 from services.queue.records import KIND_ATTENDANCE, Entry, Message, Snapshot
 from services.queue.store import absences, counts, deliveries, inbox, messages, reach, received, translations
 from services.queue.store.deliveries import Seen
-from services.queue.store.reach import Reach
+from services.queue.store.reach import Listing, Reach
 from services.queue.store.received import Asked
 from services.queue.translating import WHY_ORIGINAL, cut, told_in
 
@@ -81,9 +81,12 @@ async def deliveries_of(
 
 
 async def reach_of(
-    engine: AsyncEngine, caller: Caller, message_id: str, window: Window
-) -> tuple[Reach, list[dict[str, Any]]]:
-    """Return how many families a message has reached, and a page of those that it has not; NotFound out of scope."""
+    engine: AsyncEngine, caller: Caller, message_id: str, listing: Listing, window: Window
+) -> tuple[Reach, list[dict[str, Any]], int]:
+    """Return how many families a message has reached, a page of those that it has not, and how many of them are listed.
+
+    NotFound out of the caller's scope.
+    """
     async with transaction(engine) as connection:
         found = await messages.find(connection, message_id)
         if found is None:
@@ -92,8 +95,10 @@ async def reach_of(
         counted = await reach.counted(connection, found, schools)
         if not counted.families and schools is not None:
             raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
-        limit, offset = window(counted.families - counted.reached)
-        return counted, await reach.unreached(connection, found, schools, limit=limit, offset=offset)
+        total = counted.families - counted.reached
+        if listing.rules:
+            total = await reach.listed(connection, found, schools, listing)
+        return counted, await reach.unreached(connection, found, schools, listing, window(total)), total
 
 
 async def received_by(

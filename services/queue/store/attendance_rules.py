@@ -1,12 +1,15 @@
 """Attendance rules and the record of their changes."""
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.rules import Kind
+from services.kit.rules import Rule as ColumnRule
+from services.kit.ruling import condition, looked_up
 from services.queue.attending import Change, Rule
 
 _COLUMNS = tuple(each.name for each in fields(Rule))
@@ -76,6 +79,56 @@ async def changes(connection: AsyncConnection, rule_id: str, limit: int) -> list
     return [Change(row[0], row[1], row[2], row[3], bytes(row[4])) for row in rows]
 
 
+COLUMNS: dict[str, Kind] = {
+    "on": Kind.TICK,
+    "changed": Kind.DATE,
+    **dict.fromkeys(("name", "time", "codes", "schools", "made_by"), Kind.TEXT),
+}
+"""Every column that sorts and takes column rules."""
+EVERY_SCHOOL = "Every school"
+"""What the column schools shows of a rule without any."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which of the rules that a caller sees are listed, and in which order."""
+
+    sort: str = "name"
+    descending: bool = False
+    rules: tuple[ColumnRule, ...] = ()
+    zone: str = "UTC"
+    """Whose days column rules on dates mean."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of schools, by their id."""
+
+    def shown(self, column: str) -> sa.ColumnElement[Any]:
+        """Return what a column of COLUMNS shows; text in lower case and never NULL."""
+        if column == "on":
+            return sa.column("is_on", sa.Boolean)
+        if column == "changed":
+            return sa.cast(sa.func.timezone(self.zone, sa.column("changed_at"), type_=sa.DateTime()), sa.Date)
+        each = sa.func.unnest(sa.column("school_ids"), type_=sa.Text()).column_valued("each")
+        titles = sa.select(sa.func.string_agg(looked_up(self.titles, each), ", ")).scalar_subquery()
+        texts: dict[str, sa.ColumnElement[Any]] = {
+            "name": sa.column("name"),
+            "time": sa.func.to_char(sa.column("send_time"), "FMHH12:MI am"),
+            "codes": sa.func.array_to_string(sa.column("codes"), ", "),
+            "schools": sa.func.coalesce(titles, EVERY_SCHOOL),
+            "made_by": sa.column("owner_name"),
+        }
+        return sa.func.lower(texts[column], type_=sa.Text())
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return the condition of each column rule."""
+        return [condition(rule, COLUMNS[rule.column], self.shown(rule.column)) for rule in self.rules]
+
+    def order(self) -> list[sa.ColumnElement[Any]]:
+        """Return by what they are sorted; name and id keep the order of equal ones stable."""
+        stored: dict[str, sa.ColumnElement[Any]] = {"time": sa.column("send_time"), "changed": sa.column("changed_at")}
+        first = stored.get(self.sort, self.shown(self.sort))
+        return [first.desc() if self.descending else first.asc(), self.shown("name"), sa.column("rule_id")]
+
+
 class RuleSight:
     """Which rules a caller sees, as a condition of the query."""
 
@@ -94,19 +147,20 @@ class RuleSight:
             self._values["seen"] = seen
             self._condition += " OR school_ids && :seen OR school_ids = '{}'"
 
-    async def count(self, connection: AsyncConnection) -> int:
-        """Return how many rules are seen."""
-        query = sa.text(f"SELECT count(*) FROM attendance_rules WHERE removed_at IS NULL AND ({self._condition})")
+    async def count(self, connection: AsyncConnection, listing: Listing) -> int:
+        """Return how many of the rules that are seen are listed."""
+        query = self._listed(listing, sa.func.count())
         return int((await connection.execute(query, self._values)).scalar_one())
 
-    async def page(self, connection: AsyncConnection, limit: int, offset: int) -> list[Rule]:
-        """Return some of them, by name."""
-        query = sa.text(
-            f"SELECT {_NAMES} FROM attendance_rules WHERE removed_at IS NULL AND ({self._condition})"
-            " ORDER BY lower(name), rule_id LIMIT :limit OFFSET :offset"
-        )
-        rows = await connection.execute(query, {**self._values, "limit": limit, "offset": offset})
-        return [_rule(row) for row in rows.mappings()]
+    async def page(self, connection: AsyncConnection, listing: Listing, limit: int, offset: int) -> list[Rule]:
+        """Return some of them."""
+        names: list[sa.ColumnElement[Any]] = [sa.column(name) for name in _COLUMNS]
+        query = self._listed(listing, *names).order_by(*listing.order()).limit(limit).offset(offset)
+        return [_rule(row) for row in (await connection.execute(query, self._values)).mappings()]
+
+    def _listed(self, listing: Listing, *what: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        seen = sa.text(f"removed_at IS NULL AND ({self._condition})")
+        return sa.select(*what).select_from(sa.table("attendance_rules")).where(seen, *listing.conditions())
 
     async def sees(self, connection: AsyncConnection, rule_id: str) -> bool:
         """Tell whether a rule is among them."""

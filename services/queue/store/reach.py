@@ -5,13 +5,15 @@ reached when something was received at an address or number of one of its recipi
 that was really sent there. What reached the portal inbox alone has no destination and does not count.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.rules import Kind, Rule
+from services.kit.ruling import condition, looked_up
 from services.queue.records import Message
 from services.queue.store.deliveries import WITHOUT_NESTED_LOOPS
 from services.queue.store.messages import entries_of
@@ -48,9 +50,9 @@ _COUNTED = (
     "SELECT count(*) AS families, count(*) FILTER (WHERE is_reached) AS reached,"
     " count(*) FILTER (WHERE NOT is_reached AND is_waiting) AS waiting FROM families"
 )
-_UNREACHED = (
-    "SELECT * FROM families WHERE NOT is_reached ORDER BY is_waiting, lower(name), family LIMIT :limit OFFSET :offset"
-)
+_UNREACHED = "SELECT * FROM families WHERE NOT is_reached"
+COLUMNS: dict[str, Kind] = {"waiting": Kind.TICK, **dict.fromkeys(("name", "student_id", "school"), Kind.TEXT)}
+"""Every column of the families that are not reached that sorts and takes rules."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,39 @@ class Reach:
     waiting: int
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Which families that are not reached are listed, and in which order."""
+
+    sort: str = "waiting"
+    descending: bool = False
+    rules: tuple[Rule, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of schools, by their id."""
+
+    def shown(self, column: str) -> sa.ColumnElement[Any]:
+        """Return what a column of COLUMNS shows; text in lower case and never NULL."""
+        if column == "waiting":
+            return sa.column("is_waiting", sa.Boolean)
+        texts: dict[str, sa.ColumnElement[Any]] = {
+            "name": sa.column("name", sa.Text),
+            "student_id": sa.column("student_number", sa.Text),
+            "school": looked_up(self.titles, sa.column("school_id", sa.Text)),
+        }
+        return sa.func.lower(texts[column], type_=sa.Text())
+
+    def families(self, what: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        """Return the query of the families that are listed."""
+        rows = sa.text(_FAMILIES + _UNREACHED).columns().subquery("f")
+        rules = [condition(rule, COLUMNS[rule.column], self.shown(rule.column)) for rule in self.rules]
+        return sa.select(what).select_from(rows).where(*rules)
+
+    def order(self) -> list[sa.ColumnElement[Any]]:
+        """Return by what they are sorted; the name and the family keep the order of equal ones stable."""
+        first = self.shown(self.sort)
+        return [first.desc() if self.descending else first.asc(), self.shown("name"), sa.column("family")]
+
+
 async def counted(connection: AsyncConnection, message: Message, schools: Sequence[str] | None) -> Reach:
     """Return the counts; `schools` limits them, None being every one."""
     await connection.execute(WITHOUT_NESTED_LOOPS)
@@ -69,13 +104,25 @@ async def counted(connection: AsyncConnection, message: Message, schools: Sequen
     return Reach(*row)
 
 
-async def unreached(
-    connection: AsyncConnection, message: Message, schools: Sequence[str] | None, *, limit: int, offset: int
-) -> list[dict[str, Any]]:
-    """Return a page of the families that are not reached, with what was tried; given up ones first, then by name."""
+async def listed(connection: AsyncConnection, message: Message, schools: Sequence[str] | None, listing: Listing) -> int:
+    """Return how many families that are not reached are listed."""
     await connection.execute(WITHOUT_NESTED_LOOPS)
-    values = await _values(connection, message, schools) | {"limit": limit, "offset": offset}
-    rows = (await connection.execute(sa.text(_FAMILIES + _UNREACHED), values)).mappings()
+    values = await _values(connection, message, schools)
+    return int((await connection.execute(listing.families(sa.func.count()), values)).scalar_one())
+
+
+async def unreached(
+    connection: AsyncConnection,
+    message: Message,
+    schools: Sequence[str] | None,
+    listing: Listing,
+    part: tuple[int, int],
+) -> list[dict[str, Any]]:
+    """Return a page of those families, with what was tried; `part` is how many, and how many to skip."""
+    await connection.execute(WITHOUT_NESTED_LOOPS)
+    values, limit, offset = await _values(connection, message, schools), *part
+    query = listing.families(sa.literal_column("*")).order_by(*listing.order()).limit(limit).offset(offset)
+    rows = (await connection.execute(query, values)).mappings()
     return [{**row, "tries": row["tries"][:_MOST_TRIES]} for row in rows]
 
 

@@ -15,6 +15,7 @@ from services.reports.events import tell_referral
 from services.reports.metrics import reviews
 from services.reports.store import auditing, referrals, review
 from services.reports.store.auditing import Actor
+from services.reports.store.referrals import Asked
 from services.reports.store.sight import Condition, referable
 
 Row = dict[str, Any]
@@ -80,13 +81,13 @@ async def get(
 
 
 async def listed(
-    engine: AsyncEngine, referring: Referring, told_id: str, number: int, size: int
+    engine: AsyncEngine, referring: Referring, asked: Asked, number: int, size: int
 ) -> tuple[list[Row], Page]:
-    """Return a page of referrals, newest first; those that told_id follows up alone, if one is named."""
+    """Return a page of the referrals that are asked for and seen."""
     seen = referable(referring)
     async with transaction(engine) as connection:
-        page = page_of(number, size, await referrals.count(connection, seen, told_id))
-        return await referrals.newest(connection, seen, told_id, page), page
+        page = page_of(number, size, await referrals.count(connection, seen, asked))
+        return await referrals.page_of(connection, seen, asked, page), page
 
 
 async def delete(engine: AsyncEngine, clock: Clock, referring: Referring, actor: Actor, referral_id: str) -> None:

@@ -1,15 +1,59 @@
 """Referrals as stored: one for a message at most, which the database sees to."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import Page, Screening
+from services.kit.rules import Kind, Rule
+from services.kit.ruling import condition, looked_up
+from services.reports.domain import Order, Page, Screening
 from services.reports.tables import entries, messages, referrals
 
 Row = dict[str, Any]
 _TABLES = referrals.join(messages, messages.c.message_id == referrals.c.message_id)
+COLUMNS: dict[str, Kind] = {
+    "date": Kind.DATE,
+    **dict.fromkeys(("student", "school", "why", "told", "added_by"), Kind.TEXT),
+}
+"""Every column that sorts and takes rules."""
+_TOLD = "(SELECT string_agg(each->>'name', ', ') FROM jsonb_array_elements(referrals.told) AS each)"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which referrals are asked for."""
+
+    told_id: str = ""
+    """Who follows them up; empty means all."""
+    order: Order = field(default_factory=Order)
+    rules: tuple[Rule, ...] = ()
+    zone: str = "UTC"
+    """Whose days rules on dates mean."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of schools, by their id."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """What the column why shows, by the reason as stored."""
+
+    def shown(self, column: str) -> sa.ColumnElement[Any]:
+        """Return what a column of COLUMNS shows; text in lower case and never NULL."""
+        if column == "date":
+            return sa.cast(sa.func.timezone(self.zone, referrals.c.created_at, type_=sa.DateTime()), sa.Date)
+        texts: dict[str, sa.ColumnElement[str]] = {
+            "student": referrals.c.student_name,
+            "school": looked_up(self.titles, referrals.c.school_id),
+            "why": looked_up(self.reasons, referrals.c.reason),
+            "told": sa.func.coalesce(sa.literal_column(_TOLD, sa.Text), ""),
+            "added_by": referrals.c.created_by_name,
+        }
+        return sa.func.lower(texts[column], type_=sa.Text())
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions of who follows up and of each rule."""
+        found = [referrals.c.told.contains([{"person_id": self.told_id}])] if self.told_id else []
+        return found + [condition(rule, COLUMNS[rule.column], self.shown(rule.column)) for rule in self.rules]
 
 
 async def insert(connection: AsyncConnection, row: Row) -> None:
@@ -46,19 +90,18 @@ async def find(connection: AsyncConnection, seen: sa.ColumnElement[bool], referr
     return dict(row) if row else None
 
 
-def _told(told_id: str) -> list[sa.ColumnElement[bool]]:
-    return [referrals.c.told.contains([{"person_id": told_id}])] if told_id else []
-
-
-async def count(connection: AsyncConnection, seen: sa.ColumnElement[bool], told_id: str) -> int:
+async def count(connection: AsyncConnection, seen: sa.ColumnElement[bool], asked: Asked) -> int:
     """Return how many referrals are seen."""
-    statement = sa.select(sa.func.count()).select_from(_TABLES).where(seen, *_told(told_id))
+    statement = sa.select(sa.func.count()).select_from(_TABLES).where(seen, *asked.conditions())
     return int((await connection.execute(statement)).scalar_one())
 
 
-async def newest(connection: AsyncConnection, seen: sa.ColumnElement[bool], told_id: str, page: Page) -> list[Row]:
-    """Return a page of referrals, the newest first."""
-    statement = _rows(seen).where(*_told(told_id))
-    order = (referrals.c.created_at.desc(), referrals.c.referral_id.desc())
+async def page_of(connection: AsyncConnection, seen: sa.ColumnElement[bool], asked: Asked, page: Page) -> list[Row]:
+    """Return a page of referrals; time and id keep the order of equal ones stable."""
+    statement = _rows(seen).where(*asked.conditions())
+    keys: list[sa.ColumnElement[Any]] = [referrals.c.created_at, referrals.c.referral_id]
+    if asked.order.column != "date":
+        keys.insert(0, asked.shown(asked.order.column))
+    order = [key.desc() if asked.order.descending else key.asc() for key in keys]
     found = await connection.execute(statement.order_by(*order).limit(page.size).offset(page.offset))
     return [dict(row) for row in found.mappings()]

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_a_rule_is_made_shown_edited_and_switched(stack: Stack) -> None:
     eventually_sync(is_logged)
 
 
-@pytest.mark.accepts(314)
+@pytest.mark.accepts(223, 314)
 def test_programs_keep_rules_as_the_page_does(stack: Stack) -> None:
     browser, path = stack.browser("pri"), "/api/v1/attendance-rules"
     body = {
@@ -68,6 +69,23 @@ def test_programs_keep_rules_as_the_page_does(stack: Stack) -> None:
     assert (content["codes"], content["school_ids"], made[0]["is_on"]) == (["UNX"], [stack.school_id], True)
     listed = browser.get(path).get_json()
     assert made[0]["rule_id"] in [each["rule_id"] for each in listed["rules"]]
+    fitting = [
+        ("name", "equals", "by program"),
+        ("on", "equals", "yes"),
+        ("time", "equals", "10:30 AM"),
+        ("codes", "contains", "unx"),
+        ("schools", "contains", "lincoln"),
+        ("made_by", "contains", "cole"),
+    ]
+    names = ("rule_column", "rule_operator", "rule_value")
+    query = urlencode([pair for each in fitting for pair in zip(names, each, strict=True)])
+    assert [each["rule_id"] for each in browser.get(f"{path}?{query}").get_json()["rules"]] == [made[0]["rule_id"]]
+    assert browser.get("/attendance-rules?" + query).get_data(as_text=True).count("<tr data-entry>") == 1
+    late = urlencode(dict(zip(names, ("changed", "less", "2020-01-01"), strict=True)))
+    assert "No attendance rule fits" in browser.get(f"/attendance-rules?{late}").get_data(as_text=True)
+    wrong_rule = urlencode(dict(zip(names, ("changed", "less", "soon"), strict=True)))
+    assert browser.get(f"{path}?{wrong_rule}").status_code == 400
+    assert browser.get(f"{path}?sort=schools&order=desc").status_code == 200
     changed = browser.send_json("PUT", one, {**body, "name": "Changed", "version": 1})
     assert (changed.status_code, changed.get_json()["version"]) == (200, "2")
     stale = browser.send_json("PUT", one, {**body, "version": 1})

@@ -2,6 +2,7 @@
 
 import io
 import re
+from urllib.parse import urlencode
 from zipfile import ZipFile
 
 import pytest
@@ -52,7 +53,7 @@ def form_of(sent: queue.MessageSnapshot, **changes: str) -> dict[str, str]:
     return {"message": sent.message_id, "entry": entry_id, "reason": "bullying", "notes": "Talk.", **changes}
 
 
-@pytest.mark.accepts(109, 111, 112, 113)
+@pytest.mark.accepts(109, 111, 112, 113, 223)
 def test_a_referral_is_added_in_steps_and_then_viewed(stack: Stack, flagged: queue.MessageSnapshot) -> None:
     browser = stack.browser("pri")
     page = browser.get("/reports/history").get_data(as_text=True)
@@ -73,6 +74,23 @@ def test_a_referral_is_added_in_steps_and_then_viewed(stack: Stack, flagged: que
     for words in ("Referral of", "Amy Stone", "Bullying", "Talk.", "Ida Cole"):
         assert words in referral
     assert "Amy Stone" in browser.get("/referrals?mine=1").get_data(as_text=True)
+    fitting = [
+        ("student", "equals", "amy stone"),
+        ("school", "contains", "lincoln"),
+        ("why", "equals", "bullying"),
+        ("told", "contains", "ida"),
+        ("added_by", "equals", "ida cole"),
+        ("date", "greater", "2020-01-01"),
+    ]
+    names = ("rule_column", "rule_operator", "rule_value")
+    query = urlencode([pair for each in fitting for pair in zip(names, each, strict=True)])
+    found = browser.get(f"/api/v1/referrals?mine=1&sort=why&order=desc&{query}").get_json()["referrals"]
+    assert views[0].endswith(found[0]["referral_id"])
+    assert views[0] in browser.get(f"/referrals?{query}").get_data(as_text=True)
+    others = urlencode(dict(zip(names, ("student", "contains", "zoe"), strict=True)))
+    assert "No referral fits the rules" in browser.get(f"/referrals?{others}").get_data(as_text=True)
+    wrong = urlencode(dict(zip(names, ("date", "less", "soon"), strict=True)))
+    assert browser.get(f"/api/v1/referrals?{wrong}").get_json()["errors"][0]["pointer"] == "/rules"
 
 
 @pytest.mark.accepts(106, 115)

@@ -4,23 +4,27 @@ from typing import Any
 
 import pytest
 
+from protos.queue.v1 import queue_pb2 as pb
+from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound
 from services.queue.actions import reading
+from services.queue.listing_words import unreached
 from services.queue.reach_words import unreached_family
 from services.queue.records import Receipt
 from services.queue.store.deliveries import Seen
-from services.queue.store.reach import Reach
+from services.queue.store.reach import Listing, Reach
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.test_listing import TITLES, rule
 
 SERVICE = Caller("test", frozenset())
 
 
 async def _reach(queue: Queue, message_id: str, caller: Caller = SERVICE) -> tuple[Reach, list[dict[str, Any]]]:
-    return await reading.reach_of(queue.engine, caller, message_id, lambda total: (20, 0))
+    return (await reading.reach_of(queue.engine, caller, message_id, Listing(), lambda total: (20, 0)))[:2]
 
 
-@pytest.mark.accepts(308)
+@pytest.mark.accepts(223, 308)
 async def test_a_family_is_reached_by_any_way_and_through_a_brothers_duplicate(queue: Queue) -> None:
     shared = {"mobile": "+12125550101", "email": "mum@example.org"}
     people = [
@@ -50,6 +54,13 @@ async def test_a_family_is_reached_by_any_way_and_through_a_brothers_duplicate(q
     found, families = await _reach(queue, message_id)
     assert (found.families, found.reached, found.waiting) == (4, 2, 0)
     assert [each["name"] for each in families] == ["Child 4", "Child 5"]
+    asked = pb.GetReachRequest(
+        rules=[rule("school", "equals", "ridge high"), rule("waiting", "equals", "no")], school_titles=TITLES
+    )
+    sorted_by = pb.GetReachRequest(sort=types.Sort(column="student_id", descending=True))
+    for request, names in ((asked, ["Child 4"]), (sorted_by, ["Child 5", "Child 4"])):
+        answer = await reading.reach_of(queue.engine, SERVICE, message_id, unreached(request), lambda total: (total, 0))
+        assert ([each["name"] for each in answer[1]], answer[2]) == (names, len(names))
     tries = unreached_family(families[1]).tries
     # The e-mail went to the portal inbox alone, which tells a family nothing in an emergency.
     assert [(each.name, each.destination) for each in tries] == [("Parent 5", ""), ("Parent 5", "+12125550105")]

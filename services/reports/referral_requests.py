@@ -1,0 +1,30 @@
+"""Which referrals are asked for, read strictly."""
+
+from protos.reports.v1 import reports_pb2 as pb
+from services.kit.errors import InvalidArgument
+from services.kit.ruling import read_rules
+from services.reports.domain import Order
+from services.reports.store.referrals import COLUMNS, Asked
+
+_MOST_SCHOOLS = 5_000
+
+
+def read_asked(request: pb.ListReferralsRequest, person_id: str, zone: str) -> Asked:
+    """Return which referrals are asked for; InvalidArgument names everything that cannot be read."""
+    order = Order(request.sort.column or "date", request.sort.descending or not request.sort.column)
+    rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
+    if order.column not in COLUMNS:
+        wrong.append(("/sort/column", f"One of {', '.join(COLUMNS)}."))
+    if len(request.school_titles) > _MOST_SCHOOLS:
+        wrong.append(("/school_titles", f"At most {_MOST_SCHOOLS:,} schools."))
+    known = set(request.reason_words) <= set(pb.ReferralReason.values())
+    if not known:
+        wrong.append(("/reason_words", "There is no such reason."))
+    if wrong:
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    reasons = {
+        pb.ReferralReason.Name(number).removeprefix("REFERRAL_REASON_").lower(): text  # type: ignore[arg-type]
+        for number, text in request.reason_words.items()
+    }
+    told_id = person_id if request.is_mine else ""
+    return Asked(told_id, order, rules, zone, dict(request.school_titles), reasons)
