@@ -120,4 +120,6 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
 
 def _subscription(found: Subscription) -> pb.Subscription:
     number = TYPE_NUMBERS[found.message_type]
-    return pb.Subscription(masked_address=found.masked, message_type=number, is_wanted=found.is_wanted)
+    return pb.Subscription(
+        masked_address=found.masked, message_type=number, is_wanted=found.is_wanted, language=found.language
+    )

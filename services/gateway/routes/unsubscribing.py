@@ -12,6 +12,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.problems import STATUS
 from services.gateway.state import gateway
+from services.gateway.unsubscribe_words import words_of
 from services.kit.errors import NotFound, ResourceExhausted, ServiceError
 from services.kit.rpc_errors import translated
 
@@ -54,7 +55,8 @@ def change(link: str) -> Response:
 
 
 def _page(subscription: pb.Subscription, *, is_changed: bool = False) -> Response:
-    page = render_template("unsubscribe.html", subscription=subscription, is_changed=is_changed)
+    said = words_of(subscription, is_changed=is_changed)
+    page = render_template("unsubscribe.html", said=said, is_wanted=subscription.is_wanted)
     response = make_response(page)
     response.headers.update(_HEADERS)
     return response

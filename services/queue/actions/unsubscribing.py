@@ -1,6 +1,6 @@
 """Showing what the link of an e-mail unsubscribes from, and doing it (statement 306)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,6 +23,8 @@ class Subscription:
     address: str
     message_type: MessageType
     is_wanted: bool
+    language: str
+    """The recipient's when it was sent, as a BCP 47 tag; empty: none was known."""
 
     @property
     def masked(self) -> str:
@@ -53,7 +55,7 @@ class Unsubscribing:
                 word = f"{'started' if is_wanted else 'stopped'}={found.message_type.value}"
                 done = Done(OWNER, self.clock())
                 await tell_consent(connection, done, Channel.EMAIL, found.address, [word])
-        return Subscription(found.address, found.message_type, is_wanted)
+        return replace(found, is_wanted=is_wanted)
 
     async def _find(self, connection: AsyncConnection, text: str) -> Subscription:
         if self.links is None:
@@ -62,7 +64,7 @@ class Unsubscribing:
         row = await consent.subscription(connection, link.subject_id, link.number)
         if row is None or row[1] not in LISTED:
             raise _unknown()
-        return Subscription(row[0], MessageType(row[1]), row[2])
+        return Subscription(row[0], MessageType(row[1]), row[2], row[3])
 
 
 def _unknown() -> NotFound:

@@ -49,7 +49,7 @@ _START_TYPE = sa.text(
 
 _SUBSCRIPTION = sa.text(
     "SELECT r.destination, e.message_type,"
-    " NOT coalesce(c.is_stopped OR e.message_type = ANY(c.stopped_types), false)"
+    " NOT coalesce(c.is_stopped OR e.message_type = ANY(c.stopped_types), false), r.language"
     " FROM entries e JOIN recipients r ON r.entry_id = e.entry_id AND r.created_at = e.created_at"
     " AND r.number = :number"
     " LEFT JOIN consent c ON c.channel = 'email' AND c.destination = r.destination"
@@ -129,7 +129,7 @@ async def action_of(connection: AsyncConnection, provider_message_id: str) -> st
     return str((await connection.execute(query, {"provider_message_id": provider_message_id})).scalar_one())
 
 
-async def subscription(connection: AsyncConnection, entry_id: str, number: int) -> tuple[str, str, bool] | None:
-    """Return address, type and whether it is wanted of one e-mail as it was sent; None when there is none."""
+async def subscription(connection: AsyncConnection, entry_id: str, number: int) -> tuple[str, str, bool, str] | None:
+    """Return address, type, whether it is wanted, and the recipient's language, of one e-mail as it was sent."""
     row = (await connection.execute(_SUBSCRIPTION, {"entry_id": entry_id, "number": number})).one_or_none()
     return tuple(row) if row else None

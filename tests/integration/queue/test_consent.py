@@ -146,7 +146,7 @@ async def test_mails_to_many_carry_the_headers_of_one_click_and_its_link_works(
     queue: Queue, vendors: VendorSimulator
 ) -> None:
     secret, url = "an-unsubscribe-secret-of-32-chars", "https://lantern.example.org/unsubscribe"
-    await queue.submit(draft(), [person(1, email=ADDRESS)])
+    await queue.submit(draft(), [person(1, email=ADDRESS, language="es-MX")])
     await queue.submit(draft(kind=KIND_ALERT), [person(2)])
     await queue.submit(draft(in_reply_to="m"), [person(3)])
     await queue.drain(queue.dispatcher(unsubscribe_url=url, unsubscribe_secret=secret))
@@ -160,7 +160,8 @@ async def test_mails_to_many_carry_the_headers_of_one_click_and_its_link_works(
         assert (arrived[other]["headers"], url in arrived[other]["text"]) == ([], False)
     unsubscribing = Unsubscribing(queue.engine, queue.clock, Links(secret, PURPOSE))
     link = address.rpartition("/")[2]
-    assert (await unsubscribing.show(link)).is_wanted
+    found_by_link = await unsubscribing.show(link)
+    assert (found_by_link.is_wanted, found_by_link.language) == (True, "es-MX")
     await unsubscribing.change(link, is_wanted=False)
     assert not (await unsubscribing.show(link)).is_wanted
     assert await _states(queue, draft()) == ["opted_out"]
