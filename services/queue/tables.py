@@ -256,7 +256,7 @@ receipts_unmatched = sa.Table(
     sa.UniqueConstraint(
         "provider", "provider_message_id", "delivery_key", "status", "error_code", name="receipts_unmatched_once"
     ),
-    sa.Index("receipts_unmatched_by_key", "delivery_key"),
+    sa.Index("receipts_unmatched_by_entry", sa.text('"left"(delivery_key, 36)')),
     sa.Index("receipts_unmatched_by_provider_id", "provider_message_id"),
 )
 

@@ -213,11 +213,11 @@ async def _mind_the_breaker(
 ) -> None:
     """Leave the provider alone when it could not be reached; what it did not take waits as long, or for its standby."""
     breaker = dispatcher.breaker(batch.channel)
-    tried = [each for each in answers if each.answer is not Answer.NOT_TRIED]
+    tally = Counter(each.answer for each in answers)
+    tried, gone = len(answers) - tally[Answer.NOT_TRIED], tally[Answer.UNREACHABLE] + tally[Answer.UNSURE]
     if not tried:
         return
-    gone = [each for each in tried if each.answer in (Answer.UNREACHABLE, Answer.UNSURE)]
-    is_gone, is_usual = len(gone) == len(tried), provider is dispatcher.providers[batch.channel]
+    is_gone, is_usual = gone == tried, provider is dispatcher.providers[batch.channel]
     if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
         # The standby need not wait for what other batches of the usual one have met.
         dispatcher.breakers.pop(batch.channel, None)
@@ -230,4 +230,4 @@ async def _mind_the_breaker(
     pause = breaker.failed(settlement.retry_after_seconds)
     settlement.retry_after_seconds = max(settlement.retry_after_seconds, pause)
     metrics.breaker_open.set(1, {"provider": provider.name})
-    _log.warning("provider_unreachable", provider=provider.name, pause_seconds=round(pause, 1), deliveries=len(gone))
+    _log.warning("provider_unreachable", provider=provider.name, pause_seconds=round(pause, 1), deliveries=gone)

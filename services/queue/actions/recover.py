@@ -64,13 +64,13 @@ async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
 
 async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, Trace]:
     """Return the deliveries of which a receipt has come; the receipts stay, settling uses them up."""
-    keys = {str(work.batch.key(each.number)) for each in work.recipients}
+    wanted = {work.batch.key(each.number) for each in work.recipients}
     async with transaction(dispatcher.engine) as connection:
-        kept = await outcomes.waiting(connection, keys)
+        kept = await outcomes.kept_of(connection, [work.batch.entry_id])
     found = {}
     for _, receipt in kept:
         key = DeliveryKey.parse(receipt.delivery_key)
-        if key:
+        if key in wanted:
             found[key.number] = Trace(Found.TAKEN, receipt.provider_message_id, provider=receipt.provider)
     return found
 

@@ -211,13 +211,7 @@ async def _with_early_receipts(
     connection: AsyncConnection, every: Sequence[Done]
 ) -> list[tuple[Batch, Sequence[Outcome]]]:
     """Return the outcomes as receipts that came before them have moved them; those receipts are used up."""
-    unconfirmed = [
-        f"{done.batch.entry_id}.{each.number}.{done.batch.attempt}"
-        for done in every
-        for each in done.settlement.outcomes
-        if each.state is State.HANDED_OFF
-    ]
-    kept = await outcomes.waiting(connection, unconfirmed) if unconfirmed else []
+    kept = await _early_receipts(connection, every)
     if not kept:
         return [(each.batch, each.settlement.outcomes) for each in every]
     # A call that nobody took is made again, or not, when its receipt meets the outcome: match_kept sees to it.
@@ -228,6 +222,21 @@ async def _with_early_receipts(
             by_key.setdefault((key.entry_id, key.number), []).append(receipt)
     await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in kept])
     return [(each.batch, _all_moved(each, by_key)) for each in every]
+
+
+async def _early_receipts(connection: AsyncConnection, every: Sequence[Done]) -> list[tuple[int, Receipt]]:
+    """Lock the receipts that came before the outcomes of what was handed off."""
+    kept = await outcomes.kept_of(connection, [each.batch.entry_id for each in every])
+    if not kept:
+        return []
+    unconfirmed = {
+        each.batch.key(one.number)
+        for each in every
+        for one in each.settlement.outcomes
+        if one.state is State.HANDED_OFF
+    }
+    found = [receipt_id for receipt_id, one in kept if DeliveryKey.parse(one.delivery_key) in unconfirmed]
+    return await outcomes.lock_kept(connection, found) if found else []
 
 
 def _all_moved(done: Done, by_key: Mapping[tuple[str, int], Sequence[Receipt]]) -> list[Outcome]:

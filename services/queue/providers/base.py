@@ -6,14 +6,14 @@ provider certainly did not take a message, because only then may it be sent agai
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple, Protocol
 
 from services.queue.domain import Channel
 from services.queue.work import Delivery, Work
 
 
-class Answer(Enum):
+class Answer(StrEnum):
     """What came of handing one delivery over."""
 
     TAKEN = "taken"

@@ -188,8 +188,10 @@ async def add_unsure(
 async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work]:
     """Return what it takes to send claimed batches: those without an outcome, in the order of their numbers."""
     found: dict[int, list[Delivery]] = {each.batch_id: [] for each in every}
-    for batch_id, *row in await connection.execute(_RECIPIENTS, {"batch_ids": list(found)}):
-        found[batch_id].append(Delivery._make(row))
+    for batch_id, number, destination, problem, name in await connection.execute(
+        _RECIPIENTS, {"batch_ids": list(found)}
+    ):
+        found[batch_id].append(Delivery(number, destination, problem, name))
     works = [Work(each, sorted(found[each.batch_id])) for each in every]
     works = await translations.put_into_words(connection, works)
     return [replace(each, values=await absences.values_for(connection, each.batch)) for each in works]

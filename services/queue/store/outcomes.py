@@ -51,11 +51,12 @@ _UPDATE = sa.text(
     " AS u (entry_id, number, created_at, state, error_code, provider, provider_message_id)"
     " WHERE o.entry_id = u.entry_id AND o.number = u.number AND o.created_at = u.created_at"
 )
-_WAITING = sa.text(
+_KEPT = (
     "SELECT receipt_id, provider, provider_message_id, delivery_key, status, error_code, occurred_at"
-    " FROM receipts_unmatched WHERE delivery_key = ANY(:keys)"
-    " ORDER BY occurred_at, receipt_id FOR UPDATE"
+    " FROM receipts_unmatched WHERE"
 )
+_KEPT_OF = sa.text(f'{_KEPT} "left"(delivery_key, 36) = ANY(:entry_ids) ORDER BY occurred_at, receipt_id')
+_LOCK_KEPT = sa.text(f"{_KEPT} receipt_id = ANY(:ids) ORDER BY occurred_at, receipt_id FOR UPDATE")
 _MATCHABLE = sa.text(
     "SELECT u.receipt_id, u.provider, u.provider_message_id, u.delivery_key, u.status, u.error_code, u.occurred_at"
     " FROM receipts_unmatched u WHERE EXISTS (SELECT 1 FROM outcomes o"
@@ -103,9 +104,14 @@ async def keep_unmatched(connection: AsyncConnection, receipts: Iterable[Receipt
         await connection.execute(insert(receipts_unmatched).values(rows).on_conflict_do_nothing())
 
 
-async def waiting(connection: AsyncConnection, keys: Iterable[str]) -> list[tuple[int, Receipt]]:
-    """Lock the kept receipts of these deliveries, oldest first."""
-    return _receipts(await connection.execute(_WAITING, {"keys": list(keys)}))
+async def kept_of(connection: AsyncConnection, entry_ids: Iterable[str]) -> list[tuple[int, Receipt]]:
+    """Return the kept receipts of these entries, oldest first."""
+    return _receipts(await connection.execute(_KEPT_OF, {"entry_ids": sorted(set(entry_ids))}))
+
+
+async def lock_kept(connection: AsyncConnection, receipt_ids: Sequence[int]) -> list[tuple[int, Receipt]]:
+    """Lock these kept receipts, those that are still there, and return them, oldest first."""
+    return _receipts(await connection.execute(_LOCK_KEPT, {"ids": list(receipt_ids)}))
 
 
 async def matchable(connection: AsyncConnection, limit: int) -> list[tuple[int, Receipt]]:
