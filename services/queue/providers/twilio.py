@@ -74,7 +74,7 @@ class _Http(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
     def __init__(self, settings: TwilioSettings) -> None:
         super().__init__(_log, is_async=True, timeout=settings.timeout_seconds)
         base = urlsplit(settings.base_url)
-        self._origin, self._path = f"{base.scheme}://{base.netloc}", base.path.rstrip("/")
+        self._base = f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}"
         self._session = aiohttp.ClientSession(
             headers={"Authorization": aiohttp.encode_basic_auth(settings.account_sid, settings.auth_token)},
             timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
@@ -94,11 +94,9 @@ class _Http(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
         allow_redirects: bool = False,
     ) -> Response:
         """Make the call at our address, signed in and with our time-out: what the library says of both is the same."""
-        parts = urlsplit(url)
-        query = f"?{parts.query}" if parts.query else ""
         call = self._session.request(
             method,
-            f"{self._origin}{self._path}{parts.path}{query}",
+            _at(self._base, url),
             params=params,
             data=_form(data) if data else None,
             headers=headers,
@@ -115,12 +113,25 @@ class _Http(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
         await self._session.close()
 
 
+@lru_cache(256)
+def _at(base: str, url: str) -> str:
+    """Return an address of the library's at our place."""
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{base}{parts.path}{query}"
+
+
 _quoted = lru_cache(256)(quote_plus)
 
 
 def _form(data: Mapping[str, object]) -> bytes:
-    pairs = ((name, each) for name, value in data.items() for each in (value if isinstance(value, list) else [value]))
-    return "&".join(f"{name}={_quoted(str(each))}" for name, each in pairs).encode()
+    pairs = []
+    for name, value in data.items():
+        if type(value) is str:
+            pairs.append(f"{name}={_quoted(value)}")
+        else:
+            pairs += [f"{name}={_quoted(str(each))}" for each in (value if isinstance(value, list) else [value])]
+    return "&".join(pairs).encode()
 
 
 class TwilioAccount:
