@@ -42,6 +42,14 @@ def show(respondent: pb.Respondent, metadata: _Metadata | None = None) -> pb.Sur
     return answer.form
 
 
+def own(message_id: str) -> pb.GetOwnSurveyResponse:
+    """Return what a message that the signed-in person sent asks, and what is chosen so far."""
+    with translated():
+        wanted = pb.GetOwnSurveyRequest(message_id=message_id)
+        found: pb.GetOwnSurveyResponse = gateway().clients.surveys.GetOwnSurvey(wanted)
+    return found
+
+
 def answer(respondent: pb.Respondent, chosen: list[int], metadata: _Metadata | None = None) -> pb.SurveyForm:
     """Give a respondent's whole answer. The queue's errors rise."""
     with translated():

@@ -10,6 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Person
+from services.kit.errors import PermissionDenied
 
 KINDS = {"poll": types.CHANNEL_POLL, "signup": types.CHANNEL_SIGNUP}
 MOST_QUESTIONS, MOST_OPTIONS = 10, 10
@@ -64,6 +66,12 @@ class Asking:
             return datetime.fromisoformat(f"{self.close_date}T{self.close_time}").replace(tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             return None
+
+
+def check_may_ask(person: Person) -> None:
+    """Raise PermissionDenied for whoever may not send polls and sign-ups: families, who answer them."""
+    if not (person.is_staff or person.role == "student"):
+        raise PermissionDenied("SURVEY_NOT_ALLOWED", "Polls and sign-ups are sent by staff and students.")
 
 
 def read_asking(form: MultiDict[str, str]) -> Asking:

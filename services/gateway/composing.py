@@ -100,6 +100,8 @@ def check(draft: Draft, person: Person) -> None:
         raise PermissionDenied("EMERGENCY_NOT_ALLOWED", "Your profile does not allow emergency messages.")
     if draft.is_district and not person.may(Permission.SEND_AS_DISTRICT):
         raise PermissionDenied("DISTRICT_NOT_ALLOWED", "Your profile does not allow sending as the district.")
+    if draft.asking.kind:
+        asking.check_may_ask(person)
     if not person.may(Permission.SEND_MESSAGES) or not person.is_staff:
         _check_staff_only(draft)
     wrong = list(_problems(draft))

@@ -33,6 +33,22 @@ class SurveyServicer(surveys_pb2_grpc.SurveyServiceServicer):
         metrics.answers.add(1, {"channel": form.asked.survey.channel.value})
         return pb.AnswerSurveyResponse(form=_form(form))
 
+    async def GetOwnSurvey(self, request: pb.GetOwnSurveyRequest, context: Any) -> pb.GetOwnSurveyResponse:
+        """Show the sender what is chosen."""
+        asked, is_closed = await self._answering.show_own(words.checked_id("message_id", request.message_id))
+        survey = asked.survey
+        return pb.GetOwnSurveyResponse(
+            channel=words.channel_number(survey.channel),
+            survey=survey_message(survey),
+            is_closed=is_closed,
+            questions=[
+                pb.OptionCounts(
+                    counts=[survey.taken.get((number, place), 0) for place in range(1, 1 + len(each.options))]
+                )
+                for number, each in enumerate(survey.questions, 1)
+            ],
+        )
+
 
 def _who(message: pb.Respondent) -> Who:
     kind = message.WhichOneof("who")

@@ -28,6 +28,14 @@ def survey_results(entry_id: str) -> Response:
     return as_json(results.ask(str(entry_id), results.read_strictly()).answer)
 
 
+@blueprint.get("/v1/sent/<uuid:message_id>/survey")
+@requires(Permission.SIGNED_IN)
+@spec.validate(resp=answers(models.Object), tags=["inbox"])
+def own_survey(message_id: str) -> Response:
+    """Show what a message that the viewer sent asks, and how often each option is chosen so far."""
+    return as_json(answering.own(str(message_id)))
+
+
 @blueprint.put("/v1/inbox/<uuid:message_id>/survey")
 @requires(Permission.SIGNED_IN)
 @spec.validate(json=models.AnswerBody, resp=answers(models.Object), tags=["inbox"])

@@ -12,7 +12,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway import audio, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
-from services.gateway.asking import edit, read_asking
+from services.gateway.asking import check_may_ask, edit, read_asking
 from services.gateway.auth import requires
 from services.gateway.composing import OFFERED, Draft
 from services.gateway.database import transaction
@@ -63,7 +63,7 @@ def send() -> str | Response | tuple[str, int]:
     try:
         _keep_upload(draft, someone)
         _keep_recording(draft, someone)
-        if someone.is_staff and "edit" in request.form:
+        if "edit" in request.form:
             edit(draft.asking, request.form["edit"])
             return page(draft)
         composing.check(draft, someone)
@@ -78,9 +78,10 @@ def send() -> str | Response | tuple[str, int]:
 
 
 @blueprint.post("/compose/survey")
-@requires(Permission.SEND_MESSAGES)
+@requires(*_SENDERS)
 def edit_survey() -> str:
     """Show the editor of a poll or a sign-up again, with a question or an option more or less."""
+    check_may_ask(person())
     draft = read_draft(request, person())
     edit(draft.asking, request.form.get("edit", ""))
     return render_template("survey_editor.html", draft=draft)
@@ -116,8 +117,9 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.in_reply_to = form.get("in_reply_to", "")[:36]
     draft.person_ids = [each[:36] for each in form.getlist("person") if each][:500]
     draft.language = form.get("language", "en")[:35]
+    draft.asking = read_asking(form)
     if not someone.is_staff:
-        draft.channels = {OFFERED[0]: ""}
+        draft.channels = {draft.asking.channel or OFFERED[0]: ""}
         return draft
     names = [name for name in form.getlist("channel") if name in _OFFERED]
     draft.recording_id = form.get("recording_id", "")[:36]
@@ -132,7 +134,6 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.once_per_family = form.get("once_per_family") == "1"
     draft.is_translated = form.get("translated") == "1" if someone.has_translation else None
     draft.when = read_when(form)
-    draft.asking = read_asking(form)
     if draft.asking.kind:
         # It is the e-mail, with a link: nobody gets two.
         draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")

@@ -68,10 +68,17 @@ def sent() -> str:
 def message(box: str, message_id: str) -> str:
     """Show one message, with what it asks."""
     answer = get_message(str(message_id))
-    is_asking = box == "inbox" and answer.item.survey_channel in SURVEYS
+    is_survey = answer.item.survey_channel in SURVEYS
+    is_asking = box == "inbox" and is_survey
     text = request.args.get("answered", "")
     answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
     asked = answering.all_in_inbox(str(message_id), answered) if is_asking else []
     return render_template(
-        "inbox_message.html", answer=answer, box=box, asked=asked, is_original=is_original(), here=here
+        "inbox_message.html",
+        answer=answer,
+        box=box,
+        asked=asked,
+        own=answering.own(str(message_id)) if box == "sent" and is_survey else None,
+        is_original=is_original(),
+        here=here,
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.kit.auth import Caller
+from services.kit.auth import Caller, require_viewer
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
@@ -72,6 +72,15 @@ class Answering:
         """Return what a recipient is asked and has answered. Raises what `answer` raises for who it is."""
         async with transaction(self.engine) as connection:
             return await self._form(connection, await self._respondent(connection, caller, who))
+
+    async def show_own(self, message_id: str) -> tuple[Asked, bool]:
+        """Return what a message of the caller's own asks, with what is chosen, and whether it is closed. NotFound."""
+        person_id = require_viewer().person_id
+        async with transaction(self.engine) as connection:
+            asked = await surveys.find_of_sender(connection, message_id, person_id)
+        if asked is None:
+            raise NotFound("SURVEY_NOT_FOUND", "There is no such poll or sign-up of yours.")
+        return asked, _is_closed(asked, self.clock())
 
     async def answer(self, caller: Caller, who: Who, chosen: Sequence[int]) -> Form:
         """Take a recipient's whole answer in place of the one before.

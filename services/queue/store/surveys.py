@@ -110,6 +110,12 @@ async def find_in_inbox(connection: AsyncConnection, message_id: str, person_id:
     return await _asked(connection, query, message_id, person_id=person_id, now=now)
 
 
+async def find_of_sender(connection: AsyncConnection, message_id: str, person_id: str) -> Asked | None:
+    """Return what a message that a person sent asks."""
+    query = sa.text(f"{_FIND} WHERE s.message_id = :id AND m.sender_id = :person_id")
+    return await _asked(connection, query, message_id, person_id=person_id)
+
+
 async def find_of_entry(connection: AsyncConnection, entry_id: str) -> Asked | None:
     """Return what an entry asks."""
     query = sa.text(f"{_FIND} JOIN entries e ON e.survey_id = s.survey_id WHERE e.entry_id = :id")

@@ -83,7 +83,31 @@ def test_a_poll_that_is_sent_later_is_edited_as_it_was(stack: Stack) -> None:
     assert "Choose a time after it is sent" in early.get_data(as_text=True)
 
 
-def test_people_who_only_write_to_staff_have_no_editor(stack: Stack) -> None:
+def test_families_who_write_to_staff_have_no_editor(stack: Stack) -> None:
     browser = stack.browser("mum")
     assert "survey-editor" not in browser.get("/compose").get_data(as_text=True)
     assert browser.post("/compose/survey", FORM, page="/compose").status_code == 403
+    assert browser.post("/compose", {**FORM, "person": stack.people["tea"]}, page="/compose").status_code == 403
+
+
+@pytest.mark.accepts(90, 163)
+def test_a_student_asks_a_teacher_and_sees_what_is_chosen(stack: Stack) -> None:
+    student, form = stack.browser("amy"), {
+        "subject": "Interview", "body": "For the paper.", "person": stack.people["tea"], "ask": "poll", "step": "send",
+        "question-1": "When?", "option-1-1": "Monday", "close_date": FORM["close_date"], "close_time": "18:30",
+    }  # fmt: skip
+    assert 'id="survey-editor"' in student.get("/compose").get_data(as_text=True)
+    edited = student.post("/compose/survey", {**form, "edit": "add-option-1"}, page="/compose")
+    assert "option-1-2" in fields(edited.get_data(as_text=True))
+    few = student.post("/compose", form, page="/compose")
+    assert (few.status_code, "Give at least two answers" in few.get_data(as_text=True)) == (400, True)
+    page = student.post("/compose", {**form, "option-1-2": "Tuesday"}, page="/compose").get_data(as_text=True)
+    assert "Message sent" in page
+    item = student.get("/api/v1/sent").get_json()["items"][0]
+    assert (item["subject"], item["survey_channel"]) == ("Interview", "CHANNEL_POLL")
+    sent = student.get(f"/sent/{item['message_id']}").get_data(as_text=True)
+    assert "Answers so far" in sent
+    assert re.search(r'Tuesday</th><td class="number">0<', sent)
+    address = f"/api/v1/sent/{item['message_id']}/survey"
+    assert student.get(address).get_json()["questions"] == [{"counts": ["0", "0"]}]
+    assert [stack.browser(each).get(address).status_code for each in ("tea", "mum")] == [404, 404]

@@ -9,7 +9,7 @@ import pytest
 
 from protos.events.v1 import queue_pb2 as events
 from protos.types.v1 import types_pb2 as types
-from services.kit.auth import Caller, Viewer
+from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.queue import events_out
@@ -86,6 +86,21 @@ async def test_each_recipient_gets_a_link_of_their_own(queue: Queue, vendors: Ve
     (told,) = await queue.event(events_out.SUBMITTED, events.MessageSubmitted)
     assert told.message.entries[0].survey_id == entry.entry_id
     assert [each.text for each in told.message.entries[0].survey.questions[0].options] == ["Tuesday", "Wednesday"]
+
+
+async def test_who_asked_sees_how_often_each_option_is_chosen_and_nobody_else(queue: Queue) -> None:
+    done = await queue.submit(
+        _asking(queue, EVENINGS, Question("By?", [Option("Bus"), Option("Car")]), sender=PUPIL), [person(1), person(2)]
+    )
+    await _answer(queue, done, 1, 2, 1)
+    await _answer(queue, done, 2, 2, 0)
+    message_id = done.snapshot.message.message_id
+    set_caller(_parent(PUPIL.person_id))
+    asked, is_closed = await _answering(queue).show_own(message_id)
+    assert (asked.survey.taken, is_closed) == ({(1, 1): 0, (1, 2): 2, (2, 1): 1, (2, 2): 0}, False)
+    set_caller(_parent("parent-1"))
+    with pytest.raises(NotFound):
+        await _answering(queue).show_own(message_id)
 
 
 @pytest.mark.accepts(62)
