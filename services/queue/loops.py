@@ -99,6 +99,7 @@ class Workers:
 
     async def _work(self, sending: asyncio.TaskGroup, lanes: Sequence[Lane], idle: asyncio.Semaphore) -> None:
         """Claim as many batches as there are idle workers, again and again."""
+        has_claimed = False
         while workers := await self._idle_ones(idle):
             try:
                 claimed = await claim(self._dispatcher, lanes, workers)
@@ -110,11 +111,15 @@ class Workers:
             for work in claimed.works:
                 sending.create_task(self._send(work, claimed.until, idle))
             _give(idle, workers - len(claimed.works))
-            if not claimed.due:
-                if len(lanes) == len(Lane):
-                    # All is done: what is tried again is due sooner than the next look may be.
-                    self._may_be_due.set()
-                await self._woken.wait()
+            if claimed.due:
+                has_claimed = True
+                continue
+            if has_claimed and len(lanes) == len(Lane):
+                # All is done: what is tried again is due sooner than the next look may be. Without a claim nothing is:
+                # somebody else has what is due, and another look at once would find the same.
+                self._may_be_due.set()
+            has_claimed = False
+            await self._woken.wait()
 
     async def _idle_ones(self, idle: asyncio.Semaphore) -> int:
         """Wait for an idle worker; take all that are idle, and return how many: none while the process stops."""

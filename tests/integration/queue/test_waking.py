@@ -1,7 +1,11 @@
-"""A dispatcher hears of what is submitted at once: here it would not look by itself for an hour."""
+"""A dispatcher hears of what is submitted at once, and does not ask again for what others hold."""
 
 import asyncio
+import time
 
+import sqlalchemy as sa
+
+from services.kit.db import transaction
 from services.queue.loops import Workers, wake_dispatchers
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.support.eventually import eventually
@@ -13,6 +17,7 @@ _HEARS = (
 
 
 async def test_a_dispatcher_is_woken_by_a_submission(queue: Queue) -> None:
+    # It would not look by itself for an hour.
     dispatcher = queue.dispatcher(
         twilio_account_sid="", aws_access_key_id="", sandbox_channels="sms", sandbox_is_busy_every=2, retry_seconds=0.2
     )
@@ -35,3 +40,30 @@ async def test_a_dispatcher_is_woken_by_a_submission(queue: Queue) -> None:
         for each in parts:
             each.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
+
+
+async def test_what_somebody_else_has_locked_is_looked_at_once_in_a_pause(queue: Queue) -> None:
+    dispatcher = queue.dispatcher(twilio_account_sid="", aws_access_key_id="", sandbox_channels="sms")
+    await queue.submit(draft(channels=[("sms", "")]), [person(1)])
+    claims: list[float] = []
+
+    def count(*executed: object) -> None:
+        if str(executed[2]).startswith("WITH due"):
+            claims.append(time.monotonic())
+
+    async def many() -> None:
+        # Three crews look at first, and after each pause.
+        assert len(claims) >= 33
+
+    sa.event.listen(queue.engine.sync_engine, "before_cursor_execute", count)
+    workers = Workers(dispatcher, 2, 0.1)
+    async with transaction(queue.engine) as connection:
+        # As a cancellation does that takes long.
+        await connection.execute(sa.text("SELECT 1 FROM batches FOR UPDATE"))
+        working = asyncio.create_task(workers.run())
+        try:
+            await eventually(many)
+        finally:
+            await workers.stop()
+            await asyncio.gather(working, return_exceptions=True)
+    assert claims[32] - claims[0] >= 9 * 0.1
