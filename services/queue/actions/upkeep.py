@@ -1,6 +1,7 @@
 """What time does to deliveries: they expire, receipts that never came are asked for, progress is told."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -10,14 +11,15 @@ from services.kit.logs import get_logger
 from services.queue import events_out, metrics
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.receipts import record_receipts
-from services.queue.domain import Deltas, Lane, State
+from services.queue.domain import Channel, Deltas, Lane, State
+from services.queue.providers.base import Provider
 from services.queue.records import Outcome, Receipt
 from services.queue.store import awaited, batches, copying, counts, messages, outcomes, received
 
 _BATCHES_AT_ONCE = 50
 _OUTCOMES_AT_ONCE = 5_000
 _ASKED_AT_ONCE = 100
-_ENTRIES_AT_ONCE = 50
+_ENTRIES_AT_ONCE, _MOST_LOOKS = 50, 40
 _BROKEN_COUNTED = 100
 _COMPARED_DAYS = timedelta(days=2)
 _log = get_logger(__name__)
@@ -52,16 +54,9 @@ async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
     """Ask about deliveries that a provider took and never spoke of again; return how many it told about."""
     now, after = dispatcher.clock(), timedelta(seconds=after_seconds)
     asked_of = {channel: each for channel, each in dispatcher.providers.items() if each.tells}
-    providers = {each.name: each for each in asked_of.values()}
-    names = list(providers)
-    async with transaction(dispatcher.engine) as connection:
-        entries = await awaited.to_look_at(connection, now, _ENTRIES_AT_ONCE)
-        within = [each for each in entries if each.channel in asked_of]
-        silent = await awaited.silent(connection, within, names, before=now - after, now=now, limit=_ASKED_AT_ONCE)
-        if len(silent) < _ASKED_AT_ONCE:
-            await awaited.look_again(connection, entries, names, list(asked_of), now=now, later=now + after)
+    silent = await _silent_ones(dispatcher.engine, asked_of, now, after)
     receipts = []
-    for name, provider in providers.items():
+    for name, provider in {each.name: each for each in asked_of.values()}.items():
         asked = {row[4]: row for row in silent if row[3] == name}
         for identity, (status, code) in (await provider.ask(list(asked))).items() if asked else ():
             entry_id, number, attempt, _, _ = asked[identity]
@@ -70,6 +65,26 @@ async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
         redial_seconds = dispatcher.pace.redial_seconds
         await record_receipts(dispatcher.engine, dispatcher.clock, receipts, redial_seconds)
     return len(receipts)
+
+
+async def _silent_ones(
+    engine: AsyncEngine, asked_of: Mapping[Channel, Provider], now: datetime, after: timedelta
+) -> list[awaited.Silent]:
+    """Take what is to be asked about now, from as many entries as that takes: most have nothing to ask about."""
+    names = list({each.name for each in asked_of.values()})
+    silent: list[awaited.Silent] = []
+    for _ in range(_MOST_LOOKS):
+        room = _ASKED_AT_ONCE - len(silent)
+        async with transaction(engine) as connection:
+            entries = await awaited.to_look_at(connection, now, _ENTRIES_AT_ONCE)
+            within = [each for each in entries if each.channel in asked_of]
+            found = await awaited.silent(connection, within, names, before=now - after, now=now, limit=room)
+            if len(found) < room:
+                await awaited.look_again(connection, entries, names, list(asked_of), now=now, later=now + after)
+        silent += found
+        if len(found) == room or len(entries) < _ENTRIES_AT_ONCE:
+            break
+    return silent
 
 
 async def tell_progress(engine: AsyncEngine, clock: Clock, pause: timedelta) -> int:

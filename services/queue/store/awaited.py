@@ -1,7 +1,7 @@
 """Deliveries that a provider took and has not told the end of: asked about, and ended when their time is over.
 
 No index says which those are: each delivery would write it twice. `entry_progress.ask_at` says when to look at the
-deliveries of an entry next; it is empty once nothing of it is held or pending, until one of its counters changes again.
+deliveries of an entry next; it is empty while nothing of it is held or pending.
 """
 
 from collections.abc import Sequence
@@ -55,6 +55,10 @@ _LOOK_AGAIN = sa.text(
 )
 
 
+Silent = tuple[str, int, int, str, str]
+"""Entry, number, attempt, provider, and the provider's id of a delivery."""
+
+
 @dataclass(frozen=True)
 class Open:
     """An entry of which something may be pending, to be looked at now."""
@@ -83,10 +87,10 @@ async def silent(
     before: datetime,
     now: datetime,
     limit: int,
-) -> list[tuple[str, int, int, str, str]]:
+) -> list[Silent]:
     """Take deliveries that these providers were silent about since `before`, later ones when they are twice as old.
 
-    Return entry, number, attempt, provider and its id; they count as asked about now.
+    They count as asked about now.
     """
     values = {
         "entry_ids": [each.entry_id for each in entries],

@@ -30,6 +30,10 @@ _MARK = sa.text(
 _LOCK_PROGRESS = sa.text(
     "SELECT 1 FROM entry_progress WHERE entry_id = ANY(CAST(:entry_ids AS uuid[])) ORDER BY entry_id FOR UPDATE"
 )
+_ADD_PROGRESS = sa.text(
+    "INSERT INTO entry_progress (entry_id, changed_at, told_at, ask_at)"
+    " VALUES (:entry_id, :now, :now, CAST(:ask_at AS timestamptz))"
+)
 _TAKE_DUE = sa.text(
     "UPDATE entry_progress p SET is_due = false, told_at = :now FROM ("
     " SELECT entry_id FROM entry_progress WHERE is_due AND told_at <= :before ORDER BY told_at LIMIT :limit"
@@ -75,13 +79,10 @@ async def insert(
     if rows:
         values = ", ".join(f":{name}" for name in names)
         await connection.execute(sa.text(f"INSERT INTO entry_counts ({', '.join(names)}) VALUES ({values})"), rows)
-    progress = [{"entry_id": each, "now": now} for each in entry_ids]
-    await connection.execute(
-        sa.text(
-            "INSERT INTO entry_progress (entry_id, changed_at, told_at, ask_at) VALUES (:entry_id, :now, :now, :now)"
-        ),
-        progress,
-    )
+    # Nobody looks for deliveries of a past message, which are all at their end.
+    is_open = {entry_id for (entry_id, _), each in counts.items() if each.get("pending") or each.get("held")}
+    progress = [{"entry_id": each, "now": now, "ask_at": now if each in is_open else None} for each in entry_ids]
+    await connection.execute(_ADD_PROGRESS, progress)
 
 
 async def read(connection: AsyncConnection, entry_ids: Sequence[str]) -> dict[str, Counts]:

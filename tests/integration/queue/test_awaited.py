@@ -84,3 +84,17 @@ async def test_receipts_stay_within_their_pages(queue: Queue) -> None:
     )
     assert await queue.counts(entry_id) == {"total": 400, "sent": 400}
     assert await queue.rows(page) == before
+
+
+async def test_those_that_nobody_asks_about_keep_nobody_waiting(queue: Queue) -> None:
+    for _ in range(60):
+        await queue.submit(draft(), [person(1)])
+    entry_id, dispatcher = await _submitted(queue, 1), queue.dispatcher(**_DRILL)
+    queue.clock.ahead = timedelta(seconds=61)
+    assert await upkeep.ask_providers(dispatcher, 60) == 1
+    assert await queue.counts(entry_id) == {"total": 1, "sent": 1}
+
+
+async def test_an_entry_of_which_nothing_leaves_is_never_looked_at(queue: Queue) -> None:
+    await queue.submit(draft(), [person(1, email="", has_account=False)])
+    assert await _ask_at(queue) is None
