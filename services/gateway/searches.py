@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import time
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
@@ -14,6 +14,7 @@ from services.gateway.column_rules import PARTS, read_rules
 from services.gateway.columns import REPORTS
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
+from services.kit.rules import read_day as day_of
 
 PAGE_SIZE = 20
 LARGEST_PAGE = 500
@@ -76,11 +77,10 @@ def _sort_column(known: MultiDict[str, str], report: str) -> str:
 def read_day(arguments: Mapping[str, str], name: str, problems: dict[str, str]) -> str:
     """Return an ISO date, or an empty text; what cannot be read is noted under its name."""
     text = arguments.get(name, "").strip()
-    try:
-        return date.fromisoformat(text).isoformat() if text else ""
-    except ValueError:
+    found = day_of(text) if text else None
+    if text and found is None:
         problems[name] = "Enter a date like 2026-11-14."
-        return ""
+    return found.isoformat() if found else ""
 
 
 def read_number(arguments: Mapping[str, str], name: str, default: int, most: int) -> int:

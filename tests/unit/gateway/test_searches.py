@@ -65,6 +65,11 @@ def test_what_cannot_be_read_is_reported_by_name() -> None:
     assert {each.pointer for each in raised.value.violations} == {"/start", "/from_time"}
 
 
+@pytest.mark.parametrize("day", ["0026-11-14", "9999-12-31", "2026-02-30"])
+def test_days_that_no_service_reads_are_told_at_their_field(day: str) -> None:
+    assert read(("end", day)).problems == {"end": "Enter a date like 2026-11-14."}
+
+
 @pytest.mark.accepts(211, 212)
 @pytest.mark.parametrize(
     ("page", "size", "expected"),
