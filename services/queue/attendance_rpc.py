@@ -13,13 +13,11 @@ from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.ids import new_id
-from services.queue import attendance_words, listing_words, words
+from services.queue import attendance_words, keys, listing_words, words
 from services.queue.actions import absences, attendance
 from services.queue.actions.absences import Recorded
-from services.queue.actions.schedules import Key
 from services.queue.attending import Absence, Rule
 from services.queue.clients import Directory
-from services.queue.domain import MAX_KEY
 
 _PIECE, _MOST_ROWS = 500, 100_000
 
@@ -75,15 +73,11 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         self, request: pb.CreateAttendanceRuleRequest, context: Any
     ) -> pb.CreateAttendanceRuleResponse:
         """Keep a rule."""
-        if not 1 <= len(request.idempotency_key) <= MAX_KEY:
-            wrong = [("/idempotency_key", f"1 to {MAX_KEY} characters are needed.")]
-            raise InvalidArgument("KEY_INVALID", "An idempotency key is needed.", violations=wrong)
-        caller = current_caller()
+        key, caller = keys.read(request), current_caller()
         owner_id = request.owner_id or (caller.viewer.person_id if caller.viewer else "")
         if caller.viewer and owner_id != caller.viewer.person_id:
             raise PermissionDenied("SENDER_NOT_SELF", "You can make rules in your own name only.")
         fresh = await self._fresh(request.content, caller, new_id(), owner_id)
-        key = Key(request.idempotency_key, words.header_hash(request))
         kept = await attendance.create(self._engine, fresh, caller, key)
         return pb.CreateAttendanceRuleResponse(rule=_answer(kept, caller))
 

@@ -12,6 +12,7 @@ from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.queue import (
+    keys,
     listing_words,
     metrics,
     past_words,
@@ -120,12 +121,10 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         """Send again to those in Error or Expired."""
         caller = current_caller()
         control.check_manager(caller)
-        if not 1 <= len(request.idempotency_key) <= 200:
-            wrong = [("/idempotency_key", "1 to 200 characters are needed.")]
-            raise InvalidArgument("KEY_INVALID", "An idempotency key is needed.", violations=wrong)
+        key, header_hash = keys.read(request)
         wanted = control.Resend(
-            key=request.idempotency_key,
-            header_hash=words.header_hash(request),
+            key=key,
+            header_hash=header_hash,
             entry_id=words.checked_id("entry_id", request.entry_id),
             states=words.states(request.states),
             channel=words.channel(request.channel),

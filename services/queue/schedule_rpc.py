@@ -9,10 +9,9 @@ from protos.queue.v1 import schedules_pb2_grpc
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
-from services.queue import schedule_words, surveys, words
+from services.queue import keys, schedule_words, surveys, words
 from services.queue.actions import schedules, standing
 from services.queue.clients import Directory
-from services.queue.domain import MAX_KEY
 from services.queue.scheduling import Schedule
 
 
@@ -28,12 +27,8 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
 
     async def CreateSchedule(self, request: pb.CreateScheduleRequest, context: Any) -> pb.CreateScheduleResponse:
         """Keep a schedule."""
-        if not 1 <= len(request.idempotency_key) <= MAX_KEY:
-            wrong = [("/idempotency_key", f"1 to {MAX_KEY} characters are needed.")]
-            raise InvalidArgument("KEY_INVALID", "An idempotency key is needed.", violations=wrong)
-        caller = current_caller()
+        key, caller = keys.read(request), current_caller()
         fresh = await self._fresh(request, caller)
-        key = schedules.Key(request.idempotency_key, words.header_hash(request))
         kept, is_repeat = await schedules.create(self._engine, self._clock, fresh, key)
         return pb.CreateScheduleResponse(schedule=self._answer(kept, caller), is_repeat=is_repeat)
 

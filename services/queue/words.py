@@ -1,6 +1,5 @@
 """Proto to our words and back, for rpc.py."""
 
-import hashlib
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from services.kit.errors import InvalidArgument
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
+from services.queue.keys import hash_of
 from services.queue.records import KIND_ORDINARY, Counts, Draft, Entry, Receipt, Sender, Snapshot
 from services.queue.survey_words import survey_message, survey_of
 
@@ -61,11 +61,6 @@ def checked_id(field: str, value: str) -> str:
         raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "Not an id.")]) from None
 
 
-def header_hash(message: Any) -> bytes:
-    """Return what tells one request from another under the same key."""
-    return hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
-
-
 def draft(header: pb.MessageHeader) -> Draft:
     """Return the message of a header; its lengths are checked elsewhere."""
     sender = header.sender
@@ -94,7 +89,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         recording_id=_recording_id(header),
         survey=survey_of(header, names),
         is_translated=header.is_translated if header.HasField("is_translated") else None,
-        header_hash=header_hash(header),
+        header_hash=hash_of(header),
     )
 
 

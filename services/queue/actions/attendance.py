@@ -18,10 +18,10 @@ from services.kit.errors import (
     ResourceExhausted,
 )
 from services.queue import attending, settings_out
-from services.queue.actions.schedules import Key
 from services.queue.actions.standing import Known, KnownSender
 from services.queue.attending import MAX_PER_OWNER, Change, Rule, Run
 from services.queue.domain import CALL_OUT
+from services.queue.keys import Key
 from services.queue.records import ROLE_ADMIN, ROLE_TEACHER
 from services.queue.store import absences, attendance_rules, messages
 from services.queue.store.attendance_rules import Listing, RuleSight

@@ -1,7 +1,6 @@
 """Keeping schedules, and moving them on when they are due: each change and its event commit together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,19 +10,12 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, AlreadyExists, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
 from services.queue import events_out, scheduling
+from services.queue.keys import Key
 from services.queue.scheduling import MAX_PER_SENDER, Occurrence, Schedule, ScheduleState
 from services.queue.store import messages, recordings, schedules
 from services.queue.store.schedules import Sight
 
 _OCCURRENCES_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Key:
-    """What makes a request once."""
-
-    key: str
-    request_hash: bytes
 
 
 async def create(engine: AsyncEngine, clock: Clock, schedule: Schedule, key: Key) -> tuple[Schedule, bool]:

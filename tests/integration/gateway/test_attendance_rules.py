@@ -93,6 +93,11 @@ def test_programs_keep_rules_as_the_page_does(stack: Stack) -> None:
     wrong = browser.send_json("PUT", one, {**body, "version": 2, "texts": {"sms": "{name}"}}).get_json()
     assert [each["pointer"] for each in wrong["errors"]] == ["/texts/sms"]
     assert browser.send_json("POST", path, {**new, "texts": {"fax": "x"}}).status_code == 400
+    no_key = browser.send_json("POST", path, {**new, "idempotency_key": "a\0b"})
+    assert (no_key.status_code, [each["pointer"] for each in no_key.get_json()["errors"]]) == (
+        400,
+        ["/idempotency_key"],
+    )
     assert browser.send_json("PUT", f"{one}/switch", {"is_on": False}).get_json()["is_on"] is False
     read = browser.get(one).get_json()
     assert [each["what"] for each in read["changes"]] == ["switched off", "edited", "created"]
