@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -67,6 +67,12 @@ _BATCH_TYPES = [
 ]
 
 
+@cache
+def _copying(table: LiteralString, columns: tuple[LiteralString, ...]) -> bytes:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), names).as_bytes()
+
+
 @lru_cache(64)
 def _uuid(text: str) -> UUID:
     return UUID(text)
@@ -103,16 +109,13 @@ async def copy_batches(connection: AsyncConnection, rows: Iterable[Sequence[Any]
 async def _copy(
     connection: AsyncConnection,
     table: LiteralString,
-    columns: Sequence[LiteralString],
+    columns: tuple[LiteralString, ...],
     types: list[str],
     rows: Iterable[Sequence[Any]],
 ) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
     driver: DriverConnection[Any] = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
     try:
-        async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        async with driver.cursor() as cursor, cursor.copy(_copying(table, columns)) as copy:
             copy.set_types(types)
             # Copy.write_row awaits for every row, this for every 32 KiB: it halves the time.
             write_row, send = copy.formatter.write_row, copy.writer.write

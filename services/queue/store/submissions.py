@@ -15,6 +15,7 @@ from services.queue.store import copying, counts
 from services.queue.translating import told_in
 
 _NUMBER, _SCHOOL, _LANGUAGE = map(copying.RECIPIENT_COLUMNS.index, ("number", "school_id", "language"))
+_OUTCOMES_TOGETHER = 5_000
 
 
 class Writer:
@@ -73,10 +74,12 @@ class Writer:
         return self._waiting.setdefault((entry.entry_id, language), {})
 
     async def copy(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Begin to copy rows of `recipients`, and the outcomes that were added."""
+        """Begin to copy rows of `recipients`, and with them the outcomes that were added, once they are many."""
         await self.idle()
-        self._copying = asyncio.create_task(self._copy(rows, self._outcomes))
-        self._outcomes = []
+        outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
+        if len(self._outcomes) >= _OUTCOMES_TOGETHER:
+            outcomes, self._outcomes = self._outcomes, outcomes
+        self._copying = asyncio.create_task(self._copy(rows, outcomes))
         # One turn of the loop, so that the rows are under way before the caller goes on computing.
         await asyncio.sleep(0)
 
@@ -91,8 +94,8 @@ class Writer:
 
         `waits_until`: when those that wait for a translation leave without it.
         """
-        await self.copy([])
         await self.idle()
+        await self._copy([], self._outcomes)
         batches = []
         # Of what is due at one time the first written goes first: what had to wait for its translation.
         for (entry_id, language), by_school in sorted(self._waiting.items(), key=lambda each: not each[0][1]):
