@@ -48,6 +48,7 @@ class Normaliser:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._respeller = Respeller(lexicon)
+        self._even_respeller = Respeller(lexicon, reason_to_mask=1)
         phrases: dict[str, str] = read_table("phrases")["phrases"]
         self._phrases = {re.sub(r"[^\w$]+", " ", phrase): meant for phrase, meant in phrases.items()}
         self._phrase = re.compile(
@@ -74,8 +75,11 @@ class Normaliser:
         return Normalised(re.sub(r"[ \t\r\f\v]+", " ", said).strip(), encoded)
 
     def _respell(self, text: str) -> str:
-        respeller = self._respeller
-        if any(ch.isdigit() for ch in text) and sum(map(respeller.is_leet, text.split())) >= 2:
+        words = text.split()
+        masked = sum(map(self._respeller.is_masked, words)) if "*" in text else 0
+        # Who masks every second word hides none of them in particular.
+        respeller = self._even_respeller if masked > max(3, len(words) // 2) else self._respeller
+        if any(ch.isdigit() for ch in text) and sum(map(respeller.is_leet, words)) >= 2:
             text = _TOKEN.sub(lambda token: respeller.respell_leet(token.group()), text)
         return _TOKEN.sub(lambda token: respeller.respell(token.group()), text)
 

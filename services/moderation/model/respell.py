@@ -28,10 +28,14 @@ _REASON_TO_MASK = 6
 
 
 class Respeller:
-    """Turns one token into the words that were meant, and remembers it: the same words come again and again."""
+    """Turns one token into the words that were meant, and remembers it: the same words come again and again.
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    ``reason_to_mask`` is how many times likelier a guarded word is to be masked than another one.
+    """
+
+    def __init__(self, lexicon: Lexicon, reason_to_mask: int = _REASON_TO_MASK) -> None:
         self._lexicon = lexicon
+        self._reason_to_mask = reason_to_mask
         self._phonetic: dict[str, str] = read_table("phrases")["words"]
         letters = read_table("letters")
         self._leet: dict[str, str] = letters["leet"]
@@ -64,6 +68,10 @@ class Respeller:
             and not _QUANTITY.fullmatch(token.rstrip(".,;:?!"))
             and self.respell(token) != token
         )
+
+    def is_masked(self, token: str) -> bool:
+        """Return whether signs stand for letters inside ``token``."""
+        return not _STARS.isdisjoint(token[1:]) and bool(_MASKED.fullmatch(token.strip("\"'(),.;:!?…")))
 
     def respell(self, token: str) -> str:
         """Return ``token`` (lower case, no spaces) as it should be read; punctuation at its edges is kept."""
@@ -189,7 +197,7 @@ class Respeller:
 
     def _unlikelihood(self, word: str) -> float:
         """Return how unlikely it is that ``word`` was masked: its rank, far lower for what one has reason to mask."""
-        return self._lexicon.rank[word] / (_REASON_TO_MASK if word in self._lexicon.guarded else 1)
+        return self._lexicon.rank[word] / (self._reason_to_mask if word in self._lexicon.guarded else 1)
 
     def _leet_class(self, ch: str) -> str:
         return re.escape(ch) if ch.isalpha() else f"[{self._leet[ch]}]" if ch in self._leet else "."

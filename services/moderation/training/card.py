@@ -27,15 +27,15 @@ written with other characters and other scenes than the rest. The weighing and t
 messages too, so the figures are taken crosswise: each half of them is judged with what the other half gave. Only
 "Neutral and positive sentences", "Evasion" and "Cost" use the model and the policy exactly as they ship. Some 400 train
 lines were written after the misses on dev messages of an earlier model had been read: kinds of danger that were thin,
-other scenes and words. Which of a few last states of the networks ships, and how much the policy may spend, was decided
-by these figures too, which makes them a little kinder than they would be on messages that nobody has looked at. Nothing
-here replaces a trial in a district's own traffic.
+other scenes and words. Which average of a few last states of the networks ships, how dev messages are weighed and how
+much the policy may spend was decided by these figures too, which makes them a little kinder than they would be on
+messages that nobody has looked at. Nothing here replaces a trial in a district's own traffic.
 
 **What the policy trades.** A missed danger weighs more than a harmless message that a person reads. So the danger
-categories hold from as low as students' ordinary messages allow (at most 1.6 % of them where thresholds are chosen),
-although up to 15 % of hard negatives and 3 % of the everyday talk of strangers may be held with them, more than their
-goals; the section after "School messages" has the figures of a policy with half of that for hard negatives. A district
-can move every threshold.
+categories hold from as low as students' ordinary messages allow (at most 2 % of them where thresholds are chosen),
+although up to 12 % of hard negatives and 4 % of the everyday talk of strangers may be held with them, more than their
+goals; the section after "School messages" has the figures of a policy that may spend half to two thirds of each. A
+district can move every threshold.
 
 **What it lacks.** Real messages of real students; voices that our writers do not have; most languages but English,
 where messages are few: that the school is closed tomorrow is taken for a threat in Spanish and Portuguese; sarcasm,

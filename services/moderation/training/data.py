@@ -22,9 +22,9 @@ _MOST_OF = {
     "davidson": 1_600,
     "hatemoji_build": 5_300,
     "edos": 2_800,
-    "goemotions": 3_000,
-    "clinc150": 1_600,
-    "uci_sms": 3_000,
+    "goemotions": 9_000,
+    "clinc150": 3_000,
+    "uci_sms": 6_000,
     "cssrs_posts": 900,
     "stormfront": 1_800,
     "paradetox": 1_800,
@@ -33,7 +33,7 @@ _MOST_OF = {
     "counsel_chat": 500,
     "banking77": 500,
 }
-OWN_WEIGHT, _HARD_NEGATIVE_WEIGHT = 1.5, 1.8
+OWN_WEIGHT, _HARD_NEGATIVE_WEIGHT = 1.5, 2.15
 _WEIGHT = {
     "school_train": 0.7,
     "surge_lexicon": 0.6,
@@ -41,6 +41,10 @@ _WEIGHT = {
     "counsel_chat": 0.5,
     "cssrs_posts": 0.35,
     "positive_frames": 0.6,
+    "uci_sms": 1.2,
+    "goemotions": 1.2,
+    "clinc150": 1.2,
+    "banking77": 1.2,
 }
 _TOXICITY, _SEVERE, _THREAT = (CATEGORIES.index(name) for name in ("toxicity", "severe_toxicity", "threat"))
 

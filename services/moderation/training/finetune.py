@@ -14,7 +14,7 @@ from services.moderation.training.lessons import Example, Lesson, Stage
 from services.moderation.training.networks import Network
 
 _DECAY_PER_LAYER, _JUDGE_RATE, _SOFTEN, _AVERAGED_FROM = 0.9, 1e-3, 0.02, 0.6
-_DANGER_SAY, _APART = 1.3, 4.0
+_DANGER_SAY, _APART = 1.3, 5.0
 
 
 def finetune(network: Network, lesson: Lesson, stage: Stage, seed: int) -> None:

@@ -1,14 +1,15 @@
 """What a network learns from: rows cut into pieces, disguised a little, in batches of like length."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.moderation.model.reader import Pieces
 from services.moderation.training.data import Row
 
 BATCH = 32
-_UNSEEN_PIECES, _SLIPS = 0.06, 0.12
-_EVERYDAY = ("uci_sms", "clinc150", "banking77", "goemotions", "positive_frames")
+_UNSEEN_PIECES, _SLIPS, _DISGUISED = 0.06, 0.12, 0.10
+_PADDING_SENTENCES, _PADDED_WORDS = (1, 1, 1, 2, 2, 3), 56
+EVERYDAY = ("uci_sms", "clinc150", "banking77", "goemotions", "positive_frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,28 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """What the rows read as once normalised, by their raw text.
+
+    ``guessed`` is what some of them read as when they come in a disguise that leaves the normaliser guessing.
+    """
+
+    said: dict[str, str]
+    guessed: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
-    """Rows with their normalised texts, and what cuts those into pieces; ``unknown`` is the mark of an unseen piece."""
+    """Rows with their texts, and what cuts those into pieces; ``unknown`` is the mark of an unseen piece."""
 
     rows: list[Row]
-    said: dict[str, str]
+    texts: Texts
     pieces: Pieces
     unknown: int
 
     def of(self, langs: frozenset[str]) -> "Lesson":
         """Return the rows in these languages."""
-        return Lesson([row for row in self.rows if row.lang in langs], self.said, self.pieces, self.unknown)
+        return replace(self, rows=[row for row in self.rows if row.lang in langs])
 
     def batches(self, stage: Stage, chance: random.Random) -> list[list[Example]]:
         """Return one pass over the stage's rows in batches; the members of a pair are side by side."""
@@ -70,16 +82,18 @@ class Lesson:
             for row in self.rows:
                 if row.kind != "public":
                     own.setdefault(row.group, []).append(row)
-            ordinary = [row for row in public if row.source in _EVERYDAY]
+            ordinary = [row for row in public if row.source in EVERYDAY]
             sample = _sample(public, stage.public_rows, chance) + _sample(ordinary, stage.everyday_rows, chance)
             groups = [*own.values(), *([row] for row in dict.fromkeys(sample))]
-        benign = [self.said[row.text] for row in self.rows if _is_small_talk(row)]
+        benign = [self.texts.said[row.text] for row in self.rows if _is_small_talk(row)]
         return _in_batches([[self._example(row, stage, benign, chance) for row in group] for group in groups], chance)
 
     def _example(self, row: Row, stage: Stage, benign: list[str], chance: random.Random) -> Example:
-        text = self.said[row.text]
+        text = self.texts.said[row.text]
+        if chance.random() < _DISGUISED:
+            text = self.texts.guessed.get(row.text, text)
         if row.kind != "public" or chance.random() < 0.5:
-            if chance.random() < stage.padded and len(text) < 300:
+            if chance.random() < stage.padded:
                 text = _padded(text, benign, chance)
             if chance.random() < _SLIPS:
                 text = _slipped(text, chance)
@@ -101,11 +115,26 @@ def _is_small_talk(row: Row) -> bool:
 
 
 def _padded(text: str, benign: list[str], chance: random.Random) -> str:
-    """Put ordinary talk before or after the text, or both: what it says stays what it says."""
-    before, after = chance.choice(benign), chance.choice(benign)
-    return chance.choice(
-        (f"{before} {text}", f"{before} {text}", f"{text} {after}", f"{text} {after}", f"{before} {text} {after}")
-    )
+    """Put ordinary sentences before the text, after it or around it, as many as one window holds.
+
+    What it says stays what it says.
+    """
+    place, room = chance.choice(("before", "before", "after", "after", "around")), _PADDED_WORDS - len(text.split())
+    before: list[str] = []
+    after: list[str] = []
+    for sentence in chance.choices(benign, k=chance.choice(_PADDING_SENTENCES)):
+        room -= len(sentence.split())
+        if room < 0:
+            break
+        is_first = place == "before" or (place == "around" and chance.random() < 0.5)
+        (before if is_first else after).append(sentence)
+    return _joined([*before, text, *after], chance)
+
+
+def _joined(parts: list[str], chance: random.Random) -> str:
+    """Return the parts as one text; some writers end a sentence with a full stop, some do not."""
+    ends = (part if part[-1:] in ".!?…" or chance.random() < 0.5 else f"{part}." for part in parts[:-1])
+    return " ".join([*ends, parts[-1]])
 
 
 def _slipped(text: str, chance: random.Random) -> str:

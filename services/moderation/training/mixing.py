@@ -13,7 +13,7 @@ from services.moderation.training.data import label_matrix
 from services.moderation.training.judging import Heard
 
 _STRENGTH = 0.3
-_PUBLIC_SAY = 0.5
+_PUBLIC_SAY, _ABROAD_SAY = 0.5, 3.0
 Floats = NDArray[np.float32]
 
 
@@ -21,9 +21,9 @@ _ALL = list(range(len(MEMBERS)))
 
 
 def fit_mixtures(heard: list[Heard]) -> Mixtures:
-    """Return the mixtures; that for other languages learns from all rows, for they are few."""
+    """Return the mixtures; that for other languages learns from all rows, its own counting more, for they are few."""
     english = [each for each in heard if each.is_english]
-    return Mixtures(_fit(english, FIRST), _fit(english, _ALL), _fit(heard, ABROAD))
+    return Mixtures(_fit(english, FIRST, 1.0), _fit(english, _ALL, 1.0), _fit(heard, ABROAD, _ABROAD_SAY))
 
 
 def even_mixtures() -> Mixtures:
@@ -39,10 +39,11 @@ def even_mixtures() -> Mixtures:
     )
 
 
-def _fit(heard: list[Heard], members: list[int]) -> Mixture:
+def _fit(heard: list[Heard], members: list[int], abroad: float) -> Mixture:
     loudest = np.stack([each.logits[members].max(axis=1) for each in heard], axis=1)
     labels = label_matrix([each.row for each in heard])
     says = np.array([_PUBLIC_SAY if each.row.kind == "public" else 1.0 for each in heard])
+    says *= [1.0 if each.row.lang == "en" else abroad for each in heard]
     weights = np.zeros((len(members), len(CATEGORIES)), np.float32)
     biases = np.zeros(len(CATEGORIES), np.float32)
     for category in range(len(CATEGORIES)):

@@ -49,7 +49,7 @@ def school(own: Judged) -> Section:
 
 def trade(own: Judged, public: Judged) -> Section:
     """Return what a policy would catch and hold that spared hard negatives and everyday talk more than ours does."""
-    everyday = public.where(np.array([row.source in EVERYDAY_SOURCES for row in public.rows]))
+    everyday = _harmless(public.where(np.array([row.source in EVERYDAY_SOURCES for row in public.rows])))
     return Section(
         "What the default policy trades: the same figures were it set for fewer alarms",
         [
@@ -108,12 +108,16 @@ def groups(named: list[str], judged: Judged) -> Section:
 
 
 def everyday(public: Judged) -> Section:
-    """Return how often held-out everyday public text is held."""
+    """Return how often held-out everyday public text is held; lines with a label, as those that swear, do not count."""
     figures = []
     for name in EVERYDAY_SOURCES:
-        part = public.where(np.array([row.source == name for row in public.rows]))
+        part = _harmless(public.where(np.array([row.source == name for row in public.rows])))
         figures.append(Figure(f"{name}: any flag ({len(part.rows)})", any_flag(part), 0.02, True))
     return Section("Held-out everyday public text", figures)
+
+
+def _harmless(public: Judged) -> Judged:
+    return public.where((public.labels != 1).all(axis=1))
 
 
 def ranking(public: Judged) -> Section:

@@ -20,7 +20,7 @@ DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]
 TOXIC_COLUMNS = [i for i, name in enumerate(CATEGORIES) if name not in DANGER]
 EVERYDAY_SOURCES = ("uci_sms", "clinc150", "banking77", "goemotions")
 _STEPS = np.round(np.arange(0.98, 0.249, -0.005), 4)
-_STRIDES, _LEAST = (0.02, 0.04, 0.06, 0.10), 0.2
+_STRIDES, _LEAST, _LEAST_TOXIC = (0.02, 0.04, 0.06, 0.10), 0.2, 0.5
 _TIERS = {
     "threat": "critical",
     "self_harm_intent": "critical",
@@ -45,7 +45,7 @@ class Budget:
 
 # A missed danger weighs more than a harmless message that is read, so hard negatives and the everyday talk of strangers
 # get more than their goals; students' own harmless messages do not.
-DANGER_BUDGET = Budget(0.016, 0.15, 0.03)
+DANGER_BUDGET = Budget(0.02, 0.12, 0.04)
 STRICT_BUDGET = Budget(0.014, 0.08, 0.02)
 CATEGORY_BUDGET = Budget(0.004, 0.01, 0.006)
 WATCH_BUDGET = Budget(0.05, 0.25, 0.05)
@@ -59,7 +59,8 @@ def choose(rows: list[Row], scores: Floats, danger: Budget = DANGER_BUDGET) -> D
     for column in TOXIC_COLUMNS:
         harmless = labels[:, column] != 1
         kept = [row for row, mine in zip(rows, harmless.tolist(), strict=True) if mine]
-        hold[column] = _lowest(kept, scores[harmless, column], CATEGORY_BUDGET)
+        # Rudeness can wait for a reader; what only names a group must not be held for it.
+        hold[column] = max(_LEAST_TOXIC, _lowest(kept, scores[harmless, column], CATEGORY_BUDGET))
     watch = np.minimum(_lowest(rows, scores.max(axis=1), WATCH_BUDGET), hold * 0.8)
     return DefaultPolicy(*(dict(zip(CATEGORIES, limits.round(4).tolist(), strict=True)) for limits in (hold, watch)))
 

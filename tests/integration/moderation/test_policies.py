@@ -82,7 +82,7 @@ async def test_a_change_without_a_reason_is_refused_and_changes_nothing(moderati
 async def test_a_policy_is_tried_on_the_last_month(moderation_engine: AsyncEngine) -> None:
     current = await Policies(moderation_engine, clock).in_force()
     rules = tuple(
-        replace(rule, hold_threshold=0.9, watch_threshold=0.15)
+        replace(rule, hold_threshold=0.9, watch_threshold=0.1)
         if rule.category is Category.THREAT
         else replace(rule, hold_threshold=0.2, watch_threshold=0.1)
         if rule.category is Category.INSULT
@@ -91,7 +91,7 @@ async def test_a_policy_is_tried_on_the_last_month(moderation_engine: AsyncEngin
     )
     wanted = replace(current, rules=rules, blocked_phrases=("old mill",))
     released = await judged(moderation_engine, scores={Category.THREAT: 0.8})
-    watched = await judged(moderation_engine, scores={Category.THREAT: 0.18})
+    watched = await judged(moderation_engine, scores={Category.THREAT: 0.12})
     held = await judged(moderation_engine, scores={Category.INSULT: 0.25})
     await judged(moderation_engine, scores={Category.THREAT: 0.95})
     await judged(moderation_engine)

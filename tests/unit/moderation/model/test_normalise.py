@@ -52,6 +52,7 @@ def test_strong_disguises_are_undone(name: str) -> None:
         ("le dollar bean", "lesbian"),
         ("k i l l", "kill"),
         ("wnt to kll mslf", "want to kill myself"),
+        ("i*l c*t m*self a*d d*e t*night", "ill cut myself and die tonight"),
         ("bring a 🔫", "bring a gun"),
         ("&#107;ill", "kill"),
         ("<b>ki</b>ll", "kill"),
@@ -90,6 +91,19 @@ def test_evasion_is_read(disguised: str, meant: str) -> None:
 )
 def test_ordinary_text_stays(text: str) -> None:
     assert _read(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("s*y c*nt t*lk my s*ster is h*re", "say cant talk my sister is here"),
+        ("cnt tlk rn", "cant talk rn"),
+        ("whr r u", "where r u"),
+    ],
+)
+def test_a_harmless_word_is_not_taken_for_a_rude_one(text: str, meant: str) -> None:
+    """One masked word hides something; in a message of masked words each is the likeliest one."""
+    assert _read(text) == meant
 
 
 @pytest.mark.parametrize("emoji", ["💀", "☠️", "😂", "🤣", "😭"])
