@@ -1,17 +1,24 @@
 """What somebody received, across messages (statement 310)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from protos.queue.v1 import families_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer
-from services.kit.errors import InvalidArgument, PermissionDenied
+from services.kit.db import transaction
+from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
 from services.queue.actions import reading, upkeep
+from services.queue.actions.seeing import visible_schools
+from services.queue.domain import Screening
 from services.queue.family_rpc import read_asked
+from services.queue.records import Message, Sender
+from services.queue.store import messages
 from tests.integration.queue.conftest import PUPIL, SENDER, Queue, draft, person
 from tests.integration.queue.test_listing import rule
 
@@ -22,6 +29,12 @@ STUDENT = "student-1"
 def _staff(person_id: str, role: str, schools: Sequence[str], *, all_users: bool) -> Caller:
     viewer = Viewer(person_id, "Pia", role, frozenset(), frozenset(schools), all_users=all_users)
     return Caller(person_id, frozenset(), viewer)
+
+
+_STANDS = sa.text(
+    "UPDATE messages SET kind = :kind, screening = :screening, verdict = '',"
+    " review_released_at = CASE WHEN :is_reviewed THEN now() END WHERE message_id = :id"
+)
 
 
 async def _received(queue: Queue, caller: Caller = SERVICE, sort: str = "date", **asked: Any) -> list[tuple[str, str]]:
@@ -76,6 +89,43 @@ async def test_each_viewer_sees_what_the_recipients_pop_up_would_show(queue: Que
     assert await _received(queue, _staff("p", "admin", ["*"], all_users=False)) == []
     with pytest.raises(PermissionDenied):
         await _received(queue, _staff("x", "parent", ["school-2"], all_users=False))
+
+
+@pytest.mark.accepts(6, 7, 310)
+async def test_the_list_and_the_pop_up_agree_on_every_message_and_viewer(queue: Queue) -> None:
+    standings = [("not_needed", False), *product(("released",), (True, False)), ("withheld", False), ("waiting", False)]
+    for kind, (screening, is_reviewed), school in product((1, 2), standings, ("school-1", "school-2")):
+        sender = Sender("teacher-1", "Tess", 2, school)
+        done = await queue.submit(draft(sender=sender), [person(1), person(2, regarding_student_id=STUDENT)])
+        values = {"kind": kind, "screening": screening, "is_reviewed": is_reviewed}
+        async with transaction(queue.engine) as connection:
+            await connection.execute(_STANDS, values | {"id": done.snapshot.message.message_id})
+    ids = [row[0] for row in await queue.rows("SELECT message_id::text FROM messages")]
+    async with transaction(queue.engine) as connection:
+        every = [found for each in ids if (found := await messages.find(connection, each))]
+    asked = read_asked(pb.ListReceivedRequest(person_ids=["parent-1"], student_id=STUDENT), "UTC")
+    scopes: tuple[list[str], ...] = (["school-1"], ["school-2"], ["*"], [])
+    for person_id, role, schools, all_users, holds in product(
+        ("teacher-1", "p"), ("admin", "teacher"), scopes, (True, False), (True, False)
+    ):
+        alerts = frozenset({"threat_alerts"} if holds else ())
+        caller = Caller("c", frozenset(), Viewer(person_id, "", role, alerts, frozenset(schools), all_users=all_users))
+        paging = reading.Paging("date", True, lambda total: (total, 0))
+        rows, _ = await reading.received_by(queue.engine, caller, asked, paging)
+        listed = sorted((str(row["message_id"]), row["school_id"]) for row in rows)
+        assert listed == sorted(_in_pop_ups(caller, every)), caller
+
+
+def _in_pop_ups(caller: Caller, every: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    """Yield message and school of each recipient in sight; what nobody received is in Threat Messages alone."""
+    for each in every:
+        try:
+            schools = visible_schools(caller, each)
+        except NotFound:
+            continue
+        if each.screening not in {Screening.WAITING, Screening.WITHHELD}:
+            seen = {"school-1", "school-2"} if schools is None else {"school-1", "school-2"} & set(schools)
+            yield from ((each.message_id, school) for school in seen)
 
 
 def test_everything_that_cannot_be_read_is_named() -> None:
