@@ -43,15 +43,18 @@ def visible_schools(caller: Caller, message: Message) -> list[str] | None:
 
 
 def sight(caller: Caller) -> Sight:
-    """Return the same as visible_schools for messages in any number."""
+    """Return the same as visible_schools for messages in any number, without those that are seen for review alone.
+
+    The text of a threat stands in Threat Messages, where each reading is logged.
+    """
     viewer = caller.viewer
     if viewer is None:
-        return Sight(True, "", False, (), None)
+        return Sight(True, "", (), None)
     if viewer.role not in _STAFF:
         raise PermissionDenied("STAFF_ONLY", "Deliveries are shown to staff.")
     kinds = [KIND_ORDINARY, KIND_ATTENDANCE] if viewer.all_users else [KIND_ATTENDANCE] * (viewer.role == "admin")
     schools = None if "*" in viewer.schools else sorted(viewer.schools)
-    return Sight(False, viewer.person_id, "threat_alerts" in viewer.permissions, kinds, schools)
+    return Sight(False, viewer.person_id, kinds, schools)
 
 
 def _reviews(viewer: Viewer, message: Message) -> bool:

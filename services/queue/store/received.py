@@ -39,7 +39,6 @@ LEFT JOIN LATERAL (
 ) b ON true
 WHERE m.screening NOT IN ('waiting', 'withheld') AND m.kind <> {KIND_ALERT}
   AND (:every_channel OR e.channel = ANY(:channels)) AND (:is_service OR m.sender_id = :viewer_id
-    OR (:reviews AND m.review_released_at IS NOT NULL AND (:every_school OR m.sender_school_id = ANY(:schools)))
     OR (m.kind = ANY(:kinds) AND (:every_school OR r.school_id = ANY(:schools))))
 """
 
@@ -52,8 +51,6 @@ class Sight:
     """Sees everything; the rest is then without meaning."""
     viewer_id: str
     """Sees all recipients of what they sent."""
-    reviews: bool
-    """Sees all recipients of what was released after review, by the sender's school."""
     kinds: Sequence[int]
     """Kinds of messages of others whose recipients they see, by the recipient's school."""
     schools: Sequence[str] | None
@@ -87,7 +84,6 @@ class Asked:
             "channels": [each.value for each in self.channels],
             "is_service": sight.is_service,
             "viewer_id": sight.viewer_id,
-            "reviews": sight.reviews,
             "kinds": list(sight.kinds),
             "every_school": sight.schools is None,
             "schools": list(sight.schools or ()),
