@@ -51,7 +51,8 @@ from services.queue.surveys import Survey, check_closing, ends, said
 from services.queue.translating import canonical, code_of, deadline
 
 _KEYS_HASHED = 50
-_WRITTEN_TOGETHER = 10_000
+_WRITTEN_FIRST, _WRITTEN_TOGETHER = 2_000, 10_000
+"""Recipients of the first lot, so that PostgreSQL need not wait long for it, and of each other."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class _Recipients:
             describe(self._message, piece, self._count, self._regarding)
         self._count += piece.size
         self._gathered.append(piece)
-        if self._count - self._written >= _WRITTEN_TOGETHER:
+        if self._count - self._written >= (_WRITTEN_TOGETHER if self._written else _WRITTEN_FIRST):
             await self._write()
 
     async def finish(self) -> None:
