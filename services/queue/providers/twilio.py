@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
@@ -35,6 +35,7 @@ BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError, TwilioException)
 _TRY_AGAIN = "#rc=5&rp=all"
 """Twilio's connection overrides: up to five more tries whatever the answer is, within the 15 seconds that it allows for
 all of them. By itself it repeats a callback once, and only where it found no connection. The fragment is not sent."""
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 QUICK_SECONDS = 1.0
 """What was refused sooner may be tried in another way at once."""
 _TOO_MANY = 429
@@ -134,6 +135,12 @@ def _form(data: Mapping[str, object]) -> bytes:
     return "&".join(pairs).encode()
 
 
+class Made(NamedTuple):
+    """What was created."""
+
+    sid: str
+
+
 class TwilioAccount:
     """The library's client with our address. Make it inside the running loop; nothing is connected yet."""
 
@@ -154,6 +161,16 @@ class TwilioAccount:
         except BROKEN:
             return Handed(number, Answer.UNSURE)
         return Handed(number, Answer.TAKEN, provider_message_id=str(made.sid))
+
+    async def post(self, resource: str, form: Mapping[str, str]) -> Made:
+        """Create one of the account's resources from a form as Twilio's reference has it.
+
+        The library's classes for it cost a tenth of the call: they take every field that there is, and read every
+        field of an answer of which the id is all that is kept.
+        """
+        uri = f"/Accounts/{self._settings.account_sid}/{resource}.json"
+        made = await self.client.api.v2010.create_async("POST", uri, data=form, headers=_FORM)
+        return Made(str(made["sid"]))
 
     async def ask(
         self, sids: Sequence[str], fetch: Callable[[str], Awaitable[Any]], code_of: Callable[[Any], str]

@@ -41,15 +41,13 @@ class TwilioSms:
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
-        callback = {"status_callback": address} if address else {}
-        messages, body = self._account.client.messages, content_for(work, recipient).text
+        form = {"To": recipient.destination, "Body": content_for(work, recipient).text}
+        if address:
+            form["StatusCallback"] = address
 
         async def create(sender: str) -> Handed:
-            origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
-            return await self._account.create(
-                recipient.number,
-                lambda: messages.create_async(to=recipient.destination, body=body, **origin, **callback),
-            )
+            origin = {"MessagingServiceSid" if sender.startswith("MG") else "From": sender}
+            return await self._account.create(recipient.number, lambda: self._account.post("Messages", form | origin))
 
         return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
 
