@@ -31,3 +31,10 @@ def test_danger_categories_share_one_allowance_of_false_alarms() -> None:
     # Both together would hold three of the 101 harmless ones, and two are allowed.
     assert policy.hold["threat"] <= 0.5
     assert policy.hold["violence"] > 0.6
+
+
+def test_rudeness_is_held_only_where_it_is_likelier_than_not() -> None:
+    rows, scores = zip(*_rows("benign", 50, insult=0.1), *_rows("benign", 50, profanity=0.7), strict=True)
+    policy = choose(list(rows), np.array(scores), _BUDGET)
+    assert policy.hold["insult"] == 0.5
+    assert policy.hold["profanity"] > 0.7
