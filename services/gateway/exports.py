@@ -87,7 +87,7 @@ def delivery_value(titles: Mapping[str, str]) -> Value:
             "status": words.STATES[each.state].label if each.state in words.STATES else "",
             "type": words.CHANNELS[each.channel].label if each.channel in words.CHANNELS else "",
             "name": each.name,
-            "destination": each.destination,
+            "destination": words.destinations(each.destination, each.channel),
             "school": titles.get(each.school_id, ""),
             "staff_id": each.staff_id,
             "regarding_student": each.regarding_student_name,

@@ -36,6 +36,7 @@ def install(app: Flask) -> None:
         ago=_ago,
         iso=_iso,
         count=words.count,
+        destinations=words.destinations,
         number_of=words.plural,
         lasting=words.lasting,
     )

@@ -264,6 +264,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def destinations(value: str, channel: int) -> str:
+    """Return where a delivery went as people read it: of a device the last six characters of its token."""
+    each = [place.strip() for place in value.split(",") if place.strip()]
+    if channel == types.CHANNEL_PUSH:
+        each = [f"Device …{token[-6:]}" for token in each]
+    return ", ".join(each)
+
+
 def plural(number: int, one: str, many: str) -> str:
     """Return "1 message" or "2,000 messages"."""
     return f"{count(number)} {one if number == 1 else many}"

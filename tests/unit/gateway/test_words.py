@@ -78,3 +78,9 @@ def test_how_long_something_took_is_in_the_unit_that_people_use(seconds: float, 
 
 def test_a_share_of_nothing_is_a_dash() -> None:
     assert [words.share(1, 3), words.share(0, 5), words.share(0, 0)] == ["33 %", "0 %", "–"]
+
+
+def test_a_device_is_named_by_the_end_of_its_token() -> None:
+    tokens = "6bee6774196d3caf,22d73cbdcf380943"
+    assert words.destinations(tokens, types.CHANNEL_PUSH) == "Device …6d3caf, Device …380943"
+    assert words.destinations("+13095550106,+17015550106", types.CHANNEL_SMS) == "+13095550106, +17015550106"
