@@ -23,6 +23,7 @@ FOR_EVERYBODY = {
     "/api/v1/people",
     "/api/v1/schools",
     "/api/v1/sent",
+    "/api/v1/sent/<uuid:message_id>/survey",
     "/api/v1/viewer",
     "/assets/<path:key>",
     "/compose",
