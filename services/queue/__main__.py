@@ -164,7 +164,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "watch bounces": (30.0, lambda: braking.watch(engine, utc_now)),
         "check counters": (3600.0, lambda: upkeep.check_counters(engine, utc_now)),
-        "merge received": (5.0, lambda: upkeep.merge_received(engine)),
+        "sum up received": (5.0, lambda: upkeep.sum_up_received(engine)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }
     recordings = _recordings(config, engine)

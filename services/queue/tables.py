@@ -142,9 +142,13 @@ recipients = sa.Table(
     sa.CheckConstraint("number > 0", name="recipients_numbered_from_one"),
     sa.Index(
         "recipients_by_family",
-        sa.text("(ARRAY[hashtext(person_id), hashtext(regarding_student_id)])"),
-        postgresql_using="gin",
-        postgresql_with={"gin_pending_list_limit": 65536},
+        "person_id",
+        "regarding_student_id",
+        postgresql_using="brin",
+        postgresql_ops=dict.fromkeys(
+            ("person_id", "regarding_student_id"), "text_bloom_ops (n_distinct_per_range = 1200)"
+        ),
+        postgresql_with={"pages_per_range": 16},
     ),
     postgresql_partition_by="RANGE (created_at)",
 )

@@ -107,6 +107,7 @@ async def received_by(
     """Return a page of what people received, in the caller's scope, and how many deliveries there are in all."""
     scope = sight(caller)
     async with transaction(engine) as connection:
+        await connection.execute(received.BY_INDEX)
         if "error" in {paging.sort, *(rule.column for rule in asked.seen.rules)}:
             failed = await received.errors(connection, asked, scope)
             told = {" ".join(each): explained(*each) for each in failed}

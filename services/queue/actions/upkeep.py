@@ -116,10 +116,10 @@ async def prepare_months(engine: AsyncEngine, clock: Clock) -> None:
         await messages.ensure_months(connection, [now, now.replace(day=1) + timedelta(days=40)])
 
 
-async def merge_received(engine: AsyncEngine) -> int:
-    """Keep short what each look-up of a family reads beside the index; return how many pages were merged."""
+async def sum_up_received(engine: AsyncEngine) -> int:
+    """Keep short what each look-up of a family reads row by row; return for how many ranges a filter was made."""
     async with transaction(engine) as connection:
-        return await received.merge(connection)
+        return await received.sum_up(connection)
 
 
 async def check_counters(engine: AsyncEngine, clock: Clock) -> None:
