@@ -34,6 +34,10 @@ test: setup ## Run all tests (TESTS=tests/unit: some of them; JOBS=2: at the sam
 	@$(PY) -m tests.support.chromium
 	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
+.PHONY: faults
+faults: setup ## Kill each process and fail each provider while 20,000 are written to (TESTS=...: some of it; takes long)
+	@SENIORS=10000 exec $(PY) -m pytest $(or $(TESTS),tests/faults)
+
 .PHONY: check
 check: setup ## Check format, lint, types, import rules, protos and meta-tests
 	.venv/bin/ruff format --check .

@@ -21,7 +21,7 @@ from deploy.vendors.sns.query import Sns
 from deploy.vendors.twilio.calls import Calls
 from deploy.vendors.twilio.messages import Messages
 
-_MOST_ROWS = 10_000
+_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True)

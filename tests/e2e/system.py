@@ -77,7 +77,7 @@ class System:
 
     def arrivals(self, channel: str, token: str) -> list[dict[str, Any]]:
         """Return what arrived at the simulator on a channel with these words in it."""
-        query = {"channel": channel, "words": token, "limit": "10000"}
+        query = {"channel": channel, "words": token, "limit": "20000"}
         answer = requests.get(f"{self.run['vendors']}/arrived.json", query, timeout=20).json()
         arrivals: list[dict[str, Any]] = answer["arrivals"]
         assert answer["matching"] == len(arrivals)
