@@ -1,4 +1,4 @@
-"""Databases for tests: each service's migrations run once into a template; a test gets a copy and may commit to it.
+"""Databases for tests: each service's migrations run once into a template; a test is lent one and may commit to it.
 
 Tests connect as the service does: with the role that reads and writes rows and changes no table.
 """
