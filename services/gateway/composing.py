@@ -7,7 +7,7 @@ from datetime import datetime
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import asking, lists, store
+from services.gateway import asking, lists, store, to_staff
 from services.gateway.access import Permission, Person
 from services.gateway.asking import Asking
 from services.gateway.database import transaction
@@ -112,15 +112,7 @@ def check(draft: Draft, person: Person) -> None:
 def _check_staff_only(draft: Draft) -> None:
     if draft.school_ids or draft.grades or draft.roles or draft.list_id:
         raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
-    if not draft.person_ids:
-        raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.",
-                              violations=[("/person_ids", "Choose whom to write to.")])  # fmt: skip
-    with translated():
-        wanted = directory.BatchGetPeopleRequest(person_ids=draft.person_ids)
-        found = gateway().clients.directory.BatchGetPeople(wanted)
-    staff = {each.person_id for each in found.people if each.role in {types.ROLE_TEACHER, types.ROLE_ADMIN}}
-    if not set(draft.person_ids) <= staff:
-        raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
+    to_staff.check(draft.person_ids)
 
 
 def _problems(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The composer: write, preview, send. Students and parents choose a member of staff and write."""
+"""The composer: write, preview, send. Students and parents choose members of staff and write."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
 from services.gateway.recurring import read_when
 from services.gateway.routes import contacts
+from services.gateway.routes.people import staff_choices
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
 from services.kit.errors import (
@@ -182,6 +183,7 @@ def page(
     """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
+    chosen, others = ([], []) if someone.is_staff else staff_choices("", draft.person_ids)
     grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
     return render_template(
         "compose.html" if someone.is_staff else "write.html",
@@ -193,6 +195,8 @@ def page(
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,
+        chosen=chosen,
+        others=others,
         schools=visible_schools(someone),
         grades=grades,
         offered=[(CHANNELS[each], each, composing.LIMITS[each]) for each in composing.offered_to(someone)],

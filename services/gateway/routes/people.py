@@ -1,9 +1,12 @@
 """User Info and Student Info, and finding people by name."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, render_template, request
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.types.v1 import types_pb2 as types
+from services.gateway import to_staff
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import safe_return, schools
@@ -54,7 +57,14 @@ def find_people(query: str) -> list[directory.Person]:
 @blueprint.get("/people")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 def search() -> str:
-    """Show the staff that a name fits, as choices of the composer."""
-    found = search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
-    others = [each for each in found if each.person_id != person().person_id]
-    return render_template("people_choices.html", people=others, chosen=request.args.get("chosen", ""))
+    """Show the staff that a name fits, as choices of the composer, after those who are chosen (`person`)."""
+    chosen, others = staff_choices(request.args.get("q", ""), request.args.getlist("person"))
+    return render_template("people_choices.html", chosen=chosen, others=others)
+
+
+def staff_choices(query: str, chosen_ids: Sequence[str]) -> tuple[list[directory.Person], list[directory.Person]]:
+    """Return who is chosen, and others that a name fits: members of staff besides the signed-in person."""
+    chosen = to_staff.among(chosen_ids[: to_staff.MOST])
+    found = search_people(query, [types.ROLE_TEACHER, types.ROLE_ADMIN])
+    left_out = {each.person_id for each in chosen} | {person().person_id}
+    return chosen, [each for each in found if each.person_id not in left_out]

@@ -246,15 +246,23 @@ function drawBar(bar, counts) {
   }
 }
 
-// --- The person that a message is for stays chosen when a later answer draws the list again ---------------------------
-let chosenPerson = "";
+// --- The people that a message is for stay as they were ticked when a later answer draws the list again --------------
+const ticked = new Map();
 document.addEventListener("change", (event) => {
-  if (event.target.matches("#people-choices input[name=person]")) chosenPerson = event.target.value;
+  if (event.target.matches("#people-choices input[name=person]")) ticked.set(event.target.value, event.target);
 });
-function keepChosenPerson() {
-  if (!chosenPerson || $("#people-choices input:checked")) return;
-  const same = $(`#people-choices input[value="${CSS.escape(chosenPerson)}"]`);
-  if (same) same.checked = true;
+document.addEventListener("keydown", (event) => {
+  // Enter ends a search; it must not send the message.
+  if (event.key === "Enter" && event.target.matches("[data-finds]")) event.preventDefault();
+});
+function keepTicked() {
+  const list = $("#people-choices");
+  if (!list) return;
+  for (const [id, box] of ticked) {
+    const same = $(`input[value="${CSS.escape(id)}"]`, list);
+    if (same) same.checked = box.checked;
+    else if (box.checked) list.prepend(box.closest("label"));
+  }
 }
 
 // --- Recordings ----------------------------------------------------------------------------------------------------
@@ -271,7 +279,7 @@ function settle() {
   $$("[data-add-rule], [data-speed]").forEach((each) => { each.hidden = false; });
   showPageDialog();
   followCounts();
-  keepChosenPerson();
+  keepTicked();
   const added = $("[data-focus-new]");
   if (added) { added.removeAttribute("data-focus-new"); added.focus(); }
   const notice = $("#notice");

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
 
 FORM: dict[str, Any] = {
@@ -111,3 +112,32 @@ def test_a_student_asks_a_teacher_and_sees_what_is_chosen(stack: Stack) -> None:
     address = f"/api/v1/sent/{item['message_id']}/survey"
     assert student.get(address).get_json()["questions"] == [{"counts": ["0", "0"]}]
     assert [stack.browser(each).get(address).status_code for each in ("tea", "mum")] == [404, 404]
+
+
+@pytest.mark.accepts(163)
+def test_a_student_asks_several_teachers_at_once(stack: Stack) -> None:
+    student, chosen = stack.browser("amy"), [stack.people["tea"], stack.people["pri"]]
+    form: dict[str, Any] = {
+        "subject": "For the paper", "body": "A short one.", "person": chosen, "ask": "poll", "step": "send",
+        "question-1": "Coffee?", "option-1-1": "Yes", "option-1-2": "No",
+        "close_date": FORM["close_date"], "close_time": "18:30",
+    }  # fmt: skip
+    draft = student.post("/compose", {**form, "edit": "add-option-1"}, page="/compose").get_data(as_text=True)
+    assert re.findall(r'name="person" value="([^"]+)" checked', draft) == chosen
+    offered = re.findall(r'type="checkbox" name="person" value="([^"]+)"', draft)
+    assert len(offered) == len(set(offered)) > len(chosen)
+    page = student.post("/compose", form, page="/compose").get_data(as_text=True)
+    assert "Tom Reed, Ida Cole" in page or "Ida Cole, Tom Reed" in page
+    item = student.get("/api/v1/sent").get_json()["items"][0]
+    assert item["subject"] == "For the paper"
+
+
+def test_a_student_names_twenty_members_of_staff_at_most_and_nobody_else(stack: Stack) -> None:
+    student, form = stack.browser("amy"), {"subject": "Hello", "body": "All of you.", "step": "send"}
+    many = student.post("/compose", {**form, "person": [new_id() for _ in range(21)]}, page="/compose")
+    assert (many.status_code, "Choose at most 20 people." in many.get_data(as_text=True)) == (400, True)
+    none = student.post("/compose", form, page="/compose")
+    assert (none.status_code, "Choose whom to write to." in none.get_data(as_text=True)) == (400, True)
+    for other in (stack.people["mum"], new_id(), "nobody"):
+        named = {**form, "person": [stack.people["tea"], other]}
+        assert student.post("/compose", named, page="/compose").status_code == 403
