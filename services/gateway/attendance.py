@@ -10,12 +10,13 @@ from werkzeug.datastructures import MultiDict
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import attendance_pb2 as attendance
 from protos.types.v1 import types_pb2 as types
+from services.gateway import languages
 from services.gateway.access import Person
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import schools, visible_schools
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CHANNELS, WAYS
-from services.kit.errors import ServiceError
+from services.kit.errors import InvalidArgument, ServiceError
 from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
@@ -53,6 +54,8 @@ class Form:
     send_time: str = "10:30"
     once_per_family: bool = True
     is_district: bool = False
+    language: str = "en"
+    """In which it is written, one of LANGUAGES."""
 
 
 def read_form(form: MultiDict[str, str], rule_id: str = "") -> Form:
@@ -71,6 +74,7 @@ def read_form(form: MultiDict[str, str], rule_id: str = "") -> Form:
         send_time=form.get("send_time", "")[:5],
         once_per_family=form.get("once_per_family") == "1",
         is_district=form.get("source") == "district",
+        language=form.get("language", "en")[:35],
     )
 
 
@@ -82,6 +86,7 @@ def form_of(rule: attendance.AttendanceRule) -> Form:
     form.texts |= {each.channel: each.text for each in content.texts}
     form.chosen = [each.channel for each in content.texts]
     form.once_per_family = content.once_per_family
+    form.language = languages.known(content.language)
     form.is_district = content.source == types.SOURCE_DISTRICT
     return form
 
@@ -99,6 +104,7 @@ def content_of(form: Form) -> attendance.AttendanceRuleContent:
         once_per_family=form.once_per_family,
         source=types.SOURCE_DISTRICT if form.is_district else types.SOURCE_SCHOOL,
         from_title=gateway().settings.district_name if form.is_district else "",
+        language=form.language,
     )
 
 
@@ -109,6 +115,9 @@ def read_list(base: str = "") -> Listing:
 
 def keep(form: Form) -> attendance.AttendanceRule:
     """Make a rule, or give it another content; our own errors rise."""
+    if form.language not in languages.LANGUAGES:
+        wrong = [("/language", "Choose one of the languages.")]
+        raise InvalidArgument("ATTENDANCE_RULE_INVALID", "The rule is not in order.", violations=wrong)
     stub, content = gateway().clients.attendance, content_of(form)
     with translated():
         if form.rule_id:

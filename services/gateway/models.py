@@ -166,6 +166,8 @@ class AttendanceRuleBody(Body):
     """On the wall of each school."""
     once_per_family: Flag = True
     source: Literal["school", "district"] = "school"
+    language: str = Field(default="en", max_length=35)
+    """In which it is written, as Amazon Translate names languages."""
 
 
 class NewAttendanceRule(AttendanceRuleBody):

@@ -20,6 +20,7 @@ MAX_SUBJECT: Final = 120
 MAX_TEXT: Final = {Channel.EMAIL: 15_000, Channel.SMS: 1_000, Channel.TTS: 1_000, Channel.PUSH: 600}
 """Characters of a rule's texts: what the placeholders become needs room too."""
 _MAX_NAME, _MAX_CODES, _MAX_CODE, _MAX_SCHOOLS, _MAX_TITLE, _MAX_SOURCED = 100, 50, 20, 500, 200, 255
+_MAX_LANGUAGE: Final = 35
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _CODE: Final = re.compile(r"[^\s,\x00-\x1f](?:[^,\x00-\x1f]*[^\s,\x00-\x1f])?")
 Wrong = list[tuple[str, str]]
@@ -46,6 +47,8 @@ def _name_problems(content: pb.AttendanceRuleContent) -> Iterator[tuple[str, str
         yield "/content/name", f"Enter a name of at most {_MAX_NAME} characters."
     if len(content.from_title) > _MAX_TITLE or "\x00" in content.from_title:
         yield "/content/from_title", f"At most {_MAX_TITLE} characters are allowed."
+    if len(content.language) > _MAX_LANGUAGE or "\x00" in content.language:
+        yield "/content/language", f"A language tag has at most {_MAX_LANGUAGE} characters."
     if content.source not in (types.SOURCE_UNSPECIFIED, types.SOURCE_SCHOOL, types.SOURCE_DISTRICT):
         yield "/content/source", "The source is not known."
 

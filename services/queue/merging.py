@@ -6,6 +6,7 @@ What is the same for every recipient is put in when the message is made, the res
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Final, NamedTuple
 
 from services.queue.domain import MAX_SUBJECT, MAX_TEXT
@@ -40,6 +41,11 @@ def fill(text: str, values: Mapping[str, str], longest: int) -> str:
     return filled if len(filled) <= longest else f"{filled[: longest - 1]}…"
 
 
+def day_in(day: date, language: str) -> str:
+    """Return a day as a text of this language says it: "2 Nov 2026" in English, figures alone in others."""
+    return f"{day.day} {day:%b %Y}" if _is_english(language) else day.isoformat()
+
+
 def about(students: Iterable[tuple[str, str]], language: str = "en") -> dict[str, str]:
     """Return the values of these students, each a name and the codes of their absences; `language` is the text's."""
     every = list(dict.fromkeys(students))
@@ -51,12 +57,16 @@ def _names(names: list[str], language: str) -> str:
     if len(names) < 2:
         return "".join(names)
     # Commas and a plus say "and" in every language.
-    is_english = language.partition("-")[0] == "en"
+    is_english = _is_english(language)
     whole = f"{', '.join(names[:-1])} and {names[-1]}" if is_english else ", ".join(names)
     if len(whole) <= _LONGEST_NAMES:
         return whole
     first, more = names[0][:_LONGEST_NAMES], len(names) - 1
     return f"{first} and {more} more" if is_english else f"{first} +{more}"
+
+
+def _is_english(language: str) -> bool:
+    return language.partition("-")[0].lower() == "en"
 
 
 def by_number(

@@ -140,7 +140,8 @@ class Telling:
     async def _draft(self, due: Due, students: Mapping[str, str], known: Known) -> Draft:
         content = pb.AttendanceRuleContent.FromString(due.rule.content)
         school = known.schools.get(due.school_id, KnownSchool("", is_excluded=False))
-        values = {"date": f"{due.day.day} {due.day:%b %Y}", "school": school.title[:100]}
+        language = content.language or "en"
+        values = {"date": merging.day_in(due.day, language), "school": school.title[:100]}
         values |= await self._of_the_only(students)
         channels = _channels(content, values, has_call_out=known.modules.get("call_out", False))
         families = (
@@ -154,6 +155,7 @@ class Telling:
             channels=channels,
             source=Source.DISTRICT if content.source == types.SOURCE_DISTRICT else Source.SCHOOL,
             once_per_family=content.once_per_family,
+            language=language,
             audience_summary=f"{families}, {school.title}"[:500],
             from_title=content.from_title if content.source == types.SOURCE_DISTRICT else "",
         )

@@ -85,6 +85,7 @@ def _form(body: models.AttendanceRuleBody, *, key: str = "", rule_id: str = "", 
         body.once_per_family,
         body.source == "district",
     )
+    form.language = body.language
     return form
 
 

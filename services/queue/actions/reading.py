@@ -179,7 +179,7 @@ async def _fill_in(connection: AsyncConnection, person_id: str, row: dict[str, A
         students = [(each.name, each.codes) for each in told]
         for name in _SHOWN & row.keys():
             language = row.get("language", "") if not name.startswith("original") else ""
-            row[name] = fill(row[name], about(students, language or "en"), MAX_BODY)
+            row[name] = fill(row[name], about(students, language or row["written_in"]), MAX_BODY)
     row["preview"] = row["preview"][:_PREVIEWED]
 
 

@@ -20,7 +20,8 @@ _DELIVER = sa.text(
     " ORDER BY person_id, number ON CONFLICT DO NOTHING"
 )
 _ITEM = (
-    "m.message_id::text AS message_id, m.sender_id, m.sender_name, m.sender_role, m.source, m.from_title, m.subject,"
+    "m.message_id::text AS message_id, m.language AS written_in, m.sender_id, m.sender_name, m.sender_role, m.source,"
+    " m.from_title, m.subject,"
     " left(m.body, 400) AS preview, m.kind, m.is_secure, m.is_emergency, m.audience_summary,"
     " (SELECT s.channel FROM surveys s WHERE s.message_id = m.message_id) AS survey_channel"
 )

@@ -36,7 +36,10 @@ def test_a_rule_is_made_shown_edited_and_switched(stack: Stack) -> None:
         assert text in page
     form = browser.get(f"{address}/edit").get_data(as_text=True)
     assert 'name="codes" value="UNX, TDY"' in form
-    edited = browser.post(address, {**FIELDS, "version": "1", "name": "Tardy"}, page=f"{address}/edit")
+    assert re.search(r'<option value="en" selected>', form)
+    edited = browser.post(
+        address, {**FIELDS, "version": "1", "name": "Tardy", "language": "ht"}, page=f"{address}/edit"
+    )
     assert edited.headers["Location"] == address
     stale = browser.post(address, {**FIELDS, "version": "1", "name": "Other"}, page=f"{address}/edit")
     assert stale.status_code == 409
@@ -44,6 +47,7 @@ def test_a_rule_is_made_shown_edited_and_switched(stack: Stack) -> None:
     assert browser.post(f"{address}/switch", {"on": "0"}, page=address).status_code == 303
     page = browser.get(address).get_data(as_text=True)
     assert "Off: tells nobody." in page
+    assert "<dt>Written in</dt><dd>Haitian Creole</dd>" in page
     assert re.findall(r": (created|edited|switched off) by", page) == ["switched off", "edited", "created"]
     assert "Tardy" in browser.get("/attendance-rules").get_data(as_text=True)
 
@@ -60,13 +64,14 @@ def test_programs_keep_rules_as_the_page_does(stack: Stack) -> None:
     browser, path = stack.browser("pri"), "/api/v1/attendance-rules"
     body = {
         "name": "By program", "codes": ["unx"], "subject": "{student}", "texts": {"email": "{student} was absent."},
-        "send_time": "10:30",
+        "send_time": "10:30", "language": "es",
     }  # fmt: skip
     new = {**body, "idempotency_key": new_id()}
     made = [browser.send_json("POST", path, new).get_json() for _ in range(2)]
     assert made[0] == made[1]
     one, content = f"{path}/{made[0]['rule_id']}", made[0]["content"]
     assert (content["codes"], content["school_ids"], made[0]["is_on"]) == (["UNX"], [stack.school_id], True)
+    assert content["language"] == "es"
     listed = browser.get(path).get_json()
     assert made[0]["rule_id"] in [each["rule_id"] for each in listed["rules"]]
     fitting = [
@@ -129,6 +134,7 @@ def test_a_rule_is_removed_from_its_page(stack: Stack) -> None:
         ({"codes": " , "}, "codes", "Name 1 to 50 attendance codes."),
         ({"channel": []}, "", "Choose one or more ways"),
         ({"text_sms": "{name}"}, "text-sms", "is no placeholder"),
+        ({"language": "klingon"}, "language", "Choose one of the languages."),
         ({"send_time": "noon"}, "", "Enter a time like 10:30."),
         ({"school": ["lincoln"]}, "", "Not an id."),
     ],

@@ -113,6 +113,35 @@ async def test_a_family_reads_of_its_students_in_its_language(
     }
 
 
+@pytest.mark.accepts(81)
+async def test_a_rule_that_is_written_in_spanish_is_translated_into_english_alone(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
+) -> None:
+    async with transaction(attended.queue.directory_engine) as connection:
+        await connection.execute(sa.text("UPDATE people SET language = 'es' WHERE name = 'Rosa Stone'"))
+    await switch_module(attended.queue.directory_engine, "translation", is_on=True)
+    directory = attended.afresh()
+    texts = dict.fromkeys((types.CHANNEL_EMAIL, types.CHANNEL_SMS), "{student}, {date}: {code}")
+    await attended.create(texts=texts, once_per_family=True, language="es")
+    await attended.record(*BOTH)
+    await attended.tick(hours=1)
+    await directory.close()
+    provider = AmazonTranslate(AwsSettings("us-east-1", AWS_KEY, AWS_SECRET, vendors.url, concurrency=2))
+    assert await Translating(attended.queue.engine, attended.queue.clock, provider).step() == 0
+    await provider.close()
+    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make_dispatcher_for)  # type: ignore[arg-type]
+    await queue.drain(queue.dispatcher())
+    await queue.close()
+    said = "Amy Stone, Ben Stone, 2026-10-30: UNX, TDY"
+    assert [each["text"] for each in vendors.arrivals(channel="sms")] == [said]
+    mum = Viewer(attended.queue.ids["mum"], "Rosa", "parent", frozenset(), frozenset(), all_users=False)
+    set_caller(Caller(mum.person_id, frozenset(), mum))
+    rows, _, _ = await reading.inbox_of(
+        attended.queue.engine, attended.queue.clock(), "", lambda _: (20, 0), is_unread=False
+    )
+    assert [each["preview"] for each in rows] == [said]
+
+
 @pytest.mark.accepts(124, 129)
 async def test_recipients_are_shown_to_admins_of_the_school_each_with_what_they_read(
     attended: Attended, make_dispatcher_for: Make
