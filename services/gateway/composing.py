@@ -1,8 +1,9 @@
 """Messages as the composer and the API make them: checked fields, audience or list, and their submission."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
@@ -71,6 +72,14 @@ class Draft:
     when: When = field(default_factory=When)
     asking: Asking = field(default_factory=Asking)
     """What the poll or sign-up asks."""
+
+    @property
+    def stamp(self) -> str:
+        """What tells whether it is still what a preview showed."""
+        asked = replace(self.asking, focus="")
+        said = [(channel, text.strip()) for channel, text in self.channels.items()]
+        shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked)
+        return sha256(repr(shown).encode()).hexdigest()[:32]
 
     def is_chosen(self, channel: "types.Channel.ValueType") -> bool:
         """Tell whether the editor shows a channel as chosen: a poll or a sign-up is the e-mail."""

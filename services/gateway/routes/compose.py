@@ -26,6 +26,7 @@ from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
 from services.kit.errors import (
     Aborted,
+    AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -38,6 +39,9 @@ blueprint = Blueprint("compose", __name__)
 _OFFERED = {CHANNELS[channel].value: channel for channel in OFFERED}
 _ASKED_DAYS = 7
 """Until when a poll or a sign-up takes answers, unless something else is chosen."""
+_SENT_ALREADY = (
+    "A message went out from this form before. What it says now is another message: look at it, then send it."
+)
 _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 
 
@@ -68,11 +72,17 @@ def send() -> str | Response | tuple[str, int]:
             edit(draft.asking, request.form["edit"])
             return page(draft)
         composing.check(draft, someone)
-        if request.form.get("step") != "send" and someone.is_staff:
-            return _preview(draft, someone)
+        is_changed = request.form.get("previewed", draft.stamp) != draft.stamp
+        if someone.is_staff and (request.form.get("step") != "send" or is_changed):
+            return _preview(draft, someone, is_changed=is_changed and request.form.get("step") == "send")
         if draft.when.is_later:
             return redirect(f"/schedules/{scheduling.keep(draft, someone).schedule_id}", 303)
         answer = composing.submit(draft, someone)
+    except AlreadyExists:
+        # Somebody went back to the form of a message that is out, and wrote another.
+        draft.key = new_id()
+        problem = AlreadyExists("SENT_ALREADY", _SENT_ALREADY)
+        return page(draft, problem=problem), 409
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))
@@ -93,8 +103,8 @@ def in_days(days: int) -> str:
     return (gateway().clock().astimezone(gateway().zone) + timedelta(days=days)).date().isoformat()
 
 
-def _preview(draft: Draft, someone: Person) -> str:
-    """Show whom the draft reaches, and when it goes out."""
+def _preview(draft: Draft, someone: Person, *, is_changed: bool = False) -> str:
+    """Show whom the draft reaches, and when it goes out; `is_changed` since it was shown before."""
     upcoming: list[datetime] = []
     if draft.when.is_later:
         scheduling.check(draft)
@@ -107,6 +117,7 @@ def _preview(draft: Draft, someone: Person) -> str:
         sending=sending,
         upcoming=upcoming,
         is_mail_held_back=is_held_back,
+        is_changed=is_changed,
     )
 
 
@@ -178,6 +189,7 @@ def page(
     sending: Sequence[queue.ChannelPreview] = (),
     upcoming: Sequence[datetime] = (),
     is_mail_held_back: bool = False,
+    is_changed: bool = False,
     problem: ServiceError | None = None,
 ) -> str:
     """Show the composer with a draft."""
@@ -192,6 +204,7 @@ def page(
         upcoming=upcoming,
         sending=sending,
         is_mail_held_back=is_mail_held_back,
+        is_changed=is_changed,
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,

@@ -265,6 +265,12 @@ function keepTicked() {
   }
 }
 
+// --- What the composer's preview said is no longer true once something is changed: the server previews it again -----
+document.addEventListener("input", (event) => {
+  const send = event.target.closest("[data-composer]")?.querySelector("[data-previewed]");
+  if (send) { send.textContent = "Preview the changes"; send.disabled = false; }
+});
+
 // --- Recordings ----------------------------------------------------------------------------------------------------
 document.addEventListener("change", (event) => {
   const rate = event.target.closest?.("[data-rate]");

@@ -1,0 +1,76 @@
+"""The composer: what is sent is what was previewed, and a form that was sent is not sent again as something else."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.integration.gateway.stack import Browser, Stack
+
+FORM: dict[str, Any] = {
+    "subject": "Picture day", "body": "Bring a smile.", "audience": "directory", "role": "parent", "channel": "email",
+}  # fmt: skip
+
+
+def post(browser: Browser, **changes: Any) -> Any:
+    return browser.post("/compose", {**FORM, **changes}, page="/compose")
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', page)
+    assert found, name
+    return found[1]
+
+
+def sent(browser: Browser) -> list[str]:
+    return [each["subject"] for each in browser.get("/api/v1/sent").get_json()["items"]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"role": ["parent", "teacher"]}, {"body": "Bring money."}, {"channel": ["email", "push"]}, {"when": "later"}],
+)
+def test_what_was_changed_after_its_preview_is_previewed_again_and_not_sent(
+    stack: Stack, changes: dict[str, Any]
+) -> None:
+    browser = stack.browser("pri")
+    later = {"start_date": "2099-01-01", "send_time": "08:00"}
+    shown = post(browser, **later).get_data(as_text=True)
+    kept = {**later, "key": hidden(shown, "key"), "previewed": hidden(shown, "previewed"), "step": "send"}
+    before = sent(browser)
+    again = post(browser, **{**kept, **changes})
+    page = again.get_data(as_text=True)
+    assert (again.status_code, "nothing was sent" in page, sent(browser)) == (200, True, before)
+    if "when" not in changes:
+        answer = post(browser, **{**kept, **changes, "previewed": hidden(page, "previewed")})
+        assert "Message sent" in answer.get_data(as_text=True)
+
+
+def test_a_preview_says_who_gets_an_e_mail_in_the_portal_alone(stack: Stack) -> None:
+    page = post(stack.browser("pri"), role="student").get_data(as_text=True)
+    assert re.search(r"E-mail: \d recipients without an address get it in the portal inbox alone", page)
+
+
+def test_a_text_that_begins_with_an_empty_line_is_what_was_previewed(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    shown = post(browser, body="\r\n\r\nHello.\r\n").get_data(as_text=True)
+    # A browser drops the first line break of a text field.
+    kept = {"key": hidden(shown, "key"), "previewed": hidden(shown, "previewed"), "step": "send"}
+    assert "Message sent" in post(browser, body="\r\nHello.\r\n", **kept).get_data(as_text=True)
+
+
+@pytest.mark.parametrize("person", ["pri", "amy"])
+def test_a_form_that_was_sent_does_not_send_another_message_unseen_and_loses_nothing(stack: Stack, person: str) -> None:
+    browser = stack.browser(person)
+    fields = {"key": f"form of {person}", "step": "send"}
+    if person == "amy":
+        fields["person"] = stack.people["tea"]
+    assert [post(browser, **fields).status_code for _ in range(2)] == [200, 200]
+    before = sent(browser)
+    other = post(browser, **fields, subject="Something else")
+    page = other.get_data(as_text=True)
+    assert (other.status_code, sent(browser)) == (409, before)
+    assert "A message went out from this form before." in page
+    assert 'value="Something else"' in page
+    again = post(browser, **{**fields, "key": hidden(page, "key")}, subject="Something else")
+    assert "Message sent" in again.get_data(as_text=True)
