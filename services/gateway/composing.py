@@ -12,6 +12,7 @@ from services.gateway import asking, lists, store, to_staff
 from services.gateway.access import Permission, Person
 from services.gateway.asking import Asking
 from services.gateway.database import transaction
+from services.gateway.grades import in_words
 from services.gateway.languages import LANGUAGES
 from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.recurring import When
@@ -291,7 +292,7 @@ def summary(draft: Draft, person: Person) -> str:
         names = [each.name for each in people]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     who = " and ".join(_ROLE_WORDS[name] for name in draft.roles if name in _ROLE_WORDS)
-    grades = f" of grade {', '.join(draft.grades)}" if draft.grades else ""
+    grades = f" of grade {in_words(draft.grades)}" if draft.grades else ""
     titles = [each.title for each in schools() if each.school_id in draft.school_ids]
     where = ", ".join(titles) if titles else "every school" if len(visible_schools(person)) > 1 else ""
     text = f"All {who}{grades}" + (f", {where}" if where else "")

@@ -5,13 +5,13 @@ person may not see are kept as they are.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from werkzeug.datastructures import MultiDict
 
 from protos.moderation.v1 import moderation_pb2 as pb
-from services.gateway import words
+from services.gateway import grades, words
 from services.kit.errors import ServiceError, Violation
 
 DISTRICT = "district"
@@ -56,8 +56,13 @@ def _is_theirs(override: pb.PolicyOverride, schools: frozenset[str]) -> bool:
     return "*" in schools or override.school_id in schools
 
 
-def read_form(values: "MultiDict[str, str]", base: pb.Policy, schools: frozenset[str]) -> Form:
-    """Return what was filled in over the policy that the page showed. Who does not see every school keeps its rules."""
+def read_form(
+    values: "MultiDict[str, str]", base: pb.Policy, schools: frozenset[str], known: Collection[str] = ()
+) -> Form:
+    """Return what was filled in over the policy that the page showed. Who does not see every school keeps its rules.
+
+    `known` are the grades that schools have.
+    """
     form = form_of(base, schools)
     del form.policy.overrides[:]
     if "*" in schools:
@@ -68,7 +73,7 @@ def read_form(values: "MultiDict[str, str]", base: pb.Policy, schools: frozenset
         for rule in form.policy.rules:
             _read_rule(form, DISTRICT, rule, values)
     for place in _exceptions_of(values):
-        form.policy.overrides.append(_read_exception(form, str(place), base, values))
+        form.policy.overrides.append(_read_exception(form, str(place), base, values, known))
     return form
 
 
@@ -78,11 +83,16 @@ def _exceptions_of(values: Mapping[str, str]) -> Iterator[int]:
             yield place
 
 
-def _read_exception(form: Form, place: str, base: pb.Policy, values: "MultiDict[str, str]") -> pb.PolicyOverride:
+def _read_exception(
+    form: Form, place: str, base: pb.Policy, values: "MultiDict[str, str]", known: Collection[str]
+) -> pb.PolicyOverride:
     # The page counts on from what it shows, so a removed exception leaves no gap in the names.
     at = str(len(form.policy.overrides))
     found = pb.PolicyOverride(school_id=values.get(f"{place}.school", ""))
-    found.grades.extend(each.strip() for each in values.get(f"{place}.grades", "").split(",") if each.strip())
+    named, strange = grades.read(values.get(f"{place}.grades", "")[:200], known)
+    found.grades.extend([*named, *strange])
+    if strange:
+        form.wrong[f"{at}.grades"] = f"No school has the grade {strange[0]}. Write grades like K, 5 or 6-8."
     for rule, district in zip(base.rules, form.policy.rules, strict=True):
         own = pb.CategoryRule(category=rule.category)
         _read_rule(form, place, own, values, at)
@@ -170,7 +180,7 @@ def category_words(rule: pb.CategoryRule) -> str:
 def scope_words(override: pb.PolicyOverride, schools: Mapping[str, str]) -> str:
     """Return whom an exception is for."""
     where = schools.get(override.school_id, "a school that is gone") if override.school_id else "every school"
-    return f"{where}, grades {', '.join(override.grades)}" if override.grades else where
+    return f"{where}, grades {grades.in_words(override.grades)}" if override.grades else where
 
 
 def score_words(score: float) -> str:

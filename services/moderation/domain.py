@@ -72,9 +72,14 @@ class Policy:
         """Return the rules for a sender; the first override that fits applies."""
         rules = {rule.category: rule for rule in self.rules}
         for each in self.overrides:
-            if each.school_id in ("", school_id) and (not each.grades or grade in each.grades):
+            if each.school_id in ("", school_id) and (not each.grades or _bare(grade) in map(_bare, each.grades)):
                 return {**rules, **{rule.category: rule for rule in each.rules}}
         return rules
+
+
+def _bare(grade: str) -> str:
+    """Return a grade as it is compared: rosters write "09" where people and other systems write "9"."""
+    return grade.strip().casefold().lstrip("0")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from protos.moderation.v1 import moderation_pb2 as pb
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
-from services.gateway import policies
+from services.gateway import grades, policies
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import schools, visible_schools
@@ -79,7 +79,8 @@ def show() -> str:
 def change() -> Response | str | tuple[str, int]:
     """Add an exception to the form, show what the change would have done, or save it once that was shown."""
     base = _policy(request.form.get("version", 0, int))
-    form = policies.read_form(request.form, base, person().visible_schools)
+    known = {grade for school in schools() for grade in school.grades}
+    form = policies.read_form(request.form, base, person().visible_schools, known)
     step = request.form.get("step", "try")
     if step == "exception":
         form.policy.overrides.add(school_id="" if person().visible_schools == {"*"} else _first_school())
@@ -219,6 +220,7 @@ def _page(
         schools=visible_schools(person()),
         is_district="*" in person().visible_schools,
         merged_rules=policies.merged_rules,
+        grades_in_words=grades.in_words,
     )
 
 

@@ -122,9 +122,9 @@ def test_a_change_is_said_in_sentences() -> None:
         "Self-harm: switched off.",
         "Shadow mode is switched on.",
         "Blocked phrases added: old mill.",
-        "A new exception for Lincoln High, grades 05, 06: insult withheld from 0.4321, noted from 0.20.",
+        "A new exception for Lincoln High, grades 5, 6: insult withheld from 0.4321, noted from 0.20.",
     ]
-    assert policies.changes(after, policy(), TITLES)[-1] == "The exception for Lincoln High, grades 05, 06 is removed."
+    assert policies.changes(after, policy(), TITLES)[-1] == "The exception for Lincoln High, grades 5, 6 is removed."
     assert policies.changes(policy(), policy(), TITLES) == []
 
 
@@ -133,3 +133,15 @@ def test_an_urgency_that_there_is_not_is_read_as_none(tier: str) -> None:
     sent = fields(policy())
     sent["district.insult.tier"] = tier
     assert policies.read_form(sent, policy(), ALL).policy.rules[0].tier == 0
+
+
+def test_the_grades_of_an_exception_are_those_of_the_roster_or_refused() -> None:
+    sent = fields(policy(STRICT))
+    sent["0.grades"] = "5-6, K"
+    read = policies.read_form(sent, policy(STRICT), ALL, {"KG", "05", "06"})
+    assert (read.wrong, list(read.policy.overrides[0].grades)) == ({}, ["05", "06", "KG"])
+    assert policies.scope_words(read.policy.overrides[0], TITLES) == "Lincoln High, grades 5, 6, K"
+    sent["0.grades"] = "5, 12"
+    read = policies.read_form(sent, policy(STRICT), ALL, {"KG", "05", "06"})
+    assert list(read.wrong) == ["0.grades"]
+    assert list(read.policy.overrides[0].grades) == ["05", "12"]

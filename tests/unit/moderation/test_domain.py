@@ -44,6 +44,10 @@ def test_an_override_counts_for_its_school_and_grades_alone() -> None:
     strict = Override("s1", ("05",), (Rule(Category.INSULT, True, 0.3, 0.2, 1),))
     policy = replace(POLICY, overrides=(strict,))
     assert decide(policy, judged(insult=0.4), "s1", "05", is_blocked=False).tier == 1
+    as_people_write = replace(POLICY, overrides=(replace(strict, grades=("5", "kg")),))
+    assert [
+        decide(as_people_write, judged(insult=0.4), "s1", each, is_blocked=False).tier for each in ("05", "KG")
+    ] == [1, 1]
     assert decide(policy, judged(insult=0.4), "s1", "11", is_blocked=False).decision is Decision.CLEAN
     assert decide(policy, judged(insult=0.4), "s2", "05", is_blocked=False).decision is Decision.CLEAN
 
