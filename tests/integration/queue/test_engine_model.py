@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -36,10 +36,14 @@ from tests.integration.queue.conftest import PUPIL, SENDER, Clock, Make, Queue, 
 from tests.support.postgres import Database, Databases
 from tests.support.vendors import VendorSimulator
 
+_Each = TypeVar("_Each")
 SERVICE = Caller("test", frozenset())
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 _SETTLED = (State.SENT, State.ERROR, State.EXPIRED, State.DUPLICATE, State.WITHHELD, State.CANCELLED, State.OPTED_OUT)
 _EMAIL_STATUSES = [("Send", ""), ("Delivery", ""), ("Bounce", "Permanent/General"), ("DeliveryDelay", "")]
+# Which one a rule means is drawn as a number, however many there are by then: how many have arrived hangs on which of
+# two calls the provider refused, and Hypothesis takes a choice that changes between two runs for a test that is broken.
+_PICKS = st.integers(0, 999)
 
 
 def _reachable(state: State) -> set[State]:
@@ -106,10 +110,10 @@ class Engine(RuleBasedStateMachine):
             self.emergencies.add(entry_id)
 
     @precondition(lambda self: self.messages)
-    @rule(data=st.data(), holds=st.booleans())
-    def verdict(self, data: st.DataObject, holds: bool) -> None:
+    @rule(pick=_PICKS, holds=st.booleans())
+    def verdict(self, pick: int, holds: bool) -> None:
         """Reach a verdict about any message, for the first or the tenth time."""
-        message_id = data.draw(st.sampled_from(self.messages))
+        message_id = _picked(self.messages, pick)
         reached = moderation_pb2.VerdictReached(event_id=new_id())
         reached.verdict.message_id = message_id
         reached.verdict.decision = types.Verdict.DECISION_HOLD if holds else types.Verdict.DECISION_CLEAN
@@ -138,13 +142,13 @@ class Engine(RuleBasedStateMachine):
         self.vendors.modes(ses={"mode": mode, "count": 1})
         self.dispatcher.breakers.clear()
 
-    @rule(data=st.data(), statuses=st.lists(st.sampled_from(_EMAIL_STATUSES), min_size=1, max_size=4))
-    def receipts(self, data: st.DataObject, statuses: list[tuple[str, str]]) -> None:
+    @rule(pick=_PICKS, statuses=st.lists(st.sampled_from(_EMAIL_STATUSES), min_size=1, max_size=4))
+    def receipts(self, pick: int, statuses: list[tuple[str, str]]) -> None:
         """Tell of something that arrived, in any order and as often as you like, early or late."""
         arrived = self.vendors.arrivals(channel="email")
         if not arrived:
             return
-        one = data.draw(st.sampled_from(sorted(arrived, key=lambda each: int(each["seq"]))))
+        one = _picked(sorted(arrived, key=lambda each: int(each["seq"])), pick)
         told = [
             Receipt("ses", one["vendor_id"], one["tags"]["delivery_key"], status, code, self.clock())
             for status, code in statuses
@@ -152,11 +156,11 @@ class Engine(RuleBasedStateMachine):
         self.told += told
         self.run(self.queue.record(told))
 
-    @precondition(lambda self: self.told)
-    @rule(data=st.data())
-    def receipt_again(self, data: st.DataObject) -> None:
+    @rule(pick=_PICKS)
+    def receipt_again(self, pick: int) -> None:
         """Repeat what was told before."""
-        self.run(self.queue.record([data.draw(st.sampled_from(self.told))]))
+        if self.told:
+            self.run(self.queue.record([_picked(self.told, pick)]))
 
     @rule(seconds=st.sampled_from([1, 10, 61, 3 * 3600, 25 * 3600]))
     def time_passes(self, seconds: int) -> None:
@@ -169,17 +173,17 @@ class Engine(RuleBasedStateMachine):
         self.run(self._tick())
 
     @precondition(lambda self: self.messages)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
+    @rule(pick=_PICKS)
+    def cancel(self, pick: int) -> None:
         """Cancel any message."""
-        message_id = data.draw(st.sampled_from(self.messages))
+        message_id = _picked(self.messages, pick)
         self.run(control.cancel(self.queue.engine, self.clock, SERVICE, message_id))
 
     @precondition(lambda self: self.entries)
-    @rule(data=st.data())
-    def resend(self, data: st.DataObject) -> None:
+    @rule(pick=_PICKS)
+    def resend(self, pick: int) -> None:
         """Send what failed or expired again, as a new entry."""
-        entry_id = data.draw(st.sampled_from(sorted(self.entries)))
+        entry_id = _picked(list(self.entries), pick)
         wanted = control.Resend(new_id(), b"h", entry_id, [State.ERROR, State.EXPIRED], None)
         try:
             fresh, count = self.run(control.resend(self.queue.engine, self.clock, SERVICE, wanted))
@@ -281,6 +285,10 @@ class Engine(RuleBasedStateMachine):
             await connection.execute(sa.text(f"TRUNCATE {names} CASCADE"))
         await owner.dispose()
         await self.queue.close()
+
+
+def _picked(several: list[_Each], pick: int) -> _Each:
+    return several[pick % len(several)]
 
 
 def _delivery(key: str) -> tuple[str, int]:
