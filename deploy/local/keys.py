@@ -9,6 +9,7 @@ from typing import Any
 from joserfc.jwk import OKPKey
 
 from services.kit.auth import load_signing_key, sign_service
+from services.kit.signing import PUBLIC, make_keys
 
 _DAYS = 86_400.0
 TOKEN_DAYS = 3650
@@ -27,18 +28,16 @@ class Keys:
         folder.mkdir(mode=0o700, exist_ok=True)
         keys = cls(folder)
         if not keys.public.exists():
-            signers = [
-                OKPKey.generate_key("Ed25519", parameters={"kid": f"{name}-1"}) for name in ("gateway", "operator")
-            ]
-            for key in signers:
-                keys._write(f"{str(key.kid).split('-')[0]}.jwk", json.dumps(key.as_dict(private=True)))
-            keys._write("keys.json", json.dumps({"keys": [key.as_dict(private=False) for key in signers]}))
+            # What an interrupted start left of them has signed nothing yet.
+            for name in ("gateway.jwk", "operator.jwk"):
+                (folder / name).unlink(missing_ok=True)
+            make_keys(folder)
         return keys
 
     @property
     def public(self) -> Path:
         """The JWKS of both public keys."""
-        return self.folder / "keys.json"
+        return self.folder / PUBLIC
 
     @property
     def gateway(self) -> Path:

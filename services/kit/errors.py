@@ -36,17 +36,18 @@ class ServiceError(Exception):
         retry_after_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Name the reason (UPPER_SNAKE, ValueError otherwise) and say it in a sentence.
+        """Name the reason (UPPER_SNAKE, ValueError otherwise) and say it in a sentence; without one, violations do.
 
         violations are (pointer, detail) pairs; retry_after_seconds (≥ 0) tells when another try may succeed; metadata
         holds ids and numbers that a program may need, never personal data.
         """
         if not _REASON.fullmatch(reason):
             raise ValueError("a reason is written in UPPER_SNAKE")
-        super().__init__(message or reason)
-        self.reason = reason
-        self.message = message
         self.violations = tuple(Violation(*each) for each in violations)
+        # A sentence of its own is not needed where the fields say it.
+        self.message = message or " ".join(dict.fromkeys(each.detail for each in self.violations[:3]))
+        super().__init__(self.message or reason)
+        self.reason = reason
         self.retry_after_seconds = retry_after_seconds
         self.metadata = dict(metadata or {})
 

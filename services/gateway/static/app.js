@@ -271,6 +271,21 @@ document.addEventListener("input", (event) => {
   if (send) { send.textContent = "Preview the changes"; send.disabled = false; }
 });
 
+// --- A file that the server would refuse is not sent: with it all that was written would be lost --------------------
+document.addEventListener("change", (event) => {
+  const upload = event.target, most = Number(upload.dataset?.most);
+  if (!most) return;
+  $("[data-too-large]", upload.parentElement)?.remove();
+  if (![...upload.files].some((file) => file.size > most)) return;
+  upload.value = "";
+  const said = document.createElement("p");
+  said.className = "field-error";
+  said.dataset.tooLarge = "";
+  said.setAttribute("role", "alert");
+  said.textContent = `This file is larger than ${upload.dataset.mostWords}. Choose another one.`;
+  upload.after(said);
+});
+
 // --- Recordings ----------------------------------------------------------------------------------------------------
 document.addEventListener("change", (event) => {
   const rate = event.target.closest?.("[data-rate]");

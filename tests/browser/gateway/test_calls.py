@@ -47,6 +47,22 @@ def _address(page: Any) -> str:
     return str(eventually_sync(found, 20))
 
 
+def test_a_recording_that_is_too_large_is_refused_before_anything_is_lost(site: Site) -> None:
+    page = site.page("pri")
+    page.goto("/compose")
+    page.fill("#body", "What I wrote.")
+    page.get_by_label("Recorded call").check()
+    page.set_input_files(
+        "#recording", {"name": "long.wav", "mimeType": "audio/wav", "buffer": bytes(10 * 1024 * 1024 + 1)}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("larger than 10 MB")
+    assert page.locator("#recording").evaluate("each => each.files.length") == 0
+    assert faults(page) == []
+    page.set_input_files("#recording", {"name": "short.wav", "mimeType": "audio/wav", "buffer": wav(1.0)})
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert page.input_value("#body") == "What I wrote."
+
+
 @pytest.mark.accepts(86, 87, 88)
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_recording_of_a_call_plays_by_itself_at_any_speed(site: Site, call: str, width: int, scheme: str) -> None:

@@ -1,0 +1,84 @@
+"""Signing keys, and tokens for other systems of the district, from the command line.
+
+python -m services.kit.signing keys FOLDER
+python -m services.kit.signing token --key FOLDER/operator.jwk --name sis --scope queue.absences
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from services.kit.auth import load_signing_key, sign_service
+
+PUBLIC: Final = "keys.json"
+_DAY_SECONDS: Final = 86_400.0
+_MOST_DAYS: Final = 3_650
+_SCOPE: Final = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+def make_keys(folder: Path) -> None:
+    """Write gateway.jwk and operator.jwk, which only their owner may read, and the public keys.json of both.
+
+    FileExistsError when one of them is there: what older keys signed would end.
+    """
+    signers = [OKPKey.generate_key("Ed25519", parameters={"kid": f"{name}-1"}) for name in ("gateway", "operator")]
+    for key in signers:
+        _write(folder / f"{str(key.kid).split('-')[0]}.jwk", json.dumps(key.as_dict(private=True)))
+    _write(folder / PUBLIC, json.dumps({"keys": [key.as_dict(private=False) for key in signers]}))
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks; return the exit code."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    try:
+        if asked.command == "keys":
+            make_keys(asked.folder)
+        else:
+            print(_token(asked))
+    except (OSError, ValueError, JoseError) as problem:
+        print(f"{parser.prog}: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _token(asked: argparse.Namespace) -> str:
+    if strange := [each for each in asked.scope if not _SCOPE.fullmatch(each)]:
+        raise ValueError(f"{strange[0]} is no scope; the contracts name them, as queue.read.")
+    if not asked.name.strip() or not 1 <= asked.days <= _MOST_DAYS:
+        raise ValueError(f"A token has a name and 1 to {_MOST_DAYS:,} days.")
+    key: OKPKey = load_signing_key(asked.key.read_text(encoding="utf-8"))
+    if not str(key.kid).startswith("operator"):
+        raise ValueError("The operator's key signs the tokens of services.")
+    return sign_service(key, asked.name, frozenset(asked.scope), asked.days * _DAY_SECONDS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.kit.signing")
+    commands = parser.add_subparsers(dest="command", required=True)
+    keys = commands.add_parser("keys", help="make both signing keys and their public set in a folder")
+    keys.add_argument("folder", type=Path)
+    token = commands.add_parser("token", help="print a token for a system of the district")
+    token.add_argument("--key", type=Path, required=True, help="the operator's private key")
+    token.add_argument("--name", required=True, help="which system; logs name it")
+    token.add_argument(
+        "--scope", action="append", required=True, help="what it may call, as queue.read; may be repeated"
+    )
+    token.add_argument("--days", type=int, default=365, help="how long it is good for")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
