@@ -63,12 +63,19 @@ def addressees(columns: directory.RecipientColumns, kind: "types.RecipientType.V
     texts = {name: _column(columns, name, "") for name in _TEXTS}
     mobiles, landlines = texts["invalid_mobiles"], texts.pop("invalid_landlines")
     return Addressees(
-        **texts | {name: [each[:LONGEST_NAME].replace("\x00", "") for each in texts[name]] for name in _NAMES},
+        **texts | {name: _shown(texts[name]) for name in _NAMES},
         roles=_column(columns, "roles", types.ROLE_UNSPECIFIED),
         has_account=_column(columns, "has_account", False),
         types=[int(kind) or TYPE_DIRECTORY] * count,
         invalid_phones=[mobile or landline for mobile, landline in zip(mobiles, landlines, strict=True)],
     )
+
+
+def _shown(names: list[str]) -> list[str]:
+    """Return names as they can be stored; mostly all of them can."""
+    if max(map(len, names), default=0) <= LONGEST_NAME and "\x00" not in "".join(names):
+        return names
+    return [each[:LONGEST_NAME].replace("\x00", "") for each in names]
 
 
 def _column(columns: directory.RecipientColumns, name: str, empty: ValueT) -> list[ValueT]:

@@ -123,6 +123,8 @@ class Addressees(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence["Addressees"]) -> "Addressees":
         """Return all parts, one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls._make(list(chain.from_iterable(column)) for column in zip(*parts, strict=True))
 
     @property

@@ -16,7 +16,7 @@ from services.queue import contacts, events_out
 from services.queue.actions import inboxes, recordings
 from services.queue.actions.describing import describe
 from services.queue.actions.quieting import quiet_of
-from services.queue.actions.refusing import outcome_of, refused
+from services.queue.actions.refusing import Refusals, outcome_of
 from services.queue.actions.sending_as import senders_of
 from services.queue.actions.standing import Standing
 from services.queue.contacts import Reached
@@ -51,8 +51,8 @@ from services.queue.surveys import Survey, check_closing, ends, said
 from services.queue.translating import canonical, code_of, deadline
 
 _KEYS_HASHED = 50
-_WRITTEN_FIRST, _WRITTEN_TOGETHER = 2_000, 10_000
-"""Recipients of the first lot, so that PostgreSQL need not wait long for it, and of each other."""
+_LONG, _ASKED_TOGETHER = 2_000, 10_000
+"""Recipients of a long message's first lot, and of each other where it must be asked which of them are refused."""
 
 
 @dataclass(frozen=True)
@@ -201,11 +201,14 @@ class _Recipients:
         self._writer = writer
         self._families = {each.entry_id: FamilyFilter(is_on=message.once_per_family) for each in entries}
         self._regarding: set[str] = set()
+        # A held message may wait: its recipients' wishes are asked for when it leaves.
+        self._refusals = Refusals(connection, [] if message.is_held else entries)
         self._count = self._written = 0
+        self._together = 1 if self._refusals.is_known else _LONG
         self._gathered: list[Addressees] = []
 
     async def add(self, piece: Addressees) -> None:
-        """Take one piece; several are written together."""
+        """Take one piece; it is written at once, or together with others."""
         if self._count + piece.size > MAX_RECIPIENTS:
             raise InvalidArgument("TOO_MANY_RECIPIENTS", f"A message has at most {MAX_RECIPIENTS:,} recipients.")
         self._submission.standing.check_recipients(piece, self._count)
@@ -213,7 +216,10 @@ class _Recipients:
             describe(self._message, piece, self._count, self._regarding)
         self._count += piece.size
         self._gathered.append(piece)
-        if self._count - self._written >= (_WRITTEN_TOGETHER if self._written else _WRITTEN_FIRST):
+        if self._count - self._written >= self._together:
+            if self._together == _LONG:
+                await self._refusals.learn()
+                self._together = 1 if self._refusals.is_known else _ASKED_TOGETHER
             await self._write()
 
     async def finish(self) -> None:
@@ -242,22 +248,19 @@ class _Recipients:
             people = people._replace(languages=[canonical(each, self._message.language) for each in people.languages])
         every = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
         rows = [_rows(entry, reached) for entry, reached in zip(self._entries, every, strict=True)]
-        await self._writer.idle()
-        refusals = [await self._refused(*each) for each in zip(self._entries, every, strict=True)]
+        if not self._refusals.is_known:
+            await self._writer.idle()
+        refusals = [
+            await self._refusals.of(entry, each.destinations) for entry, each in zip(self._entries, every, strict=True)
+        ]
         # PostgreSQL takes the rows while what becomes of them is decided, and while the next ones are put together.
-        await self._writer.copy(list(chain.from_iterable(rows)))
+        await self._writer.copy(chain.from_iterable(rows))
         for entry, its_rows, reached, refused_ones in zip(self._entries, rows, every, refusals, strict=True):
             self._writer.add(entry, its_rows, self._decided(entry, reached, refused_ones))
 
     @property
     def _has_inbox(self) -> bool:
         return self._message.kind != KIND_ALERT
-
-    async def _refused(self, entry: Entry, reached: Reached) -> dict[str, str]:
-        # A held message may wait: its recipients' wishes are asked for when it leaves.
-        if self._message.is_held:
-            return {}
-        return await refused(self._connection, entry.channel, entry.message_type, reached.destinations)
 
     def _decided(self, entry: Entry, reached: Reached, refusals: Mapping[str, str]) -> dict[int, Outcome]:
         """Return, by number, the outcomes of those deliveries that need no provider."""

@@ -22,6 +22,10 @@ _STOPPED = sa.text(
     f"SELECT c.destination FROM {LINES} JOIN consent c ON c.channel = :channel AND c.destination = given.line"
     " AND (c.is_stopped OR CAST(:message_type AS text) = ANY(c.stopped_types))"
 )
+_EVERY = sa.text(
+    "SELECT destination FROM consent WHERE channel = :channel"
+    " AND (is_stopped OR CAST(:message_type AS text) = ANY(stopped_types)) LIMIT :most"
+)
 _APPEND = sa.text(
     "INSERT INTO consent_changes (channel, destination, action, origin, provider_message_id, message_type, person_id,"
     " person_name, reason, changed_at) VALUES (:channel, :destination, :action, :origin, :provider_message_id,"
@@ -78,6 +82,14 @@ async def stopped(
     """Return those of the destinations whose owners want no messages of this type."""
     values = {"channel": channel.value, "message_type": message_type.value, "lines": "\n".join(destinations)}
     return set((await connection.execute(_STOPPED, values)).scalars())
+
+
+async def every_stopped(
+    connection: AsyncConnection, channel: Channel, message_type: MessageType, most: int
+) -> list[str]:
+    """Return destinations whose owners want no messages of this type: all of them, or so many."""
+    values = {"channel": channel.value, "message_type": message_type.value, "most": most}
+    return list((await connection.execute(_EVERY, values)).scalars())
 
 
 async def stopped_by_owner(connection: AsyncConnection, destination: str) -> set[Channel]:

@@ -23,6 +23,11 @@ _APPLY = sa.text(
     f" AS d (entry_id, school_id, {', '.join(COUNTERS)})"
     " WHERE c.entry_id = d.entry_id AND c.school_id = d.school_id"
 )
+_INSERT = sa.text(
+    f"INSERT INTO entry_counts (entry_id, school_id, total, {', '.join(COUNTERS)})"
+    " SELECT * FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), CAST(:totals AS bigint[]),"
+    f" {_ARRAYS})"
+)
 _MARK = sa.text(
     "UPDATE entry_progress SET is_due = true, changed_at = :now, ask_at = coalesce(ask_at, :now)"
     " WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))"
@@ -52,7 +57,7 @@ async def apply(connection: AsyncConnection, deltas: Deltas, now: datetime) -> N
     changed = deltas.changed()
     if not changed:
         return
-    keys = {"entry_ids": [entry for entry, _ in changed], "school_ids": [school for _, school in changed]}
+    keys = _keys(changed)
     entry_ids = sorted(set(keys["entry_ids"]))
     if len(changed) > 1:
         await connection.execute(_LOCK, keys)
@@ -63,6 +68,11 @@ async def apply(connection: AsyncConnection, deltas: Deltas, now: datetime) -> N
     await connection.execute(_MARK, {"entry_ids": entry_ids, "now": now})
 
 
+def _keys(keys: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    every = list(keys)
+    return {"entry_ids": [entry for entry, _ in every], "school_ids": [school for _, school in every]}
+
+
 async def insert(
     connection: AsyncConnection,
     counts: Mapping[tuple[str, str], Mapping[str, int]],
@@ -70,15 +80,10 @@ async def insert(
     now: datetime,
 ) -> None:
     """Write the first counters of new entries, by entry and school, and their progress rows."""
-    rows = [
-        {"entry_id": entry_id, "school_id": school_id, "total": sum(each.values())}
-        | {name: each.get(name, 0) for name in COUNTERS}
-        for (entry_id, school_id), each in counts.items()
-    ]
-    names = ("entry_id", "school_id", "total", *COUNTERS)
-    if rows:
-        values = ", ".join(f":{name}" for name in names)
-        await connection.execute(sa.text(f"INSERT INTO entry_counts ({', '.join(names)}) VALUES ({values})"), rows)
+    if counts:
+        every = list(counts.values())
+        values = _keys(counts) | {name: [each.get(name, 0) for each in every] for name in COUNTERS}
+        await connection.execute(_INSERT, values | {"totals": [sum(each.values()) for each in every]})
     # Nobody looks for deliveries of a past message, which are all at their end.
     is_open = {entry_id for (entry_id, _), each in counts.items() if each.get("pending") or each.get("held")}
     progress = [{"entry_id": each, "now": now, "ask_at": now if each in is_open else None} for each in entry_ids]

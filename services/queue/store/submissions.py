@@ -1,7 +1,8 @@
 """Writing one message with its recipients, piece by piece, in the caller's transaction."""
 
-import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -16,13 +17,15 @@ from services.queue.translating import told_in
 
 _NUMBER, _SCHOOL, _LANGUAGE = map(copying.RECIPIENT_COLUMNS.index, ("number", "school_id", "language"))
 _OUTCOMES_TOGETHER = 5_000
+_OPEN_SECONDS = 10.0
+"""A COPY whose rows come slowly ends after this long: PostgreSQL gives a statement a minute."""
 
 
 class Writer:
     """Collects recipients of a message's entries, and copies them with their outcomes and batches.
 
-    `async with`: PostgreSQL takes one lot of rows while the caller puts the next one together. The connection may be
-    used for something else only after `idle`.
+    `async with`: PostgreSQL takes rows while the caller puts the next ones together. The connection may be used for
+    something else only after `idle`.
     """
 
     def __init__(self, connection: AsyncConnection, message: Message, quiet: Quiet, now: datetime) -> None:
@@ -35,7 +38,10 @@ class Writer:
         """What the message is wanted in, besides its own; empty unless it is translated."""
         self._entries: dict[str, Entry] = {}
         self._counts: dict[tuple[str, str], dict[str, int]] = {}
-        self._copying: asyncio.Task[None] | None = None
+        self._copying = AsyncExitStack()
+        self._write: copying.Write | None = None
+        """Copies rows, while a COPY is open."""
+        self._open_until = 0.0
 
     async def __aenter__(self) -> "Writer":
         """Nothing is written yet."""
@@ -44,10 +50,8 @@ class Writer:
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave no copying behind: the transaction is about to end."""
-        if self._copying:
-            self._copying.cancel()
-            await asyncio.gather(self._copying, return_exceptions=True)
+        """Leave no COPY open: the transaction is about to end."""
+        await self._copying.__aexit__(kind, problem, trace)
 
     def add(self, entry: Entry, rows: Sequence[Sequence[Any]], decided: Mapping[int, Outcome]) -> None:
         """Add deliveries of an entry, whose rows are copied; those without an outcome join a batch."""
@@ -73,21 +77,22 @@ class Writer:
             self.languages.add(language)
         return self._waiting.setdefault((entry.entry_id, language), {})
 
-    async def copy(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Begin to copy rows of `recipients`, and with them the outcomes that were added, once they are many."""
-        await self.idle()
-        outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
+    async def copy(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Give PostgreSQL rows of `recipients`, and before them the outcomes that were added, once they are many."""
         if len(self._outcomes) >= _OUTCOMES_TOGETHER:
-            outcomes, self._outcomes = self._outcomes, outcomes
-        self._copying = asyncio.create_task(self._copy(rows, outcomes))
-        # One turn of the loop, so that the rows are under way before the caller goes on computing.
-        await asyncio.sleep(0)
+            await self.idle()
+            await self._copy_outcomes()
+        if self._write is None:
+            self._write = await self._copying.enter_async_context(copying.copying_recipients(self._connection))
+            self._open_until = time.monotonic() + _OPEN_SECONDS
+        await self._write(rows)
+        if time.monotonic() > self._open_until:
+            await self.idle()
 
     async def idle(self) -> None:
         """Wait until PostgreSQL has what it was given."""
-        if self._copying:
-            await self._copying
-            self._copying = None
+        self._write = None
+        await self._copying.aclose()
 
     async def finish(self, entries: Iterable[Entry], state: State, waits_until: datetime | None = None) -> None:
         """Write what is left, the batches in this state, held or pending, and the counters.
@@ -95,7 +100,7 @@ class Writer:
         `waits_until`: when those that wait for a translation leave without it.
         """
         await self.idle()
-        await self._copy([], self._outcomes)
+        await self._copy_outcomes()
         batches = []
         # Of what is due at one time the first written goes first: what had to wait for its translation.
         for (entry_id, language), by_school in sorted(self._waiting.items(), key=lambda each: not each[0][1]):
@@ -133,12 +138,7 @@ class Writer:
             self._now,
         )
 
-    async def _copy(
-        self,
-        recipients: Sequence[Sequence[Any]],
-        outcomes: list[tuple[str, datetime, str, datetime, Outcome]],
-    ) -> None:
-        if recipients:
-            await copying.copy_recipients(self._connection, recipients)
+    async def _copy_outcomes(self) -> None:
+        outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             await copying.copy_outcomes(self._connection, outcomes)

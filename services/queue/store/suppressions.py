@@ -14,6 +14,7 @@ _AMONG = sa.text(
     f"SELECT s.destination, s.reason FROM {LINES} JOIN suppressions s"
     " ON s.channel = :channel AND s.destination = given.line"
 )
+_EVERY = sa.text("SELECT destination, reason FROM suppressions WHERE channel = :channel LIMIT :most")
 _SUPPRESS = sa.text(
     "WITH fresh AS (INSERT INTO suppressions (channel, destination, reason, code, suppressed_at)"
     " SELECT DISTINCT ON (c.channel, r.destination) c.channel, r.destination, k.reason, k.code,"
@@ -93,6 +94,12 @@ async def among(connection: AsyncConnection, channel: Channel, destinations: Ite
     """Return those of the destinations that are suppressed, with the reason."""
     values = {"channel": channel.value, "lines": "\n".join(destinations)}
     rows = await connection.execute(_AMONG, values)
+    return {row[0]: row[1] for row in rows}
+
+
+async def every(connection: AsyncConnection, channel: Channel, most: int) -> dict[str, str]:
+    """Return suppressed destinations with the reason: all of them, or so many."""
+    rows = await connection.execute(_EVERY, {"channel": channel.value, "most": most})
     return {row[0]: row[1] for row in rows}
 
 
