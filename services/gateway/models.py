@@ -56,6 +56,15 @@ class DecisionBody(Body):
     """Number of the latest decision that was read before; 0 for none."""
 
 
+class ResendBody(Body):
+    """To whom an entry is sent again, and how."""
+
+    idempotency_key: str = Field(min_length=1, max_length=200)
+    state: Literal["errors", "expired"]
+    channel: Literal["email", "sms", "tts", "recorded", "push", "poll", "signup"] | None = None
+    """One that the message went by; left out: the entry's own."""
+
+
 class ColumnsChange(Body):
     """Columns to show."""
 

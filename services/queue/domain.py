@@ -7,7 +7,7 @@ One entry (one channel of a message) to one recipient is a delivery. Its state m
                 │          └─► cancelled    └─┤ given    │       ├─► expired
                 ├─► pending ─► cancelled,     │ back     │       ├─► opted_out
                 │              expired        │          │       └─► pending   (a call that nobody took, again)
-                │                             └─► sent, error, expired, opted_out
+                │                             └─► sent, error, expired, opted_out, cancelled
                 └─► duplicate, error, opted_out         (final at once)
 
 `held` waits for screening. `claimed` is in a dispatcher's hands. `handed_off` means that the provider took it, `sent`
@@ -15,7 +15,7 @@ that the recipient has it. Everything after `handed_off` is final; a resend make
 The one exception is a hard bounce after delivery: the recipient did not receive it, so Sent becomes Error.
 
 A message that is judged again after its release may be pulled back: what is pending, or comes back from a dispatcher,
-becomes withheld; what was handed over keeps its state.
+becomes withheld; what was handed over keeps its state. So it is with a message that staff cancel.
 
 A reviewer may release what is withheld: it becomes pending, once; or cancelled when staff had stopped the message, or
 an error when the district's rules of that moment do not let it out.
@@ -91,9 +91,7 @@ class Screening(StrEnum):
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.HELD: frozenset({State.PENDING, State.WITHHELD, State.CANCELLED}),
     State.PENDING: frozenset({State.CLAIMED, State.EXPIRED, State.CANCELLED, State.WITHHELD}),
-    State.CLAIMED: frozenset(
-        {State.PENDING, State.HANDED_OFF, State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT, State.WITHHELD}
-    ),
+    State.CLAIMED: frozenset(State) - {State.HELD, State.CLAIMED, State.DUPLICATE},
     State.HANDED_OFF: frozenset({State.SENT, State.ERROR, State.EXPIRED, State.OPTED_OUT, State.PENDING}),
     State.SENT: frozenset({State.ERROR}),
     State.ERROR: frozenset(),

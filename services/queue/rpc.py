@@ -129,7 +129,8 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
             states=words.states(request.states),
             channel=words.channel(request.channel),
         )
-        entry_id, resent = await control.resend(self._engine, self._clock, caller, wanted)
+        known = await self._directory.known(caller.viewer.person_id if caller.viewer else "")
+        entry_id, resent = await control.resend(self._engine, self._clock, caller, wanted, known)
         return pb.ResendEntryResponse(entry_id=entry_id, resent=resent)
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:

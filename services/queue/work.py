@@ -47,6 +47,8 @@ class Content:
     """What a recorded call plays."""
     is_withheld: bool = False
     """It was pulled back after it had been released: what comes back from a provider does not go out again."""
+    is_cancelled: bool = False
+    """Staff stopped it: what comes back from a provider does not go out again."""
     survey_id: str | None = None
     """What a poll or sign-up asks."""
     closes_at: datetime | None = None

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, exports, results
+from services.gateway import audio, exports, results, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
@@ -45,7 +45,7 @@ STATES = {
 UNANSWERED = "unanswered"
 """In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
 _LARGEST_NUMBER = 1_000_000
-_RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
+RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
 
 
 class Deliveries(NamedTuple):
@@ -127,8 +127,9 @@ def record(report: str, entry_id: str) -> str:
     """Show one entry in full, with arrows through the search it was opened from (statement 222)."""
     search = _search(report)
     answer = get_entry(str(entry_id), report, search)
+    managed = steering.managed(answer.row.message_id, person()) if answer.row.counts.pending else None
     return render_template("record.html", answer=answer, row=answer.row, search=search, report=report,
-                           columns=REPORTS[report], back=search.link())  # fmt: skip
+                           columns=REPORTS[report], back=search.link(), waiting=steering.waiting(managed))  # fmt: skip
 
 
 @blueprint.get(f"{ENTRIES}/<uuid:entry_id>/recipients")
@@ -141,6 +142,9 @@ def recipients(report: str, entry_id: str) -> str:
     hidden = hidden_columns(table)
     base = f"{search.path}/entries/{entry_id}"
     found = ask_deliveries(str(entry_id), read_deliveries(table, f"{base}/recipients", search))
+    # Whoever resends does so to the whole state, so that it is not offered beside a part of it.
+    is_whole = found.state in RESENDABLE and not found.is_narrowed
+    managed = steering.managed(row.message_id, person()) if is_whole else None
     return render_template(
         "recipients.html",
         row=row,
@@ -155,8 +159,8 @@ def recipients(report: str, entry_id: str) -> str:
         message_base=f"{base}/message",
         resend_base=f"{base}/resend",
         resend_key=new_id(),
-        # Whoever resends does so to the whole state, so that it is not offered beside a part of it.
-        may_resend=found.state in _RESENDABLE and not found.is_narrowed and person().may(Permission.SEND_MESSAGES),
+        may_resend=managed is not None,
+        ways=steering.ways(managed, row.channel) if managed else [],
     )
 
 
@@ -221,14 +225,11 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
 @requires(Permission.SEND_MESSAGES)
 def resend(report: str, entry_id: str) -> Response:
     """Send again to the recipients in Error or Expired (statement 305)."""
-    state = _RESENDABLE.get(request.form.get("state", ""))
+    state = RESENDABLE.get(request.form.get("state", ""))
     if state is None:
         raise NotFound("STATE_UNKNOWN", "Only errors and expired ones are sent again.")
-    wanted = queue.ResendEntryRequest(
-        idempotency_key=request.form.get("key", "")[:200] or new_id(), entry_id=str(entry_id), states=[state]
-    )
-    with translated():
-        answer = gateway().clients.queue.ResendEntry(wanted)
+    key = request.form.get("key", "")[:200] or new_id()
+    answer = steering.resend(key, str(entry_id), state, request.form.get("channel", ""))
     back = safe_return(request.form.get("next", ""), f"/reports/{report}")
     return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode({'resent': answer.resent})}", 303)
 

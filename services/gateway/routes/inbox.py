@@ -4,12 +4,12 @@ from flask import Blueprint, render_template, request
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import answering
+from services.gateway import answering, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.entries import here, is_original
 from services.gateway.searches import PAGE_SIZE
-from services.gateway.state import gateway
+from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.rpc_errors import translated
 
@@ -72,6 +72,7 @@ def message(box: str, message_id: str) -> str:
     is_asking = box == "inbox" and is_survey
     text = request.args.get("answered", "")
     answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    managed = steering.managed(str(message_id), person()) if box == "sent" else None
     asked = answering.all_in_inbox(str(message_id), answered) if is_asking else []
     return render_template(
         "inbox_message.html",
@@ -79,6 +80,7 @@ def message(box: str, message_id: str) -> str:
         box=box,
         asked=asked,
         own=answering.own(str(message_id)) if box == "sent" and is_survey else None,
+        waiting=steering.waiting(managed),
         is_original=is_original(),
         here=here,
     )

@@ -15,7 +15,8 @@ from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.seeing import may_manage
 from services.queue.actions.sending_as import senders_of
-from services.queue.domain import Channel, Deltas, Screening, State, expiry
+from services.queue.actions.standing import Known, check_call_out
+from services.queue.domain import CALL_OUT, Channel, Deltas, Screening, State, expiry
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome, Recipient, type_of
 from services.queue.store import (
@@ -73,19 +74,24 @@ class Resend:
     """None keeps the entry's own."""
 
 
-async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend) -> tuple[str, int]:
+async def resend(
+    engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend, known: Known | None = None
+) -> tuple[str, int]:
     """Queue new deliveries to those in Error or Expired; return the new entry and how many (statement 305).
 
-    The old rows stay as they are; the new ones have the same numbers, and their entry names the old one. The
-    destinations of another channel come from that channel's entry of the same message.
+    The old rows stay as they are; the new ones have the same numbers, and their entry names the old one. Text and
+    destinations of another channel come from that channel's entry of the same message. Whoever has it by an earlier
+    resend, or is waited for, is left out. `known` is what directory says of modules and schools.
     """
     if not wanted.states or not set(wanted.states) <= RESENDABLE:
         detail = [("/states", "ERROR, EXPIRED or both are needed.")]
         raise InvalidArgument("STATES_INVALID", "Only errors and expired deliveries are sent again.", violations=detail)
     async with transaction(engine) as connection:
         entry, message = await _resendable(connection, caller, wanted.entry_id)
-        quiet = await quiet_of(connection, message)
-        fresh = _entry_like(entry, message, wanted.channel or entry.channel, quiet, clock)
+        channel = wanted.channel or entry.channel
+        _check_modules(channel, message, known)
+        source = await _destinations(connection, entry, channel)
+        fresh = _entry_like(source, entry, message, await quiet_of(connection, message), clock)
         sender = (await senders_of(connection, message))(fresh.channel, fresh.message_type)
         fresh.from_address, fresh.from_name = sender.address, sender.name
         earlier = await messages.remember_key(
@@ -93,7 +99,6 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
         )
         if earlier is not None:
             return await _repeated(connection, wanted, earlier)
-        source = await _destinations(connection, entry, fresh.channel)
         fresh.recording_id, fresh.survey_id = source.recording_id, source.survey_id
         asked = await surveys.of_message(connection, message.message_id) if fresh.survey_id else None
         if asked and asked.closes_at and asked.closes_at <= clock():
@@ -103,7 +108,8 @@ async def resend(engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Rese
             raise FailedPrecondition("RECORDING_GONE", "The recording of this call is no longer kept.")
         people = await deliveries.standing_in(connection, entry, wanted.states, source)
         if not people:
-            raise FailedPrecondition("NOTHING_TO_RESEND", "No delivery of this entry is in such a state.")
+            sentence = "There is nobody in such a state to whom it was not sent again already."
+            raise FailedPrecondition("NOTHING_TO_RESEND", sentence)
         await _write(connection, message, fresh, people, clock)
         await events_out.tell_submitted(connection, await messages.snapshot(connection, message))
     return fresh.entry_id, len(people)
@@ -115,11 +121,20 @@ async def _resendable(connection: AsyncConnection, caller: Caller, entry_id: str
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     if found[1].screening in {Screening.WAITING, Screening.WITHHELD}:
         raise FailedPrecondition("MESSAGE_NOT_RELEASED", "This message was not released by screening.")
+    if found[1].cancelled_at is not None:
+        raise FailedPrecondition("MESSAGE_CANCELLED", "This message was cancelled. Write it anew.")
     return found
 
 
-def _entry_like(entry: Entry, message: Message, channel: Channel, quiet: Quiet, clock: Clock) -> Entry:
-    now = clock()
+def _check_modules(channel: Channel, message: Message, known: Known | None) -> None:
+    if known is None or channel not in CALL_OUT:
+        return
+    school = known.schools.get(message.sender.school_id)
+    check_call_out(known, is_excluded=school is not None and school.is_excluded)
+
+
+def _entry_like(source: Entry, entry: Entry, message: Message, quiet: Quiet, clock: Clock) -> Entry:
+    now, channel = clock(), source.channel
     return Entry(
         entry_id=new_id(),
         message_id=message.message_id,
@@ -127,7 +142,7 @@ def _entry_like(entry: Entry, message: Message, channel: Channel, quiet: Quiet, 
         created_at=message.created_at,
         position=entry.position + 100,
         channel=channel,
-        text=entry.text,
+        text=source.text,
         expires_at=expiry(channel, quiet.last_leaves_at(channel, now), is_emergency=message.is_emergency, asked=None),
         resend_of=entry.entry_id,
         message_type=type_of(channel, message, message.sender.role),

@@ -163,11 +163,12 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
 def _decided(work: Work) -> tuple[list[Outcome], list[Delivery]]:
     """Return outcomes that need no provider, and the deliveries that do.
 
-    Without a provider are wrong contacts, refused destinations, the portal inbox alone, and a late verdict.
+    Without a provider are wrong contacts, refused destinations, the portal inbox alone, a late verdict, a cancellation.
     """
     attempt = work.batch.attempt
-    if work.content.is_withheld:
-        return [Outcome(each.number, State.WITHHELD, attempt, "lantern") for each in work.recipients], []
+    if work.content.is_withheld or work.content.is_cancelled:
+        stopped = State.CANCELLED if work.content.is_cancelled else State.WITHHELD
+        return [Outcome(each.number, stopped, attempt, "lantern") for each in work.recipients], []
     found, ready = [], []
     for each in work.recipients:
         if each.problem:

@@ -255,6 +255,11 @@ def _check_calls(draft: Draft, sender: Sender) -> None:
 def _check_modules(draft: Draft, known: Known, *, is_excluded: bool) -> None:
     if not any(name in CALL_OUT for name, _ in draft.channels) or draft.kind == KIND_ALERT:
         return
+    check_call_out(known, is_excluded=is_excluded)
+
+
+def check_call_out(known: Known, *, is_excluded: bool) -> None:
+    """Raise FailedPrecondition where texts and calls are switched off, or not for the sender's school."""
     if not known.modules.get("call_out", False):
         raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts and calls cannot be sent.")
     if is_excluded:

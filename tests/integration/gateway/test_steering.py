@@ -1,0 +1,89 @@
+"""Stopping a message and sending it again, from the pages and over REST; on real services, without a dispatcher."""
+
+import re
+from typing import Any
+
+import pytest
+
+from services.kit.ids import new_id
+from tests.integration.gateway.stack import Browser, Stack
+from tests.support.eventually import eventually_sync
+
+
+def send(browser: Browser, **changes: Any) -> dict[str, Any]:
+    body = {
+        "idempotency_key": new_id(),
+        "subject": "Cancelled trip",
+        "body": "We leave at nine.",
+        "channels": ["email"],
+        "audience": {"roles": ["parent"]},
+    }
+    answer = browser.send_json("POST", "/api/v1/messages", body | changes)
+    assert answer.status_code == 200, answer.get_json()
+    return dict(answer.get_json())
+
+
+def test_the_sender_stops_what_has_not_left(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    message = send(browser)
+    address = f"/sent/{message['message_id']}"
+    page = browser.get(address).get_data(as_text=True)
+    assert re.search(r"\d deliver(y|ies) of the message (is|are) on the way", page)
+    stopped = browser.post(f"/messages/{message['message_id']}/cancel", {"next": address}, page=address)
+    assert re.fullmatch(rf"{address}\?cancelled=[1-9]\d*", stopped.headers["Location"])
+    page = browser.get(stopped.headers["Location"]).get_data(as_text=True)
+    assert re.search(r"deliver(y was|ies were) cancelled", page)
+    assert "Cancel the message" not in page
+    again = browser.post(f"/messages/{message['message_id']}/cancel", {"next": address}, page=address)
+    assert "Nothing was left to cancel" in browser.get(again.headers["Location"]).get_data(as_text=True)
+
+    def is_told() -> None:
+        row = browser.get(f"/api/v1/entries/{message['entries'][0]['entry_id']}").get_json()["row"]
+        assert row["counts"]["cancelled"] != "0"
+        assert row["counts"]["pending"] == "0"
+
+    eventually_sync(is_told)
+
+
+def test_a_record_offers_it_while_something_is_on_its_way_to_whoever_may(stack: Stack) -> None:
+    message = send(stack.browser("tea"), audience={"person_ids": [stack.people["mum"]]})
+    entry = f"/reports/history/entries/{message['entries'][0]['entry_id']}"
+
+    def is_offered() -> None:
+        assert "Stop what has not left" in stack.browser("tea").get(entry).get_data(as_text=True)
+
+    eventually_sync(is_offered)
+    assert "Stop what has not left" in stack.browser("pri").get(entry).get_data(as_text=True)
+    cancel = f"/api/v1/messages/{message['message_id']}/cancel"
+    others = [stack.browser(each).send_json("POST", cancel, None).status_code for each in ("cou", "both", "mum", "amy")]
+    assert set(others) <= {403, 404}
+    done = stack.browser("pri").send_json("POST", cancel, None)
+    assert (done.status_code, done.get_json()["cancelled"] >= 1) == (200, True)
+    assert stack.browser("tea").send_json("POST", cancel, None).get_json() == {"cancelled": 0}
+
+
+@pytest.mark.accepts(305)
+def test_errors_are_sent_again_by_another_channel_of_the_message(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    # No teacher has a mobile number.
+    message = send(browser, channels=["email", "sms"], audience={"roles": ["teacher"]})
+    entries = {each["channel"]: each["entry_id"] for each in message["entries"]}
+    base = f"/reports/history/entries/{entries['CHANNEL_SMS']}"
+
+    def is_offered() -> None:
+        page = browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+        assert re.findall(r'<option value="(\w+)">by ', page) == ["sms", "email"]
+
+    eventually_sync(is_offered)
+    form = {"state": "errors", "key": new_id(), "channel": "email"}
+    sent = browser.post(f"{base}/resend", form, page="/reports/history")
+    assert re.search(r"resent=[1-9]$", sent.headers["Location"])
+    # They are waited for now, by e-mail; nobody is left.
+    body = {"idempotency_key": new_id(), "state": "errors"}
+    again = f"/api/v1/entries/{entries['CHANNEL_SMS']}/resend"
+    refused = browser.send_json("POST", again, body)
+    assert (refused.status_code, refused.get_json()["reason"]) == (409, "NOTHING_TO_RESEND")
+    wrong = browser.send_json("POST", again, {**body, "state": "sent"})
+    assert [each["pointer"] for each in wrong.get_json()["errors"]] == ["/state"]
+    unknown = browser.post(f"{base}/resend", {"state": "errors", "channel": "fax"}, page="/reports/history")
+    assert unknown.status_code == 404
