@@ -61,7 +61,10 @@ def run_service(service: str, parts: Sequence[Process | Command], argv: Sequence
     if arguments.check_config:
         return check_config(*(each.settings for each in chosen if isinstance(each, Process)))
     if arguments.process is None:
-        parser.error("name the process to run")
+        # A service that has one process runs it.
+        chosen = [each for each in parts if isinstance(each, Process)]
+        if len(chosen) != 1:
+            parser.error("name the process to run")
     part = chosen[0]
     return part.run() if isinstance(part, Command) else run_process(service, part)
 

@@ -192,7 +192,7 @@ def test_metrics_and_health_are_served(service: Service) -> None:
 
 def test_a_wrong_environment_is_refused_with_every_problem(service: Service) -> None:
     environment = {**service.environment, "DATABASE_URL": "", "LISTEN": "nowhere"}
-    for arguments in (["serve"], ["--check-config"]):
+    for arguments in (["serve"], [], ["--check-config"]):
         command = [sys.executable, "-m", "tests.support.echo", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 2
