@@ -78,10 +78,16 @@ def answer_by_link(link: str, chosen: list[int]) -> pb.SurveyForm:
 _TOO_MANY = ("TOO_MANY_ANSWERS", "Too many tries. Wait some minutes.")
 
 
-def read_chosen(form: MultiDict[str, str], questions: int) -> list[int]:
-    """Return what a form chooses: fields q1, q2 … with the number of an option, nothing for none."""
-    values = [form.get(f"q{number}", "") for number in range(1, min(questions, _MOST_QUESTIONS) + 1)]
-    return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else 0 for each in values]
+def read_chosen(form: MultiDict[str, str], questions: int, *, is_signup: bool) -> list[int]:
+    """Return what a form chooses: fields q1, q2 … with the number of an option, -1 for what is no number.
+
+    A poll's question without a field is not answered. A sign-up's page sends 0 for none, so that an empty form takes
+    nobody out of their slot.
+    """
+    values = [
+        form.get(f"q{number}", "" if is_signup else "0") for number in range(1, min(questions, _MOST_QUESTIONS) + 1)
+    ]
+    return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else -1 for each in values]
 
 
 def wrong_at(violations: tuple[tuple[str, str], ...]) -> dict[int, str]:

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as BaseResponse
 
 from protos.queue.v1 import surveys_pb2 as pb
+from protos.types.v1 import types_pb2 as types
 from services.gateway import answering
 from services.gateway.access import Permission
 from services.gateway.answering import Shown
 from services.gateway.auth import requires
 from services.gateway.problems import STATUS
-from services.gateway.routes.inbox import get_message
+from services.gateway.routes.inbox import show_message
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, ServiceError
 
 blueprint = Blueprint("answers", __name__)
@@ -57,7 +58,8 @@ def take(link: str) -> BaseResponse:
 
 def _taken(form: pb.SurveyForm, answer: Callable[[list[int]], pb.SurveyForm]) -> Shown:
     """Give the answer of the request's form; return it saved, or with what is wrong with it."""
-    chosen = answering.read_chosen(request.form, len(form.survey.questions))
+    is_signup = form.channel == types.CHANNEL_SIGNUP
+    chosen = answering.read_chosen(request.form, len(form.survey.questions), is_signup=is_signup)
     try:
         return Shown(answer(chosen), chosen, is_saved=True)
     except (InvalidArgument, FailedPrecondition) as problem:
@@ -91,10 +93,4 @@ def take_in_inbox(message_id: str) -> str | BaseResponse | tuple[str, int]:
     shown = _taken(answering.show(respondent), lambda chosen: answering.answer(respondent, chosen))
     if shown.is_saved:
         return redirect(f"/inbox/{message_id}?answered={shown.form.number}#answer-{shown.form.number}", 303)
-    page = render_template(
-        "inbox_message.html",
-        answer=get_message(str(message_id)),
-        box="inbox",
-        asked=answering.all_in_inbox(str(message_id), refused=shown),
-    )
-    return page, 400 if shown.wrong else 409
+    return show_message(str(message_id), "inbox", refused=shown), 400 if shown.wrong else 409

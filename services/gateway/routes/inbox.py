@@ -7,7 +7,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import answering, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.routes.entries import here, is_original
+from services.gateway.routes.entries import is_original
 from services.gateway.searches import PAGE_SIZE
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
@@ -67,20 +67,23 @@ def sent() -> str:
 @requires(Permission.SIGNED_IN)
 def message(box: str, message_id: str) -> str:
     """Show one message, with what it asks."""
-    answer = get_message(str(message_id))
-    is_survey = answer.item.survey_channel in SURVEYS
-    is_asking = box == "inbox" and is_survey
     text = request.args.get("answered", "")
     answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
-    managed = steering.managed(str(message_id), person()) if box == "sent" else None
-    asked = answering.all_in_inbox(str(message_id), answered) if is_asking else []
+    return show_message(str(message_id), box, answered)
+
+
+def show_message(message_id: str, box: str, answered: int = 0, refused: answering.Shown | None = None) -> str:
+    """Return the page of a message; `answered` is the delivery whose answer was stored, `refused` one that was not."""
+    answer = get_message(message_id)
+    is_survey = answer.item.survey_channel in SURVEYS
+    address = f"/{box}/{message_id}"
     return render_template(
         "inbox_message.html",
         answer=answer,
         box=box,
-        asked=asked,
-        own=answering.own(str(message_id)) if box == "sent" and is_survey else None,
-        waiting=steering.waiting(managed),
+        asked=answering.all_in_inbox(message_id, answered, refused) if box == "inbox" and is_survey else [],
+        own=answering.own(message_id) if box == "sent" and is_survey else None,
+        waiting=steering.waiting(steering.managed(message_id, person()) if box == "sent" else None),
         is_original=is_original(),
-        here=here,
+        here=lambda original: f"{address}?original={original}" if original else address,
     )

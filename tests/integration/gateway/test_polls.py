@@ -82,6 +82,17 @@ def test_what_is_no_answer_says_so_at_the_question(stack: Stack, form: dict[str,
     assert checked(family.get(address).get_data(as_text=True)) == []
 
 
+@pytest.mark.parametrize("form", [{}, {"q1": "-1"}, {"q1": "two"}, {"q1": "100"}])
+def test_what_says_nothing_takes_nobody_out_of_a_sign_up(stack: Stack, form: dict[str, str]) -> None:
+    address, family = link(sent(stack, way="signup", question=CAKES)), stack.browser()
+    assert family.client.post(address, data={"q1": "2"}).status_code == 303
+    refused = family.client.post(address, data=form)
+    assert (refused.status_code, "Choose one of the options." in refused.get_data(as_text=True)) == (400, True)
+    assert checked(family.get(address).get_data(as_text=True)) == [("q1", "2")]
+    assert family.client.post(address, data={"q1": "0"}).status_code == 303
+    assert checked(family.get(address).get_data(as_text=True)) == [("q1", "0")]
+
+
 def test_a_full_slot_says_so_and_the_others_remain_open(stack: Stack) -> None:
     message = sent(stack, way="signup", question=CAKES)
     first, second = link(message, 1), link(message, 2)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -95,6 +96,27 @@ def test_the_translation_is_shown_first_and_the_links_switch(stack: Stack, vendo
         page = browser.get(f"/reports/history/entries/{untouched['entry_id']}/recipients").get_data(as_text=True)
         assert cells(page, "name")
         assert "number=" not in link(page, "Message")
+
+
+@pytest.mark.accepts(81)
+def test_a_translated_poll_says_what_is_wrong_with_an_answer(stack: Stack, vendor_process: VendorSimulator) -> None:
+    question = {"text": "¿Cuándo?", "options": [{"text": "Lunes"}, {"text": "Martes"}]}
+    closes_at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    mum = stack.browser("mum")
+    with switched_on(stack), translator(stack, vendor_process):
+        fields = {"subject": "Excursión", "body": WRITTEN, "language": "es", "channels": ["poll"]}
+        survey = {"questions": [question], "closes_at": closes_at}
+        row = sent(stack.browser("pri"), lambda counts: counts["total"] != "0", **fields, survey=survey)
+        address = f"/inbox/{row['message_id']}"
+        eventually_sync(lambda: _is_translated(mum.get(address).get_data(as_text=True)))
+    refused = mum.post(f"{address}/answer", {"q1": "9"}, page=address)
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "Choose one of the options." in page) == (400, True)
+    assert text_of(mum.get(link(page, "View original")).get_data(as_text=True)).startswith(WRITTEN)
+
+
+def _is_translated(page: str) -> None:
+    assert "Translated into English" in page
 
 
 def test_the_composer_offers_it_where_the_district_has_switched_it_on(stack: Stack) -> None:
