@@ -145,7 +145,7 @@ def conversation_message(row: Row) -> pb.ConversationItem:
     item = pb.ConversationItem(
         message_id=str(row["message_id"]),
         sent_at=row["sent_at"],
-        text="\n".join(part for part in (row["subject"], row["body"]) if part),
+        text="\n".join(part for part in (row["subject"], row["asked"] or row["body"]) if part),
         is_withheld=row["screening"] == "withheld",
     )
     setattr(item, "from", row["from_words"])

@@ -107,7 +107,15 @@ async def conversation(connection: AsyncConnection, sight: Sight, message_id: st
         messages.c.in_reply_to == sa.cast(here.c.message_id, sa.Text),
     )
     names = ("message_id", "sent_at", "from_words", "subject", "body", "screening")
-    base = sa.select(*(messages.c[name] for name in names)).where(
+    # A poll's questions are part of what was written.
+    asked = (
+        sa.select(entries.c.text)
+        .where(entries.c.message_id == messages.c.message_id, entries.c.survey_id.is_not(None))
+        .limit(1)
+        .scalar_subquery()
+        .label("asked")
+    )
+    base = sa.select(*(messages.c[name] for name in names), asked).where(
         visible(sight), messages.c.message_id != message_id, near
     )
     before = base.where(messages.c.sent_at <= here.c.sent_at).order_by(messages.c.sent_at.desc()).limit(_CONVERSATION)

@@ -2,12 +2,13 @@
 
 import html
 import re
+from datetime import UTC, timedelta
 
 import pytest
 
 from protos.events.v1 import queue_pb2 as queue
 from tests.integration.gateway.stack import Browser, Stack
-from tests.integration.gateway.telling import SCARY, student_message, tell_let_go, tell_withheld
+from tests.integration.gateway.telling import SCARY, student_message, tell_let_go, tell_submitted, tell_withheld
 from tests.support.eventually import eventually_sync
 
 
@@ -62,6 +63,21 @@ def test_a_threat_is_kept_and_later_released_each_with_a_reason(stack: Stack, da
     assert "Kept the message withheld" in log
     assert "Released the message" in log
     assert "A song." not in log
+
+
+@pytest.mark.accepts(171)
+def test_the_conversation_shows_where_the_message_stands_in_it(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser, page = stack.browser("pri"), f"/reports/threats/{danger.message_id}"
+    sent_at = danger.sent_at.ToDatetime(UTC)
+    for body, minutes in (("Before it.", -5), ("After it.", 5)):
+        near = student_message(stack, subject="", body=body, sent_at=sent_at + timedelta(minutes=minutes))
+        tell_submitted(stack, near)
+
+    def stands_between() -> None:
+        shown = browser.get(page).get_data(as_text=True).partition("The conversation around it")[2]
+        assert -1 < shown.find("Before it.") < shown.find('aria-current="true"') < shown.find("After it.")
+
+    eventually_sync(stands_between)
 
 
 @pytest.mark.accepts(303)

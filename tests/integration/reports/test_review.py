@@ -30,6 +30,7 @@ from tests.integration.reports.conftest import (
     threat,
     withheld,
 )
+from tests.integration.reports.test_surveys import poll
 
 PRINCIPAL = ("communication_reports", "view_all_users", "flag_messages", "threat_alerts")
 Origin = pb.SetFlagRequest
@@ -177,6 +178,15 @@ async def test_opening_a_threat_shows_all_of_it_and_is_logged(reports: Reports) 
     assert [(each.action, each.actor_id) for each in answer.history] == [("threat.viewed", lee.person_id)]
     audit = await reports.ask(lee, "ListAudit", pb.ListAuditRequest())
     assert [each.action for each in audit.records] == ["threat.viewed"]
+
+
+@pytest.mark.accepts(171)
+async def test_the_conversation_around_a_threat_has_what_a_poll_asks(reports: Reports) -> None:
+    lee, danger = person("Lee", "threat_alerts"), threat()
+    asking = poll(subject="Quick", sender_id=danger.sender_id)
+    await reports.hear(submitted(asking), withheld(danger))
+    answer = await reports.ask(lee, "GetThreat", pb.GetThreatRequest(message_id=danger.message_id))
+    assert [each.text for each in answer.conversation] == [f"Quick\n{asking.entries[0].text}"]
 
 
 @pytest.mark.accepts(117, 244)
