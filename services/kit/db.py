@@ -1,6 +1,7 @@
 """The database: one async engine a process, transactions with time-outs, errors that callers know."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,7 +52,6 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         # Parameters are people's words and numbers: they have no place in an error's text.
         hide_parameters=True,
         connect_args={
@@ -62,11 +62,25 @@ def create_engine(
         },
     )
     sa.event.listen(engine.sync_engine, "connect", _adapt)
+    sa.event.listen(engine.sync_engine, "checkout", _check_alive)
     return engine
 
 
 def _adapt(connection: Any, _: object) -> None:
     connection.driver_connection.adapters.register_dumper(list, Lists)
+
+
+def _check_alive(connection: Any, _: object, __: object) -> None:
+    """Replace the connections of a pool when a server ended this one: then there is something to read, its good-bye.
+
+    SQLAlchemy's pre-ping asks the server each time, which costs every transaction a round trip.
+    """
+    driver = connection.driver_connection
+    waiting = select.poll()
+    if not driver.closed:
+        waiting.register(driver.pgconn.socket, select.POLLIN)
+    if driver.closed or waiting.poll(0):
+        raise sa.exc.InvalidatePoolError
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""Connections of a pool: what the server has ended meanwhile is replaced before anybody meets it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kit.db import create_engine, transaction
+from tests.support.eventually import eventually
+from tests.support.postgres import Database, Databases
+
+
+@pytest.fixture
+def database(databases: Databases) -> Database:
+    """A database of its own."""
+    return databases.blank("directory")
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    """An engine as the services make it."""
+    engine = create_engine(database.url, name="test pool")
+    yield engine
+    await engine.dispose()
+
+
+async def _backends(engine: AsyncEngine) -> set[int]:
+    """Return the server's processes of two connections that are open together."""
+    pid = sa.text("SELECT pg_backend_pid()")
+    async with transaction(engine) as one, transaction(engine) as other:
+        return {(await each.execute(pid)).scalar_one() for each in (one, other)}
+
+
+async def test_a_connection_that_the_server_has_ended_is_replaced(engine: AsyncEngine, database: Database) -> None:
+    before = await _backends(engine)
+    assert await _backends(engine) == before
+    others = create_engine(database.url, name="others")
+    end = sa.text("SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test pool'")
+
+    async def none_is_left() -> None:
+        async with transaction(others) as connection:
+            assert not (await connection.execute(end)).all()
+
+    await eventually(none_is_left)
+    after = await _backends(engine)
+    assert len(after) == 2
+    assert not after & before
+    await others.dispose()
