@@ -12,10 +12,10 @@ from itertools import count
 _times = count(1)
 
 
-def reach(name: str) -> None:
+def reach(name: str, times: int = 1) -> None:
     """Die here, without any clean-up, if the environment names this place and it is reached for the named time."""
     place, time = _named()
-    if name == place and next(_times) >= time:
+    if name == place and any(next(_times) >= time for _ in range(times)):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

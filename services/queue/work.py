@@ -100,6 +100,7 @@ class Delivery(NamedTuple):
     destination: str
     problem: str
     regarding_student_name: str
+    """Of polls and sign-ups; empty for all others."""
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Sett
     """Decide what each answer of the provider means."""
     settlement = Settlement()
     attempt, accepted = batch.attempt, after_acceptance(batch.channel)
+    add = settlement.outcomes.append
     for each in answers:
         if each.answer is Answer.TAKEN:
-            taken = Outcome(each.number, accepted, attempt, provider, each.provider_message_id)
-            settlement.outcomes.append(taken)
+            add(Outcome(each.number, accepted, attempt, provider, each.provider_message_id))
         else:
             _sort(batch, provider, each, settlement)
     return settlement

@@ -51,7 +51,7 @@ async def cancel(engine: AsyncEngine, clock: Clock, caller: Caller, message_id: 
         rows = []
         for entry_id, created_at, school_id, before, numbers in gone:
             deltas.move(entry_id, school_id, before, State.CANCELLED, len(numbers))
-            rows += [(entry_id, created_at, school_id, now, Outcome(each, State.CANCELLED)) for each in numbers]
+            rows.append((entry_id, created_at, school_id, now, [Outcome(each, State.CANCELLED) for each in numbers]))
         if rows:
             await copying.copy_outcomes(connection, rows)
             await counts.apply(connection, deltas, now)

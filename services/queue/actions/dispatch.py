@@ -23,7 +23,7 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.providers.base import Answer, Handed, Provider
 from services.queue.records import Outcome
 from services.queue.stop_points import reach
-from services.queue.store import batches, translations
+from services.queue.store import batches, loading, translations
 from services.queue.work import Batch, Delivery, Full, Wanted, Work
 
 _log = get_logger(__name__)
@@ -131,7 +131,7 @@ async def claim(dispatcher: Dispatcher, lanes: Sequence[Lane], most: int) -> Cla
             await batches.give_back(connection, each, None, now)
             leaving.remove(each)
         await translations.end_waiting(connection, leaving, now)
-        works = await batches.load(connection, leaving) if leaving else []
+        works = await loading.load(connection, leaving) if leaving else []
         works = await with_refusals(connection, works)
     for work in works:
         dispatcher.pacer.take_in(dispatcher.name_of(work.batch), work.batch)
@@ -151,11 +151,13 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
         answers = await _hand_over(dispatcher, provider, work, ready, until) if ready else []
     finally:
         dispatcher.pacer.let_go(batch)
+    tally = _tally(provider, answers)
     settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
-    await _mind_the_breaker(dispatcher, provider, batch, answers, settlement)
+    await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
     stopped = set(settlement.stopped)
-    destinations = {each.number: each.destination for each in work.recipients if each.number in stopped}
+    every = work.recipients if stopped else ()
+    destinations = {each.number: each.destination for each in every if each.number in stopped}
     if not await dispatcher.settler.settle(Done(batch, settlement, destinations)):
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)
 
@@ -198,24 +200,28 @@ async def _hand_over(
     answers: list[Handed] = []
     started = time.monotonic()
     async with lease:
-        async for handed in provider.hand_over(work, ready, may_continue):
-            answers.append(handed)
-            if handed.answer is Answer.TAKEN:
-                reach("after_delivery")
-    for answer, how_many in Counter(each.answer for each in answers).items():
-        metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value})
+        async for some in provider.hand_over(work, ready, may_continue):
+            answers += some
+            reach("after_delivery", [each.answer for each in some].count(Answer.TAKEN))
     metrics.hand_over_duration.record(time.monotonic() - started, {"provider": provider.name})
     reach("after_provider_call")
     return answers
 
 
+def _tally(provider: Provider, answers: Sequence[Handed]) -> Counter[Answer]:
+    """Return how many answers of each kind there are, and measure them."""
+    tally = Counter([each.answer for each in answers])
+    for answer, how_many in tally.items():
+        metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value})
+    return tally
+
+
 async def _mind_the_breaker(
-    dispatcher: Dispatcher, provider: Provider, batch: Batch, answers: Sequence[Handed], settlement: Settlement
+    dispatcher: Dispatcher, provider: Provider, batch: Batch, tally: Counter[Answer], settlement: Settlement
 ) -> None:
     """Leave the provider alone when it could not be reached; what it did not take waits as long, or for its standby."""
     breaker = dispatcher.breaker(batch.channel)
-    tally = Counter(each.answer for each in answers)
-    tried, gone = len(answers) - tally[Answer.NOT_TRIED], tally[Answer.UNREACHABLE] + tally[Answer.UNSURE]
+    tried, gone = tally.total() - tally[Answer.NOT_TRIED], tally[Answer.UNREACHABLE] + tally[Answer.UNSURE]
     if not tried:
         return
     is_gone, is_usual = gone == tried, provider is dispatcher.providers[batch.channel]

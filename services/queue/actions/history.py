@@ -156,7 +156,8 @@ class Importing:
             await ask(connection, piece.draft.survey, rows.entries)
         await messages.insert_entries(connection, entries)
         await copying.copy_recipients(connection, [each for _, _, rows in every for each in rows.recipients])
-        await copying.copy_outcomes(connection, [each for _, _, rows in every for each in rows.outcomes])
+        outcomes = [each for _, _, rows in every for each in rows.outcomes]
+        await copying.copy_outcomes(connection, [(*each[:4], each[4:]) for each in outcomes])
         totals: dict[tuple[str, str], dict[str, int]] = {}
         for entry_id, _, school_id, _, outcome in (each for _, _, rows in every for each in rows.outcomes):
             of_school = totals.setdefault((entry_id, school_id), {})

@@ -14,7 +14,7 @@ from services.queue.domain import DeliveryKey, Lane, State, after_acceptance
 from services.queue.failures import meaning
 from services.queue.providers.base import Found, Trace
 from services.queue.records import KIND_ALERT, Outcome, Receipt
-from services.queue.store import batches, outcomes
+from services.queue.store import batches, loading, outcomes
 from services.queue.work import Work
 
 _log = get_logger(__name__)
@@ -31,7 +31,7 @@ async def recover_one(dispatcher: Dispatcher) -> bool:
         batch = await batches.take_over(connection, now, timedelta(seconds=dispatcher.lease_seconds))
         if batch is None:
             return False
-        (work,) = await batches.load(connection, [batch])
+        (work,) = await loading.load(connection, [batch])
     try:
         await settle_lost(dispatcher, work)
     except Unavailable:

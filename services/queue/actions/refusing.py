@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.domain import Channel, State, travels_as
 from services.queue.message_types import MessageType
 from services.queue.records import Entry, Outcome
-from services.queue.store import consent, exemptions, suppressions
+from services.queue.store import exemptions, refusals
 from services.queue.suppressing import ERROR_CODES
 from services.queue.work import Work
 
@@ -28,27 +28,27 @@ async def refused(
     """
     if not destinations:
         return {}
-    channel = travels_as(channel)
-    found = {
-        each: ERROR_CODES[reason]
-        for each, reason in (await suppressions.among(connection, channel, destinations)).items()
-    }
-    if message_type is not MessageType.EMERGENCY or not await exemptions.is_on(connection):
-        found |= dict.fromkeys(await consent.stopped(connection, channel, message_type, destinations), STOPPED)
-    return found
+    asks_consent = await _asks_consent(connection, message_type)
+    found = refusals.among(connection, travels_as(channel), message_type, destinations, asks_consent=asks_consent)
+    return _codes(await found)
 
 
 async def every_refused(
     connection: AsyncConnection, channel: Channel, message_type: MessageType
 ) -> dict[str, str] | None:
     """Return all destinations that `refused` could answer, with the code of why not; None when they are many."""
-    channel = travels_as(channel)
-    suppressed = await suppressions.every(connection, channel, _MOST_LISTED)
-    stopped: Sequence[str] = ()
-    if message_type is not MessageType.EMERGENCY or not await exemptions.is_on(connection):
-        stopped = await consent.every_stopped(connection, channel, message_type, _MOST_LISTED)
-    if max(len(suppressed), len(stopped)) == _MOST_LISTED:
-        return None
+    asks_consent = await _asks_consent(connection, message_type)
+    most = _MOST_LISTED
+    found = await refusals.every(connection, travels_as(channel), message_type, most, asks_consent=asks_consent)
+    return None if found is None else _codes(found)
+
+
+async def _asks_consent(connection: AsyncConnection, message_type: MessageType) -> bool:
+    return message_type is not MessageType.EMERGENCY or not await exemptions.is_on(connection)
+
+
+def _codes(found: refusals.Refused) -> dict[str, str]:
+    suppressed, stopped = found
     return {each: ERROR_CODES[reason] for each, reason in suppressed.items()} | dict.fromkeys(stopped, STOPPED)
 
 
@@ -91,8 +91,8 @@ async def with_refusals(connection: AsyncConnection, works: Sequence[Work]) -> l
     found: dict[int, dict[str, str]] = {}
     for (channel, message_type), several in alike.items():
         destinations = [one.destination for work in several for one in work.recipients if one.destination]
-        refusals = await refused(connection, channel, message_type, destinations)
-        found |= dict.fromkeys((work.batch.batch_id for work in several), refusals)
+        codes = await refused(connection, channel, message_type, destinations)
+        found |= dict.fromkeys((work.batch.batch_id for work in several), codes)
     return [replace(each, refusals=found[each.batch.batch_id]) for each in works]
 
 

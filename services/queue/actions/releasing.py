@@ -123,7 +123,7 @@ class _Releasing:
         rows = []
         for school_id, attempt, numbers in await withheld.remove(self.connection, entry):
             self.deltas.move(entry.entry_id, school_id, State.WITHHELD, state, len(numbers))
-            ended = (Outcome(each, state, attempt, "lantern", "", code) for each in numbers)
-            rows += [(entry.entry_id, entry.created_at, school_id, self.now, each) for each in ended]
+            ended = [Outcome(each, state, attempt, "lantern", "", code) for each in numbers]
+            rows.append((entry.entry_id, entry.created_at, school_id, self.now, ended))
         if rows:
             await copying.copy_outcomes(self.connection, rows)

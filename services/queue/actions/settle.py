@@ -32,6 +32,7 @@ _INSIST_SECONDS = 30.0
 _INSIST_PAUSE_SECONDS = 0.5
 _SETTLED_TOGETHER = 16
 """Most batches of one transaction: what is urgent waits for one of them at most."""
+_Decided = tuple[Batch, Sequence[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,13 @@ async def settle(engine: AsyncEngine, clock: Clock, every: Sequence[Done], pace:
     """Write settlements; return the ids of the batches. Nothing is written of those that are somebody else's by now."""
     now = clock()
     async with transaction(engine) as connection:
-        ours = await batches.remove(connection, [each.batch for each in every])
+        ours, has_receipts = await batches.remove(connection, [each.batch for each in every])
         kept = [each for each in every if each.batch.batch_id in ours]
         await _heed_releases(connection, kept)
-        tally = await _write(connection, kept, now, pace) if kept else Counter()
+        decided: list[_Decided] = [(each.batch, each.settlement.outcomes) for each in kept]
+        if has_receipts:
+            decided = await _with_early_receipts(connection, kept)
+        tally = await _write(connection, kept, decided, now, pace) if kept else Counter()
         reach("before_settle_commit")
     for (state, channel), how_many in tally.items():
         metrics.settled.add(how_many, {"state": state.value, "channel": channel})
@@ -75,7 +79,8 @@ async def settle(engine: AsyncEngine, clock: Clock, every: Sequence[Done], pace:
 async def _heed_releases(connection: AsyncConnection, every: Iterable[Done]) -> None:
     """Try again at once what was found withheld when it was claimed, if a reviewer has released the message since."""
     # Messages are locked in one order, so that two who settle cannot wait for each other.
-    for each in sorted(every, key=lambda done: done.batch.message_id):
+    found_withheld = [each for each in every if each.batch.content.is_withheld]
+    for each in sorted(found_withheld, key=lambda done: done.batch.message_id):
         settlement = each.settlement
         stopped = [one.number for one in settlement.outcomes if one.state is State.WITHHELD]
         message = await messages.find(connection, each.batch.message_id, lock=True) if stopped else None
@@ -138,20 +143,17 @@ class Settler:
 
 
 async def _write(
-    connection: AsyncConnection, every: Sequence[Done], now: datetime, pace: Pace
+    connection: AsyncConnection, every: Sequence[Done], decided: Sequence[_Decided], now: datetime, pace: Pace
 ) -> Counter[tuple[State, str]]:
     """Write what is known, and queue the rest again; return how many outcomes of each state and channel there are."""
-    decided = await _with_early_receipts(connection, every)
     tally: Counter[tuple[State, str]] = Counter()
     deltas = Deltas()
     for batch, its_outcomes in decided:
-        for state, how_many in Counter(each.state for each in its_outcomes).items():
+        for state, how_many in Counter([each.state for each in its_outcomes]).items():
             deltas.move(batch.entry_id, batch.school_id, State.CLAIMED, state, how_many)
             tally[state, batch.channel.value] += how_many
-    rows = [
-        (batch.entry_id, batch.created_at, batch.school_id, now, each) for batch, found in decided for each in found
-    ]
-    if rows:
+    if tally:
+        rows = [(batch.entry_id, batch.created_at, batch.school_id, now, found) for batch, found in decided]
         await copying.copy_outcomes(connection, rows)
     await _suppress(connection, decided, now)
     await _remember_who_stopped(connection, every, now)
@@ -183,9 +185,7 @@ def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
     return list(found.values())
 
 
-async def _suppress(
-    connection: AsyncConnection, decided: Iterable[tuple[Batch, Sequence[Outcome]]], now: datetime
-) -> None:
+async def _suppress(connection: AsyncConnection, decided: Iterable[_Decided], now: datetime) -> None:
     """Write no more to destinations that the provider refused for good."""
     findings = [
         suppressions.Finding(batch.entry_id, each.number, reason, each.error_code)
@@ -207,9 +207,7 @@ async def _remember_who_stopped(connection: AsyncConnection, every: Iterable[Don
                 await settings_out.tell_consent(connection, said, channel, destination, ["stopped=every"])
 
 
-async def _with_early_receipts(
-    connection: AsyncConnection, every: Sequence[Done]
-) -> list[tuple[Batch, Sequence[Outcome]]]:
+async def _with_early_receipts(connection: AsyncConnection, every: Sequence[Done]) -> list[_Decided]:
     """Return the outcomes as receipts that came before them have moved them; those receipts are used up."""
     kept = await _early_receipts(connection, every)
     if not kept:

@@ -32,9 +32,8 @@ async def expire(engine: AsyncEngine, clock: Clock) -> int:
     async with transaction(engine) as connection:
         gone = await batches.remove_expired(connection, now, _BATCHES_AT_ONCE)
         rows = [
-            (entry_id, created_at, school_id, now, Outcome(number, State.EXPIRED))
+            (entry_id, created_at, school_id, now, [Outcome(number, State.EXPIRED) for number in numbers])
             for entry_id, created_at, school_id, _, numbers in gone
-            for number in numbers
         ]
         if rows:
             await copying.copy_outcomes(connection, rows)

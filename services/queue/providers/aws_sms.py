@@ -34,7 +34,9 @@ class AwsSms:
         self._own = {"OriginationIdentity": origin, "MessageType": "TRANSACTIONAL"}
         self._own |= {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Send a text to each recipient."""
         return fan_out(self._places, work, recipients, lambda one: self._send(work, one), may_continue)
 

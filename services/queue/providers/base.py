@@ -77,8 +77,10 @@ class Provider(Protocol):
     the same time. Small where nobody can be asked later what came of them: a crash leaves up to two and a half slices
     in question."""
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
-        """Begin the calls in the recipients' order, and yield an answer for each in any order.
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
+        """Begin the calls in the recipients' order, and yield an answer for each in any order, as soon as they come.
 
         Never raises for what a provider does.
         """

@@ -85,10 +85,11 @@ async def fan_out(
     recipients: Sequence[Delivery],
     send: Callable[[Delivery], Awaitable[Handed]],
     may_continue: MayContinue,
-) -> AsyncIterator[Handed]:
-    """Yield each answer as it comes, with as many calls open as there are places; none begins against may_continue."""
+) -> AsyncIterator[Sequence[Handed]]:
+    """Yield answers as they come, with as many calls open as there are places; none begins against may_continue."""
     free, turn = places.of(work)
-    answers: asyncio.Queue[Handed] = asyncio.Queue()
+    answers: list[Handed] = []
+    came = asyncio.Event()
     waiting = iter(recipients)
 
     async def call(one: Delivery) -> Handed:
@@ -103,16 +104,23 @@ async def fan_out(
         while True:
             async with free.place(turn):
                 for one in waiting:
-                    answers.put_nowait(await call(one))
+                    answers.append(await call(one))
+                    came.set()
                     if free.is_wanted_before(turn):
                         break
                 else:
                     return
 
     lines = [asyncio.create_task(line()) for _ in range(min(places.most, len(recipients)))]
+    left = len(recipients)
     try:
-        for _ in recipients:
-            yield await answers.get()
+        while left:
+            await came.wait()
+            came.clear()
+            together = answers.copy()
+            answers.clear()
+            left -= len(together)
+            yield together
     finally:
         for each in lines:
             each.cancel()

@@ -33,20 +33,24 @@ class Sandbox:
 
     async def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Take all at once; the id of each is its delivery key."""
-        batch = work.batch
-        is_in_time = await may_continue(recipients[-1].number)
-        refused, busy = self._settings.refuses_every, self._settings.is_busy_every if batch.attempt == 1 else 0
-        for number in [each.number for each in recipients]:
-            if not is_in_time:
-                yield Handed(number, Answer.NOT_TRIED)
-            elif refused and number % refused == 0:
-                yield Handed(number, Answer.REFUSED, code="REFUSED")
+        numbers = [each.number for each in recipients]
+        if await may_continue(numbers[-1]):
+            yield self._answers(work, numbers)
+        else:
+            yield [Handed(number, Answer.NOT_TRIED) for number in numbers]
+
+    def _answers(self, work: Work, numbers: Sequence[int]) -> list[Handed]:
+        entry_id, attempt = work.batch.entry_id, work.batch.attempt
+        refused, busy = self._settings.refuses_every, self._settings.is_busy_every if attempt == 1 else 0
+        answers = [Handed(number, Answer.TAKEN, f"{entry_id}.{number}.{attempt}") for number in numbers]
+        for position, number in enumerate(numbers):
+            if refused and number % refused == 0:
+                answers[position] = Handed(number, Answer.REFUSED, code="REFUSED")
             elif busy and number % busy == 1 % busy:
-                yield Handed(number, Answer.REFUSED, code="BUSY")
-            else:
-                yield Handed(number, Answer.TAKEN, f"{batch.entry_id}.{number}.{batch.attempt}")
+                answers[position] = Handed(number, Answer.REFUSED, code="BUSY")
+        return answers
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Answer that nothing was taken: nothing ever reaches anybody, so that sending again does no harm."""

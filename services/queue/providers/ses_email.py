@@ -63,7 +63,9 @@ class SesEmail:
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Send an e-mail to each recipient."""
         content = work.content
         sender = _sender(content.from_name or content.from_title, content.from_address or self._from)

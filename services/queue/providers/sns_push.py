@@ -30,7 +30,9 @@ class SnsPush:
         self._application = application_arn
         self._endpoints: dict[str, str] = {}
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Send a push message to every device of each recipient."""
         return fan_out(self._places, work, recipients, lambda one: self._send(work, one), may_continue)
 

@@ -35,7 +35,9 @@ class TwilioSms:
         self._places = Places(settings.concurrency)
         self._account = TwilioAccount(settings)
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Send a text to each recipient."""
         return fan_out(self._places, work, recipients, lambda one: self._send(work, one), may_continue)
 

@@ -46,7 +46,9 @@ class TwilioVoice:
         self._places = Places(settings.concurrency)
         self._account = TwilioAccount(settings)
 
-    def hand_over(self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue) -> AsyncIterator[Handed]:
+    def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Call each recipient."""
         return fan_out(self._places, work, recipients, lambda one: self._call(work, one), may_continue)
 

@@ -1,7 +1,7 @@
 """The queue itself: batches are held, due, claimed with a lease, given back and removed when they are settled."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,7 @@ from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size
 from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
-from services.queue.store import absences, translations
-from services.queue.work import Batch, Content, Delivery, Full, Wanted, Work
+from services.queue.work import Batch, Content, Full, Wanted
 
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
@@ -63,9 +62,11 @@ _BEGUN = sa.text(
     " WHERE batch_id = :batch_id AND claim_id = :claim_id RETURNING batch_id"
 )
 _REMOVE = sa.text(
-    "DELETE FROM batches b"
+    "WITH gone AS (DELETE FROM batches b"
     " USING unnest(CAST(:batch_ids AS bigint[]), CAST(:claim_ids AS uuid[])) AS k (batch_id, claim_id)"
-    " WHERE b.batch_id = k.batch_id AND b.claim_id = k.claim_id RETURNING b.batch_id"
+    " WHERE b.batch_id = k.batch_id AND b.claim_id = k.claim_id RETURNING b.batch_id)"
+    " SELECT ARRAY(SELECT batch_id FROM gone), EXISTS (SELECT 1 FROM receipts_unmatched"
+    ' WHERE "left"(delivery_key, 36) = ANY(:entry_ids))'
 )
 _GIVE_BACK = sa.text(
     "UPDATE batches SET state = 'pending', claim_id = NULL, claimed_at = NULL, lease_until = NULL, calling_at = NULL,"
@@ -77,16 +78,6 @@ _ADD = sa.text(
     " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, translated_into, changed_at) VALUES (:entry_id,"
     " :message_id, :created_at, :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at,"
     " :claim_id, :claimed_at, :lease_until, :calling_at, :begun, :translated_into, :now)"
-)
-# What is asked of each batch comes first and is not merged into the rest: the planner, which expects few recipients,
-# would ask it again for each of them. A list of numbers is one walk through an index.
-_RECIPIENTS = sa.text(
-    "WITH b AS MATERIALIZED (SELECT b.batch_id, b.entry_id, b.created_at, b.numbers,"
-    " ARRAY(SELECT o.number FROM outcomes o WHERE o.entry_id = b.entry_id AND o.created_at = b.created_at"
-    " AND o.number = ANY(b.numbers)) AS done FROM batches b WHERE b.batch_id = ANY(:batch_ids))"
-    " SELECT b.batch_id, r.number, r.destination, r.problem, r.regarding_student_name FROM b"
-    " JOIN recipients r ON r.entry_id = b.entry_id AND r.created_at = b.created_at AND r.number = ANY(b.numbers)"
-    " AND r.number <> ALL(b.done)"
 )
 
 
@@ -147,10 +138,18 @@ async def mark_begun(connection: AsyncConnection, batch: Batch, begun: int, now:
     return (await connection.execute(_BEGUN, values)).scalar_one_or_none() is not None
 
 
-async def remove(connection: AsyncConnection, every: Sequence[Batch]) -> set[int]:
-    """Delete settled batches and return their ids; those that are somebody else's by now stay, and are not settled."""
-    values = {"batch_ids": [each.batch_id for each in every], "claim_ids": [each.claim_id for each in every]}
-    return set((await connection.execute(_REMOVE, values)).scalars())
+async def remove(connection: AsyncConnection, every: Sequence[Batch]) -> tuple[set[int], bool]:
+    """Delete settled batches; those that are somebody else's by now stay, and are not settled.
+
+    Return the ids, and whether receipts of their entries came too early.
+    """
+    values = {
+        "batch_ids": [each.batch_id for each in every],
+        "claim_ids": [each.claim_id for each in every],
+        "entry_ids": sorted({each.entry_id for each in every}),
+    }
+    row = (await connection.execute(_REMOVE, values)).one()
+    return set(row[0]), row[1]
 
 
 async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime | None, now: datetime) -> None:
@@ -184,18 +183,6 @@ async def add_unsure(
         "begun": len(numbers),
     }
     await connection.execute(_ADD, values)
-
-
-async def load(connection: AsyncConnection, every: Sequence[Batch]) -> list[Work]:
-    """Return what it takes to send claimed batches: those without an outcome, in the order of their numbers."""
-    found: dict[int, list[Delivery]] = {each.batch_id: [] for each in every}
-    for batch_id, number, destination, problem, name in await connection.execute(
-        _RECIPIENTS, {"batch_ids": list(found)}
-    ):
-        found[batch_id].append(Delivery(number, destination, problem, name))
-    works = [Work(each, sorted(found[each.batch_id])) for each in every]
-    works = await translations.put_into_words(connection, works)
-    return [replace(each, values=await absences.values_for(connection, each.batch)) for each in works]
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:

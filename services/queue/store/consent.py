@@ -3,7 +3,6 @@
 The owner's STOP ends every type; everything else ends single types. START wants all of them again.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,19 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.domain import Channel
 from services.queue.message_types import MessageType
 
-LINES = "string_to_table(:lines, chr(10)) AS given (line)"
-"""Many texts of one parameter, one a line: an array of them takes twice as long to write and to read.
-
-One that has line breaks itself becomes several, which matters to nobody who looks results up by the whole text.
-"""
-_STOPPED = sa.text(
-    f"SELECT c.destination FROM {LINES} JOIN consent c ON c.channel = :channel AND c.destination = given.line"
-    " AND (c.is_stopped OR CAST(:message_type AS text) = ANY(c.stopped_types))"
-)
-_EVERY = sa.text(
-    "SELECT destination FROM consent WHERE channel = :channel"
-    " AND (is_stopped OR CAST(:message_type AS text) = ANY(stopped_types)) LIMIT :most"
-)
 _APPEND = sa.text(
     "INSERT INTO consent_changes (channel, destination, action, origin, provider_message_id, message_type, person_id,"
     " person_name, reason, changed_at) VALUES (:channel, :destination, :action, :origin, :provider_message_id,"
@@ -74,22 +60,6 @@ class TypeChange:
     by: tuple[str, str] = ("", "")
     """Id and name."""
     reason: str = ""
-
-
-async def stopped(
-    connection: AsyncConnection, channel: Channel, message_type: MessageType, destinations: Iterable[str]
-) -> set[str]:
-    """Return those of the destinations whose owners want no messages of this type."""
-    values = {"channel": channel.value, "message_type": message_type.value, "lines": "\n".join(destinations)}
-    return set((await connection.execute(_STOPPED, values)).scalars())
-
-
-async def every_stopped(
-    connection: AsyncConnection, channel: Channel, message_type: MessageType, most: int
-) -> list[str]:
-    """Return destinations whose owners want no messages of this type: all of them, or so many."""
-    values = {"channel": channel.value, "message_type": message_type.value, "most": most}
-    return list((await connection.execute(_EVERY, values)).scalars())
 
 
 async def stopped_by_owner(connection: AsyncConnection, destination: str) -> set[Channel]:

@@ -20,6 +20,8 @@ from services.queue.records import Outcome
 
 Write = Callable[[Iterable[Sequence[Any]]], Awaitable[None]]
 """Copies more rows."""
+Decided = tuple[str, datetime, str, datetime, Iterable[Outcome]]
+"""Outcomes of one entry and school: entry, its created_at, school, when that became known, the outcomes."""
 RECIPIENT_COLUMNS: tuple[LiteralString, ...] = (
     "entry_id",
     "created_at",
@@ -110,14 +112,12 @@ async def copy_recipients(connection: AsyncConnection, rows: Iterable[Sequence[A
         await write(rows)
 
 
-async def copy_outcomes(connection: AsyncConnection, rows: Iterable[tuple[str, Any, str, Any, Outcome]]) -> None:
-    """Write outcomes: (entry, created_at, school, changed_at, row). UniqueViolation when there is one already."""
-    every = [
-        (_uuid(entry_id), created_at, school_id, changed_at, *row)
-        for entry_id, created_at, school_id, changed_at, row in rows
-    ]
+async def copy_outcomes(connection: AsyncConnection, every: Iterable[Decided]) -> None:
+    """Write outcomes. UniqueViolation when there is one already."""
     async with _copying(connection, "outcomes", _OUTCOME_COLUMNS, _OUTCOME_TYPES) as write:
-        await write(every)
+        for entry_id, created_at, school_id, changed_at, rows in every:
+            alike = (_uuid(entry_id), created_at, school_id, changed_at)
+            await write(alike + row for row in rows)
 
 
 async def copy_batches(connection: AsyncConnection, rows: Iterable[Sequence[Any]]) -> None:

@@ -10,30 +10,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.domain import COUNTED_AS, COUNTERS, Deltas
 from services.queue.records import Counts
 
-_LOCK = sa.text(
-    "SELECT 1 FROM entry_counts WHERE (entry_id, school_id) IN"
-    " (SELECT * FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[])))"
-    " ORDER BY entry_id, school_id FOR UPDATE"
-)
 _ARRAYS = ", ".join(f"CAST(:{name} AS bigint[])" for name in COUNTERS)
+# One statement: others wait for these rows from here to the commit. Both tables are locked in one order, and the second
+# after the first, since its rows are chosen by what was moved.
 _APPLY = sa.text(
-    f"UPDATE entry_counts c SET {', '.join(f'{name} = c.{name} + d.{name}' for name in COUNTERS)}, version ="
-    " c.version + 1"
-    f" FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), {_ARRAYS})"
-    f" AS d (entry_id, school_id, {', '.join(COUNTERS)})"
-    " WHERE c.entry_id = d.entry_id AND c.school_id = d.school_id"
+    "WITH d AS MATERIALIZED (SELECT * FROM"
+    f" unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), {_ARRAYS})"
+    f" AS d (entry_id, school_id, {', '.join(COUNTERS)})),"
+    " locked AS MATERIALIZED (SELECT c.entry_id, c.school_id FROM entry_counts c JOIN d"
+    " ON c.entry_id = d.entry_id AND c.school_id = d.school_id ORDER BY c.entry_id, c.school_id FOR UPDATE OF c),"
+    f" moved AS (UPDATE entry_counts c SET {', '.join(f'{name} = c.{name} + d.{name}' for name in COUNTERS)},"
+    " version = c.version + 1 FROM locked l JOIN d ON d.entry_id = l.entry_id AND d.school_id = l.school_id"
+    " WHERE c.entry_id = l.entry_id AND c.school_id = l.school_id RETURNING c.entry_id),"
+    " told AS MATERIALIZED (SELECT p.entry_id FROM entry_progress p WHERE p.entry_id IN (SELECT entry_id FROM moved)"
+    " ORDER BY p.entry_id FOR UPDATE)"
+    " UPDATE entry_progress p SET is_due = true, changed_at = :now, ask_at = coalesce(p.ask_at, :now)"
+    " FROM told WHERE p.entry_id = told.entry_id"
 )
 _INSERT = sa.text(
     f"INSERT INTO entry_counts (entry_id, school_id, total, {', '.join(COUNTERS)})"
     " SELECT * FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:school_ids AS text[]), CAST(:totals AS bigint[]),"
     f" {_ARRAYS})"
-)
-_MARK = sa.text(
-    "UPDATE entry_progress SET is_due = true, changed_at = :now, ask_at = coalesce(ask_at, :now)"
-    " WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))"
-)
-_LOCK_PROGRESS = sa.text(
-    "SELECT 1 FROM entry_progress WHERE entry_id = ANY(CAST(:entry_ids AS uuid[])) ORDER BY entry_id FOR UPDATE"
 )
 _ADD_PROGRESS = sa.text(
     "INSERT INTO entry_progress (entry_id, changed_at, told_at, ask_at)"
@@ -57,15 +54,8 @@ async def apply(connection: AsyncConnection, deltas: Deltas, now: datetime) -> N
     changed = deltas.changed()
     if not changed:
         return
-    keys = _keys(changed)
-    entry_ids = sorted(set(keys["entry_ids"]))
-    if len(changed) > 1:
-        await connection.execute(_LOCK, keys)
     columns = {name: [counts.get(name, 0) for counts in changed.values()] for name in COUNTERS}
-    await connection.execute(_APPLY, {**keys, **columns})
-    if len(entry_ids) > 1:
-        await connection.execute(_LOCK_PROGRESS, {"entry_ids": entry_ids})
-    await connection.execute(_MARK, {"entry_ids": entry_ids, "now": now})
+    await connection.execute(_APPLY, {**_keys(changed), **columns, "now": now})
 
 
 def _keys(keys: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

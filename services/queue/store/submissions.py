@@ -31,7 +31,8 @@ class Writer:
     def __init__(self, connection: AsyncConnection, message: Message, quiet: Quiet, now: datetime) -> None:
         """The message and its entries must be in the tables already."""
         self._connection, self._message, self._quiet, self._now = connection, message, quiet, now
-        self._outcomes: list[tuple[str, datetime, str, datetime, Outcome]] = []
+        self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
+        """By entry and school, those that are not written yet."""
         self._waiting: dict[tuple[str, str], dict[str, list[int]]] = {}
         """By entry and the language that it is told in, the numbers of each school."""
         self.languages: set[str] = set()
@@ -56,7 +57,7 @@ class Writer:
     def add(self, entry: Entry, rows: Sequence[Sequence[Any]], decided: Mapping[int, Outcome]) -> None:
         """Add deliveries of an entry, whose rows are copied; those without an outcome join a batch."""
         self._entries[entry.entry_id] = entry
-        entry_id, created_at = entry.entry_id, entry.created_at
+        entry_id = entry.entry_id
         waiting = self._waiting.setdefault((entry_id, ""), {})
         is_translated = self._message.is_translated
         for row in rows:
@@ -64,7 +65,7 @@ class Writer:
             if is_translated:
                 waiting = self._waiting_in(entry, row[_LANGUAGE])
             if outcome := decided.get(number):
-                self._outcomes.append((entry_id, created_at, school_id, self._now, outcome))
+                self._outcomes.setdefault((entry_id, school_id), []).append(outcome)
                 self._count(entry_id, school_id, outcome.state, 1)
             elif school_id in waiting:
                 waiting[school_id].append(number)
@@ -79,7 +80,7 @@ class Writer:
 
     async def copy(self, rows: Iterable[Sequence[Any]]) -> None:
         """Give PostgreSQL rows of `recipients`, and before them the outcomes that were added, once they are many."""
-        if len(self._outcomes) >= _OUTCOMES_TOGETHER:
+        if sum(map(len, self._outcomes.values())) >= _OUTCOMES_TOGETHER:
             await self.idle()
             await self._copy_outcomes()
         if self._write is None:
@@ -139,6 +140,10 @@ class Writer:
         )
 
     async def _copy_outcomes(self) -> None:
-        outcomes, self._outcomes = self._outcomes, []
-        if outcomes:
-            await copying.copy_outcomes(self._connection, outcomes)
+        outcomes, self._outcomes = self._outcomes, {}
+        every = [
+            (entry_id, self._entries[entry_id].created_at, school_id, self._now, its_outcomes)
+            for (entry_id, school_id), its_outcomes in outcomes.items()
+        ]
+        if every:
+            await copying.copy_outcomes(self._connection, every)

@@ -1,6 +1,6 @@
 """Destinations that are not written to any more, why, and who changed that; the changes are only added to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,13 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import Channel
-from services.queue.store.consent import LINES
 
-_AMONG = sa.text(
-    f"SELECT s.destination, s.reason FROM {LINES} JOIN suppressions s"
-    " ON s.channel = :channel AND s.destination = given.line"
-)
-_EVERY = sa.text("SELECT destination, reason FROM suppressions WHERE channel = :channel LIMIT :most")
 _SUPPRESS = sa.text(
     "WITH fresh AS (INSERT INTO suppressions (channel, destination, reason, code, suppressed_at)"
     " SELECT DISTINCT ON (c.channel, r.destination) c.channel, r.destination, k.reason, k.code,"
@@ -88,19 +82,6 @@ class ContactStanding:
     """Channel, when that changed last, whether the owner stopped all, types that are stopped besides."""
     changes: Sequence[Change]
     """Newest first."""
-
-
-async def among(connection: AsyncConnection, channel: Channel, destinations: Iterable[str]) -> dict[str, str]:
-    """Return those of the destinations that are suppressed, with the reason."""
-    values = {"channel": channel.value, "lines": "\n".join(destinations)}
-    rows = await connection.execute(_AMONG, values)
-    return {row[0]: row[1] for row in rows}
-
-
-async def every(connection: AsyncConnection, channel: Channel, most: int) -> dict[str, str]:
-    """Return suppressed destinations with the reason: all of them, or so many."""
-    rows = await connection.execute(_EVERY, {"channel": channel.value, "most": most})
-    return {row[0]: row[1] for row in rows}
 
 
 async def suppress(connection: AsyncConnection, findings: Sequence[Finding], now: datetime) -> None:

@@ -36,13 +36,14 @@ class Mortal:
 
     async def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
-    ) -> AsyncIterator[Handed]:
+    ) -> AsyncIterator[Sequence[Handed]]:
         """Hand over until death."""
         if not self._left:
             raise Killed
-        async for each in self._provider.hand_over(work, recipients, may_continue):
-            yield each
-            self._left -= 1
+        async for some in self._provider.hand_over(work, recipients, may_continue):
+            known = some[: self._left]
+            yield known
+            self._left -= len(known)
             if not self._left:
                 raise Killed
 

@@ -13,7 +13,7 @@ from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
 from services.queue.records import Receipt
-from services.queue.store import batches
+from services.queue.store import batches, loading
 from tests.integration.queue.conftest import Queue, draft, every_channel, person
 from tests.support.eventually import eventually
 from tests.support.vendors import Receiver, VendorSimulator
@@ -186,9 +186,9 @@ async def test_a_killed_dispatcher_calls_nobody_twice(
     async with transaction(queue.engine) as connection:
         now = queue.clock()
         claimed = await batches.claim(connection, every_channel(slice_size=10), now, timedelta(seconds=60))
-        (work,) = await batches.load(connection, claimed)
+        (work,) = await loading.load(connection, claimed)
     provider = dispatcher.providers[Channel.TTS]
-    assert len([each async for each in provider.hand_over(work, work.recipients[:10], may_begin)]) == 10
+    assert len([one async for some in provider.hand_over(work, work.recipients[:10], may_begin) for one in some]) == 10
     queue.clock.ahead = timedelta(seconds=61)
 
     async def settled() -> None:

@@ -22,7 +22,7 @@ from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
-from services.queue.store import batches, outcomes
+from services.queue.store import batches, loading, outcomes
 from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, Queue, draft, every_channel, person
 from tests.support.eventually import eventually
@@ -182,11 +182,11 @@ async def _claim_and_die(queue: Queue, dispatcher: Any, *, after_call: bool) -> 
     async with transaction(queue.engine) as connection:
         now = queue.clock()
         claimed = await batches.claim(connection, every_channel(slice_size=100), now, timedelta(seconds=60))
-        (work,) = await batches.load(connection, claimed)
+        (work,) = await loading.load(connection, claimed)
     if after_call:
         provider = dispatcher.providers[work.batch.channel]
         half = work.recipients[: len(work.recipients) // 2]
-        assert len([each async for each in provider.hand_over(work, half, _always)]) == len(half)
+        assert len([one async for some in provider.hand_over(work, half, _always) for one in some]) == len(half)
 
 
 @pytest.mark.accepts(65)

@@ -30,7 +30,7 @@ from services.queue.actions.recover import recover_one
 from services.queue.domain import MOVES, Channel, DeliveryKey, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
-from services.queue.store import batches
+from services.queue.store import batches, loading
 from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, SENDER, Clock, Make, Queue, dispatch_one, draft, person
 from tests.support.postgres import Database, Databases
@@ -228,7 +228,7 @@ class Engine(RuleBasedStateMachine):
             claimed = await batches.claim(connection, Wanted(list(Lane), {Channel.EMAIL: begun}), now, lease)
             if not claimed:
                 return
-            (work,) = await batches.load(connection, claimed)
+            (work,) = await loading.load(connection, claimed)
         allowed = set(work.batch.numbers[: min(begun, handed)])
         called = [each for each in work.recipients if each.number in allowed and each.destination]
 

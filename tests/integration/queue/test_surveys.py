@@ -123,7 +123,8 @@ async def test_it_shares_the_suppressions_of_email(queue: Queue, vendors: Vendor
     await record_receipts(queue.engine, queue.clock, [bounce])
     assert await queue.counts(entry_id) == {"total": 1, "error": 1}
     async with transaction(queue.engine) as connection:
-        assert await suppressions.among(connection, Channel.EMAIL, ["parent1@example.org"])
+        standing = await suppressions.standing(connection, "parent1@example.org", 1)
+    assert [each[0] for each in standing.suppressed] == ["email"]
     again = await queue.submit(_asking(queue), [person(1)])
     assert await queue.counts(again.snapshot.entries[0].entry_id) == {"total": 1, "error": 1}
 

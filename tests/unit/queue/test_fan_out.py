@@ -42,7 +42,7 @@ async def handed(places: Places, batch: Work, line: Line, last: int = 1_000) -> 
     async def may_continue(number: int) -> bool:
         return number <= last
 
-    return [each async for each in fan_out(places, batch, batch.recipients, line.send, may_continue)]
+    return [one async for some in fan_out(places, batch, batch.recipients, line.send, may_continue) for one in some]
 
 
 async def turns() -> None:
@@ -118,7 +118,7 @@ class Steps(Line):
         async def always(number: int) -> bool:
             return True
 
-        return [each async for each in fan_out(places, batch, batch.recipients, send, always)]
+        return [one async for some in fan_out(places, batch, batch.recipients, send, always) for one in some]
 
     async def answer(self) -> None:
         self.waiting.pop(0).set()
