@@ -121,9 +121,8 @@ def _bearer(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
 
 def _require(caller: Caller, scope: str | None) -> None:
     if scope is None or scope not in caller.scopes:
-        raise PermissionDenied(
-            "SCOPE_MISSING", "The token does not carry the scope of this method.", metadata={"scope": scope or ""}
-        )
+        sentence = f"The token does not carry the scope {scope}."
+        raise PermissionDenied("SCOPE_MISSING", sentence, metadata={"scope": scope or ""})
 
 
 async def _fail(method: str, context: Any, problem: Exception, started: float) -> None:

@@ -69,8 +69,8 @@ def _text_problems(content: pb.AttendanceRuleContent) -> Iterator[tuple[str, str
     names = [words.channel_name(each.channel) for each in content.texts]
     if not 1 <= len(names) <= len(MAX_TEXT) or len(set(names)) < len(names):
         yield "/content/texts", "Choose one or more ways to send it, each once."
-    if not 1 <= len(content.subject.strip()) <= MAX_SUBJECT:
-        yield "/content/subject", f"Enter a subject of at most {MAX_SUBJECT} characters."
+    if not 1 <= len(content.subject.strip()) <= MAX_SUBJECT or len(content.subject.splitlines()) > 1:
+        yield "/content/subject", f"Enter a subject of at most {MAX_SUBJECT} characters, on one line."
     yield from _placeholder_problems("/content/subject", content.subject)
     for name, each in zip(names, content.texts, strict=True):
         pointer = f"/content/texts/{name}"

@@ -111,10 +111,10 @@ def check_draft(draft: Draft) -> None:
     """Raise InvalidArgument with every violation of the form."""
     wrong = [
         *_length("idempotency_key", draft.idempotency_key, 1, MAX_KEY),
-        *_length("subject", draft.subject, 0, MAX_SUBJECT),
+        *_line("subject", draft.subject, MAX_SUBJECT),
         *_length("body", draft.body, 0, MAX_BODY),
         *_length("audience_summary", draft.audience_summary, 0, 500),
-        *_length("from_title", draft.from_title, 0, 200),
+        *_line("from_title", draft.from_title, 200),
         *_length("language", draft.language, 0, 35),
         *_channels(draft),
         *surveys.problems([name for name, _ in draft.channels], draft.survey),
@@ -125,6 +125,13 @@ def check_draft(draft: Draft) -> None:
         wrong.append(("/expires_at", "This must be later than send_at."))
     if wrong:
         raise InvalidArgument("MESSAGE_INVALID", "The message is not in order.", violations=wrong)
+
+
+def _line(field: str, text: str, most: int) -> list[tuple[str, str]]:
+    """A header of an e-mail is one line; providers refuse any other."""
+    if len(text.splitlines()) > 1:
+        return [(f"/{field}", "Write it on one line.")]
+    return _length(field, text, 0, most)
 
 
 def _length(field: str, text: str, least: int, most: int) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from protos.events.v1 import queue_pb2 as events
 from services.kit.errors import AlreadyExists, InvalidArgument
 from services.queue import events_out
 from services.queue.actions.history import Importing
-from services.queue.actions.standing import KnownSchool
+from services.queue.actions.standing import KnownSchool, check_draft
 from services.queue.domain import State
 from services.queue.past_records import PastMessage, PastOutcome
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
@@ -71,6 +72,17 @@ async def test_the_same_key_answers_the_first_result(queue: Queue) -> None:
     assert sorted(each.is_repeat for each in results) == [False, True, True, True, True]
     with pytest.raises(AlreadyExists):
         await queue.submit(replace(message, header_hash=b"other"), [person(1)])
+
+
+@pytest.mark.parametrize("field", ["subject", "from_title"])
+@pytest.mark.parametrize("ending", ["\r\nBcc: x@example.org", "\nmore", "\u2028more"])
+def test_what_becomes_a_header_of_an_e_mail_is_one_line(field: str, ending: str) -> None:
+    message = draft()
+    wrong: dict[str, Any] = {field: f"Hello{ending}"}
+    check_draft(message)
+    with pytest.raises(InvalidArgument) as caught:
+        check_draft(replace(message, **wrong))
+    assert list(caught.value.violations) == [(f"/{field}", "Write it on one line.")]
 
 
 async def test_nothing_is_half_done(queue: Queue) -> None:

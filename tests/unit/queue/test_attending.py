@@ -105,6 +105,7 @@ def content(**fields: Any) -> pb.AttendanceRuleContent:
         ({"codes": [str(n) for n in range(51)]}, "/content/codes"),
         ({"subject": ""}, "/content/subject"),
         ({"subject": "{name}"}, "/content/subject"),
+        ({"subject": "Absent\r\nBcc: x@example.org"}, "/content/subject"),
         ({"language": "e" * 36}, "/content/language"),
         ({"language": "e\x00"}, "/content/language"),
         ({"send_time": "25:00"}, "/content/send_time"),
