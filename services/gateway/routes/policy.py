@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -143,6 +143,13 @@ def _rescreenings() -> list[queue.Rescreening]:
     return list(found.rescreenings)
 
 
+def _days(asked: queue.Rescreening) -> tuple[str, str]:
+    """Return the first and the last day of a period, ISO days of the district; it ends where the last day does."""
+    ends = asked.before.ToDatetime(UTC) - timedelta(microseconds=1)
+    first, last = (each.astimezone(gateway().zone).date() for each in (asked.since.ToDatetime(UTC), ends))
+    return first.isoformat(), last.isoformat()
+
+
 def _policy(number: int = 0) -> pb.Policy:
     if number > _LARGEST_VERSION:
         raise NotFound("POLICY_UNKNOWN", "There is no such version of the policy.")
@@ -215,7 +222,7 @@ def _page(
         was_changed=was_changed,
         versions=versions,
         backlog=backlog,
-        rescreenings=_rescreenings(),
+        rescreenings=[(each, *_days(each)) for each in _rescreenings()],
         asked=asked or Asked(new_id()),
         schools=visible_schools(person()),
         is_district="*" in person().visible_schools,

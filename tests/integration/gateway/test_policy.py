@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from protos.moderation.v1 import moderation_pb2 as moderation
+from services.gateway.words import iso_day
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Browser, Stack
@@ -159,11 +160,17 @@ def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(sta
     refused = district.post("/policy/rescreenings", wanted, page=page)
     assert refused.status_code == 400
     assert "cannot be judged again" in refused.get_data(as_text=True)
+    assert "Say why in 1 to 500 characters." in refused.get_data(as_text=True)
+    backwards = district.post("/policy/rescreenings", wanted | {"first": "2026-11-09", "last": "2026-11-02"}, page=page)
+    assert "The period ends after it begins." in backwards.get_data(as_text=True)
     assert district.post("/policy/rescreenings", wanted | {"last": "never"}, page=page).status_code == 400
     eternal = wanted | {"reason": "All.", "first": "0001-01-01"}
     assert district.post("/policy/rescreenings", eternal, page=page).status_code == 400
     for _ in range(2):
         assert district.post("/policy/rescreenings", wanted | {"reason": "A trial."}, page=page).status_code == 303
-    assert len(re.findall("At work", district.get(page).get_data(as_text=True))) == 1
+    shown = district.get(page).get_data(as_text=True)
+    assert len(re.findall("At work", shown)) == 1
+    # One day is named, not the midnights that it lies between.
+    assert re.search(rf"At work</span> · {iso_day(today)} · \d", shown)
     other = district.post("/policy/rescreenings", wanted | {"key": new_id(), "reason": "Again."}, page=page)
     assert (other.status_code, "Wait until it is through" in other.get_data(as_text=True)) == (409, True)
