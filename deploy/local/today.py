@@ -18,6 +18,7 @@ from services.kit.auth import Viewer, load_signing_key, sign_viewer
 from services.kit.rpc_client import async_channel
 
 _SETTLED_SECONDS = 90.0
+_STAFF = frozenset({types.ROLE_TEACHER, types.ROLE_ADMIN})
 _SENDING_SECONDS = 60.0
 
 
@@ -89,7 +90,7 @@ class Today:
             once_per_family=message["once_per_family"],
             audience_summary=message["audience_summary"],
             language=message["language"],
-            from_title=self._titles.get(school_id, ""),
+            from_title=self._titles.get(school_id, "") if person.role in _STAFF else person.name,
         )
 
     async def _recipients(self, message: Mapping[str, Any], school_id: str) -> AsyncIterator[queue_pb2.Recipients]:

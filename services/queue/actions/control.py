@@ -59,7 +59,7 @@ async def cancel(engine: AsyncEngine, clock: Clock, caller: Caller, message_id: 
             await messages.mark_cancelled(connection, message_id, now)
             await inbox.withdraw_unseen(connection, message_id, now)
             await events_out.tell_cancelled(connection, message_id, now)
-    return len(rows)
+    return sum(len(numbers) for *_, numbers in gone)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ async def expire(engine: AsyncEngine, clock: Clock) -> int:
         for entry_id, school_id in unconfirmed:
             deltas.move(entry_id, school_id, State.HANDED_OFF, State.EXPIRED)
         await counts.apply(connection, deltas, now)
-        ended = len(rows) + len(unconfirmed)
+        ended = sum(len(numbers) for *_, numbers in gone) + len(unconfirmed)
     if ended:
         metrics.expired.add(ended)
     return ended

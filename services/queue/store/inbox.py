@@ -63,8 +63,14 @@ async def deliver(
 
 
 async def withdraw_unseen(connection: AsyncConnection, message_id: str, now: datetime) -> None:
-    """Take a cancelled message out of the inboxes that do not show it yet."""
-    statement = sa.text("DELETE FROM inbox_items WHERE message_id = :message_id AND visible_at > :now")
+    """Take a cancelled message out of inboxes that do not show it yet, or show it unread to whom nothing of it left."""
+    statement = sa.text(
+        "DELETE FROM inbox_items i WHERE i.message_id = :message_id AND (i.visible_at > :now OR i.read_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM entries e JOIN recipients r ON r.entry_id = e.entry_id"
+        " AND r.created_at = e.created_at LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number"
+        " AND o.created_at = r.created_at WHERE e.message_id = i.message_id AND r.person_id = i.person_id"
+        " AND coalesce(o.state, 'claimed') IN ('claimed', 'handed_off', 'sent')))"
+    )
     await connection.execute(statement, {"message_id": message_id, "now": now})
 
 

@@ -1,11 +1,13 @@
 """Stopping a message and sending it again: nothing leaves that was stopped, nobody gets twice what reached them."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.kit.auth import Caller
 from services.kit.errors import FailedPrecondition
 from services.kit.ids import new_id
-from services.queue.actions import control
+from services.queue.actions import control, upkeep
 from services.queue.actions.standing import Known
 from services.queue.domain import Channel, State
 from services.queue.records import Receipt
@@ -35,6 +37,28 @@ async def test_what_a_dispatcher_gives_back_after_a_cancellation_does_not_go_out
     await queue.drain(queue.dispatcher())
     assert vendors.counts()["total"] == 0
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "cancelled": 2}
+    await queue.assert_true()
+
+
+async def test_each_delivery_that_expires_is_counted_whatever_batch_it_is_of(queue: Queue) -> None:
+    await queue.submit(draft(), [person(1), person(2), person(4)])
+    queue.clock.ahead = timedelta(days=4)
+    assert await upkeep.expire(queue.engine, queue.clock) == 3
+    await queue.assert_true()
+
+
+async def test_a_cancelled_message_leaves_the_inboxes_of_those_who_did_not_read_it_and_get_nothing_of_it(
+    queue: Queue,
+) -> None:
+    # Two schools are two batches: the first has left when the message is cancelled.
+    done = await queue.submit(draft(), [person(1), person(2), person(4)])
+    message_id = done.snapshot.message.message_id
+    await queue.rows("UPDATE batches SET due_at = due_at + interval '1 hour' WHERE school_id = 'school-1' RETURNING 1")
+    await queue.drain(queue.dispatcher())
+    await queue.rows("UPDATE inbox_items SET read_at = now() WHERE person_id = 'parent-4' RETURNING 1")
+    assert await control.cancel(queue.engine, queue.clock, SERVICE, message_id) == 2
+    left = await queue.rows("SELECT person_id FROM inbox_items ORDER BY person_id")
+    assert [row[0] for row in left] == ["parent-1", "parent-4"]
     await queue.assert_true()
 
 
