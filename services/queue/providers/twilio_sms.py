@@ -1,4 +1,4 @@
-"""Texts by Twilio's Messages resource, through Twilio's own library. Its address can be another than twilio.com."""
+"""Texts by Twilio's Messages resource. Its address can be another than twilio.com."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class TwilioSms:
 
         async def create(sender: str) -> Handed:
             origin = {"MessagingServiceSid" if sender.startswith("MG") else "From": sender}
-            return await self._account.create(recipient.number, lambda: self._account.post("Messages", form | origin))
+            return await self._account.create(recipient.number, "Messages", form | origin)
 
         return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
 

@@ -1,4 +1,4 @@
-"""Calls by Twilio's Calls resource, through Twilio's own library: a text read aloud, or a recording.
+"""Calls by Twilio's Calls resource: a text read aloud, or a recording.
 
 A machine that answers is waited for: Twilio tells the end of its greeting, then leaves the message after the beep.
 Whether somebody took the call is told by receipts; calling again is the queue's business.
@@ -66,21 +66,12 @@ class TwilioVoice:
 
     async def _ring(self, work: Work, recipient: Delivery, number: str, twiml: str) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
-        callback = {"status_callback": address, "status_callback_event": _EVENTS} if address else {}
-        calls = self._account.client.calls
+        form = {"To": number, "Twiml": twiml, "MachineDetection": "DetectMessageEnd", "Timeout": _RING_SECONDS}
+        if address:
+            form |= {"StatusCallback": address, "StatusCallbackEvent": _EVENTS}
 
         async def create(sender: str) -> Handed:
-            return await self._account.create(
-                recipient.number,
-                lambda: calls.create_async(
-                    to=number,
-                    from_=sender,
-                    twiml=twiml,
-                    machine_detection="DetectMessageEnd",
-                    timeout=_RING_SECONDS,
-                    **callback,
-                ),
-            )
+            return await self._account.create(recipient.number, "Calls", form | {"From": sender})
 
         return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
 
