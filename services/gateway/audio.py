@@ -7,7 +7,7 @@ from flask import Response, request
 
 from protos.queue.v1 import queue_pb2 as queue
 from services.gateway.state import gateway
-from services.kit.errors import FailedPrecondition, NotFound, Unavailable
+from services.kit.errors import DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
 from services.kit.rpc_errors import translated
 
 PATH = "/recordings"
@@ -47,7 +47,7 @@ def _opened(wanted: queue.OpenRecordingRequest) -> queue.OpenRecordingResponse |
     try:
         with translated():
             answer: queue.OpenRecordingResponse = gateway().clients.queue.OpenRecording(wanted)
-    except (NotFound, FailedPrecondition, Unavailable):
+    except (NotFound, FailedPrecondition, Unavailable, DeadlineExceeded):
         return None
     return answer
 

@@ -27,6 +27,15 @@ STATUS = {
     errors.Internal: 500,
 }
 """HTTP status of each class of error."""
+SHOWN = (
+    errors.InvalidArgument,
+    errors.FailedPrecondition,
+    errors.Aborted,
+    errors.ResourceExhausted,
+    errors.Unavailable,
+    errors.DeadlineExceeded,
+)
+"""What a long form shows in place of an error page, with all that was filled in."""
 _HTTP_REASONS = {
     400: ("REQUEST_MALFORMED", "The request cannot be read."),
     404: ("PAGE_NOT_FOUND", "There is nothing at this address."),

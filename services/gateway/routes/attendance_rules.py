@@ -9,21 +9,15 @@ from services.gateway.attendance import Form
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import schools
+from services.gateway.problems import SHOWN, STATUS
 from services.gateway.routes.history import hidden_columns
 from services.gateway.state import person
-from services.kit.errors import (
-    Aborted,
-    FailedPrecondition,
-    InvalidArgument,
-    PermissionDenied,
-    ResourceExhausted,
-    ServiceError,
-)
+from services.kit.errors import PermissionDenied, ServiceError
 from services.kit.ids import new_id
 
 blueprint = Blueprint("attendance_rules", __name__)
 PATH = "/attendance-rules"
-_REFUSALS = (InvalidArgument, FailedPrecondition, PermissionDenied, Aborted, ResourceExhausted)
+_REFUSALS = (*SHOWN, PermissionDenied)
 """What the form shows in place of an error page."""
 
 
@@ -92,8 +86,7 @@ def _keep(form: Form) -> Response | tuple[str, int]:
     try:
         kept = attendance.keep(form)
     except _REFUSALS as problem:
-        code = {InvalidArgument: 400, PermissionDenied: 403, ResourceExhausted: 429}.get(type(problem), 409)
-        return _form(form, problem), code
+        return _form(form, problem), STATUS[type(problem)]
     return redirect(f"{PATH}/{kept.rule_id}", 303)
 
 

@@ -27,11 +27,13 @@ from services.gateway.words import CHANNELS
 from services.kit.errors import (
     Aborted,
     AlreadyExists,
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     ResourceExhausted,
     ServiceError,
+    Unavailable,
 )
 from services.kit.ids import new_id
 
@@ -41,6 +43,10 @@ _ASKED_DAYS = 7
 """Until when a poll or a sign-up takes answers, unless something else is chosen."""
 _SENT_ALREADY = (
     "A message went out from this form before. What it says now is another message: look at it, then send it."
+)
+_NO_ANSWER = (
+    "The system does not answer at the moment. What you wrote is kept on this page: try again soon. However often it is"
+    " sent from here, it goes out once."
 )
 _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 
@@ -83,6 +89,9 @@ def send() -> str | Response | tuple[str, int]:
         draft.key = new_id()
         problem = AlreadyExists("SENT_ALREADY", _SENT_ALREADY)
         return page(draft, problem=problem), 409
+    except (Unavailable, DeadlineExceeded) as away:
+        # Whether it was taken is not known; the form keeps its key, so that sending it again is safe.
+        return page(draft, problem=Unavailable(away.reason, _NO_ANSWER)), 503
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))

@@ -14,11 +14,12 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
+from services.gateway.problems import SHOWN, STATUS
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
-from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
+from services.kit.errors import NotFound, ServiceError
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("threats", __name__)
@@ -276,8 +277,8 @@ def save_decision(message_id: str) -> Response | tuple[str, int]:
     given = request.form
     try:
         decide(str(message_id), given.get("decision", ""), given.get("reason", ""), _seen(given))
-    except (InvalidArgument, FailedPrecondition) as problem:
-        return _deciding(str(message_id), given, problem), 400 if isinstance(problem, InvalidArgument) else 409
+    except SHOWN as problem:
+        return _deciding(str(message_id), given, problem), STATUS[type(problem)]
     return redirect(f"{PATH}/{message_id}", 303)
 
 

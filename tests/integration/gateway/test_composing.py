@@ -1,10 +1,14 @@
 """The composer: what is sent is what was previewed, and a form that was sent is not sent again as something else."""
 
+import dataclasses
 import re
 from typing import Any
 
+import grpc
 import pytest
 
+from deploy.local.ports import free_port
+from protos.queue.v1 import queue_pb2_grpc
 from tests.integration.gateway.stack import Browser, Stack
 
 FORM: dict[str, Any] = {
@@ -74,3 +78,30 @@ def test_a_form_that_was_sent_does_not_send_another_message_unseen_and_loses_not
     assert 'value="Something else"' in page
     again = post(browser, **{**fields, "key": hidden(page, "key")}, subject="Something else")
     assert "Message sent" in again.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("person", ["pri", "amy"])
+@pytest.mark.parametrize("step", ["send", "preview"])
+def test_what_was_written_stays_while_the_queue_is_away_and_goes_out_once_afterwards(
+    stack: Stack, person: str, step: str
+) -> None:
+    browser, clients = stack.browser(person), stack.gateway.clients
+    fields: dict[str, Any] = {"key": f"{person} in a storm, {step}", "step": step, "subject": "Storm"}
+    if person == "amy":
+        fields["person"] = stack.people["tea"]
+    with grpc.insecure_channel(f"127.0.0.1:{free_port()}") as nowhere:
+        away = dataclasses.replace(clients, queue=queue_pb2_grpc.QueueServiceStub(nowhere))
+        object.__setattr__(stack.gateway, "clients", away)
+        try:
+            refused = post(browser, **fields)
+        finally:
+            object.__setattr__(stack.gateway, "clients", clients)
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "What you wrote is kept on this page" in page) == (503, True)
+    assert 'value="Storm"' in page
+    assert ">Bring a smile.</textarea>" in page
+    assert hidden(page, "key") == fields["key"]
+    before = sent(browser).count("Storm")
+    for _ in range(2):
+        assert "Message sent" in post(browser, **{**fields, "step": "send"}).get_data(as_text=True)
+    assert sent(browser).count("Storm") == before + 1
