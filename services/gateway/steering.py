@@ -28,9 +28,14 @@ def managed(message_id: str, person: Person) -> queue.GetMessageResponse | None:
 
 def waiting(message: queue.GetMessageResponse | None) -> int:
     """Return how many deliveries are not out, or not confirmed; 0 for no message, and for one that was stopped."""
-    if message is None or any(each.counts.cancelled for each in message.entries):
+    if message is None or is_stopped(message):
         return 0
     return sum(each.counts.held + each.counts.pending for each in message.entries)
+
+
+def is_stopped(message: queue.GetMessageResponse) -> bool:
+    """Tell whether somebody stopped a message before all of it had left."""
+    return any(each.counts.cancelled for each in message.entries)
 
 
 def cancel(message_id: str) -> int:

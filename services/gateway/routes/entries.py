@@ -159,7 +159,7 @@ def recipients(report: str, entry_id: str) -> str:
         message_base=f"{base}/message",
         resend_base=f"{base}/resend",
         resend_key=new_id(),
-        may_resend=managed is not None,
+        may_resend=managed is not None and not steering.is_stopped(managed),
         ways=steering.ways(managed, row.channel) if managed else [],
     )
 

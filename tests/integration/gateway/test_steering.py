@@ -83,6 +83,9 @@ def test_errors_are_sent_again_by_another_channel_of_the_message(stack: Stack) -
     again = f"/api/v1/entries/{entries['CHANNEL_SMS']}/resend"
     refused = browser.send_json("POST", again, body)
     assert (refused.status_code, refused.get_json()["reason"]) == (409, "NOTHING_TO_RESEND")
+    assert "Resend to these" in browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+    browser.send_json("POST", f"/api/v1/messages/{message['message_id']}/cancel", None)
+    assert "Resend to these" not in browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
     wrong = browser.send_json("POST", again, {**body, "state": "sent"})
     assert [each["pointer"] for each in wrong.get_json()["errors"]] == ["/state"]
     unknown = browser.post(f"{base}/resend", {"state": "errors", "channel": "fax"}, page="/reports/history")
