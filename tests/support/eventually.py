@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_PAUSE_SECONDS = 0.02
+_SHORTEST_PAUSE, _LONGEST_PAUSE, _SHARE = 0.02, 0.5, 1 / 20
+"""Seconds; and how much longer than needed one may wait. What takes a minute is not to be slowed by 3,000 questions."""
 
 
 async def eventually(check: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
@@ -18,7 +19,7 @@ async def eventually(check: Callable[[], Awaitable[T]], seconds: float = 10.0) -
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(_pause(deadline - seconds))
 
 
 def eventually_sync(check: Callable[[], T], seconds: float = 10.0) -> T:
@@ -30,4 +31,8 @@ def eventually_sync(check: Callable[[], T], seconds: float = 10.0) -> T:
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(_pause(deadline - seconds))
+
+
+def _pause(since: float) -> float:
+    return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, _SHARE * (time.monotonic() - since)))
