@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from protos.directory.v1 import directory_pb2 as directory
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
 
@@ -141,3 +142,12 @@ def test_a_student_names_twenty_members_of_staff_at_most_and_nobody_else(stack: 
     for other in (stack.people["mum"], new_id(), "nobody"):
         named = {**form, "person": [stack.people["tea"], other]}
         assert student.post("/compose", named, page="/compose").status_code == 403
+
+
+def test_a_long_list_of_staff_says_that_it_is_not_all(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = stack.browser("amy")
+    assert "These are the first ones." not in student.get("/people").get_data(as_text=True)
+    found = [directory.Person(person_id=new_id(), name=f"Teacher {number}", is_active=True) for number in range(50)]
+    monkeypatch.setattr("services.gateway.routes.people.search_people", lambda *_: found)
+    for address in ("/people", "/compose"):
+        assert "These are the first ones." in student.get(address).get_data(as_text=True)
