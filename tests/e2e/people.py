@@ -37,7 +37,7 @@ class People:
         page = self.page(username)
         page.goto("/compose")
         page.get_by_label("Find a teacher by name").fill("Tom Reed")
-        page.get_by_role("radio", name="Tom Reed").check()
+        page.get_by_role("checkbox", name="Tom Reed").check()
         page.fill("#subject", subject)
         page.fill("#body", body)
         page.get_by_role("button", name="Send", exact=True).click()
