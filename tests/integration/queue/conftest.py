@@ -83,13 +83,19 @@ def draft(**fields: Any) -> Draft:
 
 
 @dataclass
+@dataclass
 class Clock:
-    """The machine's time, moved by what a test asks for."""
+    """The machine's time, moved by what a test asks for; once it is stopped, by nothing else."""
 
     ahead: timedelta = timedelta()
+    stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped_at or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """Stand still: what is due must not depend on how fast this machine is."""
+        self.stopped_at = datetime.now(UTC)
 
 
 async def dispatch_one(dispatcher: Dispatcher, lanes: Sequence[Lane]) -> bool:

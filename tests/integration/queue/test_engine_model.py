@@ -53,13 +53,6 @@ def _reachable(state: State) -> set[State]:
     return found
 
 
-class Frozen(Clock):
-    """Time that only the rules move: what is due must not depend on how fast this machine is."""
-
-    def __call__(self) -> datetime:
-        return NOON + self.ahead
-
-
 class Engine(RuleBasedStateMachine):
     """One district's queue. E-mail alone: a provider that cannot be asked leaves most to be decided."""
 
@@ -70,7 +63,8 @@ class Engine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Frozen()
+        # Only the rules move time: what is due must not depend on how fast this machine is.
+        self.clock = Clock(stopped_at=NOON)
         engine = create_engine(self.database.url, name="model")
         self.queue = Queue(engine, self.database, self.clock, lambda made, **_: self.make(made))
         self.dispatcher = self.run(self._make())

@@ -43,6 +43,7 @@ def _texted(vendors: VendorSimulator) -> Sequence[tuple[str, str]]:
 
 
 async def _fail_until_the_standby_is_in_charge(queue: Queue, vendors: VendorSimulator) -> Dispatcher:
+    queue.clock.stop()
     dispatcher = _dispatcher(queue, vendors)
     await queue.submit(draft(channels=TEXT), [person(2)])
     await queue.drain(dispatcher)
