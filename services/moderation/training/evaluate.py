@@ -51,6 +51,7 @@ def evaluate(places: Places, card: Path) -> None:
         sections.trade(*strict),
         sections.categories(school),
         sections.languages(school),
+        sections.hostility(school),
         sections.everyday(everyday),
         sections.groups([group for group, _, _ in named], neutral),
         *_evasion(model, policy, [each.row for each in own]),

@@ -13,6 +13,7 @@ from services.moderation.training.thresholds import DANGER_COLUMNS, EVERYDAY_SOU
 
 _GOALS = {"self_harm": 0.92, "self_harm_intent": 0.80, "self_harm_direction": 0.80, "threat": 0.80, "violence": 0.75}
 _LEAST_RANKED = 15
+_ABOUT_GROUPS, _DISCRIMINATION = "corpus/dev_groups", CATEGORIES.index("discrimination")
 Bools = NDArray[np.bool_]
 
 
@@ -95,6 +96,23 @@ def languages(own: Judged) -> Section:
             Figure(f"{lang}: any flag on benign and hard negatives ({len(harmless.rows)})", any_flag(harmless))
         )
     return Section("Each language, on school messages", figures)
+
+
+def hostility(own: Judged) -> Section:
+    """Return how hostility to groups and its look-alikes are told apart on dev lines that are about groups alone."""
+    part = own.where(np.array([row.source == _ABOUT_GROUPS for row in own.rows], dtype=bool))
+    hostile = part.labels[:, _DISCRIMINATION] == 1
+    truth, scores = hostile.astype(np.float64), part.scores[:, _DISCRIMINATION]
+    alike = part.of("hard_negative")
+    return Section(
+        "Hostility to groups beside its look-alikes, on dev_groups",
+        [
+            Figure(f"discrimination: AUROC ({int(hostile.sum())} hostile lines)", metrics.auroc(truth, scores)),
+            Figure("discrimination: average precision", metrics.average_precision(truth, scores)),
+            Figure("hostile lines held", any_flag(part.where(hostile))),
+            Figure(f"any flag on look-alikes ({len(alike.rows)})", any_flag(alike)),
+        ],
+    )
 
 
 def groups(named: list[str], judged: Judged) -> Section:

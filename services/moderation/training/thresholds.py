@@ -47,7 +47,9 @@ class Budget:
 # get more than their goals; students' own harmless messages do not.
 DANGER_BUDGET = Budget(0.02, 0.12, 0.04)
 STRICT_BUDGET = Budget(0.014, 0.08, 0.02)
-CATEGORY_BUDGET = Budget(0.004, 0.01, 0.006)
+# A quarter of the hard negatives are composed to look like hostility to groups: were one in a hundred allowed, more
+# than half of the hostile lines beside them would pass for their sake.
+CATEGORY_BUDGET = Budget(0.004, 0.03, 0.006)
 WATCH_BUDGET = Budget(0.05, 0.25, 0.05)
 
 
