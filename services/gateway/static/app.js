@@ -320,6 +320,8 @@ document.addEventListener("htmx:error", () => {
 document.addEventListener("visibilitychange", () => { followAlerts(); followCounts(); if (!document.hidden && $("#alerts[data-stream]")) refreshAlerts(); });
 addEventListener("pagehide", () => { alertStream?.close(); countStream?.close(); });
 addEventListener("pageshow", (event) => { if (event.persisted) { followAlerts(); followCounts(); } });
+// By itself htmx begins in a timer, when the page can be used already: what is opened before would replace the page.
+htmx.initialize();
 settle();
 showOpenCount();
 followAlerts();
