@@ -26,8 +26,12 @@ _SCOPE: Final = re.compile(r"[a-z]+\.[a-z_]+")
 def make_keys(folder: Path) -> None:
     """Write gateway.jwk and operator.jwk, which only their owner may read, and the public keys.json of both.
 
-    FileExistsError when one of them is there: what older keys signed would end.
+    FileExistsError, and nothing is written, when one of them is there: what older keys signed would end.
     """
+    if there := [name for name in ("gateway.jwk", "operator.jwk", PUBLIC) if (folder / name).exists()]:
+        raise FileExistsError(
+            f"{folder / there[0]} is there already: what its keys signed would end. Name another folder."
+        )
     signers = [OKPKey.generate_key("Ed25519", parameters={"kid": f"{name}-1"}) for name in ("gateway", "operator")]
     for key in signers:
         _write(folder / f"{str(key.kid).split('-')[0]}.jwk", json.dumps(key.as_dict(private=True)))

@@ -40,8 +40,11 @@ def test_what_cannot_be_signed_is_said(
     assert (found.out, sentence in found.err) == ("", True)
 
 
-def test_keys_that_are_there_stay(tmp_path: Path) -> None:
-    signing.make_keys(tmp_path)
-    before = (tmp_path / "gateway.jwk").read_text()
+@pytest.mark.parametrize("there", ["gateway.jwk", "operator.jwk", "keys.json"])
+def test_keys_that_are_there_stay_and_nothing_joins_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str
+) -> None:
+    (tmp_path / there).write_text("older")
     assert signing.main(["keys", str(tmp_path)]) == 1
-    assert (tmp_path / "gateway.jwk").read_text() == before
+    assert there in capsys.readouterr().err
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(there, "older")]
