@@ -86,24 +86,36 @@ async def test_a_family_reads_one_message_that_names_all_of_its_students(
     ]
 
 
-@pytest.mark.accepts(81)
-async def test_a_family_reads_of_its_students_in_its_language(
-    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
-) -> None:
+async def _written_to_rosa_in_spanish(
+    attended: Attended,
+    make: Make,
+    vendors: VendorSimulator,
+    texts: dict[types.Channel.ValueType, str],
+    language: str = "",
+) -> int:
+    """Send a rule's message about both students, whose mother reads Spanish; return how many translations it took."""
     async with transaction(attended.queue.directory_engine) as connection:
         await connection.execute(sa.text("UPDATE people SET language = 'es' WHERE name = 'Rosa Stone'"))
     await switch_module(attended.queue.directory_engine, "translation", is_on=True)
     directory = attended.afresh()
-    await attended.create(texts=TEXTS, once_per_family=True)
+    await attended.create(texts=texts, once_per_family=True, language=language)
     await attended.record(*BOTH)
     await attended.tick(hours=1)
     await directory.close()
     provider = AmazonTranslate(AwsSettings("us-east-1", AWS_KEY, AWS_SECRET, vendors.url, concurrency=2))
-    assert await Translating(attended.queue.engine, attended.queue.clock, provider).step() == 1
+    translated = await Translating(attended.queue.engine, attended.queue.clock, provider).step()
     await provider.close()
-    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make_dispatcher_for)  # type: ignore[arg-type]
+    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make)  # type: ignore[arg-type]
     await queue.drain(queue.dispatcher())
     await queue.close()
+    return translated
+
+
+@pytest.mark.accepts(81)
+async def test_a_family_reads_of_its_students_in_its_language(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
+) -> None:
+    assert await _written_to_rosa_in_spanish(attended, make_dispatcher_for, vendors, TEXTS) == 1
     assert [each["text"] for each in vendors.arrivals(channel="sms")] == ["[es] Amy Stone, Ben Stone: UNX, TDY"]
     rows, _ = await reading.deliveries_of(
         attended.queue.engine, admin(attended, "s1"), await entry_of(attended, "sms"), Seen(None), PAGE
@@ -117,21 +129,8 @@ async def test_a_family_reads_of_its_students_in_its_language(
 async def test_a_rule_that_is_written_in_spanish_is_translated_into_english_alone(
     attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator
 ) -> None:
-    async with transaction(attended.queue.directory_engine) as connection:
-        await connection.execute(sa.text("UPDATE people SET language = 'es' WHERE name = 'Rosa Stone'"))
-    await switch_module(attended.queue.directory_engine, "translation", is_on=True)
-    directory = attended.afresh()
     texts = dict.fromkeys((types.CHANNEL_EMAIL, types.CHANNEL_SMS), "{student}, {date}: {code}")
-    await attended.create(texts=texts, once_per_family=True, language="es")
-    await attended.record(*BOTH)
-    await attended.tick(hours=1)
-    await directory.close()
-    provider = AmazonTranslate(AwsSettings("us-east-1", AWS_KEY, AWS_SECRET, vendors.url, concurrency=2))
-    assert await Translating(attended.queue.engine, attended.queue.clock, provider).step() == 0
-    await provider.close()
-    queue = Queue(attended.queue.engine, attended.queue.database, attended.queue.clock, make_dispatcher_for)  # type: ignore[arg-type]
-    await queue.drain(queue.dispatcher())
-    await queue.close()
+    assert await _written_to_rosa_in_spanish(attended, make_dispatcher_for, vendors, texts, "es") == 0
     said = "Amy Stone, Ben Stone, 2026-10-30: UNX, TDY"
     assert [each["text"] for each in vendors.arrivals(channel="sms")] == [said]
     mum = Viewer(attended.queue.ids["mum"], "Rosa", "parent", frozenset(), frozenset(), all_users=False)
