@@ -18,7 +18,8 @@ from services.kit.rules import read_day as day_of
 
 PAGE_SIZE = 20
 LARGEST_PAGE = 500
-_CHANNEL_OF = {choice.value: channel for channel, choice in CHANNELS.items()}
+CHANNEL_OF = {choice.value: channel for channel, choice in CHANNELS.items()}
+"""Channels by their names in addresses."""
 _FILTER_KEYS = (
     "searched", "type", "school", "start", "end", "from_time", "to_time", "secure", "emergency", "flagged", "sender",
     "all_users", *PARTS,
@@ -91,6 +92,14 @@ def read_number(arguments: Mapping[str, str], name: str, default: int, most: int
     return default
 
 
+def read_types(arguments: MultiDict[str, str], problems: dict[str, str]) -> list["types.Channel.ValueType"]:
+    """Return the channels that `type` names, all that are known; others are noted, with those that there are."""
+    names = [each for each in arguments.getlist("type") if each]
+    if not set(names) <= CHANNEL_OF.keys():
+        problems["type"] = f"Choose among {', '.join(CHANNEL_OF)}."
+    return [CHANNEL_OF[each] for each in names if each in CHANNEL_OF]
+
+
 class _Reader:
     """Reads single values, and collects what is wrong with them."""
 
@@ -123,7 +132,7 @@ def _read_filter(reader: _Reader, report: str, person: Person) -> reports.Filter
         end_date=reader.day("end"),
         start_time=reader.clock("from_time"),
         end_time=reader.clock("to_time"),
-        channels=[_CHANNEL_OF[name] for name in reader.arguments.getlist("type") if name in _CHANNEL_OF],
+        channels=read_types(reader.arguments, reader.problems),
         rules=rules,
     )
     if report != "attendance":  # It has neither ticks nor senders (statement 123).

@@ -15,14 +15,13 @@ from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import schools
 from services.gateway.routes.history import hidden_columns
-from services.gateway.searches import read_day, refuse_problems
+from services.gateway.searches import CHANNEL_OF, read_day, read_types, refuse_problems
 from services.gateway.state import gateway
 from services.gateway.words import CHANNELS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("received", __name__)
 PATH = "/people/<uuid:person_id>/received"
-_CHANNEL_OF = {choice.value: channel for channel, choice in CHANNELS.items()}
 _MOST_PEOPLE = 50
 
 
@@ -30,7 +29,7 @@ def read(base: str) -> Listing:
     """Return what the address asks for, the newest first."""
     problems: dict[str, str] = {}
     days = [(name, read_day(request.args, name, problems)) for name in ("start", "end")]
-    chosen = [("type", each) for each in request.args.getlist("type") if each in _CHANNEL_OF]
+    chosen = [("type", CHANNELS[each].value) for each in read_types(request.args, problems)]
     listing = read_listing(Place("received", base, sort=("date", "desc"), own=[*days, *chosen]), request.args)
     listing.problems.update(problems)
     return listing
@@ -63,7 +62,7 @@ def find(found: directory.GetPersonResponse, listing: Listing) -> families.ListR
         student_id=found.person.person_id if is_student else "",
         start_date=own["start"],
         end_date=own["end"],
-        channels=[_CHANNEL_OF[value] for name, value in listing.place.own if name == "type"],
+        channels=[CHANNEL_OF[value] for name, value in listing.place.own if name == "type"],
         rules=listing.rules,
         sort=listing.sort,
         page=listing.page,

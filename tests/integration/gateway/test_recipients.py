@@ -191,6 +191,13 @@ def test_what_a_family_received_is_found_from_its_student(stack: Stack) -> None:
     assert browser.get(f"{api}?{ruled}&type=sms").get_json()["received"] == []
     assert browser.get(f"{api}?end=2020-01-01").get_json()["page"]["total_rows"] == "0"
     assert browser.get(f"{api}?start=soon").get_json()["errors"][0]["pointer"] == "/start"
+    unknown = browser.get(f"{api}?type=sms&type=fax")
+    named = "Choose among email, sms, tts, recorded, push, poll, signup."
+    assert (unknown.status_code, unknown.mimetype) == (400, "application/problem+json")
+    assert unknown.get_json()["errors"] == [{"pointer": "/type", "detail": named}]
+    assert named in browser.get(f"/people/{amy}/received?type=fax").get_data(as_text=True)
+    assert named in browser.get("/reports/history?type=fax").get_data(as_text=True)
+    assert browser.get("/api/v1/reports/history?type=fax").get_json()["errors"][0]["pointer"] == "/type"
     assert "Enter a date like" in browser.get(f"/people/{amy}/received?start=soon").get_data(as_text=True)
     assert len(re.findall("<row", sheet(browser.get(f"/people/{mum}/received/excel?{ruled}").data))) == 3
     assert "Exported what somebody received" in stack.browser("off").get("/audit").get_data(as_text=True)
