@@ -27,15 +27,11 @@ STATUS = {
     errors.Internal: 500,
 }
 """HTTP status of each class of error."""
-SHOWN = (
-    errors.InvalidArgument,
-    errors.FailedPrecondition,
-    errors.Aborted,
-    errors.ResourceExhausted,
-    errors.Unavailable,
-    errors.DeadlineExceeded,
-)
+AWAY = (errors.Unavailable, errors.DeadlineExceeded)
+"""A service that does not answer, or not in time."""
+SHOWN = (errors.InvalidArgument, errors.FailedPrecondition, errors.Aborted, errors.ResourceExhausted, *AWAY)
 """What a long form shows in place of an error page, with all that was filled in."""
+_KEPT = "The system does not answer at the moment. What you wrote is kept on this page: try again soon."
 _HTTP_REASONS = {
     400: ("REQUEST_MALFORMED", "The request cannot be read."),
     404: ("PAGE_NOT_FOUND", "There is nothing at this address."),
@@ -44,6 +40,11 @@ _HTTP_REASONS = {
     414: ("ADDRESS_TOO_LONG", "The address is too long."),
     415: ("MEDIA_TYPE_UNSUPPORTED", "The body is not of a type that is read here."),
 }
+
+
+def shown(problem: ServiceError) -> ServiceError:
+    """Return an error as a form shows it: that a service is away says that nothing which was written is lost."""
+    return type(problem)(problem.reason, _KEPT) if isinstance(problem, AWAY) else problem
 
 
 def wants_problem() -> bool:

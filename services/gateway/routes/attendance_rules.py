@@ -10,6 +10,7 @@ from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import schools
 from services.gateway.problems import SHOWN, STATUS
+from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.history import hidden_columns
 from services.gateway.state import person
 from services.kit.errors import PermissionDenied, ServiceError
@@ -110,7 +111,7 @@ def _form(form: Form, problem: ServiceError | None = None) -> str:
     return render_template(
         "attendance_rule_form.html",
         form=form,
-        problem=problem,
+        problem=problem and shown_on_form(problem),
         wrong=attendance.wrong_fields(problem),
         subject_limit=attendance.SUBJECT_LIMIT,
         **attendance.choices(person()),

@@ -13,11 +13,13 @@ from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import grades, policies
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.keeping import keeps_form
 from services.gateway.pages import schools, visible_schools
 from services.gateway.policies import Form
+from services.gateway.problems import SHOWN, STATUS, shown
 from services.gateway.routes import history, threats
 from services.gateway.state import gateway, person
-from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
+from services.kit.errors import Aborted, InvalidArgument, NotFound, PermissionDenied, ServiceError
 from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
@@ -76,6 +78,7 @@ def show() -> str:
 
 @blueprint.post(PATH)
 @requires(Permission.MANAGE_POLICY)
+@keeps_form
 def change() -> Response | str | tuple[str, int]:
     """Add an exception to the form, show what the change would have done, or save it once that was shown."""
     base = _policy(request.form.get("version", 0, int))
@@ -116,6 +119,7 @@ def version(version: int) -> str:
 
 @blueprint.post(f"{PATH}/rescreenings")
 @requires(Permission.MANAGE_POLICY)
+@keeps_form
 def judge_again() -> Response | tuple[str, int]:
     """Begin to judge again what was delivered on some days."""
     asked = Asked.read(request.form)
@@ -123,11 +127,10 @@ def judge_again() -> Response | tuple[str, int]:
         wanted = asked.message()
         with translated():
             gateway().clients.queue.RescreenMessages(queue.RescreenMessagesRequest(rescreening=wanted))
-    except (InvalidArgument, FailedPrecondition, PermissionDenied) as problem:
+    except (*SHOWN, PermissionDenied) as problem:
         policy = _policy()
         form = policies.form_of(policy, person().visible_schools)
-        status = 400 if isinstance(problem, InvalidArgument) else 409
-        return _page(form, now=_try(policy), problem=problem, asked=asked), status
+        return _page(form, now=_try(policy), problem=shown(problem), asked=asked), STATUS[type(problem)]
     return redirect(f"{PATH}#again", 303)
 
 

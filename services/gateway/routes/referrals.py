@@ -15,12 +15,14 @@ from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, schools
+from services.gateway.problems import AWAY, SHOWN, STATUS
+from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import get_entry
 from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
-from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError
+from services.kit.errors import FailedPrecondition, NotFound, ServiceError
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("referrals", __name__)
@@ -148,17 +150,30 @@ def form() -> str:
 
 
 def _form(entry_id: str, message_id: str, back: str, problem: ServiceError | None = None) -> str:
-    row = _row(entry_id, message_id)
+    row, followers = _what_it_shows(entry_id, message_id, has_text=problem is not None)
     return render_template(
         "referral_add.html",
         row=row,
+        message_id=message_id or (row.message_id if row else ""),
         entry_id=entry_id,
         back=safe_return(back, "/reports/history" if entry_id else "/reports/threats"),
-        followers=_followers(),
+        followers=followers,
         chosen=request.form,
-        problem=problem,
+        problem=problem and shown_on_form(problem),
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
     )
+
+
+def _what_it_shows(
+    entry_id: str, message_id: str, *, has_text: bool
+) -> tuple[reports.EntryRow | None, list[directory.Recipient] | None]:
+    """Return for which row the form is, and who may follow up; nothing where it cannot be had and a text is kept."""
+    try:
+        return _row(entry_id, message_id), _followers()
+    except AWAY:
+        if not has_text:
+            raise
+        return None, None
 
 
 def _row(entry_id: str, message_id: str) -> reports.EntryRow:
@@ -180,9 +195,9 @@ def save() -> Response | tuple[str, int]:
     given = request.form
     try:
         answer = add(given.get("message", ""), given.get("reason", ""), given.get("notes", ""), given.getlist("told"))
-    except (InvalidArgument, FailedPrecondition) as problem:
-        code = 400 if isinstance(problem, InvalidArgument) else 409
-        return _form(given.get("entry", ""), given.get("message", ""), given.get("back", ""), problem), code
+    except SHOWN as problem:
+        page = _form(given.get("entry", ""), given.get("message", ""), given.get("back", ""), problem)
+        return page, STATUS[type(problem)]
     fallback = f"{PATH}/{answer.referral.referral_id}"
     return redirect(safe_return(given.get("back", ""), fallback), 303)
 

@@ -15,6 +15,7 @@ from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import safe_return, schools, visible_schools
 from services.gateway.problems import SHOWN, STATUS
+from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
 from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
@@ -258,7 +259,7 @@ def _deciding(message_id: str, given: Mapping[str, str], problem: ServiceError |
         reason=given.get("reason", ""),
         seen=_seen(given),
         back=f"{PATH}/{message_id}",
-        problem=problem,
+        problem=problem and shown_on_form(problem),
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
     )
 

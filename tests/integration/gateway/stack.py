@@ -1,5 +1,6 @@
 """Directory, queue and reports as real processes, and the gateway's application in front of them."""
 
+import dataclasses
 import json
 import os
 import re
@@ -110,6 +111,19 @@ class Stack:
         if username:
             assert browser.sign_in(username).status_code == 303
         return browser
+
+
+@contextmanager
+def away(stack: Stack, **stubs: Any) -> Iterator[None]:
+    """Let nobody answer some clients of the gateway, each given as its name and the class of its stub."""
+    clients = stack.gateway.clients
+    with grpc.insecure_channel(f"127.0.0.1:{free_port()}") as nowhere:
+        gone = dataclasses.replace(clients, **{name: stub(nowhere) for name, stub in stubs.items()})
+        object.__setattr__(stack.gateway, "clients", gone)
+        try:
+            yield
+        finally:
+            object.__setattr__(stack.gateway, "clients", clients)
 
 
 @contextmanager

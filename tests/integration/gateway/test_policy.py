@@ -1,15 +1,18 @@
 """The screening policy in the browser: tried first, then saved with a reason; on real services."""
 
+import html
 import re
 from typing import Any
 
 import pytest
 
 from protos.moderation.v1 import moderation_pb2 as moderation
+from protos.moderation.v1 import moderation_pb2_grpc
+from protos.queue.v1 import queue_pb2_grpc
 from services.gateway.words import iso_day
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import SERVICES as USUAL
-from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.stack import Browser, Stack, away
 from tests.integration.gateway.telling import ask_screening
 from tests.support.eventually import eventually_sync
 
@@ -98,6 +101,25 @@ def test_wrong_scores_are_named_and_an_exception_can_be_added(stack: Stack) -> N
     assert "Exception 1" in added
     tried = send(district, added, "try", **{"0.grades": "09", "0.insult.hold": "0.85"}).get_data(as_text=True)
     assert "A new exception for every school, grades 9: insult withheld from 0.85" in tried
+
+
+def test_what_was_filled_in_stays_while_moderation_or_queue_is_away(stack: Stack) -> None:
+    district = stack.browser("off")
+    page = district.get("/policy").get_data(as_text=True)
+    with away(stack, moderation=moderation_pb2_grpc.ModerationServiceStub):
+        refused = send(district, page, "try", blocked_phrases="old mill", allowed_phrases='The "Reds"')
+    kept = refused.get_data(as_text=True)
+    assert (refused.status_code, "What you wrote is kept on this page" in kept) == (503, True)
+    again = [(name, html.unescape(value)) for name, value in re.findall(r'name="([^"]+)" value="([^"]*)"', kept)]
+    assert ("allowed_phrases", 'The "Reds"') in again
+    sent = {name: value for name, value in again if name != "csrf_token"}
+    tried = district.post("/policy", sent, page="/policy").get_data(as_text=True)
+    assert "Blocked phrases added: old mill." in tried
+    wanted = {"key": new_id(), "first": "2026-11-02", "last": "2026-11-03", "reason": "A storm."}
+    with away(stack, queue=queue_pb2_grpc.QueueServiceStub):
+        refused = district.post("/policy/rescreenings", wanted, page="/policy")
+    kept = refused.get_data(as_text=True)
+    assert (refused.status_code, 'value="A storm."' in kept, wanted["key"] in kept) == (503, True, True)
 
 
 def test_only_who_manages_the_policy_sees_it(stack: Stack) -> None:

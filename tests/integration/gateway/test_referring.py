@@ -8,9 +8,10 @@ from zipfile import ZipFile
 import pytest
 
 from protos.events.v1 import queue_pb2 as queue
+from protos.reports.v1 import reports_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.ids import new_id
-from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.stack import Browser, Stack, away
 from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
 from tests.support.eventually import eventually_sync
 
@@ -113,6 +114,23 @@ def test_a_form_with_mistakes_comes_back_with_them(stack: Stack, flagged: queue.
     assert answer.status_code == 400
     assert "Choose why." in page
     assert "Write at most 4,000 characters." in page
+
+
+@pytest.mark.parametrize("entry", [True, False])
+def test_what_was_written_stays_while_reports_is_away(
+    stack: Stack, flagged: queue.MessageSnapshot, entry: bool
+) -> None:
+    browser = stack.browser("pri")
+    form = form_of(flagged, notes="She cried.", told=stack.people["pri"]) | ({} if entry else {"entry": ""})
+    with away(stack, reports=reports_pb2_grpc.ReportsServiceStub):
+        answer = browser.post("/referrals", form, page="/inbox")
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, "What you wrote is kept on this page" in page) == (503, True)
+    assert ">She cried.</textarea>" in page
+    assert re.search(r'value="bullying" required checked', page)
+    for name in ("message", "entry", "told"):
+        assert f'name="{name}" value="{form[name]}"' in page
+    assert browser.post("/referrals", form, page="/inbox").status_code == 303
 
 
 @pytest.mark.accepts(4, 110)
