@@ -164,6 +164,7 @@ def preview_message(preview: Preview) -> pb.PreviewPolicyResponse:
         newly_watched=preview.changes[Change.NEWLY_WATCHED],
         examples=[_example_message(each) for each in preview.all_examples()],
         untried_phrases=preview.untried_phrases,
+        untried_allowed=preview.untried_allowed,
     )
 
 

@@ -1,7 +1,7 @@
 """Trying a policy on the past: stored scores judged again by two policies, and what comes out differently.
 
-Texts are not kept, so a phrase that is new cannot be tried; phrases that were found then still hold, if the policy has
-them.
+Texts are not kept, so a blocked phrase that is new cannot be tried, nor an allowed one that comes or goes; blocked
+phrases that were found then still hold, if the policy has them.
 """
 
 import asyncio
@@ -72,6 +72,9 @@ class Preview:
     changes: Counter[Change] = field(default_factory=Counter)
     examples: dict[Change, list[Example]] = field(default_factory=lambda: {change: [] for change in Change})
     untried_phrases: int = 0
+    """Blocked phrases that are new."""
+    untried_allowed: int = 0
+    """Allowed phrases that come or go."""
 
     def all_examples(self) -> Iterator[Example]:
         """Yield the examples, kind by kind, newest first."""
@@ -93,12 +96,15 @@ class Preview:
                 self.examples[change].append(Example(row["message_id"], row["reached_at"], scores, before, after))
 
 
-async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, since: datetime) -> Preview:
-    """Judge what was screened since then by both policies. The counting is done in a thread: screening goes on."""
-    preview = Preview(untried_phrases=len(set(wanted.blocked_phrases) - set(current.blocked_phrases)))
+async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, past: store.Past) -> Preview:
+    """Judge what was screened then by both policies. The counting is done in a thread: screening goes on."""
+    preview = Preview(
+        untried_phrases=len(set(wanted.blocked_phrases) - set(current.blocked_phrases)),
+        untried_allowed=len(set(wanted.allowed_phrases) ^ set(current.allowed_phrases)),
+    )
     async with transaction(engine) as connection:
-        preview.messages = await store.count_screened(connection, since)
-        async for rows in store.notable_verdicts(connection, since, _floors((current, wanted))):
+        preview.messages = await store.count_screened(connection, past)
+        async for rows in store.notable_verdicts(connection, past, _floors((current, wanted))):
             await asyncio.to_thread(preview.add, rows, current, wanted)
     return preview
 

@@ -107,13 +107,14 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def PreviewPolicy(self, request: pb.PreviewPolicyRequest, context: Any) -> pb.PreviewPolicyResponse:
         """See the proto."""
-        _author()
+        schools = _author().schools
         if not 0 <= request.days <= _MOST_DAYS:
             wrong = [("/days", f"Name 1 to {_MOST_DAYS} days.")]
             raise InvalidArgument("POLICY_INVALID", "A policy is tried on some days.", violations=wrong)
         wanted = check_policy(messages.policy_from_message(request.policy))
         since = self._clock() - timedelta(days=request.days or _DAYS)
-        preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, since)
+        past = store.Past(since, schools)
+        preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, past)
         return messages.preview_message(preview)
 
     async def ListWatched(self, request: pb.ListWatchedRequest, context: Any) -> pb.ListWatchedResponse:

@@ -95,16 +95,28 @@ async def opinions_of(connection: AsyncConnection, message_id: str) -> list[Row]
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def count_screened(connection: AsyncConnection, since: datetime) -> int:
-    """Return how many messages were judged for the first time since then."""
-    query = sa.select(sa.func.count()).where(verdicts.c.reached_at >= since, ~verdicts.c.is_rescreening)
+class Past(NamedTuple):
+    """First verdicts since a time, of students of some schools ("*": of every one)."""
+
+    since: datetime
+    schools: frozenset[str]
+
+    def holds(self) -> sa.ColumnElement[bool]:
+        """Return the condition on verdicts."""
+        theirs = sa.true() if "*" in self.schools else verdicts.c.school_id.in_(sorted(self.schools))
+        return sa.and_(verdicts.c.reached_at >= self.since, ~verdicts.c.is_rescreening, theirs)
+
+
+async def count_screened(connection: AsyncConnection, past: Past) -> int:
+    """Return how many messages were judged for the first time then."""
+    query = sa.select(sa.func.count()).where(past.holds())
     return int((await connection.execute(query)).scalar_one())
 
 
 async def notable_verdicts(
-    connection: AsyncConnection, since: datetime, floors: Mapping[str, float]
+    connection: AsyncConnection, past: Past, floors: Mapping[str, float]
 ) -> AsyncIterator[Sequence[Row]]:
-    """Yield batches of first verdicts since then, newest first: those that are clean under every policy are left out.
+    """Yield batches of first verdicts, newest first: those that are clean under every policy are left out.
 
     `floors` is the lowest threshold of each category. A statement may take 20 seconds here: a month is much to read.
     """
@@ -117,7 +129,7 @@ async def notable_verdicts(
     columns = ("message_id", "school_id", "grade", "scores", "phrases", "is_uncertain", "reached_at")
     query = (
         sa.select(*(verdicts.c[name] for name in columns))
-        .where(verdicts.c.reached_at >= since, ~verdicts.c.is_rescreening, is_notable)
+        .where(past.holds(), is_notable)
         .order_by(verdicts.c.reached_at.desc())
     )
     async with connection.stream(query) as found:

@@ -25,6 +25,7 @@ from services.moderation.rpc import ModerationServicer
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 ADA = Author("ada", "Ada North", frozenset({"*"}))
+MONTH = store.Past(NOW - timedelta(days=30), frozenset({"*"}))
 
 
 def clock() -> datetime:
@@ -97,7 +98,7 @@ async def test_a_policy_is_tried_on_the_last_month(moderation_engine: AsyncEngin
     await judged(moderation_engine)
     await judged(moderation_engine, days_ago=31, scores={Category.INSULT: 0.25})
     await judged(moderation_engine, scores={Category.INSULT: 0.25}, is_rescreening=True)
-    found = await preview_policy(moderation_engine, current, wanted, NOW - timedelta(days=30))
+    found = await preview_policy(moderation_engine, current, wanted, MONTH)
     assert found.messages == 5
     assert (found.before.held, found.after.held) == (2, 2)
     assert found.before.holds == {Category.THREAT: 2}
@@ -119,9 +120,19 @@ async def test_trying_looks_at_the_school_and_grade_of_the_sender_and_at_phrases
     await judged(moderation_engine, school_id="s1", grade="11", scores={Category.INSULT: 0.25})
     phrase = await judged(moderation_engine, phrases=["old mill"])
     wanted = replace(current, overrides=(strict,), blocked_phrases=())
-    found = await preview_policy(moderation_engine, current, wanted, NOW - timedelta(days=30))
+    found = await preview_policy(moderation_engine, current, wanted, MONTH)
     assert [each.message_id for each in found.examples[Change.NEWLY_HELD]] == [here]
     assert [each.message_id for each in found.examples[Change.NEWLY_RELEASED]] == [phrase]
+
+
+async def test_trying_says_how_many_phrases_it_could_not_try(moderation_engine: AsyncEngine) -> None:
+    current = replace(await Policies(moderation_engine, clock).in_force(), allowed_phrases=("old mill", "night ride"))
+    found = await preview_policy(
+        moderation_engine, current, replace(current, allowed_phrases=("old mill", "raiders")), MONTH
+    )
+    assert (found.untried_phrases, found.untried_allowed) == (0, 2)
+    found = await preview_policy(moderation_engine, current, replace(current, blocked_phrases=("mill",)), MONTH)
+    assert (found.untried_phrases, found.untried_allowed) == (1, 0)
 
 
 def acting(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> None:
@@ -153,3 +164,18 @@ async def test_only_who_may_manage_the_policy_tries_or_changes_it(
     assert [(each.message_id, each.after) for each in tried.examples] == [(message, types.Verdict.DECISION_WATCH)]
     saved = (await servicer.UpdatePolicy(pb.UpdatePolicyRequest(policy=policy, note="Try it."), None)).policy
     assert (saved.version, saved.is_shadow, saved.author_name) == (2, True, "Ida Cole")
+
+
+async def test_who_sees_one_school_is_told_of_its_students_alone(
+    moderation_engine: AsyncEngine, embedded: Embedded
+) -> None:
+    policies, nothing = Policies(moderation_engine, clock), Conversations(moderation_engine, clock, timedelta())
+    screening = Screening(moderation_engine, Judge(embedded, embedded), policies, nothing, clock, timedelta())
+    servicer = ModerationServicer(screening)
+    policy = await policies.get(0)
+    policy.is_shadow = True
+    for school in ("s1", "s2", "s2"):
+        await judged(moderation_engine, school_id=school, scores={Category.THREAT: 0.99})
+    acting("manage_policy", schools=frozenset({"s1"}))
+    tried = await servicer.PreviewPolicy(pb.PreviewPolicyRequest(policy=policy), None)
+    assert (tried.messages, tried.before.held, tried.newly_released, len(tried.examples)) == (1, 1, 1, 1)
