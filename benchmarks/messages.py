@@ -17,7 +17,7 @@ _PIECE = 1_000
 SCHOOLS = 20
 DUPLICATES = 33
 """Every 33rd recipient shares the number of the one before: 3 %, as siblings' parents do."""
-_LATER_SECONDS = 3_600
+_LATER_SECONDS = 540
 _keys = itertools.count()
 
 
@@ -27,7 +27,7 @@ class Kind(Enum):
     TEXT = "text"
     """An ordinary text, now."""
     LATER = "later"
-    """A text of the bulk lane, in an hour."""
+    """A text of the bulk lane, in nine minutes."""
     EMERGENCY = "emergency"
     """An emergency call, read aloud."""
 

@@ -22,6 +22,8 @@ MAX_RULE: Final = 200
 """Characters of a rule."""
 MAX_INTERVAL: Final = 52
 PREVIEWED: Final = 5
+SOON: Final = timedelta(minutes=10)
+"""How far ahead Submit takes a message. What leaves later is a schedule's: listed as one, and decided anew."""
 _FREQUENCIES: Final = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _DAY: Final = r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)"
 _PARTS: Final = {
@@ -163,6 +165,15 @@ def _rule(text: str, wrong: list[tuple[str, str]]) -> str:
     if not wrong and not _is_read(rule):
         wrong.append(("/timing/rule", "This combination of parts is not a repetition."))
     return rule
+
+
+def check_soon(send_at: datetime | None, now: datetime) -> None:
+    """Raise InvalidArgument for a message that is to leave later than soon: rights, audience and exclusions would be
+    those of today.
+    """
+    if send_at and send_at > now + SOON:
+        wrong = [("/send_at", f"At most {SOON // timedelta(minutes=1)} minutes ahead; ScheduleService sends later.")]
+        raise InvalidArgument("SEND_AT_TOO_LATE", "ScheduleService sends what is to leave later.", violations=wrong)
 
 
 def _is_read(rule: str) -> bool:

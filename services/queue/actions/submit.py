@@ -48,6 +48,7 @@ from services.queue.store import messages, surveys, translations
 from services.queue.store.copying import place_of
 from services.queue.store.submissions import Writer
 from services.queue.surveys import Survey, check_closing, ends, said
+from services.queue.timing import check_soon
 from services.queue.translating import canonical, code_of, deadline
 
 _KEYS_HASHED = 50
@@ -80,10 +81,11 @@ async def submit(
 ) -> Submitted:
     """Write the message with all recipients of the pieces.
 
-    AlreadyExists when the key was used with another header; InvalidArgument without recipients or with more than a
-    million; PermissionDenied with one whom the sender may not write to.
+    AlreadyExists when the key was used with another header; InvalidArgument without recipients, with more than a
+    million, or for later than soon; PermissionDenied with one whom the sender may not write to.
     """
     now = clock()
+    check_soon(submission.draft.send_at, now)
     message = _message(submission, now)
     check_closing(submission.draft.survey, message.send_at)
     async with transaction(engine) as connection:

@@ -329,7 +329,7 @@ async def test_stop_is_honoured_until_start(queue: Queue) -> None:
 
 
 async def test_cancelling_stops_what_has_not_left(queue: Queue, vendors: VendorSimulator) -> None:
-    later = queue.clock() + timedelta(hours=2)
+    later = queue.clock() + timedelta(minutes=9)
     done = await queue.submit(draft(send_at=later), [person(1), person(2)])
     message_id = done.snapshot.message.message_id
     assert await control.cancel(queue.engine, queue.clock, SERVICE, message_id) == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +39,14 @@ async def test_counts_of_a_thousand_are_exact(queue: Queue) -> None:
         (31, "NO_NUMBER"),
         (41, "NO_EMAIL"),
     ]
+
+
+@pytest.mark.accepts(54, 132, 233)
+async def test_what_leaves_later_than_soon_is_left_to_schedules(queue: Queue) -> None:
+    await queue.submit(draft(send_at=queue.clock() + timedelta(minutes=9)), [person(1)])
+    with pytest.raises(InvalidArgument, match="ScheduleService") as caught:
+        await queue.submit(draft(send_at=queue.clock() + timedelta(days=1)), [person(1)])
+    assert caught.value.reason == "SEND_AT_TOO_LATE"
 
 
 @pytest.mark.accepts(72, 73, 74)

@@ -41,8 +41,14 @@ def _parent(person_id: str) -> Caller:
     return Caller(person_id, frozenset(), viewer)
 
 
-def _asking(queue: Queue, *questions: Question, channel: Channel = Channel.POLL, **fields: Any) -> Draft:
-    survey = Survey(channel, questions or [EVENINGS], queue.clock() + timedelta(days=2))
+def _asking(
+    queue: Queue,
+    *questions: Question,
+    channel: Channel = Channel.POLL,
+    closes_in: timedelta = timedelta(days=2),
+    **fields: Any,
+) -> Draft:
+    survey = Survey(channel, questions or [EVENINGS], queue.clock() + closes_in)
     return draft(channels=[(channel.value, "")], survey=survey, **fields)
 
 
@@ -255,7 +261,9 @@ async def test_nothing_is_sent_after_it_closed(queue: Queue, vendors: VendorSimu
     assert vendors.counts()["total"] == before
     assert done.snapshot.entries[0].expires_at == done.snapshot.survey.closes_at  # type: ignore[union-attr]
     with pytest.raises(InvalidArgument):
-        await queue.submit(_asking(queue, send_at=queue.clock() + timedelta(days=3)), [person(1)])
+        await queue.submit(
+            _asking(queue, closes_in=timedelta(minutes=5), send_at=queue.clock() + timedelta(minutes=9)), [person(1)]
+        )
 
 
 async def test_a_cancelled_message_is_no_longer_available(queue: Queue, vendors: VendorSimulator) -> None:
