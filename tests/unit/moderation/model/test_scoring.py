@@ -111,6 +111,9 @@ def test_unknown_language_and_encodings_go_to_a_person() -> None:
     foreign = model.score("waan ku dilayaa berri markaad iskuulka timaado adiga iyo saaxiibkaa", "so")
     assert foreign.confidence < 0.5
     assert policy.watched(foreign)
+    assert all(
+        policy.watched(model.score(text, "en")) for text in ("我今晚要自杀", "سأنتحر الليلة", "caawa waan is dilayaa")
+    )
     assert policy.watched(model.score("aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg=="))
 
 
