@@ -1,24 +1,18 @@
-"""Messages as the composer and the API make them: checked fields, audience or list, and their submission."""
+"""Messages as the composer and the API make them: checked fields, and their submission."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
 
-from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import asking, lists, store, to_staff
+from services.gateway import addressing, asking, to_staff
 from services.gateway.access import Permission, Person
-from services.gateway.asking import Asking
-from services.gateway.database import transaction
-from services.gateway.grades import in_words
+from services.gateway.drafts import Draft
 from services.gateway.languages import LANGUAGES
-from services.gateway.pages import schools, visible_schools, working_school
-from services.gateway.recurring import When
+from services.gateway.pages import working_school
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CALLS, CHANNELS, SURVEYS
-from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.rpc_errors import translated
 
 OFFERED = (
@@ -38,58 +32,7 @@ LIMITS = {
     **dict.fromkeys(SURVEYS, 20_000),
 }
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
-ROLES = {"parent": types.ROLE_PARENT, "student": types.ROLE_STUDENT, "teacher": types.ROLE_TEACHER,
-         "admin": types.ROLE_ADMIN}  # fmt: skip
-_ROLE_WORDS = {"parent": "families", "student": "students", "teacher": "teachers", "admin": "administrators"}
-_ROWS_A_PIECE = 500
 _SUBMIT_SECONDS = 60.0
-
-
-@dataclass
-class Draft:
-    """A message as it was filled in."""
-
-    key: str
-    subject: str = ""
-    body: str = ""
-    channels: dict["types.Channel.ValueType", str] = field(default_factory=dict)
-    """Text of each chosen channel; empty means the body."""
-    recording_id: str = ""
-    """What the recorded call plays."""
-    school_ids: list[str] = field(default_factory=list)
-    grades: list[str] = field(default_factory=list)
-    roles: list[str] = field(default_factory=list)
-    person_ids: list[str] = field(default_factory=list)
-    list_id: str = ""
-    is_district: bool = False
-    is_secure: bool = False
-    is_emergency: bool = False
-    once_per_family: bool = False
-    language: str = "en"
-    """In which it is written, one of LANGUAGES."""
-    is_translated: bool | None = None
-    """Whether each recipient gets it in their language; None: as the district has set it."""
-    in_reply_to: str = ""
-    when: When = field(default_factory=When)
-    asking: Asking = field(default_factory=Asking)
-    """What the poll or sign-up asks."""
-
-    @property
-    def stamp(self) -> str:
-        """What tells whether it is still what a preview showed."""
-        asked = replace(self.asking, focus="")
-        said = [(channel, text.strip()) for channel, text in self.channels.items()]
-        shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked)
-        return sha256(repr(shown).encode()).hexdigest()[:32]
-
-    def is_chosen(self, channel: "types.Channel.ValueType") -> bool:
-        """Tell whether the editor shows a channel as chosen: a poll or a sign-up is the e-mail."""
-        return channel in self.channels or (channel == types.CHANNEL_EMAIL and bool(self.asking.kind))
-
-    def text_of(self, channel: "types.Channel.ValueType") -> str:
-        """Return a channel's own text as the editor shows it."""
-        asked = self.channels.get(self.asking.channel, "") if channel == types.CHANNEL_EMAIL else ""
-        return self.channels.get(channel, "") or asked
 
 
 def offered_to(person: Person) -> "list[types.Channel.ValueType]":
@@ -166,27 +109,6 @@ def _call_problems(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "/is_emergency", "An emergency goes out as a call: choose text to speech or a recorded call."
 
 
-def audience_of(draft: Draft, person: Person) -> directory.Audience:
-    """Return whom directory should find."""
-    return directory.Audience(
-        school_ids=draft.school_ids,
-        grades=draft.grades,
-        roles=[ROLES[name] for name in draft.roles if name in ROLES],
-        person_ids=draft.person_ids,
-        working_school_id=person.working_school_id,
-    )
-
-
-def preview(draft: Draft, person: Person) -> directory.PreviewAudienceResponse:
-    """Return how many a draft would reach, and who is left out and why."""
-    if draft.list_id:
-        return lists.preview(find_list(draft, person).entries)
-    with translated():
-        wanted = directory.PreviewAudienceRequest(audience=audience_of(draft, person))
-        answer: directory.PreviewAudienceResponse = gateway().clients.directory.PreviewAudience(wanted)
-    return answer
-
-
 def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> list[queue.ChannelPreview]:
     """Return what the queue would do with a checked draft by each channel, without doing it."""
     header = header_of(draft, person)
@@ -195,7 +117,7 @@ def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> l
 
     def pieces() -> Iterator[queue.PreviewSubmissionRequest]:
         yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(header=header))
-        for rows in _recipients(draft, person):
+        for rows in addressing.recipients(draft, person):
             yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(recipients=rows))
 
     with translated():
@@ -203,18 +125,9 @@ def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> l
     return list(answer.channels)
 
 
-def find_list(draft: Draft, person: Person) -> store.RecipientList:
-    """Return the uploaded list of a draft. NotFound when it is gone, or somebody else's."""
-    with transaction(gateway().engine) as connection:
-        found = store.find_list(connection, person.person_id, draft.list_id)
-    if found is None:
-        raise NotFound("LIST_UNKNOWN", "The list is no longer here. Upload it again.")
-    return found
-
-
 def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
     """Send a checked draft. The same key again answers the first result. FailedPrecondition when it reaches nobody."""
-    rows = _recipients(draft, person)
+    rows = addressing.recipients(draft, person)
     first = next(rows, None)
     if first is None:
         raise FailedPrecondition("AUDIENCE_EMPTY", "This reaches nobody. Choose other schools, grades or people.")
@@ -228,19 +141,6 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
     with translated():
         answer: queue.SubmitResponse = gateway().clients.queue.Submit(pieces(), timeout=_SUBMIT_SECONDS)
     return answer
-
-
-def _recipients(draft: Draft, person: Person) -> Iterator[queue.Recipients]:
-    if draft.list_id:
-        entries = find_list(draft, person).entries
-        for start in range(0, len(entries), _ROWS_A_PIECE):
-            yield lists.recipients(entries[start : start + _ROWS_A_PIECE])
-        return
-    with translated():
-        wanted = directory.ResolveAudienceRequest(audience=audience_of(draft, person))
-        for piece in gateway().clients.directory.ResolveAudience(wanted, timeout=_SUBMIT_SECONDS):
-            if piece.recipients.count:
-                yield queue.Recipients(columns=piece.recipients, type=types.RECIPIENT_TYPE_DIRECTORY)
 
 
 def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
@@ -267,7 +167,8 @@ def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
         once_per_family=draft.once_per_family,
         language=draft.language,
         is_translated=draft.is_translated,
-        audience_summary=summary(draft, person),
+        audience_summary=addressing.summary(draft, person),
+        audience_digest=addressing.digest(draft, person),
         in_reply_to=draft.in_reply_to,
         from_title=title if person.is_staff else person.name,
     )
@@ -278,22 +179,3 @@ def _contents(draft: Draft) -> Iterator[queue.ChannelContent]:
         recording_id = draft.recording_id if channel == types.CHANNEL_RECORDED else ""
         survey = asking.survey_of(draft.asking, gateway().zone) if channel in SURVEYS else None
         yield queue.ChannelContent(channel=channel, text=text, recording_id=recording_id, survey=survey)
-
-
-def summary(draft: Draft, person: Person) -> str:
-    """Return whom a draft is for, in words: "All families, Lincoln High"."""
-    if draft.list_id:
-        found = find_list(draft, person)
-        return f"Uploaded list, {len(found.entries):,} people"
-    if draft.person_ids:
-        with translated():
-            wanted = directory.BatchGetPeopleRequest(person_ids=draft.person_ids)
-            people = gateway().clients.directory.BatchGetPeople(wanted).people
-        names = [each.name for each in people]
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    who = " and ".join(_ROLE_WORDS[name] for name in draft.roles if name in _ROLE_WORDS)
-    grades = f" of grade {in_words(draft.grades)}" if draft.grades else ""
-    titles = [each.title for each in schools() if each.school_id in draft.school_ids]
-    where = ", ".join(titles) if titles else "every school" if len(visible_schools(person)) > 1 else ""
-    text = f"All {who}{grades}" + (f", {where}" if where else "")
-    return text[:200]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.gateway import composing, recurring
+from services.gateway import addressing, composing, recurring
 from services.gateway.access import Person
 from services.gateway.asking import Asking, asking_of
-from services.gateway.composing import Draft
+from services.gateway.drafts import Draft
 from services.gateway.languages import known
 from services.gateway.recurring import When
 from services.gateway.state import gateway
@@ -21,7 +21,7 @@ STATES = {
     pb.SCHEDULE_STATE_CANCELLED: "Cancelled",
     pb.SCHEDULE_STATE_FINISHED: "Finished",
 }
-_ROLE_NAMES = {number: name for name, number in composing.ROLES.items()}
+_ROLE_NAMES = {number: name for name, number in addressing.ROLES.items()}
 
 
 def upcoming(when: When) -> list[datetime]:
@@ -49,8 +49,8 @@ def keep(draft: Draft, person: Person) -> pb.Schedule:
     check(draft)
     recurring.check(draft.when)
     header = composing.header_of(draft, person)
-    header.idempotency_key = ""
-    audience, timing = composing.audience_of(draft, person), recurring.timing_of(draft.when)
+    header.idempotency_key, header.audience_digest = "", b""
+    audience, timing = addressing.audience_of(draft, person), recurring.timing_of(draft.when)
     stub = gateway().clients.schedules
     with translated():
         if draft.when.schedule_id:

@@ -48,7 +48,7 @@ def kept_header(header: queue_pb2.MessageHeader, standing: Standing) -> bytes:
     """Return the message as a schedule keeps it: without its key, from whom directory knows."""
     kept = queue_pb2.MessageHeader()
     kept.CopyFrom(header)
-    kept.idempotency_key = ""
+    kept.idempotency_key, kept.audience_digest = "", b""
     sender = standing.sender
     kept.sender.name, kept.sender.school_id, kept.sender.grade = sender.name, sender.school_id, sender.grade
     kept.sender.role = sender.role  # type: ignore[assignment]

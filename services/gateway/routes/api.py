@@ -11,11 +11,11 @@ from spectree import Response as Answers
 from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
-from services.gateway import audio, composing, models
+from services.gateway import addressing, audio, composing, models
 from services.gateway.access import Permission
 from services.gateway.asking import KINDS, Asking, Option, Question
 from services.gateway.auth import requires
-from services.gateway.composing import Draft
+from services.gateway.drafts import Draft
 from services.gateway.pages import visible_schools
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
@@ -251,7 +251,7 @@ def preview() -> Response:
     """Say how many an audience reaches, and who is left out."""
     body = read_body(models.AudienceBody)
     draft = Draft(key="preview", **body.model_dump())
-    return as_json(composing.preview(draft, person()))
+    return as_json(addressing.preview(draft, person()))
 
 
 def _asking(body: models.MessageBody) -> Asking:

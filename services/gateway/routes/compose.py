@@ -10,12 +10,13 @@ from werkzeug.wrappers import Response
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, composing, languages, scheduling, store
+from services.gateway import addressing, audio, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
 from services.gateway.asking import check_may_ask, edit, read_asking
 from services.gateway.auth import requires
-from services.gateway.composing import OFFERED, Draft
+from services.gateway.composing import OFFERED
 from services.gateway.database import transaction
+from services.gateway.drafts import Draft
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
@@ -94,7 +95,7 @@ def send() -> str | Response | tuple[str, int]:
         return page(draft, problem=Unavailable(away.reason, _NO_ANSWER)), 503
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
-    return render_template("sent.html", answer=answer, draft=draft, summary=composing.summary(draft, someone))
+    return render_template("sent.html", answer=answer, draft=draft, summary=addressing.summary(draft, someone))
 
 
 @blueprint.post("/compose/survey")
@@ -122,7 +123,7 @@ def _preview(draft: Draft, someone: Person, *, is_changed: bool = False) -> str:
     is_held_back = not upcoming and not draft.is_emergency and contacts.mail_brake().is_held_back
     return page(
         draft,
-        preview=composing.preview(draft, someone),
+        preview=addressing.preview(draft, someone),
         sending=sending,
         upcoming=upcoming,
         is_mail_held_back=is_held_back,
@@ -149,7 +150,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
         draft.list_id = form.get("list_id", "")[:36]
     elif not draft.person_ids:
         draft.school_ids, draft.grades = form.getlist("school")[:500], form.getlist("grade")[:50]
-        draft.roles = [name for name in form.getlist("role") if name in composing.ROLES]
+        draft.roles = [name for name in form.getlist("role") if name in addressing.ROLES]
     draft.is_district = form.get("source") == "district"
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
@@ -228,7 +229,7 @@ def page(
 
 def _list_of(draft: Draft, someone: Person) -> store.RecipientList | None:
     try:
-        return composing.find_list(draft, someone) if draft.list_id else None
+        return addressing.find_list(draft, someone) if draft.list_id else None
     except NotFound:
         return None
 

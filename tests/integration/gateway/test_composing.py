@@ -1,5 +1,6 @@
 """The composer: what is sent is what was previewed, and a form that was sent is not sent again as something else."""
 
+import io
 import re
 from typing import Any
 
@@ -75,6 +76,38 @@ def test_a_form_that_was_sent_does_not_send_another_message_unseen_and_loses_not
     assert 'value="Something else"' in page
     again = post(browser, **{**fields, "key": hidden(page, "key")}, subject="Something else")
     assert "Message sent" in again.get_data(as_text=True)
+
+
+def test_a_corrected_list_of_the_same_length_is_another_message_and_the_same_list_is_not(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    fields = {"key": "form with a list", "step": "send", "audience": "list"}
+
+    def send(address: str) -> Any:
+        return post(browser, **fields, list=(io.BytesIO(f"name,email\nAnna,{address}\n".encode()), "list.csv"))
+
+    assert [send("ana@example.org").status_code for _ in range(2)] == [200, 200]
+    before = sent(browser)
+    corrected = send("anna@example.org")
+    page = corrected.get_data(as_text=True)
+    assert (corrected.status_code, sent(browser)) == (409, before)
+    assert "A message went out from this form before." in page
+    fields |= {"key": hidden(page, "key"), "list_id": hidden(page, "list_id")}
+    assert "Message sent" in post(browser, **fields).get_data(as_text=True)
+
+
+@pytest.mark.accepts(314)
+def test_a_key_that_was_used_for_others_of_the_same_summary_is_refused(stack: Stack) -> None:
+    browser, people = stack.browser("pri"), list(stack.people.values())
+    body = {"idempotency_key": "four people", "subject": "Hello", "body": "Hello.", "channels": ["email"]}
+
+    def send(fourth: str) -> Any:
+        return browser.send_json(
+            "POST", "/api/v1/messages", {**body, "audience": {"person_ids": [*people[:3], fourth]}}
+        )
+
+    assert [send(people[3]).status_code for _ in range(2)] == [200, 200]
+    other = send(people[4])
+    assert (other.status_code, other.get_json()["reason"]) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
 @pytest.mark.parametrize("person", ["pri", "amy"])

@@ -1,0 +1,55 @@
+"""A message as somebody fills it in, before anything of it is checked."""
+
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from protos.types.v1 import types_pb2 as types
+from services.gateway.asking import Asking
+from services.gateway.recurring import When
+
+
+@dataclass
+class Draft:
+    """A message as it was filled in."""
+
+    key: str
+    subject: str = ""
+    body: str = ""
+    channels: dict["types.Channel.ValueType", str] = field(default_factory=dict)
+    """Text of each chosen channel; empty means the body."""
+    recording_id: str = ""
+    """What the recorded call plays."""
+    school_ids: list[str] = field(default_factory=list)
+    grades: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    person_ids: list[str] = field(default_factory=list)
+    list_id: str = ""
+    is_district: bool = False
+    is_secure: bool = False
+    is_emergency: bool = False
+    once_per_family: bool = False
+    language: str = "en"
+    """In which it is written, one of LANGUAGES."""
+    is_translated: bool | None = None
+    """Whether each recipient gets it in their language; None: as the district has set it."""
+    in_reply_to: str = ""
+    when: When = field(default_factory=When)
+    asking: Asking = field(default_factory=Asking)
+    """What the poll or sign-up asks."""
+
+    @property
+    def stamp(self) -> str:
+        """What tells whether it is still what a preview showed."""
+        asked = replace(self.asking, focus="")
+        said = [(channel, text.strip()) for channel, text in self.channels.items()]
+        shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked)
+        return sha256(repr(shown).encode()).hexdigest()[:32]
+
+    def is_chosen(self, channel: "types.Channel.ValueType") -> bool:
+        """Tell whether the editor shows a channel as chosen: a poll or a sign-up is the e-mail."""
+        return channel in self.channels or (channel == types.CHANNEL_EMAIL and bool(self.asking.kind))
+
+    def text_of(self, channel: "types.Channel.ValueType") -> str:
+        """Return a channel's own text as the editor shows it."""
+        asked = self.channels.get(self.asking.channel, "") if channel == types.CHANNEL_EMAIL else ""
+        return self.channels.get(channel, "") or asked
