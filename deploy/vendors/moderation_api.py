@@ -155,6 +155,8 @@ class ModerationApi:
         if code := failures.get(mode.mode):
             return error_response(code, mode.retry_after_seconds if mode.mode == "429" else None)
         response = self._answer(await request.read(), mode.mode)
+        if mode.mode == "drip":
+            return await self._core.modes.drip(request, response)
         return await self._core.modes.hang(request) if mode.mode == "timeout_after_accept" else response
 
     def _unauthorised(self, request: web.Request) -> web.Response | None:

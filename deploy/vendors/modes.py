@@ -14,9 +14,11 @@ from aiohttp import web
 PROVIDERS = ("sms", "voice", "ses", "sns", "aws_sms", "translate", "moderation")
 REQUEST_MODES = frozenset({"ok", "hang", "429", "500", "timeout_after_accept"})
 RECEIPT_MODES = frozenset({"drop_receipts", "duplicate_receipts", "late_receipts", "reorder"})
-MODERATION_MODES = frozenset({"schema_drift", "partial", "quota_exceeded"})
+MODERATION_MODES = frozenset({"schema_drift", "partial", "quota_exceeded", "drip"})
 HANG_SECONDS = 120.0
 """A hanging request is given up by the simulator after this long, so that abandoned ones do not pile up."""
+DRIP_SECONDS = 0.05
+"""Between two bytes of an answer that drips: sooner than any time-out on silence."""
 
 
 @dataclass(frozen=True)
@@ -137,3 +139,25 @@ class Modes:
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=500)
+
+    async def drip(self, request: web.Request, answer: web.Response) -> web.StreamResponse:
+        """Give an answer byte by byte, until the mode changes, the caller has gone or the time is up."""
+        released = self._released
+        body = bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""
+        slow = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+        await slow.prepare(request)
+        self.hanging += 1
+        try:
+            async with asyncio.timeout(HANG_SECONDS):
+                for byte in body:
+                    await slow.write(bytes((byte,)))
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(released.wait(), DRIP_SECONDS)
+                        break
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self.hanging -= 1
+        if request.transport is not None:
+            request.transport.abort()
+        return slow

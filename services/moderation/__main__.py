@@ -35,7 +35,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("moderation"))
     embedded = Embedded(load_model())
-    judge = Judge(_provider(config, life, embedded), embedded)
+    judge = Judge(_provider(config, life, embedded), embedded, config.outage_seconds)
     policies = Policies(engine, utc_now)
     conversations = Conversations(engine, utc_now, timedelta(minutes=config.conversation_minutes))
     outage = timedelta(seconds=config.outage_seconds)

@@ -17,7 +17,7 @@ class Config(ServiceSettings):
     modapi_base_url: str = "https://api.moderationapi.com/v1"
     """Where ModerationAPI answers."""
     modapi_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 5.0
-    """How long one try of the vendor may take."""
+    """How long an answer of the vendor may take, all tries together."""
     conversation_minutes: Annotated[int, Field(ge=0, le=1440)] = 30
     """How long a student's text is kept, so that messages to the same people are read together; 0 keeps none."""
     outage_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0

@@ -1,12 +1,13 @@
 """Asking the provider: every text of a message, the gaps filled, and a pause when it keeps failing.
 
 What the vendor does not evaluate is judged by the embedded model, so that a partial result is never taken as clean
-(statement 166). After several failures in a row the vendor is left alone for a while: the circuit is open.
+(statement 166). After several failures in a row the vendor is left alone for a while: the circuit is open. It also is
+for as long as the vendor asks for it (Retry-After), though never for longer than a message waits for the vendor.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,9 +25,16 @@ _AT_ONCE = 16
 class Judge:
     """Judges messages with one provider and the embedded model beside it."""
 
-    def __init__(self, provider: Provider, embedded: Embedded) -> None:
-        """The provider may be the embedded model itself."""
+    def __init__(
+        self,
+        provider: Provider,
+        embedded: Embedded,
+        longest_pause_seconds: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The provider may be the embedded model. It is asked again after the longest pause, whatever it says."""
         self._provider, self._embedded = provider, embedded
+        self._longest_pause_seconds, self._monotonic = longest_pause_seconds, monotonic
         self._failures = 0
         self._closed_again_at = 0.0
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -34,7 +42,7 @@ class Judge:
     @property
     def is_available(self) -> bool:
         """Whether the provider is asked at the moment."""
-        return time.monotonic() >= self._closed_again_at
+        return self._monotonic() >= self._closed_again_at
 
     async def judge(self, texts: Sequence[Text]) -> Judgement:
         """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say."""
@@ -44,7 +52,7 @@ class Judge:
             async with self._room:
                 judged = await self._provider.judge(texts)
         except ProviderUnavailable as problem:
-            self._failed(str(problem))
+            self._failed(problem)
             raise
         self._failures = 0
         gaps = set(Category) - set().union(*(each.scores for each in judged))
@@ -58,11 +66,13 @@ class Judge:
         name = found.provider if self._provider is self._embedded else "embedded-fallback"
         return replace(found, provider=name)
 
-    def _failed(self, kind: str) -> None:
-        provider_errors.add(1, {"provider": self._provider.name, "error.type": kind})
+    def _failed(self, problem: ProviderUnavailable) -> None:
+        provider_errors.add(1, {"provider": self._provider.name, "error.type": str(problem)})
         self._failures += 1
+        pause = min(problem.retry_after_seconds, self._longest_pause_seconds)
         if self._failures >= FAILURES_TO_OPEN:
-            self._closed_again_at = time.monotonic() + OPEN_SECONDS
+            pause = max(pause, OPEN_SECONDS)
+        self._closed_again_at = max(self._closed_again_at, self._monotonic() + pause)
 
 
 class Precedence:

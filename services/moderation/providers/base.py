@@ -21,6 +21,11 @@ class Text:
 class ProviderUnavailable(Exception):
     """The provider gave no judgement now; its text is a constant word for the metrics (`timeout`, `rate_limit`, …)."""
 
+    def __init__(self, kind: str, *, retry_after_seconds: float = 0.0) -> None:
+        """`retry_after_seconds` is for how long the provider asks to be left alone; 0 when it does not say."""
+        super().__init__(kind)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class Provider(Protocol):
     """Judges the texts of one message."""

@@ -5,9 +5,13 @@ meaning the policy's own probability. A category that no policy reports is absen
 Only the text and pseudonyms leave; do_not_store keeps the vendor from keeping the text (statement 175).
 """
 
+import asyncio
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,10 @@ _LABELS: dict[str, list[tuple[str, str]]] = {
     name: [(policy, label) for policy, label in places]
     for name, places in json.loads(Path(__file__).with_name("modapi_labels.json").read_text(encoding="utf-8")).items()
 }
-# Milliseconds: first pause, longest pause, growth, and how long all tries together may take. Retry-After is honoured.
-_RETRIES = RetryConfig("backoff", BackoffStrategy(100, 1000, 1.5, 4000), retry_connection_errors=True)
+# Milliseconds: first pause, longest pause, growth, how long all tries may take, and jitter. The SDK would sleep
+# for as long as Retry-After says, be it an hour: what comes with one, 429 and 503, is not its to try again.
+_RETRIES = RetryConfig("backoff", BackoffStrategy(100, 1000, 1.5, 4000, 100), True, ["500", "502", "504"])
+_KINDS = {429: "rate_limit", 403: "quota_or_permission"}
 
 
 class ModerationApi:
@@ -32,10 +38,11 @@ class ModerationApi:
     name = "moderationapi"
 
     def __init__(self, secret_key: str, base_url: str, timeout_seconds: float) -> None:
-        """base_url ends before /moderate; timeout_seconds bounds one try."""
-        self._timeout_ms = int(timeout_seconds * 1000)
+        """base_url ends before /moderate; timeout_seconds bounds an answer, all tries and its last byte included."""
+        self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(timeout=timeout_seconds)
-        self._client = ModerationAPI(secret_key=secret_key, server_url=base_url, async_client=self._http)
+        # Taking its part loads it, here and not within the time of the first answer.
+        self._content = ModerationAPI(secret_key=secret_key, server_url=base_url, async_client=self._http).content
 
     async def close(self) -> None:
         """Close the connections."""
@@ -47,37 +54,50 @@ class ModerationApi:
 
     async def _judge(self, text: Text) -> Judgement:
         try:
-            answer = await self._client.content.submit_async(
-                content={"type": "text", "text": text.text},
-                content_id=text.content_id,
-                author_id=text.author_key,
-                conversation_id=text.conversation_key,
-                meta_type="message",
-                do_not_store=True,
-                retries=_RETRIES,
-                timeout_ms=self._timeout_ms,
-            )
-        except errors.ResponseValidationError as problem:
-            raise ProviderUnavailable("schema_drift") from problem
-        except errors.PermissionDeniedError as problem:
-            raise ProviderUnavailable("quota_or_permission") from problem
-        except errors.RateLimitError as problem:
-            raise ProviderUnavailable("rate_limit") from problem
-        except httpx.TimeoutException as problem:
+            # The SDK's and httpx's time-outs bound a silence, not an answer that comes byte by byte.
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._ask(text)
+        except (TimeoutError, httpx.TimeoutException) as problem:
             raise ProviderUnavailable("timeout") from problem
+        except errors.ModerationAPIError as problem:
+            pause = retry_after_seconds(problem.headers.get("Retry-After"))
+            raise ProviderUnavailable(_kind(problem.status_code), retry_after_seconds=pause) from problem
         # The SDK's errors and the transport's have no common parent (the SDK's README shows both being caught).
-        except (errors.ModerationAPIDefaultError, httpx.HTTPError, errors.NoResponseError) as problem:
+        except (httpx.HTTPError, errors.NoResponseError) as problem:
             raise ProviderUnavailable("unreachable") from problem
-        except (
-            errors.AuthenticationError,
-            errors.BadRequestError,
-            errors.NotFoundError,
-            errors.ConflictError,
-        ) as problem:
-            raise ProviderUnavailable("refused") from problem
-        except errors.InternalServerError as problem:
-            raise ProviderUnavailable("server_error") from problem
         return Judgement(read_scores(answer.model_dump(by_alias=False)), self.name, "moderationapi-2")
+
+    async def _ask(self, text: Text) -> Any:
+        return await self._content.submit_async(
+            content={"type": "text", "text": text.text},
+            content_id=text.content_id,
+            author_id=text.author_key,
+            conversation_id=text.conversation_key,
+            meta_type="message",
+            do_not_store=True,
+            retries=_RETRIES,
+            timeout_ms=int(self._timeout_seconds * 1000),
+        )
+
+
+def _kind(status: int) -> str:
+    """Return the word of a refusal; an error whose answer the SDK does not understand has the status of a success."""
+    if status < 400:
+        return "schema_drift"
+    return _KINDS.get(status, "refused" if status < 500 else "server_error")
+
+
+def retry_after_seconds(value: str | None) -> float:
+    """Return for how long a Retry-After header asks, in seconds or until a date; 0 when it says nothing of use."""
+    try:
+        seconds = float(value or 0)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value or "")
+            seconds = (until - datetime.now(until.tzinfo or UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
 
 
 def read_scores(answer: Mapping[str, Any]) -> dict[Category, float]:

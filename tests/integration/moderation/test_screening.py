@@ -48,7 +48,7 @@ def asked(text: str) -> requests.ScreeningRequested:
 
 @pytest.fixture
 async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:
-    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=0.5)
+    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.5)
     yield provider
     await provider.close()
 

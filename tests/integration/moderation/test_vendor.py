@@ -1,0 +1,58 @@
+"""The vendor through its SDK: what it does to us when it is slow, refuses or says when to come back."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.moderation.judging import Judge
+from services.moderation.providers.base import ProviderUnavailable, Text
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from tests.support.vendors import MODAPI_KEY, VendorSimulator
+
+HOUR = 3600.0
+TEXT = Text("Can I hand in the map project on Monday?", "en", "message", "author", "conversation")
+
+
+@pytest.fixture
+async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:
+    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.0)
+    yield provider
+    await provider.close()
+
+
+@pytest.mark.accepts(167)
+async def test_a_vendor_that_asks_us_to_come_back_in_an_hour_holds_nobody_up(
+    vendors: VendorSimulator, vendor: ModerationApi
+) -> None:
+    vendors.modes(moderation={"mode": "429", "retry_after_seconds": HOUR})
+    began = time.monotonic()
+    with pytest.raises(ProviderUnavailable, match="rate_limit") as refused:
+        await vendor.judge([TEXT])
+    assert time.monotonic() - began < 1
+    assert refused.value.retry_after_seconds == HOUR
+
+
+@pytest.mark.accepts(167)
+async def test_an_answer_that_drips_is_given_up_in_time(vendors: VendorSimulator, vendor: ModerationApi) -> None:
+    vendors.modes(moderation={"mode": "drip"})
+    began = time.monotonic()
+    with pytest.raises(ProviderUnavailable, match="timeout"):
+        await vendor.judge([TEXT])
+    assert time.monotonic() - began < 3
+
+
+async def test_the_vendor_is_left_alone_as_long_as_it_asks_and_no_longer_than_a_message_waits(
+    vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    now = 0.0
+    judge = Judge(vendor, embedded, longest_pause_seconds=60, monotonic=lambda: now)
+    vendors.modes(moderation={"mode": "429", "retry_after_seconds": HOUR, "count": 1})
+    with pytest.raises(ProviderUnavailable, match="rate_limit"):
+        await judge.judge([TEXT])
+    now = 59.0
+    with pytest.raises(ProviderUnavailable, match="circuit_open"):
+        await judge.judge([TEXT])
+    now = 60.0
+    assert (await judge.judge([TEXT])).provider == "moderationapi"
