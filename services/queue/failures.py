@@ -1,8 +1,9 @@
 """What provider codes mean: class, sentence and remedy, from failures.csv; what receipts say about a delivery.
 
-Classes: permanent (this delivery failed), temporary (try again), ours (our account or set-up is at fault; nobody's
-contact is), opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code
-has its provider's default.
+Classes: permanent (this delivery failed), temporary (try again), ours (our set-up is at fault; nobody's contact is),
+account (the provider takes nothing from us until a person puts our account in order), busy (it takes no more for now),
+opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code
+has its provider's default. Amazon's services share the codes about keys and haste (the rows of `aws`).
 """
 
 import csv
@@ -17,6 +18,10 @@ from services.queue.records import Receipt
 _TABLE = Path(__file__).with_name("failures.csv")
 _ANY = "*"
 _FAX = "fax"
+_SHARED: Final = dict.fromkeys(("ses", "sns", "aws_sms"), "aws")
+ACCOUNT: Final = "account"
+BUSY: Final = "busy"
+_PASSING: Final = frozenset({ACCOUNT, BUSY})
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Failure:
     """One row of failures.csv."""
 
     kind: str
-    """permanent, temporary, ours or opted_out."""
+    """permanent, temporary, ours, account, busy or opted_out."""
     sentence: str
     remedy: str
 
@@ -57,9 +62,28 @@ def explain(provider: str, code: str) -> Failure:
     while "/" in candidates[-1]:
         candidates.append(candidates[-1].rpartition("/")[0])
     for candidate in candidates:
-        if (known, candidate) in table:
-            return table[known, candidate]
+        if found := _row(known, candidate):
+            return found
     return table[known, _ANY]
+
+
+def _row(provider: str, code: str) -> Failure | None:
+    table = _failures()
+    return table.get((provider, code)) or table.get((_SHARED.get(provider, provider), code))
+
+
+def coded(provider: str, status: int, code: str) -> str:
+    """Return the code of a refusal. One that is not known stands behind its HTTP status where that says enough."""
+    if _row(provider, code) or not _row(provider, str(status)):
+        return code
+    return f"{status}/{code}" if code else str(status)
+
+
+def is_passing(provider: str, code: str) -> bool:
+    """Tell whether a refusal says nothing about the recipient: the provider will take it once our account is in order,
+    or once it is less busy.
+    """
+    return explain(provider, code).kind in _PASSING
 
 
 def explained(provider: str, code: str) -> str:

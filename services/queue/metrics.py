@@ -6,7 +6,11 @@ _meter = meter(__name__)
 lane_age = _meter.create_gauge("lantern.queue.lane.age", "s", "Since when the oldest due batch of a lane waits.")
 lane_due = _meter.create_gauge("lantern.queue.lane.due", "{delivery}", "Deliveries of a lane that are due.")
 settled = _meter.create_counter("lantern.queue.deliveries.settled", "{delivery}", "Deliveries that got an outcome.")
-handed = _meter.create_counter("lantern.queue.provider.answers", "{delivery}", "Answers of providers, by kind.")
+handed = _meter.create_counter(
+    "lantern.queue.provider.answers",
+    "{delivery}",
+    "Answers of providers, by kind and by the class of what they refused.",
+)
 hand_over_duration = _meter.create_histogram(
     "lantern.queue.provider.duration", "s", "Handing one batch over to its provider."
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.queue.domain import MAX_ATTEMPTS, State, after_acceptance
-from services.queue.failures import explain
+from services.queue.failures import ACCOUNT, explain, is_passing
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import Outcome
 from services.queue.work import Batch
@@ -20,13 +20,15 @@ class Settlement:
     not_tried: list[int] = field(default_factory=list)
     """To be tried as the same attempt, at once: nothing was handed over."""
     unreached: list[int] = field(default_factory=list)
-    """To be tried as the same attempt after a pause: the provider was not there, or too busy."""
+    """To be tried as the same attempt after a pause: the provider was not there, too busy, or refused our account."""
     unsure: list[int] = field(default_factory=list)
     """To be asked about."""
     stopped: list[int] = field(default_factory=list)
     """The provider says that their owners want no more: goes into the consent ledger."""
     retry_after_seconds: float = 0.0
     """What the provider asked for."""
+    account_code: str = ""
+    """With which code the provider refused our account; empty: it did not."""
 
 
 def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Settlement:
@@ -42,6 +44,14 @@ def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Sett
     return settlement
 
 
+def kind_of(provider: str, handed: Handed) -> str:
+    """Return the class in failures.csv of what a provider would not take; empty where it said nothing of that kind."""
+    says_why = handed.answer is Answer.REFUSED or (
+        handed.answer is Answer.UNREACHABLE and is_passing(provider, handed.code)
+    )
+    return explain(provider, handed.code).kind if says_why else ""
+
+
 def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
     number = handed.number
     if handed.answer is Answer.UNSURE:
@@ -51,6 +61,8 @@ def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -
     elif handed.answer is Answer.UNREACHABLE:
         settlement.retry_after_seconds = max(settlement.retry_after_seconds, handed.retry_after_seconds or 0.0)
         settlement.unreached.append(number)
+        if kind_of(provider, handed) == ACCOUNT:
+            settlement.account_code = handed.code
     else:
         _refused(batch, provider, handed, settlement)
 

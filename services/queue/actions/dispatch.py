@@ -12,7 +12,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
-from services.queue.actions.answers import Settlement, sort_answers
+from services.queue.actions.answers import Settlement, kind_of, sort_answers
 from services.queue.actions.failover import Failover
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.pacing import Pacer
@@ -154,6 +154,8 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     tally = _tally(provider, answers)
     settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
+    if settlement.account_code:
+        _log.error("account_refused", provider=provider.name, code=settlement.account_code)
     await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
     stopped = set(settlement.stopped)
     every = work.recipients if stopped else ()
@@ -210,9 +212,10 @@ async def _hand_over(
 
 def _tally(provider: Provider, answers: Sequence[Handed]) -> Counter[Answer]:
     """Return how many answers of each kind there are, and measure them."""
-    tally = Counter([each.answer for each in answers])
-    for answer, how_many in tally.items():
-        metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value})
+    tally: Counter[Answer] = Counter()
+    for (answer, kind), how_many in Counter([(each.answer, kind_of(provider.name, each)) for each in answers]).items():
+        tally[answer] += how_many
+        metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value, "class": kind})
     return tally
 
 

@@ -16,21 +16,11 @@ from botocore.exceptions import (
     EndpointConnectionError,
 )
 
+from services.queue.failures import BUSY, coded, explain, is_passing
 from services.queue.providers.base import Answer, Handed
 
 ResultT = TypeVar("ResultT")
 _AWAY_SECONDS = 30.0
-BUSY = frozenset(
-    {
-        "TooManyRequestsException",
-        "ThrottlingException",
-        "Throttling",
-        "Throttled",
-        "ThrottledException",
-        "RequestLimitExceeded",
-    }
-)
-"""Codes that say that we are too fast, not that a region is away."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +71,9 @@ class AwsClient:
 class Regions:
     """Clients of one service in several regions, used in order; one that is away is left alone for half a minute."""
 
-    def __init__(self, service: str, settings: Sequence[AwsSettings]) -> None:
-        """The first is the usual one."""
+    def __init__(self, provider: str, service: str, settings: Sequence[AwsSettings]) -> None:
+        """The first is the usual one; `provider` is the service as failures.csv names it."""
+        self._provider = provider
         self._clients = [AwsClient(service, each) for each in settings]
         self._away_until = dict.fromkeys(self._clients, 0.0)
 
@@ -95,7 +86,8 @@ class Regions:
         present = [each for each in self._clients if self._away_until[each] <= now] or self._clients
         for client in present:
             handed = await send(client)
-            if handed.answer is not Answer.UNREACHABLE or handed.code in BUSY:
+            # That we are too fast does not mean that a region is away.
+            if handed.answer is not Answer.UNREACHABLE or explain(self._provider, handed.code).kind == BUSY:
                 break
             self._away_until[client] = time.monotonic() + _AWAY_SECONDS
         return handed
@@ -106,17 +98,17 @@ class Regions:
             await each.close()
 
 
-def failed(number: int, problem: BotoCoreError | ClientError) -> Handed:
+def failed(provider: str, number: int, problem: BotoCoreError | ClientError) -> Handed:
     """Return what a failed call means for the delivery."""
     if isinstance(problem, EndpointConnectionError | ConnectTimeoutError):
         return Handed(number, Answer.UNREACHABLE)
     if not isinstance(problem, ClientError):
         return Handed(number, Answer.UNSURE)
-    code = str(problem.response.get("Error", {}).get("Code", ""))
     meta = problem.response.get("ResponseMetadata", {})
     status = int(meta.get("HTTPStatusCode", 0))
+    code = coded(provider, status, str(problem.response.get("Error", {}).get("Code", "")))
     # An answered error means that Amazon did not carry out the request; its own libraries send again after a 5xx.
-    if status == 429 or status >= 500 or code in BUSY:
+    if status >= 500 or is_passing(provider, code):
         return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after(meta))
     return Handed(number, Answer.REFUSED, code=code)
 

@@ -52,7 +52,7 @@ class AwsSms:
         try:
             answer = await self._aws.call(self._aws.client.send_text_message, **arguments)
         except (BotoCoreError, ClientError) as problem:
-            return _with_reason(failed(recipient.number, problem), problem)
+            return _with_reason(failed(self.name, recipient.number, problem), problem)
         return Handed(recipient.number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:

@@ -21,7 +21,7 @@ class Answer(StrEnum):
     REFUSED = "refused"
     """The provider will not take it: code says why; failures.csv says whether to try again."""
     UNREACHABLE = "unreachable"
-    """The provider was certainly not reached, or is too busy: nothing was taken."""
+    """The provider was certainly not reached, is too busy, or takes nothing from our account: nothing was taken."""
     UNSURE = "unsure"
     """A time-out or broken connection after the request had left: nobody knows yet."""
     NOT_TRIED = "not_tried"

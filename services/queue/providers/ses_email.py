@@ -59,7 +59,7 @@ class SesEmail:
         self.channel, self._mailing = mailing.channel, mailing
         self.slice_size = regions[0].concurrency
         self._places = Places(self.slice_size)
-        self._regions = Regions("sesv2", regions)
+        self._regions = Regions(self.name, "sesv2", regions)
         self._from = parseaddr(from_address)[1]
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
@@ -116,7 +116,7 @@ async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Hande
     try:
         answer = await aws.call(aws.client.send_email, **arguments)
     except (BotoCoreError, ClientError) as problem:
-        return failed(number, problem)
+        return failed(SesEmail.name, number, problem)
     return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
 

@@ -50,7 +50,7 @@ class SnsPush:
             endpoint = await self._endpoint(device)
         except (BotoCoreError, ClientError) as problem:
             # Making an endpoint sends nothing, so that a failure here is never an unsure one.
-            handed = failed(number, problem)
+            handed = failed(self.name, number, problem)
             return Handed(number, Answer.UNREACHABLE) if handed.answer is Answer.UNSURE else handed
         try:
             answer = await self._aws.call(
@@ -62,7 +62,7 @@ class SnsPush:
             )
         except (BotoCoreError, ClientError) as problem:
             self._endpoints.pop(device, None)
-            return failed(number, problem)
+            return failed(self.name, number, problem)
         return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
     async def _endpoint(self, device: str) -> str:

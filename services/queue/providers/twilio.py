@@ -22,7 +22,7 @@ from twilio.rest import Client
 from services.kit.errors import Unavailable
 from services.kit.logs import get_logger
 from services.queue import metrics
-from services.queue.failures import explain
+from services.queue.failures import coded, explain, is_passing
 from services.queue.providers.base import Answer, Handed
 
 _log = get_logger(__name__)
@@ -40,7 +40,6 @@ all of them. By itself it repeats a callback once, and only where it found no co
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 QUICK_SECONDS = 1.0
 """What was refused sooner may be tried in another way at once."""
-_TOO_MANY = 429
 _UNAVAILABLE = 503
 _retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
 
@@ -153,9 +152,9 @@ def _form(data: Mapping[str, object]) -> bytes:
 class TwilioAccount:
     """Twilio's library with our address. Make it inside the running loop; nothing is connected yet."""
 
-    def __init__(self, settings: TwilioSettings) -> None:
-        """Take the account."""
-        self._settings = settings
+    def __init__(self, provider: str, settings: TwilioSettings) -> None:
+        """Take the account; `provider` is the adapter's name, as failures.csv has it."""
+        self._provider, self._settings = provider, settings
         self._http = _Http(settings)
         self.client: Any = Client(settings.account_sid, settings.auth_token, http_client=self._http)
         self._http.present(self.client.get_headers("GET", {}))
@@ -168,7 +167,7 @@ class TwilioAccount:
         try:
             sid = await self._created(resource, form)
         except TwilioRestException as problem:
-            return _refused(number, problem)
+            return _refused(self._provider, number, problem)
         except NOT_REACHED:
             return Handed(number, Answer.UNREACHABLE)
         except BROKEN:
@@ -239,9 +238,9 @@ def silent() -> Unavailable:
     return Unavailable("PROVIDER_UNAVAILABLE", "Twilio does not answer.")
 
 
-def _refused(number: int, problem: TwilioRestException) -> Handed:
-    code = str(problem.code or problem.status)
-    if problem.status in {_TOO_MANY, _UNAVAILABLE}:
+def _refused(provider: str, number: int, problem: TwilioRestException) -> Handed:
+    code = coded(provider, problem.status, str(problem.code or problem.status))
+    if problem.status == _UNAVAILABLE or is_passing(provider, code):
         return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after())
     if problem.status >= 500:
         # Twilio may have stored the text or call before it failed: only its lists tell.

@@ -33,7 +33,7 @@ class TwilioSms:
         self._settings = settings
         self.slice_size = 2 * settings.concurrency
         self._places = Places(settings.concurrency)
-        self._account = TwilioAccount(settings)
+        self._account = TwilioAccount(self.name, settings)
 
     def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue

@@ -44,7 +44,7 @@ class TwilioVoice:
         self.slice_size = settings.concurrency
         self._settings, self._twiml = settings, twiml
         self._places = Places(settings.concurrency)
-        self._account = TwilioAccount(settings)
+        self._account = TwilioAccount(self.name, settings)
 
     def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue

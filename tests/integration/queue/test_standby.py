@@ -15,6 +15,14 @@ def standby() -> Iterator[VendorSimulator]:
     started.stop()
 
 
+@pytest.fixture
+def other_key() -> Iterator[VendorSimulator]:
+    """A region in which another key is the right one."""
+    started = VendorSimulator.start(environment={"AWS_SECRET_ACCESS_KEY": "other"})
+    yield started
+    started.stop()
+
+
 @pytest.mark.accepts(311)
 async def test_mail_goes_by_the_standby_region_while_the_usual_one_is_away(
     queue: Queue, vendors: VendorSimulator, standby: VendorSimulator
@@ -28,6 +36,19 @@ async def test_mail_goes_by_the_standby_region_while_the_usual_one_is_away(
     assert vendors.counts()["total"] == 0
     assert await queue.rows("SELECT 1 FROM outcomes WHERE state <> 'handed_off'") == []
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 40, "pending": 40}
+
+
+@pytest.mark.accepts(311)
+async def test_mail_goes_by_the_standby_region_while_the_usual_one_refuses_our_account(
+    queue: Queue, vendors: VendorSimulator, other_key: VendorSimulator
+) -> None:
+    dispatcher = queue.dispatcher(
+        aws_secret_access_key="other", ses_standby_region="us-west-2", ses_standby_endpoint_url=other_key.url
+    )
+    await queue.submit(draft(), [person(number) for number in range(1, 6)])
+    await queue.drain(dispatcher)
+    assert (vendors.counts()["total"], other_key.counts()["total"], other_key.counts()["doubles"]) == (0, 5, 0)
+    assert await queue.rows("SELECT 1 FROM outcomes WHERE state <> 'handed_off'") == []
 
 
 @pytest.mark.accepts(65, 311)

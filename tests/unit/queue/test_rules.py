@@ -8,11 +8,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
+from services.queue.actions.answers import kind_of
 from services.queue.actions.consenting import action_for
 from services.queue.actions.standing import Known, KnownSchool, KnownSender, check_draft, decide
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Lane, Source, State
-from services.queue.failures import _failures, explain, meaning
+from services.queue.failures import _failures, coded, explain, is_passing, meaning
+from services.queue.providers.base import Answer, Handed
 from services.queue.records import (
     ROLE_PARENT,
     ROLE_STUDENT,
@@ -78,13 +80,62 @@ def test_numbers_have_one_form(given: str, normal: str) -> None:
 @pytest.mark.accepts(61, 99)
 def test_every_failure_has_a_sentence_and_a_remedy() -> None:
     for (provider, code), failure in _failures().items():
-        assert failure.kind in {"permanent", "temporary", "ours", "opted_out"}, (provider, code)
+        assert failure.kind in {"permanent", "temporary", "ours", "account", "busy", "opted_out"}, (provider, code)
         assert failure.sentence.endswith("."), (provider, code)
         assert failure.remedy.endswith("."), (provider, code)
     assert explain("twilio", "30005").sentence == "The number is not in service."
     assert explain("twilio", "99999") == explain("twilio", "*")
     assert explain("ses", "Bounce/Undetermined/Undetermined") == explain("ses", "Bounce/Undetermined")
     assert explain("unheard", "x") == explain("lantern", "*")
+
+
+@pytest.mark.accepts(61, 311)
+@pytest.mark.parametrize(
+    ("provider", "status", "code", "kind"),
+    [
+        ("ses", 403, "UnrecognizedClientException", "account"),
+        ("ses", 403, "InvalidSignatureException", "account"),
+        ("ses", 403, "AccessDeniedException", "account"),
+        ("ses", 400, "ExpiredTokenException", "account"),
+        ("ses", 400, "AccountSuspendedException", "account"),
+        ("ses", 400, "SendingPausedException", "account"),
+        ("ses", 403, "NobodyHasHeardOfThis", "account"),
+        ("ses", 400, "NobodyHasHeardOfThis", "permanent"),
+        ("ses", 400, "LimitExceededException", "busy"),
+        ("ses", 429, "", "busy"),
+        ("sns", 403, "InvalidClientTokenId", "account"),
+        ("sns", 403, "SignatureDoesNotMatch", "account"),
+        ("sns", 400, "Throttling", "busy"),
+        ("aws_sms", 400, "AccessDeniedException", "account"),
+        ("aws_sms", 403, "UnrecognizedClientException", "account"),
+        ("twilio", 401, "20003", "account"),
+        ("twilio", 403, "20005", "account"),
+        ("twilio", 401, "401", "account"),
+        ("twilio", 403, "29999", "account"),
+        ("twilio", 403, "21408", "ours"),
+        ("twilio", 400, "21211", "permanent"),
+        ("twilio", 400, "21611", "busy"),
+        ("twilio", 429, "63038", "busy"),
+        ("twilio_voice", 400, "10001", "account"),
+        ("twilio_voice", 400, "10004", "busy"),
+    ],
+)
+def test_faults_of_our_account_and_want_of_room_are_told_from_faults_of_a_contact(
+    provider: str, status: int, code: str, kind: str
+) -> None:
+    found = coded(provider, status, code)
+    assert explain(provider, found).kind == kind
+    assert is_passing(provider, found) == (kind in {"account", "busy"})
+
+
+def test_answers_have_the_class_of_what_was_refused() -> None:
+    given = [(Answer.REFUSED, "21211"), (Answer.UNREACHABLE, "20003"), (Answer.UNREACHABLE, "503"), (Answer.TAKEN, "")]
+    assert [kind_of("twilio", Handed(1, answer, code=code)) for answer, code in given] == [
+        "permanent",
+        "account",
+        "",
+        "",
+    ]
 
 
 def test_receipts_mean_what_the_vendors_say() -> None:

@@ -1,0 +1,101 @@
+"""A fault of our account costs nobody a message: all waits until the account is in order, and leaves once then."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.queue.actions import upkeep
+from services.queue.actions.dispatch import Dispatcher
+from services.queue.domain import Channel
+from services.queue.records import Receipt
+from tests.integration.queue.conftest import Queue, draft, person
+from tests.support.vendors import Receiver, VendorSimulator
+
+TEXT = [("sms", "School is closed.")]
+CHANNELS = [("email", ""), *TEXT, ("tts", "School is closed."), ("push", "School is closed.")]
+WRONG_KEYS = [
+    {"aws_access_key_id": "AKIAEXPIRED000000001", "twilio_auth_token": "expired"},
+    {"aws_secret_access_key": "expired", "twilio_auth_token": "expired"},
+]
+STANDBY = "+18445550123"
+
+
+async def _later(queue: Queue, dispatcher: Dispatcher, seconds: float = 60) -> None:
+    """Let time pass, and send what is due."""
+    dispatcher.breakers.clear()
+    queue.clock.ahead += timedelta(seconds=seconds)
+    await queue.drain(dispatcher)
+
+
+async def _mail_arrives(queue: Queue, vendors: VendorSimulator) -> None:
+    arrived = vendors.arrivals(channel="email")
+    keys = [(each["vendor_id"], each["tags"]["delivery_key"]) for each in arrived]
+    await queue.record([Receipt("ses", vendor_id, key, "Delivery", "", queue.clock()) for vendor_id, key in keys])
+
+
+@pytest.mark.accepts(58, 65, 311)
+@pytest.mark.parametrize("wrong", WRONG_KEYS, ids=["unknown key", "wrong secret"])
+async def test_with_a_wrong_key_all_wait_and_with_the_right_one_all_are_reached_once(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver, wrong: dict[str, Any]
+) -> None:
+    people = [person(number, devices=f"normal-{number}") for number in range(1, 21)]
+    done = await queue.submit(draft(channels=CHANNELS), people)
+    refused = queue.dispatcher(**wrong)
+    await queue.drain(refused)
+    assert await queue.rows("SELECT provider, error_code FROM outcomes") == []
+    assert {each for each in Channel if refused.breaker(each).is_open()} == {"email", "sms", "tts", "push"}
+    for _ in range(6):
+        # More often than a temporary failure is tried.
+        await _later(queue, refused)
+    entries = [each.entry_id for each in done.snapshot.entries]
+    assert [await queue.counts(each) for each in entries] == [{"total": 20, "pending": 20}] * 4
+    assert vendors.counts()["total"] == 0
+    await _later(queue, queue.dispatcher())
+    await asyncio.to_thread(vendors.wait_quiet)
+    await queue.receive(list(receiver.requests))
+    await _mail_arrives(queue, vendors)
+    assert [await queue.counts(each) for each in entries] == [{"total": 20, "sent": 20}] * 4
+    assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (80, 0)
+
+
+@pytest.mark.accepts(311)
+async def test_the_standby_takes_texts_while_twilio_does_not_take_our_account(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    standby = {"sms_standby_origin": STANDBY, "sms_standby_endpoint_url": vendors.url}
+    dispatcher = queue.dispatcher(twilio_auth_token="expired", sms_standby_configuration_set="texts", **standby)
+    queue.clock.stop()
+    await queue.submit(draft(channels=TEXT), [person(2), person(4)])
+    await queue.drain(dispatcher)
+    await _later(queue, dispatcher, 31)
+    await _later(queue, dispatcher, 1)
+    assert [each["sender"] for each in vendors.arrivals(channel="sms")] == [STANDBY] * 2
+    assert vendors.counts()["doubles"] == 0
+
+
+@pytest.mark.accepts(58, 311)
+async def test_what_waits_for_our_account_expires_at_its_time(queue: Queue) -> None:
+    asked = queue.clock() + timedelta(minutes=2)
+    done = await queue.submit(draft(channels=TEXT, expires_at=asked), [person(2)])
+    dispatcher = queue.dispatcher(twilio_auth_token="expired")
+    await queue.drain(dispatcher)
+    await _later(queue, dispatcher, 180)
+    await upkeep.expire(queue.engine, queue.clock)
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "expired": 1}
+
+
+@pytest.mark.accepts(58, 65)
+async def test_what_a_full_queue_of_the_provider_does_not_take_waits_and_leaves_once(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(channels=TEXT), [person(2), person(4)])
+    full = queue.dispatcher(twilio_from_number="+15005550008")
+    await queue.drain(full)
+    for _ in range(6):
+        await _later(queue, full)
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "pending": 2}
+    await _later(queue, queue.dispatcher())
+    assert {row[0] for row in await queue.rows("SELECT state FROM outcomes")} == {"handed_off"}
+    assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (2, 0)
