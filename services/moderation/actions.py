@@ -18,10 +18,11 @@ from services.moderation import metrics, store
 from services.moderation.conversing import Conversations, Together, merged
 from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
 from services.moderation.drift import Drift
-from services.moderation.judging import Judge, Precedence
+from services.moderation.judging import Judge
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in
 from services.moderation.policies import Policies
+from services.moderation.precedence import Precedence
 from services.moderation.providers.base import ProviderUnavailable, Text
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
@@ -102,32 +103,37 @@ class Screening:
     async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""
         for request in wanted:
-            await self.precedence.turn(_LONGEST_TURN_SECONDS)
-            async with transaction(self.engine) as connection:
-                done = await store.judged(connection, [request.event_id])
-            if done:
-                continue
-            try:
-                await self._conclude(request, self.judge.judge)
-            except ProviderUnavailable:
-                await self._wait(request)
+            async with self.precedence.of_others(_LONGEST_TURN_SECONDS):
+                await self._screen_again(request)
+
+    async def _screen_again(self, request: requests.ScreeningRequested) -> None:
+        async with transaction(self.engine) as connection:
+            done = await store.judged(connection, [request.event_id])
+        if done:
+            return
+        try:
+            await self._conclude(request, self.judge.judge)
+        except ProviderUnavailable:
+            await self._wait(request)
 
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
         async with transaction(self.engine) as connection:
             claimed = await store.claim_waiting(connection, self.clock(), _CLAIMED_AT_ONCE, _LEASE)
-        concluded = 0
-        for each in claimed:
-            request = requests.ScreeningRequested.FromString(each.payload)
-            try:
-                await self._conclude(request, self.judge.judge)
-            except ProviderUnavailable:
-                if self.clock() - each.requested_at < self.outage:
-                    await self._later(each.screening_id)
-                    continue
-                await self._conclude(request, self.judge.judge_alone)
-            concluded += 1
-        return concluded
+        with self.precedence.of_students():
+            return sum([await self._try_waiting(each) for each in claimed])
+
+    async def _try_waiting(self, each: store.Waiting) -> bool:
+        """Judge one that waits; return whether it got its verdict."""
+        request = requests.ScreeningRequested.FromString(each.payload)
+        try:
+            await self._conclude(request, self.judge.judge)
+        except ProviderUnavailable:
+            if self.clock() - each.requested_at < self.outage:
+                await self._later(each.screening_id)
+                return False
+            await self._conclude(request, self.judge.judge_alone)
+        return True
 
     async def measure_waiting(self) -> float:
         """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""

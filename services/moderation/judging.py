@@ -7,11 +7,9 @@ for as long as the vendor asks for it (Retry-After), though never for longer tha
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.kit.errors import ResourceExhausted
 from services.moderation.domain import Category, Judgement
 from services.moderation.metrics import provider_errors
 from services.moderation.providers.base import Provider, ProviderUnavailable, Text
@@ -73,36 +71,6 @@ class Judge:
         if self._failures >= FAILURES_TO_OPEN:
             pause = max(pause, OPEN_SECONDS)
         self._closed_again_at = max(self._closed_again_at, self._monotonic() + pause)
-
-
-class Precedence:
-    """Lets what students wrote go before what other systems ask, within one process."""
-
-    def __init__(self) -> None:
-        """Nothing is at work."""
-        self._students = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    @contextmanager
-    def of_students(self) -> Iterator[None]:
-        """Hold for as long as students' messages are judged."""
-        self._students += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._students -= 1
-            if not self._students:
-                self._idle.set()
-
-    async def turn(self, seconds: float) -> None:
-        """Wait until no student's message is being judged. ResourceExhausted when that takes longer than `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            raise ResourceExhausted("SCREENING_BUSY", "Screening is busy; try again.", retry_after_seconds=1) from None
 
 
 def _strongest(judged: Sequence[Judgement]) -> Judgement:

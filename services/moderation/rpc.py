@@ -143,8 +143,9 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             language=item.language,
         )
         left = seconds_left()
-        await self._precedence.turn(_LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left))
-        return await screen_now(self._judge, await self._policies.in_force(), request, self._clock())
+        wait = _LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left)
+        async with self._precedence.of_others(wait):
+            return await screen_now(self._judge, await self._policies.in_force(), request, self._clock())
 
     @asynccontextmanager
     async def _room(self, items: int) -> AsyncIterator[None]:
