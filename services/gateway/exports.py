@@ -119,7 +119,8 @@ def received_value(titles: Mapping[str, str]) -> Value:
 def threat_value(row: reports.EntryRow, key: str) -> Any:
     """Return what a cell of Threat Messages says; labels in place of the text, which an export must not carry."""
     if key == "message":
-        return ", ".join(words.CATEGORIES.get(each.category, "") for each in row.categories)
+        labels = [f"{words.CATEGORIES.get(each.category, '')} {each.score:.2f}" for each in row.categories]
+        return ", ".join([*labels, *filter(None, [words.TIERS.get(row.tier)])])
     return entry_value(row, key)
 
 

@@ -62,6 +62,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
         is_imported=report is Report.THREATS and bool(row["is_imported"]),
         **_decided(row, report),
         categories=_categories(row) if report is Report.THREATS else [],
+        tier=verdict_message(row).tier if report is Report.THREATS else 0,
         **{name: row[name] for name in copied},
     )
     # `from` is a word of Python's own.

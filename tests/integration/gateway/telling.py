@@ -68,8 +68,9 @@ def tell_let_go(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
 
 
 def ask_screening(stack: Stack, text: str, **fields: Any) -> None:
-    """Ask for a verdict on a message that reports never heard of."""
-    event = queue.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=[text], language="en", **fields)
+    """Ask for a verdict, on a message that reports never heard of unless `message_id` names one."""
+    whole = {"event_id": new_id(), "message_id": new_id(), "texts": [text], "language": "en"} | fields
+    event = queue.ScreeningRequested(**whole)
     event.requested_at.FromDatetime(utc_now())
     _publish(stack, "queue.screening.requested.v1", event)
 

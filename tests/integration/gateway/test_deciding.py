@@ -78,6 +78,21 @@ def test_the_conversation_shows_where_the_message_stands_in_it(stack: Stack, dan
         assert -1 < shown.find("Before it.") < shown.find('aria-current="true"') < shown.find("After it.")
 
     eventually_sync(stands_between)
+    alert = browser.get(f"/alerts/{danger.message_id}/details").get_data(as_text=True)
+    assert re.search(r'<li>Threat 0[.]97 <span class="state bad">.*Held', alert)
+    assert "<dt>Urgency</dt><dd>Most urgent</dd>" in alert
+    around = alert.partition("<dt>Around it</dt>")[2]
+    assert -1 < around.find("Before it.") < around.find('aria-current="true"') < around.find("After it.")
+
+
+@pytest.mark.accepts(188)
+def test_the_list_says_which_scores_held_a_message_and_how_urgent_it_is(
+    stack: Stack, danger: queue.MessageSnapshot
+) -> None:
+    page = stack.browser("pri").get(f"/reports/threats?message={danger.message_id}").get_data(as_text=True)
+    assert '<span class="chip bad" title="Held">Threat 0.97</span>' in page
+    assert '<span class="quiet">Most urgent</span>' in page
+    assert row_of(stack.browser("pri"), "threats", danger.message_id)["tier"] == 1
 
 
 @pytest.mark.accepts(303)

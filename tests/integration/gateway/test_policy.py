@@ -55,7 +55,7 @@ def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
     write(student, DANGER, stack.people["tea"])
 
     def is_withheld() -> None:
-        assert ">Self-harm<" in district.get("/reports/threats").get_data(as_text=True)
+        assert re.search(r">Self-harm [01][.]\d\d<", district.get("/reports/threats").get_data(as_text=True))
 
     eventually_sync(is_withheld, 30)
     address = re.search(
@@ -66,7 +66,7 @@ def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
     assert "judged by the embedded model" in threat
     assert '<a href="/policy/versions/1">policy 1</a>' in threat
     details = district.get(f"/alerts/{address[1].rsplit('/', 1)[1]}/details").get_data(as_text=True)
-    assert "<dt>Why</dt><dd>Self-harm" in details
+    assert re.search(r"<li>Self-harm [01][.]\d\d <span class=\"state bad\">.*Held", details)
     page = district.get("/policy").get_data(as_text=True)
     assert "Version 1 is in force" in page
     assert re.search(r"In 30 days: 1 withheld", page)
@@ -92,6 +92,38 @@ def test_a_policy_is_tried_then_saved_with_a_reason(stack: Stack) -> None:
     version = district.get("/policy/versions/2").get_data(as_text=True)
     assert "Blocked phrases added: old mill." in version
     assert send(district, changed, "save", note="Late.").status_code == 409
+
+
+@pytest.mark.accepts(173)
+def test_every_verdict_of_a_threat_says_which_scores_it_had_how_urgent_it_was_and_what_carried_it(stack: Stack) -> None:
+    district = stack.browser("off")
+    write(stack.browser("amy"), DANGER, stack.people["tea"])
+    found: list[str] = []
+
+    def is_listed() -> None:
+        found[:] = re.findall(
+            r'href="/reports/threats/([0-9a-f-]{36})" data-record',
+            district.get("/reports/threats").get_data(as_text=True),
+        )
+        assert found
+
+    eventually_sync(is_listed, 30)
+    page = f"/reports/threats/{found[0]}"
+    assert "Every verdict" not in district.get(page).get_data(as_text=True)
+    ask_screening(stack, "Is the gym open?", message_id=found[0])
+
+    def are_two() -> str:
+        shown = district.get(page).get_data(as_text=True).partition("Every verdict")[2].partition("</ol>")[0]
+        assert shown.count("<li>") == 2
+        return shown
+
+    later, first = eventually_sync(are_two, 30).split("<li>")[1:]
+    assert "Withheld" in first
+    assert re.search(r'<span class="chip bad" title="Held">Self-harm [01][.]\d\d</span>', first)
+    assert "Most urgent" in first
+    assert re.search(r"What carried this verdict</summary><p dir=\"auto\">[^<]*end my life", first)
+    assert "Clean" in later
+    assert re.search(r'<span class="chip" title="Low">[A-Z][a-z -]+ [01][.]\d\d</span>', later)
 
 
 def test_wrong_scores_are_named_and_an_exception_can_be_added(stack: Stack) -> None:
