@@ -156,6 +156,7 @@ def run_message(found: Run) -> pb.AttendanceRun:
         message_id=found.message_id or "",
         reason=found.reason,
         recorded_at=words.stamp(found.recorded_at),
+        late=found.late,
     )
 
 

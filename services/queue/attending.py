@@ -22,6 +22,7 @@ KEPT: Final = timedelta(days=90)
 MISSED: Final = "The system did not run when this was due."
 FAILED: Final = "It could not be sent on its day."
 NOBODY_ABSENT: Final = "No student was absent under its codes."
+TOLD_BY_ANOTHER: Final = "Another rule told of everybody who was absent under its codes."
 NOBODY_TOLD: Final = "The absent students have no guardians on record."
 _ONE_DAY: Final = timedelta(days=1)
 _FIRST_RETRY: Final = timedelta(seconds=5)
@@ -115,6 +116,8 @@ class Run:
     reason: str
     """Why no message was made; empty when one was."""
     recorded_at: datetime
+    late: int = 0
+    """Students whose absences came after it, and of whom no rule told; counted when it is read."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,17 @@ from services.queue import attending, merging, metrics, stop_points, words
 from services.queue.actions import attendance, standing
 from services.queue.actions.standing import Known, KnownSchool
 from services.queue.actions.submit import Submission, submit
-from services.queue.attending import FAILED, MISSED, NOBODY_ABSENT, NOBODY_TOLD, Due, Run, Waiting
+from services.queue.attending import (
+    FAILED,
+    MISSED,
+    NOBODY_ABSENT,
+    NOBODY_TOLD,
+    TOLD_BY_ANOTHER,
+    Due,
+    Rule,
+    Run,
+    Waiting,
+)
 from services.queue.clients import Directory
 from services.queue.domain import CALL_OUT, MAX_SUBJECT, MAX_TEXT, Channel, Source
 from services.queue.occurring import in_the_name_of
@@ -88,9 +98,11 @@ class Telling:
 
     async def _settle(self, due: Due) -> None:
         async with transaction(self._engine) as connection:
-            students = await absences.standing(connection, due)
+            students = await absences.standing(connection, due, _ways(due.rule))
+            is_told = not students and await absences.is_anybody_absent(connection, due)
         if due.is_missed or not students:
-            reason = NOBODY_ABSENT if not students else FAILED if due.key in self._waiting else MISSED
+            nobody = TOLD_BY_ANOTHER if is_told else NOBODY_ABSENT
+            reason = nobody if not students else FAILED if due.key in self._waiting else MISSED
             await self._note(due, students, reason)
             metrics.attendance_runs.add(1, {"result": "missed" if students else "nobody"})
             return
@@ -133,7 +145,7 @@ class Telling:
         if not await absences.add_run(connection, self._run(due, students, message_id)):
             raise Aborted("ATTENDANCE_RUN_DONE", "Another process made this run.")
         is_same = await attendance_rules.stays(connection, due.rule)
-        if not is_same or await absences.standing(connection, due, lock=True) != students:
+        if not is_same or await absences.standing(connection, due, _ways(due.rule), lock=True) != students:
             raise Aborted("ATTENDANCE_RULE_CHANGED", "The rule or its absences changed meanwhile.")
         await absences.add_notices(connection, due, message_id, students)
 
@@ -177,6 +189,11 @@ class Telling:
             async for piece in self._directory.recipients(audience, due.rule.owner_id):
                 yield piece
         stop_points.reach("before_run_commit")
+
+
+def _ways(rule: Rule) -> list[str]:
+    """Return the names of the channels by which a rule tells."""
+    return [words.channel_name(each.channel) for each in pb.AttendanceRuleContent.FromString(rule.content).texts]
 
 
 def _channels(

@@ -32,10 +32,18 @@ _TOLD = sa.text(
     "SELECT DISTINCT student_id, day FROM attendance_notices JOIN unnest(CAST(:student_id AS text[]),"
     " CAST(:day AS date[])) AS g (student_id, day) USING (student_id, day)"
 )
+_UNDER_CODES = "FROM absences a WHERE day = :day AND school_id = :school_id AND NOT is_withdrawn AND code = ANY(:codes)"
 _STANDING = (
-    "SELECT student_id, code FROM absences a WHERE day = :day AND school_id = :school_id AND NOT is_withdrawn"
-    " AND code = ANY(:codes) AND NOT EXISTS (SELECT 1 FROM attendance_notices n WHERE n.rule_id = :rule_id"
-    " AND n.student_id = a.student_id AND n.day = a.day) ORDER BY student_id, period"
+    f"SELECT student_id, code {_UNDER_CODES} AND NOT EXISTS (SELECT 1 FROM attendance_notices n"
+    " WHERE n.student_id = a.student_id AND n.day = a.day AND (n.rule_id = :rule_id"
+    " OR (a.code = ANY(string_to_array(n.codes, ', ')) AND EXISTS (SELECT 1 FROM messages m"
+    " JOIN entries e USING (message_id) WHERE m.message_id = n.message_id AND m.cancelled_at IS NULL"
+    " AND e.channel = ANY(:channels))))) ORDER BY student_id, period"
+)
+_LATE = (
+    "SELECT count(DISTINCT a.student_id) FROM absences a WHERE a.day = r.day AND a.school_id = r.school_id"
+    " AND NOT a.is_withdrawn AND a.code = ANY(:codes) AND a.recorded_at > r.recorded_at AND NOT EXISTS (SELECT 1"
+    " FROM attendance_notices n WHERE n.student_id = a.student_id AND n.day = a.day)"
 )
 _ADD_RUN = sa.text(
     "INSERT INTO attendance_runs (rule_id, school_id, day, students, message_id, reason, recorded_at)"
@@ -73,17 +81,32 @@ async def forget(connection: AsyncConnection, before: date) -> int:
     return result.rowcount
 
 
-async def standing(connection: AsyncConnection, due: Due, *, lock: bool = False) -> dict[str, str]:
+async def standing(
+    connection: AsyncConnection, due: Due, channels: Sequence[str], *, lock: bool = False
+) -> dict[str, str]:
     """Return the students whom a run is about, each with the codes of their absences, in order.
 
-    With `lock` nobody corrects these absences until the transaction ends.
+    Left out is of what another rule told already by one of these channels. With `lock` nobody corrects these absences,
+    or tells of this school and day, until the transaction ends.
     """
-    values = {"day": due.day, "school_id": due.school_id, "codes": list(due.rule.codes), "rule_id": due.rule.rule_id}
-    query = sa.text(_STANDING + (" FOR SHARE OF a" if lock else ""))
+    values = _values(due) | {"rule_id": due.rule.rule_id, "channels": list(channels)}
+    if lock:
+        day = f"absences {due.school_id} {due.day}"
+        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:day, 0))"), {"day": day})
     found: dict[str, dict[str, None]] = {}
-    for student_id, code in await connection.execute(query, values):
+    for student_id, code in await connection.execute(sa.text(_STANDING + " FOR SHARE OF a" * lock), values):
         found.setdefault(student_id, {})[code] = None
     return {student_id: ", ".join(codes) for student_id, codes in found.items()}
+
+
+async def is_anybody_absent(connection: AsyncConnection, due: Due) -> bool:
+    """Tell whether anybody is absent under the codes of a rule, told of or not."""
+    query = sa.text(f"SELECT EXISTS (SELECT 1 {_UNDER_CODES})")
+    return bool((await connection.execute(query, _values(due))).scalar_one())
+
+
+def _values(due: Due) -> dict[str, Any]:
+    return {"day": due.day, "school_id": due.school_id, "codes": list(due.rule.codes)}
 
 
 async def add_run(connection: AsyncConnection, run: Run) -> bool:
@@ -111,11 +134,13 @@ async def done(connection: AsyncConnection, since: date) -> set[tuple[str, str, 
 async def runs(connection: AsyncConnection, rule: Rule, schools: Sequence[str] | None, limit: int) -> list[Run]:
     """Return what a rule did lately, newest first, for these schools; None means every one."""
     query = sa.text(
-        "SELECT rule_id::text AS rule_id, school_id, day, students, message_id::text AS message_id, reason, recorded_at"
-        " FROM attendance_runs WHERE rule_id = :id AND (:every OR school_id = ANY(:schools))"
+        "SELECT rule_id::text AS rule_id, school_id, day, students, message_id::text AS message_id, reason,"
+        f" recorded_at, ({_LATE}) AS late FROM attendance_runs r WHERE rule_id = :id"
+        " AND (:every OR school_id = ANY(:schools))"
         " ORDER BY day DESC, recorded_at DESC, school_id LIMIT :limit"
     )
-    values = {"id": rule.rule_id, "every": schools is None, "schools": list(schools or ()), "limit": limit}
+    values: dict[str, Any] = {"id": rule.rule_id, "every": schools is None, "schools": list(schools or ())}
+    values |= {"codes": list(rule.codes), "limit": limit}
     return [Run(**row) for row in (await connection.execute(query, values)).mappings()]
 
 
