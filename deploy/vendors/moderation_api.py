@@ -55,6 +55,14 @@ _ERRORS: dict[str, tuple[int, str, str]] = {
     "rate_limit_exceeded": (429, "rate_limit_error", "Too many requests."),
     "internal_error": (500, "api_error", "Something went wrong on our side."),
 }
+_FAILURES = {
+    "400": "validation_failed",
+    "429": "rate_limit_exceeded",
+    "500": "internal_error",
+    "quota_exceeded": "quota_exceeded",
+    "key_refused": "invalid_api_key",
+}
+"""The error of each outage mode that is one."""
 
 
 def score(text: str) -> dict[str, float]:
@@ -151,8 +159,7 @@ class ModerationApi:
             await self._core.modes.pause(mode.delay_seconds)
         if mode.mode == "hang":
             return await self._core.modes.hang(request)
-        failures = {"429": "rate_limit_exceeded", "500": "internal_error", "quota_exceeded": "quota_exceeded"}
-        if code := failures.get(mode.mode):
+        if code := _FAILURES.get(mode.mode):
             return error_response(code, mode.retry_after_seconds if mode.mode == "429" else None)
         response = self._answer(await request.read(), mode.mode)
         if mode.mode == "drip":

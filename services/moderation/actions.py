@@ -91,7 +91,7 @@ class Screening:
                 if request.event_id in done:
                     continue
                 try:
-                    reached.append(await self._judge(request, self.judge.judge))
+                    reached.append(await self._judge_now(request))
                 except ProviderUnavailable:
                     await self._wait(request)
                     continue
@@ -112,7 +112,7 @@ class Screening:
         if done:
             return
         try:
-            await self._conclude(request, self.judge.judge)
+            await self._store([await self._judge_now(request)])
         except ProviderUnavailable:
             await self._wait(request)
 
@@ -127,12 +127,12 @@ class Screening:
         """Judge one that waits; return whether it got its verdict."""
         request = requests.ScreeningRequested.FromString(each.payload)
         try:
-            await self._conclude(request, self.judge.judge)
+            await self._store([await self._judge_now(request)])
         except ProviderUnavailable:
             if self.clock() - each.requested_at < self.outage:
                 await self._later(each.screening_id)
                 return False
-            await self._conclude(request, self.judge.judge_alone)
+            await self._store([await self._judge(request, self.judge.judge_alone)])
         return True
 
     async def measure_waiting(self) -> float:
@@ -153,9 +153,14 @@ class Screening:
         async with transaction(self.engine) as connection:
             await store.try_again_at(connection, [screening_id], self.clock() + _NEXT_TRY)
 
-    async def _conclude(self, request: requests.ScreeningRequested, ask: Ask) -> None:
-        """Judge a request and store its verdict with its event. ProviderUnavailable when it cannot be judged now."""
-        await self._store([await self._judge(request, ask)])
+    async def _judge_now(self, request: requests.ScreeningRequested) -> Concluded:
+        """Judge a request, by the embedded model when waiting does not help. ProviderUnavailable when it may."""
+        try:
+            return await self._judge(request, self.judge.judge)
+        except ProviderUnavailable as problem:
+            if not problem.is_lasting:
+                raise
+            return await self._judge(request, self.judge.judge_alone)
 
     async def _judge(self, request: requests.ScreeningRequested, ask: Ask) -> Concluded:
         return Concluded(request, await self._verdict(request, await self.policies.in_force(), ask))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.kit.config import ServiceSettings
 
@@ -12,7 +12,7 @@ class Config(ServiceSettings):
 
     provider: Literal["embedded", "moderationapi"] = "embedded"
     """Who judges: the embedded model, or the vendor with the embedded model beside it."""
-    modapi_secret_key: SecretStr = SecretStr("")
+    modapi_secret_key: Annotated[SecretStr, Field(validate_default=True)] = SecretStr("")
     """Project key of ModerationAPI; needed when it is the provider."""
     modapi_base_url: str = "https://api.moderationapi.com/v1"
     """Where ModerationAPI answers."""
@@ -22,3 +22,10 @@ class Config(ServiceSettings):
     """How long a student's text is kept, so that messages to the same people are read together; 0 keeps none."""
     outage_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """How long a message waits for the vendor before the embedded model decides in its place (statement 167)."""
+
+    @field_validator("modapi_secret_key")
+    @classmethod
+    def _needed_by_the_vendor(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("provider") == "moderationapi" and not key.get_secret_value().strip():
+            raise ValueError("is needed when PROVIDER is moderationapi")
+        return key

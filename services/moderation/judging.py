@@ -2,7 +2,9 @@
 
 What the vendor does not evaluate is judged by the embedded model, so that a partial result is never taken as clean
 (statement 166). After several failures in a row the vendor is left alone for a while: the circuit is open. It also is
-for as long as the vendor asks for it (Retry-After), though never for longer than a message waits for the vendor.
+for as long as the vendor asks for it (Retry-After), though never for longer than a message waits for the vendor. Once
+waiting does not help any more, because the vendor refuses us or has failed for as long as a message waits, it is given
+up: nothing waits for it until it answers again.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from dataclasses import replace
 
 from services.moderation.domain import Category, Judgement
 from services.moderation.metrics import provider_errors
-from services.moderation.providers.base import Provider, ProviderUnavailable, Text
+from services.moderation.providers.base import Provider, ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 
 FAILURES_TO_OPEN = 5
@@ -34,6 +36,8 @@ class Judge:
         self._provider, self._embedded = provider, embedded
         self._longest_pause_seconds, self._monotonic = longest_pause_seconds, monotonic
         self._failures = 0
+        self._failing_since: float | None = None
+        self._is_refused = False
         self._closed_again_at = 0.0
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -42,17 +46,30 @@ class Judge:
         """Whether the provider is asked at the moment."""
         return self._monotonic() >= self._closed_again_at
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether waiting for the provider does not help."""
+        if self._is_refused or self._failing_since is None or self._failures < 2:
+            return self._is_refused
+        return self._monotonic() - self._failing_since >= self._longest_pause_seconds
+
     async def judge(self, texts: Sequence[Text]) -> Judgement:
         """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say."""
         if not self.is_available:
-            raise ProviderUnavailable("circuit_open")
+            raise ProviderUnavailable("circuit_open", is_lasting=self.is_given_up)
+        if self._failures >= FAILURES_TO_OPEN or self._is_refused:
+            # One asks whether it is back; the others do not wait for that answer.
+            self._closed_again_at = self._monotonic() + OPEN_SECONDS
         try:
             async with self._room:
                 judged = await self._provider.judge(texts)
+        except TextRefused as problem:
+            self._count(problem)
+            raise
         except ProviderUnavailable as problem:
             self._failed(problem)
-            raise
-        self._failures = 0
+            raise ProviderUnavailable(str(problem), is_lasting=self.is_given_up) from problem
+        self._answered()
         gaps = set(Category) - set().union(*(each.scores for each in judged))
         if gaps or any(len(each.scores) < len(Category) for each in judged):
             judged += await self._embedded.judge(texts)
@@ -64,13 +81,24 @@ class Judge:
         name = found.provider if self._provider is self._embedded else "embedded-fallback"
         return replace(found, provider=name)
 
+    def _answered(self) -> None:
+        self._failures, self._failing_since, self._is_refused, self._closed_again_at = 0, None, False, 0.0
+
     def _failed(self, problem: ProviderUnavailable) -> None:
-        provider_errors.add(1, {"provider": self._provider.name, "error.type": str(problem)})
+        self._count(problem)
+        now = self._monotonic()
         self._failures += 1
+        self._is_refused = problem.is_lasting
+        self._failing_since = now if self._failing_since is None else self._failing_since
         pause = min(problem.retry_after_seconds, self._longest_pause_seconds)
-        if self._failures >= FAILURES_TO_OPEN:
+        if self._is_refused:
+            pause = max(self._longest_pause_seconds, OPEN_SECONDS)
+        elif self._failures >= FAILURES_TO_OPEN:
             pause = max(pause, OPEN_SECONDS)
-        self._closed_again_at = max(self._closed_again_at, self._monotonic() + pause)
+        self._closed_again_at = max(self._closed_again_at, now + pause)
+
+    def _count(self, problem: ProviderUnavailable) -> None:
+        provider_errors.add(1, {"provider": self._provider.name, "error.type": str(problem)})
 
 
 def _strongest(judged: Sequence[Judgement]) -> Judgement:

@@ -20,16 +20,17 @@ from moderation_api import ModerationAPI, errors
 from moderation_api.utils import BackoffStrategy, RetryConfig
 
 from services.moderation.domain import Category, Judgement
-from services.moderation.providers.base import ProviderUnavailable, Text
+from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 
 _LABELS: dict[str, list[tuple[str, str]]] = {
     name: [(policy, label) for policy, label in places]
     for name, places in json.loads(Path(__file__).with_name("modapi_labels.json").read_text(encoding="utf-8")).items()
 }
-# Milliseconds: first pause, longest pause, growth, how long all tries may take, and jitter. The SDK would sleep
-# for as long as Retry-After says, be it an hour: what comes with one, 429 and 503, is not its to try again.
-_RETRIES = RetryConfig("backoff", BackoffStrategy(100, 1000, 1.5, 4000, 100), True, ["500", "502", "504"])
-_KINDS = {429: "rate_limit", 403: "quota_or_permission"}
+_TRIED_AGAIN = ["500", "502", "504"]
+"""The SDK would sleep as long as Retry-After says, be it an hour: 429 and 503, which have one, are left out."""
+_KINDS = {429: "rate_limit", 401: "key_refused", 402: "quota_exceeded", 403: "permission_denied", 404: "not_found"}
+_LASTING = {401, 402, 403, 404}
+"""Statuses that concern every text, and that no waiting changes."""
 
 
 class ModerationApi:
@@ -40,6 +41,9 @@ class ModerationApi:
     def __init__(self, secret_key: str, base_url: str, timeout_seconds: float) -> None:
         """base_url ends before /moderate; timeout_seconds bounds an answer, all tries and its last byte included."""
         self._timeout_seconds = timeout_seconds
+        # Milliseconds: first pause, longest pause, growth, how long new tries begin, and jitter.
+        pauses = BackoffStrategy(100, 1000, 1.5, int(timeout_seconds * 600), 100)
+        self._retries = RetryConfig("backoff", pauses, True, _TRIED_AGAIN)
         self._http = httpx.AsyncClient(timeout=timeout_seconds)
         # Taking its part loads it, here and not within the time of the first answer.
         self._content = ModerationAPI(secret_key=secret_key, server_url=base_url, async_client=self._http).content
@@ -60,8 +64,7 @@ class ModerationApi:
         except (TimeoutError, httpx.TimeoutException) as problem:
             raise ProviderUnavailable("timeout") from problem
         except errors.ModerationAPIError as problem:
-            pause = retry_after_seconds(problem.headers.get("Retry-After"))
-            raise ProviderUnavailable(_kind(problem.status_code), retry_after_seconds=pause) from problem
+            raise _refusal(problem) from problem
         # The SDK's errors and the transport's have no common parent (the SDK's README shows both being caught).
         except (httpx.HTTPError, errors.NoResponseError) as problem:
             raise ProviderUnavailable("unreachable") from problem
@@ -75,16 +78,23 @@ class ModerationApi:
             conversation_id=text.conversation_key,
             meta_type="message",
             do_not_store=True,
-            retries=_RETRIES,
+            retries=self._retries,
             timeout_ms=int(self._timeout_seconds * 1000),
         )
 
 
-def _kind(status: int) -> str:
-    """Return the word of a refusal; an error whose answer the SDK does not understand has the status of a success."""
+def _refusal(problem: errors.ModerationAPIError) -> ProviderUnavailable:
+    status = problem.status_code
+    if isinstance(problem, errors.PermissionDeniedError) and problem.data.code == "quota_exceeded":
+        return ProviderUnavailable("quota_exceeded", is_lasting=True)
     if status < 400:
-        return "schema_drift"
-    return _KINDS.get(status, "refused" if status < 500 else "server_error")
+        # An answer that the SDK does not understand.
+        return ProviderUnavailable("schema_drift")
+    if status < 500 and status not in _KINDS:
+        return TextRefused("refused")
+    pause = retry_after_seconds(problem.headers.get("Retry-After"))
+    kind = _KINDS.get(status, "server_error")
+    return ProviderUnavailable(kind, retry_after_seconds=pause, is_lasting=status in _LASTING)
 
 
 def retry_after_seconds(value: str | None) -> float:

@@ -135,7 +135,7 @@ async def test_a_partial_answer_is_not_taken_as_clean(
 
 
 @pytest.mark.accepts(167)
-@pytest.mark.parametrize("mode", ["500", "429", "hang", "schema_drift", "quota_exceeded"])
+@pytest.mark.parametrize("mode", ["500", "429", "hang", "schema_drift"])
 async def test_an_outage_holds_and_then_the_embedded_model_decides_and_says_so(
     mode: str,
     moderation_engine: AsyncEngine,
@@ -160,6 +160,24 @@ async def test_an_outage_holds_and_then_the_embedded_model_decides_and_says_so(
     assert await rows(moderation_engine, waiting) == []
 
 
+@pytest.mark.accepts(167)
+@pytest.mark.parametrize("mode", ["quota_exceeded", "key_refused", "400"])
+async def test_the_embedded_model_decides_at_once_where_waiting_does_not_help(
+    mode: str,
+    moderation_engine: AsyncEngine,
+    screening: Callable[..., Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+    embedded: Embedded,
+) -> None:
+    vendors.modes(moderation={"mode": mode})
+    await screening(Judge(vendor, embedded)).screen([asked(DANGER), asked(HARMLESS)])
+    found = await rows(moderation_engine, verdicts)
+    assert sorted(row["decision"] for row in found) == ["clean", "hold"]
+    assert {row["provider"] for row in found} == {"embedded-fallback"}
+    assert await rows(moderation_engine, waiting) == []
+
+
 async def test_the_vendor_decides_when_it_is_back_in_time(
     moderation_engine: AsyncEngine,
     screening: Callable[..., Screening],
@@ -168,7 +186,7 @@ async def test_the_vendor_decides_when_it_is_back_in_time(
     embedded: Embedded,
 ) -> None:
     vendors.reset()
-    vendors.modes(moderation={"mode": "quota_exceeded"})
+    vendors.modes(moderation={"mode": "schema_drift"})
     clock = Clock()
     worker = screening(Judge(vendor, embedded), clock)
     await worker.screen([asked(HARMLESS)])
@@ -182,11 +200,11 @@ async def test_a_vendor_that_keeps_failing_is_left_alone_for_a_while(
     vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
 ) -> None:
     vendors.reset()
-    vendors.modes(moderation={"mode": "quota_exceeded"})
+    vendors.modes(moderation={"mode": "schema_drift"})
     judge = Judge(vendor, embedded)
     text = Text(HARMLESS, "en", "m", "a", "c")
     for _ in range(FAILURES_TO_OPEN):
-        with pytest.raises(ProviderUnavailable, match="quota_or_permission"):
+        with pytest.raises(ProviderUnavailable, match="schema_drift"):
             await judge.judge([text])
     with pytest.raises(ProviderUnavailable, match="circuit_open"):
         await judge.judge([text])

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.moderation.judging import Judge
-from services.moderation.providers.base import ProviderUnavailable, Text
+from services.moderation.judging import FAILURES_TO_OPEN, Judge
+from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from tests.support.vendors import MODAPI_KEY, VendorSimulator
@@ -56,3 +56,48 @@ async def test_the_vendor_is_left_alone_as_long_as_it_asks_and_no_longer_than_a_
         await judge.judge([TEXT])
     now = 60.0
     assert (await judge.judge([TEXT])).provider == "moderationapi"
+
+
+@pytest.mark.parametrize("mode", ["quota_exceeded", "key_refused"])
+@pytest.mark.accepts(167)
+async def test_nothing_waits_for_a_vendor_that_refuses_us_and_is_asked_again_after_a_while(
+    mode: str, vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    now = 0.0
+    judge = Judge(vendor, embedded, longest_pause_seconds=60, monotonic=lambda: now)
+    vendors.modes(moderation={"mode": mode})
+    for kind in (mode, "circuit_open"):
+        with pytest.raises(ProviderUnavailable, match=kind) as refused:
+            await judge.judge([TEXT])
+        assert refused.value.is_lasting
+    now = 60.0
+    vendors.reset()
+    assert (await judge.judge([TEXT])).provider == "moderationapi"
+    assert not judge.is_given_up
+
+
+async def test_once_the_vendor_has_failed_for_as_long_as_a_message_waits_the_next_one_does_not_wait(
+    vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    now = 0.0
+    judge = Judge(vendor, embedded, longest_pause_seconds=60, monotonic=lambda: now)
+    vendors.modes(moderation={"mode": "schema_drift"})
+    lasting = []
+    for moment in (0.0, 30.0, 59.0, 60.0):
+        now = moment
+        with pytest.raises(ProviderUnavailable, match="schema_drift") as failed:
+            await judge.judge([TEXT])
+        lasting.append(failed.value.is_lasting)
+    assert lasting == [False, False, False, True]
+
+
+async def test_one_text_that_is_refused_is_no_outage(
+    vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    judge = Judge(vendor, embedded)
+    vendors.modes(moderation={"mode": "400"})
+    for _ in range(FAILURES_TO_OPEN + 1):
+        with pytest.raises(TextRefused, match="refused"):
+            await judge.judge([TEXT])
+    assert judge.is_available
+    assert not judge.is_given_up
