@@ -263,14 +263,10 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
 
 
 async def screen_now(
-    judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime
+    judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime, seconds: float | None
 ) -> types.Verdict:
-    """Return a verdict that is not stored, for other district systems."""
-    texts = texts_of(request, policy)
-    try:
-        judgement = await judge.judge(texts)
-    except ProviderUnavailable:
-        judgement = await judge.judge_alone(texts)
+    """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
+    judgement = await judge.judge_within(texts_of(request, policy), seconds)
     # The caller's own id takes the place of the message's.
     return verdict_message(verdict_row(request, judgement, policy, now))
 

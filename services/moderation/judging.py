@@ -20,6 +20,8 @@ from services.moderation.providers.embedded import Embedded
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 5.0
 _AT_ONCE = 16
+_FAIR_SECONDS = 1.0
+"""A provider that does not answer in this time fails."""
 
 
 class Judge:
@@ -74,6 +76,24 @@ class Judge:
         if gaps or any(len(each.scores) < len(Category) for each in judged):
             judged += await self._embedded.judge(texts)
         return _strongest(judged)
+
+    async def judge_within(self, texts: Sequence[Text], seconds: float | None) -> Judgement:
+        """Return a judgement for somebody who waits so long (None: for ever) and then leaves.
+
+        The provider gets half of the time, and the embedded model decides when it does not answer in that.
+        """
+        is_embedded = self._provider is self._embedded
+        limit = None if seconds is None or is_embedded else seconds / 2
+        try:
+            async with asyncio.timeout(limit):
+                return await self.judge(texts)
+        except TimeoutError:
+            # A caller in a hurry says nothing about the provider.
+            if limit is not None and limit >= _FAIR_SECONDS:
+                self._failed(ProviderUnavailable("timeout"))
+        except ProviderUnavailable:
+            pass
+        return await self.judge_alone(texts)
 
     async def judge_alone(self, texts: Sequence[Text]) -> Judgement:
         """Return the embedded model's judgement, in place of a provider that is out (statement 167)."""

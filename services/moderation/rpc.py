@@ -1,7 +1,7 @@
 """ModerationService: proto to action to proto."""
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
 from typing import Any
@@ -22,7 +22,9 @@ from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
 _LONGEST_EVENT_ID = 100
-_LONGEST_TEXT = 25_000
+_LENGTHS = {"item_id": (1, 200), "text": (1, 25_000), "language": (0, 35), "school_id": (0, 100), "grade": (0, 20)}
+_MOST_BYTES = 1024 * 1024
+"""Of all texts of a request; what gRPC itself refuses, without a reason, is four times as large."""
 _ITEMS_AT_ONCE = 400
 _LONGEST_WAIT_SECONDS = 2.0
 _DAYS = 30
@@ -43,10 +45,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def Screen(self, request: pb.ScreenRequest, context: Any) -> pb.ScreenResponse:
         """See the proto."""
-        if not 1 <= len(request.items) <= _MOST_ITEMS:
-            raise InvalidArgument("TOO_MANY", violations=[("/items", f"Send 1 to {_MOST_ITEMS} items.")])
-        for place, item in enumerate(request.items):
-            _check(item, f"/items/{place}")
+        _check_items(request.items)
         async with self._room(len(request.items)):
             return pb.ScreenResponse(verdicts=[await self._screen(item) for item in request.items])
 
@@ -143,9 +142,11 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             language=item.language,
         )
         left = seconds_left()
-        wait = _LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left)
+        # Half of the caller's time is for being judged, or for being told that nobody can.
+        wait = _LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left / 2)
         async with self._precedence.of_others(wait):
-            return await screen_now(self._judge, await self._policies.in_force(), request, self._clock())
+            policy = await self._policies.in_force()
+            return await screen_now(self._judge, policy, request, self._clock(), seconds_left())
 
     @asynccontextmanager
     async def _room(self, items: int) -> AsyncIterator[None]:
@@ -176,10 +177,20 @@ def _author() -> Author:
     return Author(caller.viewer.person_id, caller.viewer.name, caller.viewer.schools)
 
 
+def _check_items(items: Sequence[pb.ScreenItem]) -> None:
+    if not 1 <= len(items) <= _MOST_ITEMS:
+        raise InvalidArgument("TOO_MANY", violations=[("/items", f"Send 1 to {_MOST_ITEMS} items.")])
+    if sum(len(item.text.encode()) for item in items) > _MOST_BYTES:
+        wrong = [("/items", f"The texts of a request have at most {_MOST_BYTES:,} bytes together.")]
+        raise InvalidArgument("ITEMS_TOO_LARGE", "Send the items in several requests.", violations=wrong)
+    for place, item in enumerate(items):
+        _check(item, f"/items/{place}")
+
+
 def _check(item: pb.ScreenItem, pointer: str) -> None:
-    if not item.item_id or len(item.item_id) > 200:
-        wrong = [(f"{pointer}/item_id", "An item id has 1 to 200 characters.")]
-        raise InvalidArgument("ITEM_INVALID", "An item is not valid.", violations=wrong)
-    if not 1 <= len(item.text) <= _LONGEST_TEXT:
-        wrong = [(f"{pointer}/text", f"A text has 1 to {_LONGEST_TEXT} characters.")]
+    wrong = []
+    for name, (least, most) in _LENGTHS.items():
+        if not least <= len(getattr(item, name)) <= most:
+            wrong.append((f"{pointer}/{name}", f"This has {least} to {most:,} characters."))
+    if wrong:
         raise InvalidArgument("ITEM_INVALID", "An item is not valid.", violations=wrong)
