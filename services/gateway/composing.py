@@ -57,7 +57,7 @@ def check(draft: Draft, person: Person) -> None:
         asking.check_may_ask(person)
     if not person.may(Permission.SEND_MESSAGES) or not person.is_staff:
         _check_staff_only(draft)
-    wrong = list(_problems(draft))
+    wrong = [*_problems(draft), *_list_problems(draft, person)]
     if wrong:
         raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.", violations=wrong)
 
@@ -90,6 +90,12 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "/roles", "Choose who should get it, or upload a list."
     yield from _call_problems(draft)
     yield from _survey_problems(draft)
+
+
+def _list_problems(draft: Draft, person: Person) -> Iterator[tuple[str, str]]:
+    school = working_school(person)
+    if draft.list_id and school and school.is_excluded:
+        yield "/list", f"{school.title} is excluded from communication: it writes to its own people alone."
 
 
 def _survey_problems(draft: Draft) -> Iterator[tuple[str, str]]:

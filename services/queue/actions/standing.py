@@ -87,7 +87,7 @@ class Standing:
     staff_only: bool = False
     """Students and parents write to staff alone."""
     schools: frozenset[str] | None = None
-    """Schools whose recipients they may address; None means all."""
+    """Schools whose recipients they may address; None means all, an empty set none."""
 
     def check_recipients(self, piece: Addressees, before: int) -> None:
         """Raise PermissionDenied when one of them may not be written to. `before` were checked earlier."""
@@ -98,10 +98,11 @@ class Standing:
             row = {"row": str(number)}
             if self.staff_only and (role not in _STAFF or kind != TYPE_DIRECTORY):
                 raise PermissionDenied("STAFF_ONLY", "Students and parents write to staff alone.", metadata=row)
+            # Whom an uploaded list names belongs to no school that is known.
+            if self.is_excluded and (school_id != self.sender.school_id or kind != TYPE_DIRECTORY):
+                raise PermissionDenied("SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata=row)
             if not school_id:
                 continue
-            if self.is_excluded and school_id != self.sender.school_id:
-                raise PermissionDenied("SCHOOL_EXCLUDED", "This school communicates within itself alone.", metadata=row)
             if self.schools is not None and school_id not in self.schools:
                 sentence = "A recipient is of a school that you cannot write to."
                 raise PermissionDenied("RECIPIENT_OUT_OF_SCOPE", sentence, metadata=row)
@@ -215,15 +216,25 @@ def _sender(draft: Draft, known: Known) -> Sender:
     schools = list(person.school_ids)
     if claimed.school_id and schools and person.role != ROLE_ADMIN and claimed.school_id not in schools:
         raise PermissionDenied("SCHOOL_NOT_YOURS", "You do not belong to this school.")
-    default = schools[0] if schools and person.role in {ROLE_STUDENT, ROLE_TEACHER} else ""
     return replace(
-        claimed, name=person.name, role=person.role, grade=person.grade, school_id=claimed.school_id or default
+        claimed,
+        name=person.name,
+        role=person.role,
+        grade=person.grade,
+        school_id=claimed.school_id or _usual_school(person),
     )
+
+
+def _usual_school(person: KnownSender) -> str:
+    """Return where somebody writes from who names no school; the district's own people write from none."""
+    schools = person.school_ids
+    is_of_one = len(schools) == 1 and "*" not in person.visible_schools
+    return schools[0] if schools and (is_of_one or person.role in {ROLE_STUDENT, ROLE_TEACHER}) else ""
 
 
 def _reachable(caller: Caller) -> frozenset[str] | None:
     viewer = caller.viewer
-    return None if viewer is None or "*" in viewer.schools or not viewer.schools else viewer.schools
+    return None if viewer is None or "*" in viewer.schools else viewer.schools
 
 
 def _check_permissions(draft: Draft, caller: Caller, sender: KnownSender, *, is_excluded: bool) -> None:

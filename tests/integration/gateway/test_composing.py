@@ -95,6 +95,19 @@ def test_a_corrected_list_of_the_same_length_is_another_message_and_the_same_lis
     assert "Message sent" in post(browser, **fields).get_data(as_text=True)
 
 
+@pytest.mark.accepts(227, 232)
+def test_an_uploaded_list_is_neither_offered_nor_taken_in_an_excluded_school(stack: Stack) -> None:
+    browser = stack.browser("both")
+    for title, is_offered in (("Ridge High", False), ("Lincoln High", True)):
+        school = next(each for each in browser.get("/api/v1/schools").get_json()["schools"] if each["title"] == title)
+        browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": school["school_id"]})
+        assert ('name="audience" value="list"' in browser.get("/compose").get_data(as_text=True)) is is_offered
+        file = (io.BytesIO(b"name,email\nAna,ana@example.org\n"), "list.csv")
+        answer = post(browser, audience="list", list=file, key=f"list at {title}", step="send")
+        says = "Message sent" if is_offered else "Ridge High is excluded from communication"
+        assert (answer.status_code, says in answer.get_data(as_text=True)) == (200 if is_offered else 400, True)
+
+
 @pytest.mark.accepts(314)
 def test_a_key_that_was_used_for_others_of_the_same_summary_is_refused(stack: Stack) -> None:
     browser, people = stack.browser("pri"), list(stack.people.values())

@@ -16,9 +16,11 @@ from services.queue.domain import Lane, Source, State
 from services.queue.failures import _failures, coded, explain, is_passing, meaning
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import (
+    ROLE_ADMIN,
     ROLE_PARENT,
     ROLE_STUDENT,
     ROLE_TEACHER,
+    TYPE_IMPORTED,
     Addressee,
     Addressees,
     Draft,
@@ -244,8 +246,33 @@ def test_excluded_schools_and_the_call_out_system() -> None:
     with pytest.raises(FailedPrecondition):
         decide(replace(mine, channels=[("sms", "")]), _caller("send_messages"), known)
     standing.check_recipients(Addressees.of([_addressee(ROLE_PARENT, "s2")]), 0)
-    with pytest.raises(PermissionDenied):
+    for stranger in (
+        _addressee(ROLE_PARENT, "s1"), _addressee(ROLE_PARENT, ""), _addressee(0, "")._replace(type=TYPE_IMPORTED),
+    ):  # fmt: skip
+        with pytest.raises(PermissionDenied) as caught:
+            standing.check_recipients(Addressees.of([stranger]), 0)
+        assert caught.value.reason == "SCHOOL_EXCLUDED"
+
+
+@pytest.mark.accepts(227)
+def test_a_principal_who_names_no_school_writes_from_their_own() -> None:
+    unnamed = replace(DRAFT, sender=replace(DRAFT.sender, school_id=""))
+    principal = KnownSender("p1", "Real Name", ROLE_ADMIN, ["s2"], "", EVERY, frozenset({"s2"}))
+    known = Known(principal, SCHOOLS, {"call_out": True})
+    standing = decide(unnamed, Caller("sis", frozenset()), known)
+    assert (standing.sender.school_id, standing.is_excluded) == ("s2", True)
+    district = replace(known, sender=replace(principal, visible_schools=frozenset({"*"})))
+    assert decide(unnamed, Caller("sis", frozenset()), district).sender.school_id == ""
+
+
+def test_who_sees_no_school_reaches_nobody_of_any() -> None:
+    caller = _caller("send_messages")
+    assert caller.viewer
+    nowhere = replace(caller, viewer=replace(caller.viewer, schools=frozenset()))
+    standing = decide(replace(DRAFT, sender=replace(DRAFT.sender, school_id="")), nowhere, _known())
+    with pytest.raises(PermissionDenied) as caught:
         standing.check_recipients(Addressees.of([_addressee(ROLE_PARENT, "s1")]), 0)
+    assert caught.value.reason == "RECIPIENT_OUT_OF_SCOPE"
 
 
 @pytest.mark.parametrize("seconds", [253_402_300_799, -(10**17), 10**17])
