@@ -10,6 +10,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.columns import columns_of
+from services.kit.errors import NotFound
 from services.kit.rpc_client import Token, async_channel
 from services.kit.rpc_errors import translated
 
@@ -33,9 +34,34 @@ class Directory:
             answer = await self._stub.ListPermissionHolders(request)
         return list(answer.holders)
 
+    async def staff(self, person_id: str) -> list[directory.Recipient]:
+        """Return an active member of staff; nobody for anybody else. Raises what directory answers."""
+        try:
+            with translated():
+                found = await self._stub.GetPerson(directory.GetPersonRequest(person_id=person_id))
+        except NotFound:
+            return []
+        is_staff = found.person.role in {types.ROLE_ADMIN, types.ROLE_TEACHER}
+        return [_recipient(found)] if is_staff and found.person.is_active else []
+
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _recipient(found: directory.GetPersonResponse) -> directory.Recipient:
+    usable = [each for each in sorted(found.contacts, key=lambda each: each.priority) if each.is_valid]
+    emails = [each.value for each in usable if each.kind == "email"]
+    return directory.Recipient(
+        person_id=found.person.person_id,
+        name=found.person.name,
+        role=found.person.role,
+        school_id=found.person.school_ids[0] if found.person.school_ids else "",
+        language=found.person.language,
+        email=emails[0] if emails else "",
+        devices=[each.value for each in usable if each.kind == "device"],
+        has_account=found.person.has_account,
+    )
 
 
 class Queue:

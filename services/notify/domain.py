@@ -36,6 +36,14 @@ class Occasion(StrEnum):
     """To administrators: messages wait too long for screening (statement 167)."""
     DEAD_LETTER = "dead_letter"
     """To administrators: an event that no consumer could take."""
+    ACCOUNT_REFUSED = "account_refused"
+    """To administrators: a provider takes nothing from our account."""
+    MAIL_HELD_BACK = "mail_held_back"
+    """To administrators: ordinary e-mail waits until somebody lets it go."""
+    SCHEDULE_PAUSED = "schedule_paused"
+    """To its sender and administrators: a schedule sends nothing any more."""
+    ATTENDANCE_NOT_SENT = "attendance_not_sent"
+    """To its owner and administrators: families were not told of absences."""
     REMINDER_1 = "reminder_1"
     REMINDER_2 = "reminder_2"
     REMINDER_3 = "reminder_3"
@@ -124,6 +132,37 @@ def dead_letter_words(durable: str) -> Telling:
     what = f"Something that happened could not be worked on ({durable}). {lost}"
     body = f"{what}\n\nAsk whoever runs the system to look at dead.{durable}: the runbook says how.\n"
     return Telling("Something could not be worked on", body, what)
+
+
+_STOPPED = {
+    Occasion.ACCOUNT_REFUSED: ("A provider refuses our account", "Messages wait, and leave once that is mended.", ""),
+    Occasion.MAIL_HELD_BACK: (
+        "E-mail is held back",
+        "Ordinary e-mail waits until somebody lets it go on Contact standing; emergencies and alerts go out.",
+        "contact-standing",
+    ),
+    Occasion.SCHEDULE_PAUSED: (
+        "A scheduled message paused by itself",
+        "It sends nothing until somebody resumes it. As its sender would read it:",
+        "schedules/{}",
+    ),
+    Occasion.ATTENDANCE_NOT_SENT: (
+        "Families were not told of absences",
+        "An attendance rule sent nothing. As its owner would read it:",
+        "attendance-rules/{}",
+    ),
+}
+"""What is told of what stopped by itself: subject, what that means, and where it is looked at after signing in."""
+
+
+def stopped_words(portal_url: str, occasion: Occasion, reason: str, subject_id: str) -> Telling:
+    """Return what is told of something that stopped by itself: why, and what that means."""
+    subject, means, page = _STOPPED[occasion]
+    what = f"{means} {reason}"
+    if not page:
+        return Telling(subject, f"{what}\n", what)
+    link = f"{portal_url.rstrip('/')}/{page.format(subject_id)}" if portal_url else ""
+    return Telling(subject, _lines(what, link), _push(f"{subject}.", link))
 
 
 def referral_words(portal_url: str, referral_id: str, added_by: str) -> Telling:

@@ -14,7 +14,7 @@ from services.kit.clock import Clock
 from services.kit.consumer import Event, Subscribing
 from services.notify import actions, notices
 from services.notify.clients import Directory
-from services.notify.domain import Occasion, dead_letter_words, referral_words, stalled_words
+from services.notify.domain import Occasion, dead_letter_words, referral_words, stalled_words, stopped_words
 
 THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
 PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
@@ -22,8 +22,16 @@ REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",
 
 
 STALLS = Subscribing("queue", "notify-stalls", ("queue.screening.stalled.v1",), workers=1)
+ATTENTION = Subscribing("queue", "notify-attention", ("queue.attention.needed.v1",), workers=1)
 REFERRALS = Subscribing("reports", "notify-referrals", ("reports.referral.added.v1",), workers=1)
 DEAD = Subscribing(DEAD_LETTERS, "notify-dead-letters", (f"{DEAD_LETTERS}.>",), workers=1)
+
+OCCASIONS = {
+    queue.ATTENTION_KIND_ACCOUNT_REFUSED: Occasion.ACCOUNT_REFUSED,
+    queue.ATTENTION_KIND_MAIL_HELD_BACK: Occasion.MAIL_HELD_BACK,
+    queue.ATTENTION_KIND_SCHEDULE_PAUSED: Occasion.SCHEDULE_PAUSED,
+    queue.ATTENTION_KIND_ATTENDANCE_NOT_SENT: Occasion.ATTENDANCE_NOT_SENT,
+}
 
 
 class Events:
@@ -80,6 +88,20 @@ class Events:
             source = actions.Source(STALLS.durable, event.event_id)
             notice = notices.Notice(event.event_id, Occasion.STALLED, words)
             await notices.tell(self._engine, self._clock(), source, people, notice)
+
+    async def stopped(self, delivered: Sequence[Event]) -> None:
+        """Tell whose it is, and administrators, of what stopped by itself; what is about the same once."""
+        for each in delivered:
+            event = queue.AttentionNeeded.FromString(each.payload)
+            occasion = OCCASIONS[event.kind]
+            people = await notices.find_administrators(self._directory)
+            if event.owner_id not in {"", *(one.person_id for one in people)}:
+                people += await notices.find_staff(self._directory, event.owner_id)
+            words = stopped_words(self._place.portal_url, occasion, event.reason, event.subject_id)
+            source = actions.Source(ATTENTION.durable, event.about_id)
+            await notices.tell(
+                self._engine, self._clock(), source, people, notices.Notice(event.about_id, occasion, words)
+            )
 
     async def buried(self, delivered: Sequence[Event]) -> None:
         """Tell administrators, once a day and consumer, of events that it could not take; never of this one's own."""

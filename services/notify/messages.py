@@ -14,12 +14,18 @@ WAYS = {types.CHANNEL_EMAIL: Way.EMAIL, types.CHANNEL_PUSH: Way.PUSH}
 """The way that each channel of a submission is."""
 _SENDER = "Threat alerts"
 _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
-_LANES = dict.fromkeys((Occasion.REFERRAL, *REMINDERS), types.LANE_NORMAL)
-"""Referrals and reminders wait until quiet hours end; all else is urgent."""
+_LANES = dict.fromkeys(
+    (Occasion.REFERRAL, Occasion.SCHEDULE_PAUSED, Occasion.ATTENDANCE_NOT_SENT, *REMINDERS), types.LANE_NORMAL
+)
+"""Referrals, reminders and what staff have set up wait until quiet hours end; all else is urgent."""
 _AUDIENCES = {
     Occasion.REFERRAL: "Who follows up a referral",
     Occasion.STALLED: "Administrators",
     Occasion.DEAD_LETTER: "Administrators",
+    Occasion.ACCOUNT_REFUSED: "Administrators",
+    Occasion.MAIL_HELD_BACK: "Administrators",
+    Occasion.SCHEDULE_PAUSED: "The sender of a schedule, and administrators",
+    Occasion.ATTENDANCE_NOT_SENT: "The owner of an attendance rule, and administrators",
 }
 
 

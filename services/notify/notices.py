@@ -41,6 +41,14 @@ async def find_administrators(known: Directory) -> list[directory.Recipient]:
     return await _holders(known, WARNED)
 
 
+async def find_staff(known: Directory, person_id: str) -> list[directory.Recipient]:
+    """Return a member of staff; nobody for anybody else. Raises Unavailable whatever directory refuses."""
+    try:
+        return await known.staff(person_id)
+    except ServiceError as problem:
+        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
+
+
 async def _holders(known: Directory, *permissions: str) -> list[directory.Recipient]:
     try:
         return [each for name in permissions for each in await known.holders(name)]

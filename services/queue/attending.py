@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
+from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
+from services.queue.attention import Attention, Kind
 from services.queue.timing import in_utc
 
 MAX_PER_OWNER: Final = 100
@@ -146,6 +148,13 @@ def owed(rule: Rule, zones: Mapping[str, str], now: datetime) -> Iterator[Due]:
 def is_past(rule: Rule, day: date, zone: str, now: datetime) -> bool:
     """Tell whether the rule's time of this day has passed at a school of the zone."""
     return in_utc(datetime.combine(day, rule.send_time), ZoneInfo(zone)) <= now
+
+
+def not_sent(due: Due, reason: str) -> Attention:
+    """Return what staff are told of a run that told no families: once a day for each rule, however many its schools."""
+    about_id = str(uuid5(NAMESPACE_URL, f"attendance/{due.rule.rule_id}/{due.day}"))
+    owner_id, rule_id = due.rule.owner_id, due.rule.rule_id
+    return Attention(Kind.ATTENDANCE_NOT_SENT, f"{due.day:%B} {due.day.day}: {reason}", about_id, owner_id, rule_id)
 
 
 def put_off(before: Waiting | None, now: datetime) -> Waiting:

@@ -36,3 +36,8 @@ class Mailing:
             return False
         has_complaints = self.complained >= max(_FEWEST_COMPLAINTS, self.answered * MOST_COMPLAINED)
         return has_complaints or self.bounced >= self.answered * MOST_BOUNCED
+
+    def in_words(self) -> str:
+        """Return the numbers in a sentence."""
+        shares = f"{self.bounced:,} came back and {self.complained:,} were reported as spam"
+        return f"Of {self.answered:,} e-mails of the last {WINDOW // timedelta(hours=1)} hours {shares}."

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import queue_pb2 as contract
 from protos.types.v1 import types_pb2 as types
+from services.kit.ids import new_id
 from services.kit.outbox import EventMessage, add_event, add_events
+from services.queue.attention import Attention
 from services.queue.domain import COUNTERS, Channel, Source
 from services.queue.records import Counts, Entry, Message, Snapshot
 from services.queue.scheduling import Schedule
@@ -23,6 +25,7 @@ CANCELLED = "queue.message.cancelled.v1"
 SCREENING_REQUESTED = "queue.screening.requested.v1"
 RESCREENING_REQUESTED = "queue.rescreening.requested.v1"
 SCREENING_STALLED = "queue.screening.stalled.v1"
+ATTENTION_NEEDED = "queue.attention.needed.v1"
 PROGRESSED = "queue.entry.progressed.v1"
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 RESPONSE_RECORDED = "queue.response.recorded.v1"
@@ -93,6 +96,18 @@ async def tell_stalled(connection: AsyncConnection, how_many: int, oldest_at: da
     event = events.ScreeningStalled(messages=how_many)
     event.oldest_at.FromDatetime(oldest_at)
     await add_event(connection, SCREENING_STALLED, event)
+
+
+async def tell_attention(connection: AsyncConnection, needed: Attention) -> None:
+    """Tell that something stopped by itself; what is about the same is one occasion."""
+    event = events.AttentionNeeded(
+        kind=events.AttentionKind.Value(f"ATTENTION_KIND_{needed.kind.name}"),
+        reason=needed.reason,
+        about_id=needed.about_id or new_id(),
+        owner_id=needed.owner_id,
+        subject_id=needed.subject_id,
+    )
+    await add_event(connection, ATTENTION_NEEDED, event)
 
 
 async def tell_withheld(connection: AsyncConnection, snapshot: Snapshot, names: Sequence[str], now: datetime) -> None:

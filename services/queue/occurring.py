@@ -19,13 +19,14 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ServiceError
 from services.kit.logs import get_logger
-from services.queue import metrics, schedule_words, scheduling, stop_points
+from services.queue import events_out, metrics, schedule_words, scheduling, stop_points
 from services.queue.actions import schedules, standing
 from services.queue.actions.standing import KnownSender
 from services.queue.actions.submit import Submission, submit
+from services.queue.attention import Attention, Kind
 from services.queue.clients import Directory
 from services.queue.records import Addressees
-from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule
+from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule, ScheduleState
 
 _log = get_logger(__name__)
 _SUBJECT = "queue.tick"
@@ -113,6 +114,10 @@ class Occurring:
     async def _settle(self, before: Schedule, after: Schedule, every: Sequence[Occurrence]) -> None:
         async with transaction(self.engine) as connection:
             await schedules.settle(connection, before, after, every, self.clock())
+            if after.state is ScheduleState.PAUSED:
+                subject, owner = after.schedule_id, after.sender_id
+                stopped = Attention(Kind.SCHEDULE_PAUSED, after.pause_reason, owner_id=owner, subject_id=subject)
+                await events_out.tell_attention(connection, stopped)
 
 
 def in_the_name_of(sender: KnownSender) -> Caller:

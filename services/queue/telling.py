@@ -25,7 +25,7 @@ from services.kit.errors import (
     ServiceError,
 )
 from services.kit.logs import get_logger
-from services.queue import attending, merging, metrics, stop_points, words
+from services.queue import attending, events_out, merging, metrics, stop_points, words
 from services.queue.actions import attendance, standing
 from services.queue.actions.standing import Known, KnownSchool
 from services.queue.actions.submit import Submission, submit
@@ -116,9 +116,11 @@ class Telling:
         metrics.attendance_runs.add(1, {"result": result})
 
     async def _note(self, due: Due, students: Mapping[str, str], reason: str) -> None:
-        """Write that nothing was sent, and why."""
+        """Write that nothing was sent, and why; tell of it where families should have heard of an absence."""
         async with transaction(self._engine) as connection:
-            await absences.add_run(connection, self._run(due, students, None, reason))
+            is_new = await absences.add_run(connection, self._run(due, students, None, reason))
+            if is_new and students and reason != NOBODY_TOLD:
+                await events_out.tell_attention(connection, attending.not_sent(due, reason))
 
     def _run(self, due: Due, students: Mapping[str, str], message_id: str | None, reason: str = "") -> Run:
         return Run(*due.key, len(students), message_id, reason, self._clock())

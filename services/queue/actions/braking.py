@@ -7,8 +7,9 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.kit.logs import get_logger
-from services.queue import metrics
+from services.queue import events_out, metrics
 from services.queue.actions.contacting import check_operator
+from services.queue.attention import Attention, Kind
 from services.queue.braking import WINDOW
 from services.queue.store import brakes
 from services.queue.store.brakes import Brake
@@ -28,6 +29,8 @@ async def watch(engine: AsyncEngine, clock: Clock) -> None:
         since = max(now - WINDOW, brake.released_at) if brake and brake.released_at else now - WINDOW
         mailing = await brakes.measure(connection, since)
         is_new = mailing.is_too_bad and await brakes.put_on(connection, mailing, now)
+        if is_new:
+            await events_out.tell_attention(connection, Attention(Kind.MAIL_HELD_BACK, mailing.in_words()))
     metrics.mail_held_back.set(int(is_new))
     if is_new:
         _log.error("mail_held_back", answered=mailing.answered, bounced=mailing.bounced, complained=mailing.complained)

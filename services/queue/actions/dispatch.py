@@ -12,6 +12,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
+from services.queue.actions.accounts import note_refusal
 from services.queue.actions.answers import Settlement, kind_of, sort_answers
 from services.queue.actions.failover import Failover
 from services.queue.actions.lease import Lease, Terms
@@ -155,7 +156,7 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
     if settlement.account_code:
-        _log.error("account_refused", provider=provider.name, code=settlement.account_code)
+        await note_refusal(dispatcher.engine, dispatcher.clock, provider.name, settlement.account_code)
     await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
     stopped = set(settlement.stopped)
     every = work.recipients if stopped else ()

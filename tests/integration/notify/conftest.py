@@ -83,6 +83,7 @@ class Notify:
             reports_events.ReviewChanged: self.events.reviewed,
             reports_events.ReferralAdded: self.events.referred,
             queue_events.ScreeningStalled: self.events.stalled,
+            queue_events.AttentionNeeded: self.events.stopped,
         }[type(event)]
         await handler([Event("", event.event_id, event.SerializeToString(), 1)])
 

@@ -61,6 +61,62 @@ async def test_administrators_are_told_once_that_messages_wait_for_screening(not
     )
 
 
+ADMINISTRATORS = {("email", "Ada North"), ("push", "Ada North")}
+
+
+@pytest.mark.accepts(239, 311)
+@pytest.mark.parametrize(
+    ("kind", "subject", "lane"),
+    [
+        (queue_events.ATTENTION_KIND_ACCOUNT_REFUSED, "A provider refuses our account", types.LANE_ALERT),
+        (queue_events.ATTENTION_KIND_MAIL_HELD_BACK, "E-mail is held back", types.LANE_ALERT),
+        (queue_events.ATTENTION_KIND_SCHEDULE_PAUSED, "A scheduled message paused by itself", types.LANE_NORMAL),
+        (queue_events.ATTENTION_KIND_ATTENDANCE_NOT_SENT, "Families were not told of absences", types.LANE_NORMAL),
+    ],
+)
+async def test_administrators_are_told_once_of_what_stopped_by_itself(
+    notify: Notify, kind: queue_events.AttentionKind.ValueType, subject: str, lane: int
+) -> None:
+    about_id = new_id()
+    for _ in range(2):
+        event = queue_events.AttentionNeeded(event_id=new_id(), kind=kind, reason="Because.", about_id=about_id)
+        await notify.hear(event)
+    told = await notify.rows("SELECT way, name FROM told")
+    assert (len(told), {(way, name) for way, name in told}) == (2, ADMINISTRATORS)
+    (raw,) = (await notify.rows("SELECT header FROM submissions"))[0]
+    header = queue.MessageHeader.FromString(raw)
+    assert (header.subject, header.lane) == (subject, lane)
+    assert "Because." in header.body
+
+
+@pytest.mark.accepts(239)
+@pytest.mark.parametrize(
+    ("owner", "others"),
+    [
+        ("tea", {("email", "Tom Reed"), ("push", "Tom Reed")}),
+        ("off", set()),
+        ("amy", set()),
+        ("nobody", set()),
+    ],
+)
+async def test_whose_it_is_is_told_too_when_they_are_staff(
+    notify: Notify, owner: str, others: set[tuple[str, str]]
+) -> None:
+    event = queue_events.AttentionNeeded(
+        event_id=new_id(),
+        kind=queue_events.ATTENTION_KIND_SCHEDULE_PAUSED,
+        reason="Your profile does not allow sending messages.",
+        about_id=new_id(),
+        owner_id=notify.district.ids.get(owner, new_id()),
+        subject_id="3f1c8a44-0000-4000-8000-000000000001",
+    )
+    await notify.hear(event)
+    assert {(way, name) for way, name in await notify.rows("SELECT way, name FROM told")} == ADMINISTRATORS | others
+    (raw,) = (await notify.rows("SELECT header FROM submissions"))[0]
+    header = queue.MessageHeader.FromString(raw)
+    assert f"{PORTAL}/schedules/{event.subject_id}" in header.body
+
+
 @pytest.mark.accepts(186, 239)
 async def test_administrators_are_told_once_a_day_of_what_a_consumer_could_not_take(notify: Notify) -> None:
     subjects = ["dead.queue-reviews", "dead.queue-reviews", f"dead.{DEAD.durable}", "dead.reports-intake"]

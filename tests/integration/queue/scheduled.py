@@ -11,6 +11,7 @@ from grpc import aio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2, attendance_pb2_grpc, queue_pb2, schedules_pb2_grpc
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
@@ -126,6 +127,11 @@ class Scheduled:
         """Return rows of any query to the queue's database."""
         async with transaction(self.engine) as connection:
             return list(await connection.execute(sa.text(query), values))
+
+    async def attention(self) -> list[events.AttentionNeeded]:
+        """Return what staff are to be told of as stopped by itself."""
+        rows = await self.rows("SELECT payload FROM outbox WHERE subject = 'queue.attention.needed.v1' ORDER BY id")
+        return [events.AttentionNeeded.FromString(bytes(row[0])) for row in rows]
 
     async def messages(self) -> list[Any]:
         """Return the messages, oldest first."""

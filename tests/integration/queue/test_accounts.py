@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from protos.events.v1 import queue_pb2 as events
+from services.queue import events_out
 from services.queue.actions import upkeep
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.domain import Channel
@@ -73,6 +75,24 @@ async def test_the_standby_takes_texts_while_twilio_does_not_take_our_account(
     await _later(queue, dispatcher, 1)
     assert [each["sender"] for each in vendors.arrivals(channel="sms")] == [STANDBY] * 2
     assert vendors.counts()["doubles"] == 0
+
+
+@pytest.mark.accepts(311)
+async def test_administrators_are_told_once_that_an_account_is_refused_and_again_after_hours(queue: Queue) -> None:
+    async def told() -> list[str]:
+        needed = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
+        assert {each.kind for each in needed} == {events.ATTENTION_KIND_ACCOUNT_REFUSED}
+        assert {each.owner_id for each in needed} == {""}
+        return [each.reason for each in needed]
+
+    one, other = (queue.dispatcher(twilio_auth_token="expired") for _ in range(2))
+    await queue.submit(draft(channels=[*TEXT, ("tts", "Closed.")]), [person(2), person(4)])
+    for dispatcher in (one, other, one):
+        await _later(queue, dispatcher)
+    mend = "The provider did not accept our key. Ask the operator to check the Twilio account and its key. 20003"
+    assert sorted(await told()) == [f"Calls by Twilio wait. {mend}", f"Texts by Twilio wait. {mend}"]
+    await _later(queue, one, 4 * 3600)
+    assert len(await told()) == 4
 
 
 @pytest.mark.accepts(58, 311)

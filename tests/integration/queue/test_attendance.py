@@ -96,6 +96,7 @@ async def test_an_absence_withdrawn_or_excused_before_the_time_is_not_told(atten
     await attended.tick(hours=1)
     assert await attended.queue.messages() == []
     assert [each.reason for each in await attended.runs(rule)] == [NOBODY_ABSENT]
+    assert await attended.queue.attention() == []
 
 
 async def test_the_same_rows_again_change_nothing_and_older_ones_do_not_win(attended: Attended) -> None:
@@ -277,6 +278,7 @@ async def test_a_rule_whose_owner_left_tells_nobody_and_says_why(attended: Atten
     await attended.tick(hours=1)
     await directory.close()
     assert [each.reason for each in await attended.runs(rule)] == ["Its sender has no active account any more."]
+    assert [each.owner_id for each in await attended.queue.attention()] == [attended.queue.ids["pri"]]
 
 
 async def test_directory_away_puts_a_run_off_and_it_is_made_later(

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from protos.events.v1 import queue_pb2 as events
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.queue import events_out
 from services.queue.actions import braking
 from services.queue.braking import FEWEST_ANSWERED, Mailing
 from services.queue.domain import Lane
@@ -47,6 +49,10 @@ async def test_too_many_bounces_hold_ordinary_mail_back_until_somebody_lets_it_g
     brake = await braking.standing(queue.engine)
     assert brake is not None
     assert brake.mailing == Mailing(FEWEST_ANSWERED, FEWEST_ANSWERED // 20, 0)
+    await braking.watch(queue.engine, queue.clock)
+    (told,) = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
+    assert told.kind == events.ATTENTION_KIND_MAIL_HELD_BACK
+    assert told.reason == "Of 500 e-mails of the last 24 hours 25 came back and 0 were reported as spam."
     before = vendors.counts()["by_channel"]
     waiting = await queue.submit(draft(channels=[("email", ""), ("sms", "Bus 4.")]), [person(3_000)])
     await queue.submit(draft(kind=KIND_ALERT, lane=Lane.ALERT), [person(3_001)])

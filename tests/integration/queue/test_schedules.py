@@ -174,6 +174,7 @@ async def test_a_schedule_whose_sender_may_no_longer_send_pauses_and_says_why(
     assert (answer.schedule.state, answer.schedule.pause_reason) == (pb.SCHEDULE_STATE_PAUSED, reason)
     assert [each.reason for each in answer.occurrences] == [reason]
     assert await scheduled.messages() == []
+    assert [(each.reason, each.subject_id) for each in await scheduled.attention()] == [(reason, made.schedule_id)]
 
 
 @pytest.mark.accepts(162)
