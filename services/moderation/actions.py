@@ -15,8 +15,8 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
-from services.moderation.conversing import Conversations, Together, merged
-from services.moderation.domain import Category, Decision, Judgement, Policy, decide, without_phrases
+from services.moderation.conversing import Conversations, Together, merged, told_together
+from services.moderation.domain import Category, Decision, Judgement, Policy, decide, explain, without_phrases
 from services.moderation.drift import Drift
 from services.moderation.judging import Judge
 from services.moderation.messages import verdict_message
@@ -33,6 +33,7 @@ _LONGEST_UNSTORED_SECONDS = 0.5
 _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 50
+_LONGEST_EXPLANATION = 1000
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ class Screening:
 
         async def read(among: Together) -> store.Row:
             others = len(among.others)
-            both = merged(alone, await ask([among.text]), others)
-            return verdict_row(request, both, policy, self.clock()) | {"context_messages": others}
+            found = verdict_row(request, merged(alone, await ask([among.text])), policy, self.clock())
+            return found | {"context_messages": others, "explanation": told_together(others, found["explanation"])}
 
         graver = await read(together)
         if graver["holds"]:
@@ -249,7 +250,7 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "provider": judgement.provider,
         "model": judgement.model,
         "policy_version": policy.version,
-        "explanation": judgement.explanation[:1000],
+        "explanation": explain(policy, judgement, outcome, request.school_id, request.grade)[:_LONGEST_EXPLANATION],
         "tier": outcome.tier,
         "reached_at": now,
         "school_id": request.school_id,

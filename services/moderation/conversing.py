@@ -85,10 +85,17 @@ class Conversations:
             return await store.forget_said(connection, now)
 
 
-def merged(alone: Judgement, together: Judgement, others: int) -> Judgement:
-    """Return the stronger scores of a message read alone and together, and what it was read with."""
-    what = "the message before or after it" if others == 1 else f"{others} messages around it"
+def merged(alone: Judgement, together: Judgement) -> Judgement:
+    """Return the stronger scores of a message read alone and together.
+
+    What explains them is the message's own: others were written to be forgotten with their time.
+    """
     scores = {name: max(score, alone.scores.get(name, 0.0)) for name, score in together.scores.items()}
-    explanation = f"Read together with {what}: {together.explanation}"
     is_uncertain = alone.is_uncertain or together.is_uncertain
-    return replace(together, scores=scores, explanation=explanation, is_uncertain=is_uncertain)
+    return replace(together, scores=scores, explanations=alone.explanations, is_uncertain=is_uncertain)
+
+
+def told_together(others: int, explanation: str) -> str:
+    """Return why a message got its verdict among so many others."""
+    what = "the message before or after it" if others == 1 else f"{others} messages around it"
+    return f"Read together with {what}: {explanation}" if explanation else f"Read together with {what}."

@@ -8,7 +8,7 @@ A category that the provider did not evaluate is never taken as clean (statement
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from services.kit.errors import InvalidArgument, PermissionDenied
@@ -83,13 +83,25 @@ def _bare(grade: str) -> str:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """The sentence that carried a category's score, as the normaliser reads it, and its weightiest words."""
+
+    sentence: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.sentence} (above all: {', '.join(self.words)})" if self.words else self.sentence
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What a provider says of a message: scores of the categories that it evaluated, each 0 to 1."""
 
     scores: Mapping[Category, float]
     provider: str
     model: str
-    explanation: str = ""
+    explanations: Mapping[Category, Explanation] = field(default_factory=dict)
+    """Why, for the categories of which the provider can say it."""
     is_uncertain: bool = False
     """The text is in a language that the model does not know, or encoded: somebody should look."""
 
@@ -124,6 +136,22 @@ def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, 
     else:
         decision = Decision.WATCH if watches or judgement.is_uncertain else Decision.CLEAN
     return Outcome(decision, tier, holds, watches)
+
+
+def explain(policy: Policy, judgement: Judgement, outcome: Outcome, school_id: str, grade: str) -> str:
+    """Return what carried a decision: why the gravest category scored that holds, or that watches if none holds.
+
+    The gravest is the one of the most urgent tier, and of several the one that is farthest above its threshold.
+    """
+    rules = policy.rules_for(school_id, grade)
+
+    def gravity(name: Category) -> tuple[int, float]:
+        rule = rules[name]
+        threshold = rule.hold_threshold if outcome.holds else rule.watch_threshold
+        return rule.tier, threshold - judgement.scores[name]
+
+    gravest_first = sorted(outcome.holds or outcome.watches, key=gravity)
+    return next((str(judgement.explanations[name]) for name in gravest_first if name in judgement.explanations), "")
 
 
 def contains_phrase(plain_text: str, phrases: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.moderation.domain import Category, Judgement
+from services.moderation.domain import Category, Explanation, Judgement
 from services.moderation.metrics import provider_errors
 from services.moderation.providers.base import Provider, ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
@@ -122,12 +122,15 @@ class Judge:
 
 
 def _strongest(judged: Sequence[Judgement]) -> Judgement:
+    """Return each category's highest score, and why it has it as far as one of the judgements can say."""
     scores: dict[Category, float] = {}
+    explanations: dict[Category, Explanation] = {}
+    explained: dict[Category, float] = {}
     for each in judged:
         for name, score in each.scores.items():
+            if name in each.explanations and score >= explained.get(name, 0.0):
+                explanations[name], explained[name] = each.explanations[name], score
             scores[name] = max(score, scores.get(name, 0.0))
-    carrier = max(judged, key=lambda each: max(each.scores.values(), default=0.0))
-    explained = carrier.explanation or next((each.explanation for each in judged if each.explanation), "")
     models = "+".join(dict.fromkeys(each.model for each in judged))
     is_uncertain = any(each.is_uncertain for each in judged)
-    return Judgement(scores, judged[0].provider, models, explained, is_uncertain)
+    return Judgement(scores, judged[0].provider, models, explanations, is_uncertain)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from services.moderation.domain import Category, Judgement
+from services.moderation.domain import Category, Explanation, Judgement
 from services.moderation.model.scoring import Model
 from services.moderation.providers.base import Text
 
@@ -33,7 +33,6 @@ class Embedded:
     def _judge(self, text: Text) -> Judgement:
         scores = self._model.score(text.text, text.language or None)
         by_category = {name: scores.as_dict()[name] for name in Category}
-        strongest = max(by_category, key=lambda name: by_category[name])
-        reason = scores.explanation.get(strongest)
+        why = {Category(name): Explanation(each.sentence, each.words) for name, each in scores.explanation.items()}
         is_uncertain = scores.encoded or scores.confidence < _SURE
-        return Judgement(by_category, self.name, scores.model, reason.sentence if reason else "", is_uncertain)
+        return Judgement(by_category, self.name, scores.model, why, is_uncertain)

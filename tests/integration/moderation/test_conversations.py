@@ -15,7 +15,7 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.moderation.actions import Screening, texts_of
 from services.moderation.conversing import Conversations
-from services.moderation.domain import Category, Judgement
+from services.moderation.domain import Category, Explanation, Judgement
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.base import Text
@@ -41,7 +41,7 @@ class Fixed:
         scores = dict.fromkeys(Category, 0.01)
         if WHOLE in text.text or "the plan is to end it" in text.text:
             scores[Category.THREAT] = 0.99
-        return Judgement(scores, self.name, "fixed-1", text.text)
+        return Judgement(scores, self.name, "fixed-1", dict.fromkeys(Category, Explanation(text.text)))
 
 
 def asked(text: str, minutes: float = 0, people: str = "them", author: str = "someone") -> requests.ScreeningRequested:
@@ -86,7 +86,8 @@ async def test_a_message_split_over_several_is_caught(
     assert found[sent[-1].message_id] == ("hold", 2)
     async with transaction(moderation_engine) as connection:
         query = sa.select(verdicts.c.explanation).where(verdicts.c.message_id == sent[-1].message_id)
-        assert "Read together with 2 messages around it" in (await connection.execute(query)).scalar_one()
+        explained = (await connection.execute(query)).scalar_one()
+    assert explained == f"Read together with 2 messages around it: {PARTS[-1]}", "others' words are not kept with it"
 
 
 async def test_parts_that_arrive_out_of_order_are_caught_too(

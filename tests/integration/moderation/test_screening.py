@@ -84,6 +84,27 @@ async def test_a_dangerous_message_is_held_and_the_verdict_keeps_everything(
     assert (told.message_id, told.decision) == (request.message_id, types.Verdict.DECISION_HOLD)
 
 
+@pytest.mark.parametrize(
+    ("text", "carried"),
+    [
+        (
+            "this fucking math test is so fucking hard. i don't want to be alive anymore, tonight is the last night",
+            "i don't want to be alive anymore, tonight is the last night (above all: ",
+        ),
+        ("see you at practice. shut up you stupid idiot, everybody hates you", "stupid idiot"),
+        (HARMLESS, ""),
+    ],
+)
+async def test_a_verdict_says_what_carried_it(
+    text: str, carried: str, moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    await screening().screen([asked(text)])
+    (row,) = await rows(moderation_engine, verdicts)
+    assert carried in row["explanation"]
+    assert bool(row["explanation"]) == bool(carried) == (row["decision"] != "clean")
+    assert "math" not in row["explanation"]
+
+
 async def test_a_harmless_message_is_clean(moderation_engine: AsyncEngine, screening: Callable[..., Screening]) -> None:
     await screening().screen([asked(HARMLESS)])
     assert [row["decision"] for row in await rows(moderation_engine, verdicts)] == ["clean"]

@@ -8,6 +8,7 @@ from services.kit.errors import InvalidArgument, PermissionDenied
 from services.moderation.domain import (
     Category,
     Decision,
+    Explanation,
     Judgement,
     Override,
     Policy,
@@ -17,6 +18,7 @@ from services.moderation.domain import (
     check_reach,
     contains_phrase,
     decide,
+    explain,
     without_phrases,
 )
 from services.moderation.phrases import phrases_in
@@ -26,8 +28,10 @@ from services.moderation.providers.modapi import read_scores
 POLICY = Policy(1, tuple(Rule(category, True, 0.8, 0.5, 2) for category in Category))
 
 
-def judged(uncertain: bool = False, **scores: float) -> Judgement:
-    return Judgement({Category(name): score for name, score in scores.items()}, "embedded", "m1", "", uncertain)
+def judged(*, uncertain: bool = False, **scores: float) -> Judgement:
+    return Judgement(
+        {Category(name): score for name, score in scores.items()}, "embedded", "m1", is_uncertain=uncertain
+    )
 
 
 def test_a_score_at_the_threshold_holds_and_just_below_watches() -> None:
@@ -50,6 +54,29 @@ def test_an_override_counts_for_its_school_and_grades_alone() -> None:
     ] == [1, 1]
     assert decide(policy, judged(insult=0.4), "s1", "11", is_blocked=False).decision is Decision.CLEAN
     assert decide(policy, judged(insult=0.4), "s2", "05", is_blocked=False).decision is Decision.CLEAN
+
+
+def test_what_is_explained_is_the_gravest_category_that_holds_and_not_the_highest_score() -> None:
+    urgent = (Category.SELF_HARM_INTENT, Category.THREAT)
+    rules = tuple(replace(rule, tier=1 if rule.category in urgent else 3) for rule in POLICY.rules)
+    policy = replace(POLICY, rules=rules)
+    why = {name: Explanation(f"about {name}") for name in Category}
+
+    def told(**scores: float) -> str:
+        said = Judgement({Category(name): score for name, score in scores.items()}, "embedded", "m1", why)
+        return explain(policy, said, decide(policy, said, "", "", is_blocked=False), "", "")
+
+    assert told(profanity=0.99, self_harm_intent=0.81) == "about self_harm_intent"
+    assert told(threat=0.82, self_harm_intent=0.81) == "about threat"
+    assert told(profanity=0.81, threat=0.79) == "about profanity"
+    assert told(threat=0.6, self_harm_intent=0.7) == "about self_harm_intent"
+    assert told(profanity=0.4) == ""
+
+
+def test_an_explanation_names_its_words_and_is_that_of_the_next_category_where_the_gravest_has_none() -> None:
+    said = replace(judged(threat=0.9, insult=0.9), explanations={Category.INSULT: Explanation("you fool", ("fool",))})
+    outcome = decide(POLICY, said, "", "", is_blocked=False)
+    assert explain(POLICY, said, outcome, "", "") == "you fool (above all: fool)"
 
 
 @pytest.mark.accepts(304)

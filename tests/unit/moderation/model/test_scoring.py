@@ -106,6 +106,13 @@ def test_implied_categories_are_never_below_what_implies_them() -> None:
     assert scores.toxicity >= scores.severe_toxicity
 
 
+def test_whatever_a_policy_may_hold_or_watch_is_explained() -> None:
+    said = load_model().score("see you at practice. everybody would be better off if i moved away, you stupid idiot")
+    assert set(said.explanation) == {name for name, score in said.as_dict().items() if score >= 0.05}
+    assert min(load_default_policy().watch.values()) > 0.05
+    assert all(each.sentence.startswith("everybody") and each.words for each in said.explanation.values())
+
+
 def test_unknown_language_and_encodings_go_to_a_person() -> None:
     model, policy = load_model(), load_default_policy()
     foreign = model.score("waan ku dilayaa berri markaad iskuulka timaado adiga iyo saaxiibkaa", "so")
