@@ -62,7 +62,7 @@ class ResendBody(Body):
     idempotency_key: str = Field(min_length=1, max_length=200)
     state: Literal["errors", "expired"]
     channel: Literal["email", "sms", "tts", "recorded", "push", "poll", "signup"] | None = None
-    """One that the message went by; left out: the entry's own."""
+    """Also one that the message did not go by; left out: the entry's own."""
 
 
 class ColumnsChange(Body):

@@ -3,10 +3,15 @@
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission, Person
+from services.gateway.problems import AWAY
+from services.gateway.searches import CHANNEL_OF
 from services.gateway.state import gateway
-from services.gateway.words import CHANNELS, Choice
-from services.kit.errors import NotFound
+from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.kit.rpc_errors import translated
+
+RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
+"""States whose deliveries are sent again, by their names in addresses."""
+_RESEND_SECONDS = 60.0
 
 
 def managed(message_id: str, person: Person) -> queue.GetMessageResponse | None:
@@ -45,22 +50,46 @@ def cancel(message_id: str) -> int:
         return int(gateway().clients.queue.CancelMessage(wanted).cancelled)
 
 
-def ways(message: queue.GetMessageResponse, channel: "types.Channel.ValueType") -> list[Choice]:
-    """Return the channels by which an entry may be sent again, its own first: those that the message went by."""
-    others = {each.channel for each in message.entries} - {channel}
-    return [CHANNELS[each] for each in (channel, *(each for each in CHANNELS if each in others))]
+def ways(entry_id: str, person: Person) -> list[queue.ResendWay]:
+    """Return the channels by which an entry may be sent again, its own first, with why it cannot go by others.
+
+    Empty where this person may send nothing of it again, or queue does not say.
+    """
+    if not person.is_staff or not person.may(Permission.SEND_MESSAGES):
+        return []
+    try:
+        return ask_ways(entry_id)
+    except (NotFound, PermissionDenied, FailedPrecondition, *AWAY):
+        return []
+
+
+def ask_ways(entry_id: str) -> list[queue.ResendWay]:
+    """Return the same for programs; the queue's errors rise."""
+    with translated():
+        wanted = queue.ListResendWaysRequest(entry_id=entry_id)
+        return list(gateway().clients.queue.ListResendWays(wanted).ways)
+
+
+def preview(entry_id: str, states: "list[types.DeliveryState.ValueType]", channel: str = "") -> queue.ChannelPreview:
+    """Return what sending again would do. The queue's errors rise; NotFound for an unknown name of a channel."""
+    wanted = queue.PreviewResendRequest(entry_id=entry_id, states=states, channel=_channel(channel))
+    with translated():
+        answer = gateway().clients.queue.PreviewResend(wanted, timeout=_RESEND_SECONDS)
+    found: queue.ChannelPreview = answer.channel
+    return found
 
 
 def resend(
     key: str, entry_id: str, state: "types.DeliveryState.ValueType", channel: str = ""
 ) -> queue.ResendEntryResponse:
     """Send an entry again to those in a state, by the channel of this name; empty: its own. The queue's errors rise."""
-    by_name = {choice.value: number for number, choice in CHANNELS.items()}
-    if channel and channel not in by_name:
-        raise NotFound("CHANNEL_UNKNOWN", "There is no such channel.")
-    wanted = queue.ResendEntryRequest(
-        idempotency_key=key, entry_id=entry_id, states=[state], channel=by_name.get(channel, types.CHANNEL_UNSPECIFIED)
-    )
+    wanted = queue.ResendEntryRequest(idempotency_key=key, entry_id=entry_id, states=[state], channel=_channel(channel))
     with translated():
-        answer: queue.ResendEntryResponse = gateway().clients.queue.ResendEntry(wanted)
+        answer: queue.ResendEntryResponse = gateway().clients.queue.ResendEntry(wanted, timeout=_RESEND_SECONDS)
     return answer
+
+
+def _channel(name: str) -> "types.Channel.ValueType":
+    if name and name not in CHANNEL_OF:
+        raise NotFound("CHANNEL_UNKNOWN", "There is no such channel.")
+    return CHANNEL_OF.get(name, types.CHANNEL_UNSPECIFIED)

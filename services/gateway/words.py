@@ -185,6 +185,8 @@ ACTIONS = {
     "suppression.lifted": "Let an address or number be written to again",
     "emergency_exemption.changed": "Changed whether emergencies ask for consent",
     "sender.changed": "Changed a sender",
+    "message.cancelled": "Stopped a message",
+    "message.resent": "Sent a message again",
     "referral.viewed": "Opened the referral",
     "referral.deleted": "Deleted the referral",
 }

@@ -5,14 +5,18 @@ from typing import NamedTuple
 
 from protos.queue.v1 import queue_pb2 as pb
 from services.queue import words
-from services.queue.actions.previewing import DUPLICATE, NO_DEVICE, ChannelPreview
+from services.queue.actions.previewing import ChannelPreview
 from services.queue.domain import CALLS, Channel
 from services.queue.failures import explain
 from services.queue.segments import segments_of
+from services.queue.ways import DUPLICATE, EXCLUDED, NO_DEVICE, OUT_OF_REACH, UNLISTED
 
 _SENTENCES = {
     DUPLICATE: "The same contact as another recipient: sent once per family.",
     NO_DEVICE: "No device with the app.",
+    EXCLUDED: "Of a school that is excluded from communication.",
+    OUT_OF_REACH: "Of a school that you cannot write to.",
+    UNLISTED: "Not in the directory, or no longer: of an uploaded list only what it went to is known.",
 }
 
 

@@ -12,7 +12,6 @@ from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.queue import (
-    keys,
     listing_words,
     metrics,
     past_words,
@@ -39,11 +38,12 @@ from services.queue.clients import Directory
 from services.queue.pieces import header_of, pieces_of, previewed
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.records import KIND_ALERT, Draft
+from services.queue.resend_rpc import Resending
 
 _MOST_RECEIPTS = 1_000
 
 
-class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
+class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
     """Answers QueueService."""
 
     def __init__(
@@ -116,22 +116,6 @@ class QueueServicer(queue_pb2_grpc.QueueServiceServicer):
         control.check_manager(caller)
         message_id = words.checked_id("message_id", request.message_id)
         return pb.CancelMessageResponse(cancelled=await control.cancel(self._engine, self._clock, caller, message_id))
-
-    async def ResendEntry(self, request: pb.ResendEntryRequest, context: Any) -> pb.ResendEntryResponse:
-        """Send again to those in Error or Expired."""
-        caller = current_caller()
-        control.check_manager(caller)
-        key, header_hash = keys.read(request)
-        wanted = control.Resend(
-            key=key,
-            header_hash=header_hash,
-            entry_id=words.checked_id("entry_id", request.entry_id),
-            states=words.states(request.states),
-            channel=words.channel(request.channel),
-        )
-        known = await self._directory.known(caller.viewer.person_id if caller.viewer else "")
-        entry_id, resent = await control.resend(self._engine, self._clock, caller, wanted, known)
-        return pb.ResendEntryResponse(entry_id=entry_id, resent=resent)
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:
         """Answer a message with the text of each channel."""

@@ -1,4 +1,7 @@
-"""What the queue tells of who set what, for the audit log (statement 309); families' addresses are masked."""
+"""What the queue tells of who set what, and stopped or sent again which message, for the audit log (statement 309).
+
+Families' addresses are masked.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,10 +10,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protos.events.v1 import settings_pb2 as settings
+from services.kit.auth import Caller
 from services.kit.outbox import add_event
 from services.queue.attending import Rule
 from services.queue.contacts import masked
-from services.queue.domain import Channel
+from services.queue.domain import Channel, State
+from services.queue.records import Entry
 from services.queue.senders import Identity
 
 SETTING_CHANGED = "queue.setting.changed.v1"
@@ -28,6 +33,12 @@ class Done:
     by: tuple[str, str]
     """Id and name."""
     at: datetime
+
+    @classmethod
+    def of(cls, caller: Caller, at: datetime) -> "Done":
+        """Return that a caller did it: a person, or a service by its token's subject."""
+        viewer = caller.viewer
+        return cls((viewer.person_id, viewer.name) if viewer else (caller.subject, caller.subject), at)
 
 
 async def tell_rule(connection: AsyncConnection, rule: Rule, what: str) -> None:
@@ -67,9 +78,26 @@ async def tell_sender(connection: AsyncConnection, done: Done, identity: Identit
     await _tell(connection, done, "sender.changed", f"{what} {detail}")
 
 
-async def _tell(connection: AsyncConnection, done: Done, action: str, detail: str) -> None:
+async def tell_cancelled(connection: AsyncConnection, done: Done, message_id: str, stopped: int) -> None:
+    """Tell that a message was stopped, and how many deliveries had not left."""
+    await _tell(connection, done, "message.cancelled", f"deliveries={stopped}", message_id)
+
+
+async def tell_resent(
+    connection: AsyncConnection, done: Done, entry: Entry, states: Iterable[State], resent: int
+) -> None:
+    """Tell that a message was sent again by a new entry, to how many of those in which states."""
+    parts = f"channel={entry.channel.value} states={','.join(states)} recipients={resent} of={entry.resend_of}"
+    await _tell(connection, done, "message.resent", f"{parts} entry={entry.entry_id}", entry.message_id)
+
+
+async def _tell(connection: AsyncConnection, done: Done, action: str, detail: str, message_id: str = "") -> None:
     event = settings.SettingChanged(
-        changed_by_id=done.by[0], changed_by_name=done.by[1], action=action, detail=detail[:_LONGEST]
+        changed_by_id=done.by[0],
+        changed_by_name=done.by[1],
+        action=action,
+        detail=detail[:_LONGEST],
+        message_id=message_id,
     )
     event.changed_at.FromDatetime(done.at)
     await add_event(connection, SETTING_CHANGED, event)

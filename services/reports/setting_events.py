@@ -1,4 +1,4 @@
-"""What directory and queue tell of permissions and settings, into the audit log (statement 309)."""
+"""What directory and queue tell of permissions, settings and stopped messages, into the audit log (statement 309)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -40,8 +40,9 @@ class SettingEvents:
             for event in {each.event_id: each for each in told if each.event_id in fresh}.values():
                 actor = auditing.Actor(event.changed_by_id, event.changed_by_name)
                 at = event.changed_at.ToDatetime(tzinfo=UTC)
+                message_id = event.message_id or None if isinstance(event, settings.SettingChanged) else None
                 for action, detail in _changes(event):
-                    await auditing.record(connection, at, actor, action, None, detail)
+                    await auditing.record(connection, at, actor, action, message_id, detail)
 
 
 def _changes(

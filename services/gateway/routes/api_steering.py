@@ -1,12 +1,14 @@
 """REST of what may still be done about a sent message: stopping it, sending it again."""
 
-from flask import Blueprint, Response, json
+from flask import Blueprint, Response, json, request
 
+from protos.queue.v1 import queue_pb2 as queue
 from services.gateway import models, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
-from services.gateway.routes.entries import RESENDABLE
+from services.gateway.searches import CHANNEL_OF, refuse_problems
+from services.gateway.steering import RESENDABLE
 
 blueprint = Blueprint("api_steering", __name__, url_prefix="/api")
 
@@ -19,10 +21,34 @@ def cancel(message_id: str) -> Response:
     return Response(json.dumps({"cancelled": steering.cancel(str(message_id))}), content_type="application/json")
 
 
+@blueprint.get("/v1/entries/<uuid:entry_id>/resend")
+@requires(Permission.SEND_MESSAGES)
+@spec.validate(resp=answers(models.Object), tags=["messages"])
+def ways(entry_id: str) -> Response:
+    """List by which channels an entry may be sent again, and why not by the others."""
+    return as_json(queue.ListResendWaysResponse(ways=steering.ask_ways(str(entry_id))))
+
+
+@blueprint.get("/v1/entries/<uuid:entry_id>/resend/preview")
+@requires(Permission.SEND_MESSAGES)
+@spec.validate(resp=answers(models.Object), tags=["messages"])
+def preview_resend(entry_id: str) -> Response:
+    """Say who would get an entry again, by `channel`, of those in `state`: errors or expired; both when left out."""
+    problems: dict[str, str] = {}
+    state, channel = request.args.get("state", ""), request.args.get("channel", "")
+    if state and state not in RESENDABLE:
+        problems["state"] = f"Choose among {', '.join(RESENDABLE)}."
+    if channel and channel not in CHANNEL_OF:
+        problems["channel"] = f"Choose among {', '.join(CHANNEL_OF)}."
+    refuse_problems(problems)
+    states = [RESENDABLE[state]] if state else list(RESENDABLE.values())
+    return as_json(steering.preview(str(entry_id), states, channel))
+
+
 @blueprint.post("/v1/entries/<uuid:entry_id>/resend")
 @requires(Permission.SEND_MESSAGES)
 @spec.validate(json=models.ResendBody, resp=answers(models.Object), tags=["messages"])
 def resend(entry_id: str) -> Response:
-    """Send an entry again to those in Error or Expired; the same key again answers the first result."""
+    """Send an entry again to those in Error or Expired, by one of its ways; the same key again answers as before."""
     body = read_body(models.ResendBody)
     return as_json(steering.resend(body.idempotency_key, str(entry_id), RESENDABLE[body.state], body.channel or ""))

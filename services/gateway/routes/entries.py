@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from protos.queue.v1 import queue_pb2 as queue
@@ -14,13 +14,12 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import safe_return, schools
+from services.gateway.pages import schools
 from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import Search, read_number, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.errors import NotFound
-from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("entries", __name__)
@@ -45,7 +44,6 @@ STATES = {
 UNANSWERED = "unanswered"
 """In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
 _LARGEST_NUMBER = 1_000_000
-RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
 
 
 class Deliveries(NamedTuple):
@@ -64,7 +62,8 @@ class Deliveries(NamedTuple):
         return bool(self.query or self.listing.rules)
 
 
-def _search(report: str) -> Search:
+def search_of(report: str) -> Search:
+    """Return the search of a report that a dialog was opened from."""
     return read_search(f"/reports/{report}", report, request.args, person())
 
 
@@ -125,7 +124,7 @@ def get_entry(entry_id: str, report: str = "history", search: Search | None = No
 @requires(Permission.COMMUNICATION_REPORTS)
 def record(report: str, entry_id: str) -> str:
     """Show one entry in full, with arrows through the search it was opened from (statement 222)."""
-    search = _search(report)
+    search = search_of(report)
     answer = get_entry(str(entry_id), report, search)
     managed = steering.managed(answer.row.message_id, person()) if answer.row.counts.pending else None
     return render_template("record.html", answer=answer, row=answer.row, search=search, report=report,
@@ -136,15 +135,14 @@ def record(report: str, entry_id: str) -> str:
 @requires(Permission.COMMUNICATION_REPORTS)
 def recipients(report: str, entry_id: str) -> str:
     """Show the recipients of an entry, or those in one state."""
-    search = _search(report)
+    search = search_of(report)
     row = get_entry(str(entry_id), report).row
     table = _table(report, is_errors=request.args.get("state") == "errors")
     hidden = hidden_columns(table)
     base = f"{search.path}/entries/{entry_id}"
     found = ask_deliveries(str(entry_id), read_deliveries(table, f"{base}/recipients", search))
     # Whoever resends does so to the whole state, so that it is not offered beside a part of it.
-    is_whole = found.state in RESENDABLE and not found.is_narrowed
-    managed = steering.managed(row.message_id, person()) if is_whole else None
+    is_whole = found.state in steering.RESENDABLE and not found.is_narrowed and bool(found.answer.deliveries)
     return render_template(
         "recipients.html",
         row=row,
@@ -158,9 +156,7 @@ def recipients(report: str, entry_id: str) -> str:
         back=search.link(),
         message_base=f"{base}/message",
         resend_base=f"{base}/resend",
-        resend_key=new_id(),
-        may_resend=managed is not None and not steering.is_stopped(managed),
-        ways=steering.ways(managed, row.channel) if managed else [],
+        ways=steering.ways(str(entry_id), person()) if is_whole else [],
     )
 
 
@@ -168,7 +164,7 @@ def recipients(report: str, entry_id: str) -> str:
 @requires(Permission.COMMUNICATION_REPORTS)
 def recipient(report: str, entry_id: str) -> str:
     """Show one recipient in full, with arrows through the list (statements 83, 84)."""
-    search = _search(report)
+    search = search_of(report)
     table = _table(report, is_errors=request.args.get("state") == "errors")
     base = f"{search.path}/entries/{entry_id}/recipients"
     return show_recipient(get_entry(str(entry_id), report).row, read_deliveries(table, base, search), search)
@@ -221,24 +217,11 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
     return exports.workbook(report, columns, page, exports.delivery_value(titles))
 
 
-@blueprint.post(f"{ENTRIES}/<uuid:entry_id>/resend")
-@requires(Permission.SEND_MESSAGES)
-def resend(report: str, entry_id: str) -> Response:
-    """Send again to the recipients in Error or Expired (statement 305)."""
-    state = RESENDABLE.get(request.form.get("state", ""))
-    if state is None:
-        raise NotFound("STATE_UNKNOWN", "Only errors and expired ones are sent again.")
-    key = request.form.get("key", "")[:200] or new_id()
-    answer = steering.resend(key, str(entry_id), state, request.form.get("channel", ""))
-    back = safe_return(request.form.get("next", ""), f"/reports/{report}")
-    return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode({'resent': answer.resent})}", 303)
-
-
 @blueprint.get(f"{ENTRIES}/<uuid:entry_id>/message")
 @requires(Permission.COMMUNICATION_REPORTS)
 def message(report: str, entry_id: str) -> str:
     """Show the whole message as it was sent (statement 86)."""
-    search = _search(report)
+    search = search_of(report)
     answer = get_entry(str(entry_id), report)
     if answer.row.channel in SURVEYS and not answer.row.is_withheld:
         listing, hidden = results.read(f"{search.path}/entries/{entry_id}/message", search), hidden_columns("answers")

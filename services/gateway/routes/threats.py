@@ -189,7 +189,7 @@ def recipients(message_id: str, entry_id: str) -> str:
         search=search,
         back=search.link(),
         message_base=f"{PATH}/{message_id}",
-        may_resend=False,
+        ways=[],
     )
 
 

@@ -8,21 +8,24 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue import contacts
+from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import refused
+from services.queue.actions.resendable import Again, FromDirectory, Resend, look, people_of
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, MAX_TEXT, Channel, FamilyFilter, lane_of
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
-from services.queue.store import quiet, recordings
+from services.queue.store import quiet, recordings, translations
 from services.queue.surveys import check_closing
-from services.queue.translating import code_of, cut, told_in
+from services.queue.translating import Stage, code_of, cut, told_in
+from services.queue.ways import DUPLICATE, NO_DEVICE
 
-DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
 _TRANSLATING_SECONDS = 3.0
 
 
@@ -43,7 +46,7 @@ class ChannelPreview:
     waits_until: datetime | None = None
     """When the last of those leave."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """By reason: DUPLICATE, NO_DEVICE, STOPPED, SUPPRESSED_…, or a problem of contacts."""
+    """By reason: one of ways.py, STOPPED, SUPPRESSED_…, or a problem of contacts."""
     languages: Counter[str] = field(default_factory=Counter)
     """How many of `goes_out` get it in another language."""
     translations: dict[str, str] = field(default_factory=dict)
@@ -104,15 +107,75 @@ async def _measure(connection: AsyncConnection, recording_id: str, found: list[C
             each.seconds = recording.duration_seconds
 
 
+async def preview_resend(
+    engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend, told: FromDirectory | None
+) -> ChannelPreview:
+    """Return what `resend` would do now; nothing is written. Raises as it does, though nobody at all is fine."""
+    people = await people_of(engine, clock, caller, wanted, told)
+    async with transaction(engine) as connection:
+        again = await look(connection, clock, caller, wanted, told)
+        message, channel = again.message, again.channel
+        found, left_out = again.addressed(await again.standing(connection, wanted.states), people)
+        into = ChannelPreview(channel, again.text, left_out=left_out)
+        await _measure(connection, (again.source and again.source.recording_id) or "", [into])
+        message_type = type_of(channel, message, message.sender.role)
+        refusals = await refused(connection, channel, message_type, [each.destination for each in found])
+        source = message.language if message.is_translated else ""
+        counting = _Counting(into, await quiet_of(connection, message), clock(), source)
+        for each in found:
+            counting.add(each.destination, refusals.get(each.destination, ""), each.school_id, each.language)
+        await _add_translations(connection, again, into)
+    return into
+
+
+async def _add_translations(connection: AsyncConnection, again: Again, into: ChannelPreview) -> None:
+    """Take what was translated; what was left as it was written goes so again."""
+    message_id = again.message.message_id
+    stages = await translations.stages(connection, message_id) if into.languages else {}
+    for language in [each for each, (stage, _) in stages.items() if stage is Stage.ORIGINAL]:
+        del into.languages[language]
+    wordings = await translations.wordings(connection, [(message_id, each) for each in into.languages])
+    for (_, language), wording in wordings.items():
+        into.translations[language] = cut(wording.of(into.text), MAX_TEXT[into.channel])
+
+
+@dataclass(frozen=True)
+class _Counting:
+    """Counts deliveries of one channel."""
+
+    into: ChannelPreview
+    hours: Quiet
+    due_at: datetime
+    source: str
+    """Language in which it is written; empty where nothing is translated."""
+
+    def add(self, destination: str, problem: str, school_id: str, tag: str) -> None:
+        """Count one; `problem` is why it does not go, `tag` the recipient's language."""
+        into = self.into
+        if problem:
+            into.left_out[problem] += 1
+            return
+        if not destination:
+            into.inbox_only += 1
+            return
+        into.goes_out += 1
+        if self.source and (language := told_in(into.channel, tag, self.source)):
+            into.languages[language] += 1
+        leaves_at = self.hours.leaves_at(into.channel, school_id, self.due_at)
+        if leaves_at > self.due_at:
+            into.waiting += 1
+            into.waits_until = max(leaves_at, into.waits_until or leaves_at)
+
+
 class _Look:
     """Counts what becomes of addressees in one channel, as submit decides it."""
 
     def __init__(self, submission: Submission, into: ChannelPreview, hours: Quiet, due_at: datetime) -> None:
         draft = submission.draft
-        self._into, self._hours, self._due_at = into, hours, due_at
+        self._into = into
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
-        self._source = draft.language if submission.standing.is_translated else ""
+        self._counting = _Counting(into, hours, due_at, draft.language if submission.standing.is_translated else "")
 
     async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into
@@ -123,21 +186,5 @@ class _Look:
         people = reached.people
         every = zip(reached.destinations, reached.problems, people.school_ids, people.languages, strict=True)
         for position, (destination, problem, school_id, tag) in enumerate(every):
-            if position in duplicates:
-                continue
-            if reason := problem or refusals.get(destination):
-                into.left_out[reason] += 1
-            elif not destination:
-                into.inbox_only += 1
-            else:
-                self._goes_out(school_id, told_in(into.channel, tag, self._source) if self._source else "")
-
-    def _goes_out(self, school_id: str, language: str) -> None:
-        into = self._into
-        into.goes_out += 1
-        if language:
-            into.languages[language] += 1
-        leaves_at = self._hours.leaves_at(into.channel, school_id, self._due_at)
-        if leaves_at > self._due_at:
-            into.waiting += 1
-            into.waits_until = max(leaves_at, into.waits_until or leaves_at)
+            if position not in duplicates:
+                self._counting.add(destination, problem or refusals.get(destination, ""), school_id, tag)

@@ -30,6 +30,7 @@ from services.queue.records import (
     TYPE_DIRECTORY,
     Addressees,
     Draft,
+    Message,
     Sender,
 )
 
@@ -189,7 +190,7 @@ def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
         )
     is_excluded = school is not None and school.is_excluded
     if known.sender is not None and caller.viewer:
-        _check_permissions(draft, caller, known.sender, is_excluded=is_excluded)
+        check_permissions(draft, caller, known.sender, is_excluded=is_excluded)
     _check_lane(draft, caller)
     _check_calls(draft, sender)
     _check_modules(draft, known, is_excluded=is_excluded)
@@ -203,7 +204,7 @@ def decide(draft: Draft, caller: Caller, known: Known) -> Standing:
         is_screened=sender.role == ROLE_STUDENT and known.modules.get("moderation_api", False),
         is_translated=_is_translated(draft, known),
         staff_only=caller.viewer is not None and not is_staff,
-        schools=_reachable(caller) if is_staff else None,
+        schools=reachable(caller) if is_staff else None,
     )
 
 
@@ -232,12 +233,14 @@ def _usual_school(person: KnownSender) -> str:
     return schools[0] if schools and (is_of_one or person.role in {ROLE_STUDENT, ROLE_TEACHER}) else ""
 
 
-def _reachable(caller: Caller) -> frozenset[str] | None:
+def reachable(caller: Caller) -> frozenset[str] | None:
+    """Return the schools whose people a caller may write to; None: every one."""
     viewer = caller.viewer
     return None if viewer is None or "*" in viewer.schools else viewer.schools
 
 
-def _check_permissions(draft: Draft, caller: Caller, sender: KnownSender, *, is_excluded: bool) -> None:
+def check_permissions(draft: Draft | Message, caller: Caller, sender: KnownSender, *, is_excluded: bool) -> None:
+    """Raise PermissionDenied where a caller may not send this, `sender` being what directory knows of the caller."""
     held = sender.permissions & (caller.viewer.permissions if caller.viewer else sender.permissions)
     needed = "send_messages" if sender.role in _STAFF else "send_to_staff"
     if needed not in held:

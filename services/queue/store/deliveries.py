@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kit.rules import Kind, Rule
 from services.kit.ruling import condition, looked_up
-from services.queue.domain import State
+from services.queue.domain import Channel, State
 from services.queue.labels import CHANNEL_LABELS, STATE_LABELS
 from services.queue.records import Entry, Recipient
 from services.queue.store.inbox import like_pattern
@@ -147,38 +147,47 @@ async def errors(connection: AsyncConnection, entry: Entry) -> list[tuple[str, s
     return [(row.provider, row.error_code) for row in await connection.execute(statement, values)]
 
 
-_SENT_AGAIN = (
+_HAS_IT = (
     "SELECT 1 FROM entries e JOIN recipients a ON a.entry_id = e.entry_id AND a.number = r.number"
     " AND a.created_at = r.created_at LEFT JOIN outcomes w ON w.entry_id = a.entry_id AND w.number = a.number"
     " AND w.created_at = a.created_at WHERE e.message_id = :message_id AND e.entry_id <> :entry_id"
-    " AND (e.resend_of = :entry_id OR (e.resend_of IS NOT NULL AND e.channel = :channel))"
+    " AND (e.resend_of = :entry_id OR e.channel = :channel)"
     " AND coalesce(w.state, 'pending') NOT IN ('error', 'expired')"
 )
 
 
 async def standing_in(
-    connection: AsyncConnection, entry: Entry, states: Sequence[State], destinations_of: Entry
+    connection: AsyncConnection,
+    entry: Entry,
+    states: Sequence[State],
+    channel: Channel,
+    source: Entry | None,
+    unknown: str,
 ) -> list[Recipient]:
-    """Return the recipients of an entry whose outcome is one of the states, for a resend.
+    """Return the recipients of an entry whose outcome is one of the states, for a resend by a channel.
 
-    Destinations come from `destinations_of`, the entry itself or another channel's entry of the same message; those
-    that it does not know are left out. So are those to whom it was sent again, from this entry or by this channel, and
-    who have it or are waited for.
+    Destinations are those of `source`, the entry itself or one of this channel of the same message, and whom it does
+    not address is left out; without it there are none, and `unknown` is their problem. Left out are, too, those who
+    have it or are waited for by this channel, or by an earlier resend of this entry.
     """
     statement = sa.text(
         "SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
-        " r.regarding_student_name, r.student_number, r.language, d.destination, d.problem, r.has_account, r.type"
+        " r.regarding_student_name, r.student_number, r.language,"
+        " CASE WHEN :is_known THEN d.destination ELSE '' END, CASE WHEN :is_known THEN d.problem ELSE :unknown END,"
+        " r.has_account, r.type"
         " FROM outcomes o JOIN recipients r USING (entry_id, number, created_at)"
         " JOIN recipients d ON d.entry_id = :other_id AND d.number = r.number AND d.created_at = r.created_at"
         " WHERE o.entry_id = :entry_id AND o.created_at = :created_at AND o.state = ANY(:states)"
-        f" AND NOT EXISTS ({_SENT_AGAIN}) ORDER BY r.number"
+        f" AND NOT EXISTS ({_HAS_IT}) ORDER BY r.number"
     )
     values = {
         "entry_id": entry.entry_id,
         "created_at": entry.created_at,
-        "other_id": destinations_of.entry_id,
+        "other_id": (source or entry).entry_id,
+        "is_known": source is not None,
+        "unknown": unknown,
         "message_id": entry.message_id,
-        "channel": destinations_of.channel.value,
+        "channel": channel.value,
         "states": [each.value for each in states],
     }
     return [Recipient(*row) for row in await connection.execute(statement, values)]

@@ -1,7 +1,7 @@
 """Writing one message with its recipients, piece by piece, in the caller's transaction."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -95,10 +95,17 @@ class Writer:
         self._write = None
         await self._copying.aclose()
 
-    async def finish(self, entries: Iterable[Entry], state: State, waits_until: datetime | None = None) -> None:
+    async def finish(
+        self,
+        entries: Iterable[Entry],
+        state: State,
+        waits_until: datetime | None = None,
+        waiting: Collection[str] | None = None,
+    ) -> None:
         """Write what is left, the batches in this state, held or pending, and the counters.
 
-        `waits_until`: when those that wait for a translation leave without it.
+        `waits_until`: when those that wait for a translation leave without it; `waiting`: the languages for which they
+        wait, None for all.
         """
         await self.idle()
         await self._copy_outcomes()
@@ -107,7 +114,7 @@ class Writer:
         for (entry_id, language), by_school in sorted(self._waiting.items(), key=lambda each: not each[0][1]):
             entry = self._entries[entry_id]
             size = batch_size(entry.channel)
-            wait = waits_until if language else None
+            wait = waits_until if language and (waiting is None or language in waiting) else None
             for school_id, numbers in by_school.items():
                 self._count(entry_id, school_id, state, len(numbers))
                 parts = (numbers[start : start + size] for start in range(0, len(numbers), size))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as events
 from services.kit.db import create_engine, transaction
+from services.queue.actions import upkeep
 from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.standing import Known, KnownSchool, Standing, check_draft
@@ -169,6 +170,12 @@ class Queue:
         """Return the events in the outbox, in order."""
         found = await self.rows("SELECT payload FROM outbox WHERE subject = :subject ORDER BY id", subject=subject)
         return [kind.FromString(bytes(row[0])) for row in found]
+
+    async def expire(self, entry_id: str) -> int:
+        """Let what waits of an entry expire; return how many recipients that were."""
+        await self.rows("UPDATE batches SET expires_at = :now WHERE entry_id = :id RETURNING 1",
+                        now=self.clock(), id=entry_id)  # fmt: skip
+        return await upkeep.expire(self.engine, self.clock)
 
     async def assert_true(self) -> None:
         """The counters equal the rows behind them, for every entry and school."""

@@ -19,6 +19,8 @@ from services.queue.actions import control, upkeep
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.recover import recover_one
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.domain import Channel, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
@@ -345,11 +347,12 @@ async def test_cancelling_stops_what_has_not_left(queue: Queue, vendors: VendorS
 async def test_resending_makes_new_rows_that_link_to_the_old(queue: Queue) -> None:
     people = [person(1), person(2, email="", invalid_email="x"), person(4, email="", invalid_email="y")]
     done = await queue.submit(draft(channels=[("email", ""), ("sms", "")]), people)
-    email = done.snapshot.entries[0]
-    wanted = control.Resend("again", b"h", email.entry_id, [State.ERROR], Channel.SMS)
-    entry_id, resent = await control.resend(queue.engine, queue.clock, SERVICE, wanted)
+    email, sms = done.snapshot.entries
+    await queue.expire(sms.entry_id)
+    wanted = Resend("again", b"h", email.entry_id, [State.ERROR], Channel.SMS)
+    entry_id, resent = await resend(queue.engine, queue.clock, SERVICE, wanted)
     assert resent == 2
-    assert await control.resend(queue.engine, queue.clock, SERVICE, wanted) == (entry_id, 2)
+    assert await resend(queue.engine, queue.clock, SERVICE, wanted) == (entry_id, 2)
     assert await queue.counts(entry_id) == {"total": 2, "pending": 2}
     assert await queue.counts(email.entry_id) == {"total": 3, "pending": 1, "error": 2}
     (row,) = await queue.rows("SELECT resend_of::text FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)

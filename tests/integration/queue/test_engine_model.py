@@ -27,6 +27,8 @@ from services.queue.actions import control, upkeep
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.receipts import match_kept
 from services.queue.actions.recover import recover_one
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.domain import MOVES, Channel, DeliveryKey, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
@@ -178,9 +180,9 @@ class Engine(RuleBasedStateMachine):
     def resend(self, pick: int) -> None:
         """Send what failed or expired again, as a new entry."""
         entry_id = _picked(list(self.entries), pick)
-        wanted = control.Resend(new_id(), b"h", entry_id, [State.ERROR, State.EXPIRED], None)
+        wanted = Resend(new_id(), b"h", entry_id, [State.ERROR, State.EXPIRED], None)
         try:
-            fresh, count = self.run(control.resend(self.queue.engine, self.clock, SERVICE, wanted))
+            fresh, count = self.run(resend(self.queue.engine, self.clock, SERVICE, wanted))
         except FailedPrecondition:
             return
         self.entries[fresh] = count

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.kit.auth import Caller
-from services.queue.actions import control, previewing, upkeep
+from services.queue.actions import previewing, upkeep
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.quieting import keep_hours
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.actions.standing import KnownSchool, Standing
 from services.queue.actions.submit import Submission
 from services.queue.domain import Channel, Lane, State
@@ -112,8 +114,8 @@ async def test_nothing_expires_while_it_waits(queue: Queue) -> None:
     queue.clock.ahead += timedelta(hours=9)
     assert await upkeep.expire(queue.engine, queue.clock) == 1
     await _at(queue, time(21, 30))
-    wanted = control.Resend("again", b"h", entry.entry_id, [State.EXPIRED], None)
-    again, _ = await control.resend(queue.engine, queue.clock, SERVICE, wanted)
+    wanted = Resend("again", b"h", entry.entry_id, [State.EXPIRED], None)
+    again, _ = await resend(queue.engine, queue.clock, SERVICE, wanted)
     due = await queue.rows("SELECT due_at, expires_at FROM batches WHERE entry_id = :entry_id", entry_id=again)
     assert due[0][0] - night == timedelta(hours=9, minutes=30)
     assert due[0][1] - night == timedelta(hours=17, minutes=30)

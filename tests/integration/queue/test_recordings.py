@@ -19,9 +19,10 @@ from services.kit.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from services.queue.actions import control
 from services.queue.actions import recordings as actions
 from services.queue.actions.recordings import LISTENING, Recordings
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.config import QueueConfig
 from services.queue.domain import Channel, State
 from services.queue.providers.aws import AwsSettings
@@ -225,16 +226,17 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
     recordings = over(queue, store)
     unsent, sent = await upload(recordings), await upload(recordings)
     message = draft(channels=RECORDED, recording_id=sent.recording_id)
-    done = await queue.submit(message, [person(1, phones="", mobile="", invalid_phone="12")])
+    done = await queue.submit(message, [person(1)])
+    entry_id = done.snapshot.entries[0].entry_id
+    assert await queue.expire(entry_id) == 1
     assert await recordings.sweep(KEPT) == 0
     queue.clock.ahead = timedelta(days=2)
     assert await recordings.sweep(KEPT) == 1
     with pytest.raises(NotFound):
         await store.read(unsent.recording_id, 0, 10)
-    entry_id = done.snapshot.entries[0].entry_id
-    again = control.Resend("again", b"h", entry_id, [State.ERROR], None)
+    again = Resend("again", b"h", entry_id, [State.EXPIRED], None)
     service = Caller("test", frozenset())
-    fresh, _ = await control.resend(queue.engine, queue.clock, service, again)
+    fresh, _ = await resend(queue.engine, queue.clock, service, again)
     assert (await recordings.open_entry(service, fresh))[1].recording_id == sent.recording_id
     queue.clock.ahead = timedelta(days=366)
     assert await recordings.sweep(KEPT) == 0
@@ -243,9 +245,9 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
     assert await recordings.sweep(KEPT) == 0
     with pytest.raises(NotFound):
         await recordings.open_entry(service, entry_id)
-    later = control.Resend("later", b"h", entry_id, [State.ERROR], None)
+    later = Resend("later", b"h", entry_id, [State.EXPIRED], None)
     with pytest.raises(FailedPrecondition) as caught:
-        await control.resend(queue.engine, queue.clock, service, later)
+        await resend(queue.engine, queue.clock, service, later)
     assert caught.value.reason == "RECORDING_GONE"
 
 

@@ -7,7 +7,9 @@ from sqlalchemy.exc import IntegrityError
 
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
-from services.queue.actions import control, sending_as
+from services.queue.actions import sending_as
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.actions.sending_as import Senders
 from services.queue.actions.standing import KnownSchool
 from services.queue.domain import Source, State
@@ -83,8 +85,8 @@ async def test_what_is_sent_again_goes_out_from_the_sender_of_now(queue: Queue, 
     await queue.drain(queue.dispatcher())
     await queue.rows("DELETE FROM suppressions RETURNING destination")
     await _put(queue, TEXTS)
-    wanted = control.Resend("again", b"h", failed.snapshot.entries[0].entry_id, [State.ERROR], None)
-    entry_id, _ = await control.resend(queue.engine, queue.clock, Caller("test", frozenset()), wanted)
+    wanted = Resend("again", b"h", failed.snapshot.entries[0].entry_id, [State.ERROR], None)
+    entry_id, _ = await resend(queue.engine, queue.clock, Caller("test", frozenset()), wanted)
     rows = await queue.rows("SELECT from_address FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)
     assert rows[0][0] == "+12125550188"
 

@@ -6,8 +6,10 @@ import pytest
 
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound, PermissionDenied
-from services.queue.actions import contacting, control
+from services.queue.actions import contacting
 from services.queue.actions.receipts import record_receipts
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.domain import Channel, State
 from services.queue.records import Receipt
 from tests.integration.queue.conftest import Queue, draft, person
@@ -73,8 +75,8 @@ async def test_an_address_that_bounces_or_complains_is_not_written_to_until_it_i
     assert (found.suppressed, [(each.action, each.person_name) for each in found.changes]) == (
         [], [("lifted", "Ada North"), ("suppressed", "")]
     )  # fmt: skip
-    wanted = control.Resend("again", b"h", late.snapshot.entries[0].entry_id, [State.ERROR], None)
-    await control.resend(queue.engine, queue.clock, SERVICE, wanted)
+    wanted = Resend("again", b"h", late.snapshot.entries[0].entry_id, [State.ERROR], None)
+    await resend(queue.engine, queue.clock, SERVICE, wanted)
     await queue.drain(queue.dispatcher())
     assert vendors.counts()["total"] == before + 2
 

@@ -18,6 +18,8 @@ from services.queue.actions.answering import Answering, Form, Who
 from services.queue.actions.history import Importing
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.rescreening import apply_verdict_again
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.actions.screening import apply_verdict
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel, State
@@ -323,8 +325,8 @@ async def test_what_is_sent_again_asks_the_same(queue: Queue, vendors: VendorSim
     first = (await _links(queue, vendors))["parent1@example.org"]
     bounce = Receipt("ses", "", f"{entry_id}.1.1", "Bounce", "Transient/MailboxFull", queue.clock())
     await record_receipts(queue.engine, queue.clock, [bounce])
-    resend = control.Resend("again", b"hash", entry_id, [State.ERROR], None)
-    await control.resend(queue.engine, queue.clock, SERVICE, resend)
+    wanted = Resend("again", b"hash", entry_id, [State.ERROR], None)
+    await resend(queue.engine, queue.clock, SERVICE, wanted)
     vendors.reset()
     assert await _links(queue, vendors) == {"parent1@example.org": first}
 

@@ -9,9 +9,11 @@ import pytest
 
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
-from services.queue.actions import control, previewing, reading, upkeep
+from services.queue.actions import previewing, reading, upkeep
 from services.queue.actions.dispatch import claim
 from services.queue.actions.reading import Paging
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
 from services.queue.actions.standing import Standing
 from services.queue.actions.submit import Submission
 from services.queue.actions.translating import Translating
@@ -143,8 +145,8 @@ async def test_what_was_translated_is_sent_again_as_it_was(
     entry_id = done.snapshot.entries[0].entry_id
     await queue.rows("UPDATE batches SET expires_at = now() RETURNING 1")
     assert await upkeep.expire(queue.engine, queue.clock)
-    wanted = control.Resend("again", b"hash", entry_id, [State.EXPIRED], None)
-    await control.resend(queue.engine, queue.clock, SERVICE, wanted)
+    wanted = Resend("again", b"hash", entry_id, [State.EXPIRED], None)
+    await resend(queue.engine, queue.clock, SERVICE, wanted)
     await queue.drain(queue.dispatcher())
     assert texts(vendors, "sms") == [SPANISH]
 
