@@ -177,7 +177,9 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         action = await consenting.record_inbound(
             self._engine, self._clock, request.provider_message_id, sender, request.body
         )
-        return pb.RecordInboundResponse(action=action)
+        language = consenting.heard(request.body).language
+        are_exempt = bool(language) and await consenting.emergencies_come(self._engine)
+        return pb.RecordInboundResponse(action=action, language=language, emergencies_come=are_exempt)
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Any) -> pb.ListInboxResponse:
         """Answer a page of the caller's inbox."""

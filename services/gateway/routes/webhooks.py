@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 
 from protos.moderation.v1 import moderation_pb2 as moderation
 from protos.queue.v1 import queue_pb2 as queue
-from services.gateway import audio, metrics
+from services.gateway import audio, inbound_answers, metrics
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.sns import fetch, refuse
@@ -21,7 +21,6 @@ from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
-_EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 DELIVERY_KEY = "delivery_key"
 """What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail,
 a part of the context of Amazon's texts."""
@@ -94,17 +93,22 @@ def twilio_recording(ticket: str) -> Response:
 @blueprint.post("/twilio/inbound")
 @requires(Permission.PUBLIC)
 def twilio_inbound() -> Response:
-    """Take a text that somebody wrote to us; STOP, START and HELP are answered by the provider."""
+    """Take a text that somebody wrote to us; the provider answers STOP, START and HELP itself, in English alone."""
     form = _check_twilio()
-    _record_inbound(*(form.get(name, "") for name in ("MessageSid", "From", "To", "Body")))
-    return Response(_EMPTY_TWIML, content_type="text/xml")
+    found = _record_inbound(*(form.get(name, "") for name in ("MessageSid", "From", "To", "Body")))
+    # With Advanced Opt-Out the account has words and answers of its own in any language, and says that it acted.
+    is_answered = bool(form.get("OptOutType"))
+    answer = inbound_answers.twiml(None if is_answered else found, gateway().settings.district_name)
+    return Response(answer, content_type="text/xml; charset=utf-8")
 
 
-def _record_inbound(identity: str, sender: str, to: str, body: str) -> None:
+def _record_inbound(identity: str, sender: str, to: str, body: str) -> queue.RecordInboundResponse:
     wanted = queue.RecordInboundRequest(provider_message_id=identity, to=to, body=body[:1600])
     setattr(wanted, "from", sender)
     with translated():
-        gateway().clients.queue.RecordInbound(wanted, metadata=gateway().clients.as_gateway)
+        clients = gateway().clients
+        found: queue.RecordInboundResponse = clients.queue.RecordInbound(wanted, metadata=clients.as_gateway)
+    return found
 
 
 @blueprint.post("/ses")

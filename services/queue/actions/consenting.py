@@ -1,6 +1,8 @@
 """Inbound texts: STOP, START and HELP change the consent ledger (statement 306)."""
 
 import unicodedata
+from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -10,30 +12,54 @@ from services.kit.errors import InvalidArgument
 from services.queue import contacts
 from services.queue.domain import Channel
 from services.queue.settings_out import OWNER, Done, tell_consent
-from services.queue.store import consent
+from services.queue.store import consent, exemptions
 
-# Twilio's own lists, on which its platform acts too, and then the words of Spanish, Haitian Creole, Portuguese and
-# French, on which the queue alone acts; all without accents.
-_STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"}) | {
-    *("alto", "parar", "pare", "cancelar", "baja", "detener"),
-    *("sispann", "kanpe", "rete"),
-    "sair",
-    *("arret", "arreter", "desabonner"),
+_WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "stopped": {
+        "": ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"),
+        "es": ("alto", "parar", "pare", "cancelar", "baja", "detener"),
+        "ht": ("sispann", "kanpe", "rete"),
+        "pt": ("sair",),
+        "fr": ("arret", "arreter", "desabonner"),
+    },
+    "started": {
+        "": ("start", "yes", "unstop"),
+        "es": ("iniciar", "empezar"),
+        "ht": ("komanse",),
+        "pt": ("comecar",),
+        "fr": ("commencer", "demarrer"),
+    },
+    "help": {"": ("help", "info"), "es": ("ayuda",), "ht": ("ed",), "pt": ("ajuda",), "fr": ("aide",)},
 }
-_START = frozenset({"start", "yes", "unstop"}) | {
-    *("iniciar", "empezar", "komanse", "comecar", "commencer", "demarrer")
-}
-_HELP = frozenset({"help", "info"}) | {"ayuda", "ed", "ajuda", "aide"}
+"""By action and language, without accents. Those of no language are Twilio's own, on which its platform acts and which
+it answers; of the others the queue alone knows."""
 
 
-def action_for(body: str) -> str:
-    """Return what the text asks for: stopped, started, help or ignored."""
+@dataclass(frozen=True)
+class Heard:
+    """What a text asks for."""
+
+    action: str
+    """stopped, started, help or ignored."""
+    language: str = ""
+    """In which it is to be answered; empty where the provider answers, and where nobody does."""
+
+
+def heard(body: str) -> Heard:
+    """Return what a text asks for; only a single word is one of ours."""
     plain = unicodedata.normalize("NFKD", body.strip(" \t\r\n.!¡").casefold())
     word = "".join(each for each in plain if not unicodedata.combining(each))
-    for words, action in ((_STOP, "stopped"), (_START, "started"), (_HELP, "help")):
-        if word in words:
-            return action
-    return "ignored"
+    for action, by_language in _WORDS.items():
+        for language, words in by_language.items():
+            if word in words:
+                return Heard(action, language)
+    return Heard("ignored")
+
+
+async def emergencies_come(engine: AsyncEngine) -> bool:
+    """Tell whether emergencies reach also those who stopped texts."""
+    async with transaction(engine) as connection:
+        return await exemptions.is_on(connection)
 
 
 async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sender: str, body: str) -> str:
@@ -42,7 +68,7 @@ async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sende
     if not number:
         wrong = [("/from", "E.164 is needed.")]
         raise InvalidArgument("NUMBER_INVALID", "The sender is not a number.", violations=wrong)
-    action = action_for(body)
+    action = heard(body).action
     async with transaction(engine) as connection:
         is_new = await consent.record(
             connection, Channel.SMS, number, action, origin="inbound", now=clock(), provider_message_id=identity

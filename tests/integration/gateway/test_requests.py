@@ -168,7 +168,23 @@ def test_an_inbound_text_is_answered_with_empty_twiml(stack: Stack) -> None:
     form = {"MessageSid": new_id(), "From": "+12125550101", "To": "+12125550100", "Body": "STOP"}
     answer = twilio(stack, "/webhooks/twilio/inbound", form)
     assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    assert "<Message>" not in answer.get_data(as_text=True)
     assert stack.browser().client.post("/webhooks/twilio/inbound", data=form).status_code == 403
+
+
+@pytest.mark.accepts(306)
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [("ALTO", "EMPEZAR"), ("Empezar", "ALTO"), ("Sispann", "KÒMANSE"), ("ajuda", "ligue para"), ("aide", "ARRÊT"),
+     ("HELP", ""), ("Gracias", "")],
+)  # fmt: skip
+def test_a_word_of_another_language_is_answered_in_it(stack: Stack, body: str, says: str) -> None:
+    form = {"MessageSid": new_id(), "From": "+12125550102", "To": "+12125550100", "Body": body}
+    for _ in range(2):  # Twilio asks again when an answer was lost.
+        page = twilio(stack, "/webhooks/twilio/inbound", form).get_data(as_text=True)
+        assert ("<Message>Lincoln" in page, says in page) == (bool(says), True)
+    handled = twilio(stack, "/webhooks/twilio/inbound", {**form, "OptOutType": "STOP"}).get_data(as_text=True)
+    assert "<Message>" not in handled
 
 
 @pytest.mark.accepts(68)

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
 from services.queue.actions.answers import kind_of
-from services.queue.actions.consenting import action_for
+from services.queue.actions.consenting import heard
 from services.queue.actions.standing import Known, KnownSchool, KnownSender, check_draft, decide
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Lane, Source, State
@@ -168,7 +168,7 @@ def test_receipts_mean_what_the_vendors_say() -> None:
     ],
 )
 def test_words_of_consent(text: str, action: str) -> None:
-    assert action_for(text) == action
+    assert heard(text).action == action
 
 
 @pytest.mark.parametrize(
@@ -305,4 +305,4 @@ def test_a_time_after_which_nothing_could_expire_is_refused(seconds: int) -> Non
     ],
 )
 def test_families_stop_start_and_ask_in_their_language(body: str, action: str) -> None:
-    assert action_for(body) == action
+    assert heard(body).action == action
