@@ -191,13 +191,19 @@ def schedule_value(row: reports.ScheduleRow, key: str) -> str:
         "start_date": words.iso_day(row.start_date),
         "sent_time": words.clock(row.send_time),
         "recursion": recurring.in_words(row.rule),
-        "next_send_date": told_at(row.next_at) or ("Paused" if row.is_paused else ""),
+        "next_send_date": told_at(row.next_at) or _paused(row),
         "end_date": words.iso_day(row.end_date),
         "created_by": row.sender_name,
         "type": ", ".join(words.CHANNELS[each].label for each in row.channels if each in words.CHANNELS),
         "emergency": _tick(row.is_emergency),
     }
     return values[key]
+
+
+def _paused(row: reports.ScheduleRow) -> str:
+    """Return that a schedule is paused, and why if it did so by itself."""
+    said = f"Paused: {row.pause_reason}" if row.pause_reason else "Paused"
+    return said if row.is_paused else ""
 
 
 def _tick(is_set: bool) -> str:

@@ -171,6 +171,7 @@ async def tell_schedule(connection: AsyncConnection, schedule: Schedule) -> None
         rule=timing.rule,
         end_date=timing.end.isoformat() if timing.end else "",
         time_zone=timing.zone,
+        pause_reason=schedule.pause_reason,
     )
     event.changed_at.FromDatetime(schedule.changed_at)
     if schedule.next_at:

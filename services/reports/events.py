@@ -223,6 +223,7 @@ _SCHEDULE = (
     "is_emergency",
     "send_time",
     "rule",
+    "pause_reason",
 )
 _CHANNEL_NAMES = {number: name.removeprefix("CHANNEL_").lower() for name, number in types.Channel.items() if number}
 

@@ -115,6 +115,9 @@ def page_message(page: Page) -> types.PageInfo:
     return types.PageInfo(number=page.number, size=page.size, total_rows=page.total_rows, total_pages=page.total_pages)
 
 
+_OF_A_SCHEDULE = ("send_time", "rule", "sender_id", "sender_name", "is_emergency", "subject", "pause_reason")
+
+
 def schedule_message(row: Row, now: datetime) -> pb.ScheduleRow:
     """Return a scheduled message. Between a sending and its event its next time is not known (statement 138)."""
     next_at = row["next_at"]
@@ -125,7 +128,7 @@ def schedule_message(row: Row, now: datetime) -> pb.ScheduleRow:
         end_date=row["end_date"].isoformat() if row["end_date"] else "",
         channels=[types.Channel.Value(f"CHANNEL_{each.upper()}") for each in row["channels"]],
         is_paused=row["state"] == "paused",
-        **{name: row[name] for name in ("send_time", "rule", "sender_id", "sender_name", "is_emergency", "subject")},
+        **{name: row[name] for name in _OF_A_SCHEDULE},
     )
 
 

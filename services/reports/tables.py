@@ -157,6 +157,7 @@ schedules = sa.Table(
     sa.Column("rule", _text, nullable=False),
     sa.Column("end_date", sa.Date, nullable=True),
     sa.Column("next_at", _at, nullable=True),
+    sa.Column("pause_reason", _text, nullable=False, server_default=""),
 )
 audit_records = sa.Table(
     "audit_records",

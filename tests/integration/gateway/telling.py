@@ -67,6 +67,24 @@ def tell_let_go(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.released.v1", event)
 
 
+def tell_paused(stack: Stack, by: str, reason: str) -> None:
+    """Tell that a daily schedule of somebody paused by itself."""
+    event = queue.ScheduleChanged(
+        event_id=new_id(),
+        schedule_id=new_id(),
+        version=2,
+        state="paused",
+        sender_id=stack.people[by],
+        subject="Snack",
+        channels=[types.CHANNEL_SMS],
+        start_date="2026-01-05",
+        send_time="08:05",
+        rule="FREQ=DAILY",
+        pause_reason=reason,
+    )
+    _publish(stack, "queue.schedule.changed.v1", event)
+
+
 def ask_screening(stack: Stack, text: str, **fields: Any) -> None:
     """Ask for a verdict, on a message that reports never heard of unless `message_id` names one."""
     whole = {"event_id": new_id(), "message_id": new_id(), "texts": [text], "language": "en"} | fields

@@ -11,6 +11,7 @@ from python_calamine import CalamineWorkbook
 from services.kit.clock import utc_now
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.telling import tell_paused
 from tests.support.eventually import eventually_sync
 
 DAY = (utc_now() + timedelta(days=40)).date()
@@ -146,3 +147,18 @@ def test_the_tab_lists_what_is_scheduled_and_follows_its_changes(stack: Stack) -
 
     eventually_sync(is_gone)
     assert stack.browser("mum").get("/reports/scheduled").status_code == 403
+
+
+@pytest.mark.accepts(138)
+def test_the_tab_and_its_workbook_say_why_a_schedule_paused_by_itself(stack: Stack) -> None:
+    why = "The Call Out System is off: texts and calls cannot be sent."
+    tell_paused(stack, "tea", why)
+    browser = stack.browser("tea")
+
+    def is_said() -> None:
+        page = browser.get("/reports/scheduled").get_data(as_text=True)
+        assert f'<span class="quiet">Paused: {why}</span>' in page
+
+    eventually_sync(is_said)
+    book = CalamineWorkbook.from_filelike(BytesIO(browser.get("/reports/scheduled/excel").get_data()))
+    assert f"Paused: {why}" in [cell for row in book.get_sheet_by_index(0).to_python() for cell in row]

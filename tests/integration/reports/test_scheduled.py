@@ -16,6 +16,7 @@ from tests.integration.reports.conftest import NORTH, SOUTH, Reports, person
 
 # About noon in the district, so that the day is the same one there and in UTC at whatever hour the tests run.
 TOMORROW = (utc_now() + timedelta(days=1)).replace(hour=17, minute=0, second=0, microsecond=0)
+WHY = "Your profile does not allow sending messages."
 
 
 def schedule(by: Viewer, **fields: Any) -> queue.ScheduleChanged:
@@ -54,9 +55,9 @@ async def test_the_newest_state_counts_in_whatever_order_it_comes(reports: Repor
     assert (row.send_time, row.rule, row.end_date, row.is_emergency) == ("09:30", "FREQ=DAILY", "", True)
     assert list(row.channels) == [types.CHANNEL_EMAIL, types.CHANNEL_SMS]
     assert row.next_at.ToDatetime() == TOMORROW.replace(tzinfo=None)
-    await reports.hear(*told(schedule(me, schedule_id=first.schedule_id, version=3, state="paused")))
+    await reports.hear(*told(schedule(me, schedule_id=first.schedule_id, version=3, state="paused", pause_reason=WHY)))
     (row,) = (await reports.ask(me, "SearchSchedules", pb.SearchSchedulesRequest())).rows
-    assert (row.is_paused, row.HasField("next_at")) == (True, False)
+    assert (row.is_paused, row.HasField("next_at"), row.pause_reason) == (True, False, WHY)
     await reports.hear(*told(schedule(me, schedule_id=first.schedule_id, version=4, state="cancelled")))
     assert await found(reports, me) == []
 
