@@ -13,7 +13,7 @@ from services.kit.db import transaction
 from services.kit.handling import Event, Poison
 from services.kit.outbox import first_time
 from services.queue.actions.releasing import release
-from services.queue.actions.rescreening import apply_verdict_again
+from services.queue.actions.rescreening import Judged, apply_verdict_again
 from services.queue.actions.screening import apply_verdict
 from services.queue.actions.standing import Known
 
@@ -57,9 +57,8 @@ async def on_verdict(engine: AsyncEngine, clock: Clock, event: Event) -> None:
         if await first_time(connection, DURABLE, reached.event_id):
             raw = verdict.SerializeToString()
             if reached.rescreening_id:
-                await apply_verdict_again(
-                    connection, reached.rescreening_id, verdict.message_id, raw, clock(), holds=holds
-                )
+                about = (reached.rescreening_id, verdict.message_id)
+                await apply_verdict_again(connection, Judged(*about, raw, holds, reached.translated_into), clock())
             else:
                 await apply_verdict(
                     connection,

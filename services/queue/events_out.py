@@ -67,14 +67,23 @@ async def ask_again(
 
 
 async def ask_about_translation(
-    connection: AsyncConnection, message: Message, language: str, texts: Sequence[str], now: datetime
+    connection: AsyncConnection,
+    message: Message,
+    language: str,
+    texts: Sequence[str],
+    now: datetime,
+    rescreening_id: str = "",
 ) -> None:
-    """Ask moderation for a verdict on what would be read in a language; for itself, and counted to nobody."""
+    """Ask moderation for a verdict on what is read in a language; for itself, and counted to nobody.
+
+    `rescreening_id` names the period that is judged again; empty: it is the first verdict.
+    """
     event = _question(message, [], now)
     del event.texts[:]
     event.texts.extend(texts)
     event.author_key, event.language, event.translated_into = "", language, language
-    await add_event(connection, SCREENING_REQUESTED, event)
+    event.rescreening_id = rescreening_id
+    await add_event(connection, RESCREENING_REQUESTED if rescreening_id else SCREENING_REQUESTED, event)
 
 
 def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:

@@ -6,6 +6,7 @@ not left. What had arrived stays recorded as sent. A message that is withheld is
 Questions that never get a verdict, since they ended as dead letters, are given up after a time and counted.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,8 +18,10 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionD
 from services.kit.logs import get_logger
 from services.queue import events_out
 from services.queue.domain import Deltas, Screening, State
-from services.queue.store import batches, counts, inbox, messages, rescreenings
+from services.queue.records import Message
+from services.queue.store import batches, counts, inbox, messages, rescreenings, translations
 from services.queue.store.rescreenings import Rescreening
+from services.queue.translating import Stage
 
 _log = get_logger(__name__)
 GIVEN_UP_AFTER = timedelta(hours=1)
@@ -99,18 +102,58 @@ async def _give_up(engine: AsyncEngine, now: datetime) -> None:
         _log.warning("rescreening_gave_up", rescreening_id=rescreening_id, messages=how_many)
 
 
-async def apply_verdict_again(
-    connection: AsyncConnection, rescreening_id: str, message_id: str, verdict: bytes, now: datetime, *, holds: bool
-) -> bool:
-    """Take a verdict of a period; True when it pulled the message back."""
-    is_withheld = holds and await _pull_back(connection, message_id, verdict, now)
-    await rescreenings.count_judged(connection, rescreening_id, now, is_withheld=is_withheld)
+@dataclass(frozen=True)
+class Judged:
+    """A verdict of a period."""
+
+    rescreening_id: str
+    message_id: str
+    verdict: bytes
+    """Its wire form."""
+    holds: bool
+    translated_into: str = ""
+    """Language of the translation that it is about; empty: it is about what the student wrote."""
+
+
+async def apply_verdict_again(connection: AsyncConnection, judged: Judged, now: datetime) -> bool:
+    """Take a verdict of a period; True when it pulled the message back.
+
+    What was written is judged first, then each translation; the message counts as judged with its last verdict.
+    """
+    if not judged.holds and await _ask_next_language(connection, judged, now):
+        await rescreenings.note_verdict(connection, judged.rescreening_id, now)
+        return False
+    language, said = judged.translated_into, judged.verdict
+    if language:
+        said = events_out.verdict_on_translation(said, language)
+    is_withheld = judged.holds and await _pull_back(connection, judged.message_id, said, now)
+    await rescreenings.count_judged(connection, judged.rescreening_id, now, is_withheld=is_withheld)
     return is_withheld
+
+
+async def _ask_next_language(connection: AsyncConnection, judged: Judged, now: datetime) -> bool:
+    """Ask about the translation behind the one that was judged, by language; False when there is none to ask about."""
+    message = await messages.find(connection, judged.message_id)
+    if message is None or not message.is_translated or not _may_be_pulled_back(message):
+        return False
+    stages = await translations.stages(connection, message.message_id)
+    done = judged.translated_into
+    left = sorted(each for each, (stage, _) in stages.items() if stage is Stage.TRANSLATED and each > done)
+    if not left:
+        return False
+    (wording,) = (await translations.wordings(connection, [(message.message_id, left[0])])).values()
+    texts = list(wording.by_digest.values())
+    await events_out.ask_about_translation(connection, message, left[0], texts, now, judged.rescreening_id)
+    return True
+
+
+def _may_be_pulled_back(message: Message) -> bool:
+    return message.screening is Screening.RELEASED and not message.review_released_at
 
 
 async def _pull_back(connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime) -> bool:
     message = await messages.find(connection, message_id, lock=True)
-    if message is None or message.screening is not Screening.RELEASED or message.review_released_at:
+    if message is None or not _may_be_pulled_back(message):
         return False
     await messages.decide(connection, message_id, Screening.WITHHELD, verdict, now)
     message.screening, message.verdict, message.decided_at = Screening.WITHHELD, verdict, now

@@ -114,6 +114,12 @@ async def give_up(connection: AsyncConnection, silent_since: datetime) -> list[t
     return [(row[0], int(row[1])) for row in rows]
 
 
+async def note_verdict(connection: AsyncConnection, rescreening_id: str, now: datetime) -> None:
+    """Record that a verdict of a period came, after which the message waits for another one."""
+    statement = sa.text("UPDATE rescreenings SET moved_at = :now WHERE rescreening_id = CAST(:rescreening_id AS uuid)")
+    await connection.execute(statement, {"rescreening_id": rescreening_id, "now": now})
+
+
 async def count_judged(connection: AsyncConnection, rescreening_id: str, now: datetime, *, is_withheld: bool) -> None:
     """Count a verdict of a period; one that comes after its question was given up counts as judged all the same."""
     statement = sa.text(

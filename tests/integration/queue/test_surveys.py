@@ -17,7 +17,7 @@ from services.queue.actions import control, releasing
 from services.queue.actions.answering import Answering, Form, Who
 from services.queue.actions.history import Importing
 from services.queue.actions.receipts import record_receipts
-from services.queue.actions.rescreening import apply_verdict_again
+from services.queue.actions.rescreening import Judged, apply_verdict_again
 from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
 from services.queue.actions.screening import apply_verdict
@@ -299,7 +299,7 @@ async def test_what_a_student_asks_is_screened_and_may_be_pulled_back(queue: Que
     assert (await answering.show(_parent("parent-1"), Who(message_id=message_id))).number == 1
     async with transaction(queue.engine) as connection:
         hold = _verdict(message_id, types.Verdict.DECISION_HOLD)
-        await apply_verdict_again(connection, "0" * 32, message_id, hold, queue.clock(), holds=True)
+        await apply_verdict_again(connection, Judged("0" * 32, message_id, hold, holds=True), queue.clock())
     with pytest.raises(FailedPrecondition) as caught:
         await answering.answer(SERVICE, Who(link=link), [2])
     assert caught.value.reason == "SURVEY_GONE"

@@ -11,6 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.queue import events_out
+from services.queue.actions import rescreening
 from services.queue.actions.answering import Answering, Who
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel
@@ -18,6 +19,7 @@ from services.queue.events import on_verdict
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft
 from tests.integration.queue.test_releasing import review
+from tests.integration.queue.test_rescreening import period
 from tests.integration.queue.test_translating import (
     CLOSED,
     CREOLE,
@@ -33,8 +35,8 @@ from tests.support.vendors import VendorSimulator
 __all__ = ["translator"]
 
 
-async def verdict(queue: Queue, done: Submitted, decision: Any, language: str = "") -> None:
-    reached = moderation_pb2.VerdictReached(event_id=new_id(), translated_into=language)
+async def verdict(queue: Queue, done: Submitted, decision: Any, language: str = "", run: str = "") -> None:
+    reached = moderation_pb2.VerdictReached(event_id=new_id(), translated_into=language, rescreening_id=run)
     reached.verdict.message_id, reached.verdict.decision = done.snapshot.message.message_id, decision
     await on_verdict(queue.engine, queue.clock, Event("v", reached.event_id, reached.SerializeToString(), 1))
 
@@ -42,6 +44,39 @@ async def verdict(queue: Queue, done: Submitted, decision: Any, language: str = 
 async def screening(queue: Queue, state: str) -> bool:
     rows = await queue.rows("SELECT 1 FROM messages WHERE screening = :state", state=state)
     return len(rows) == 1
+
+
+@pytest.mark.accepts(163, 168)
+@pytest.mark.parametrize("held", ["es", "ht", ""])
+async def test_a_period_that_is_judged_again_reads_each_translation(
+    queue: Queue, translator: Translator, vendors: VendorSimulator, held: str
+) -> None:
+    message = draft(body=CLOSED, is_translated=True, sender=PUPIL)
+    done = await queue.submit(message, family("es", "en", "ht"), screened=True)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    await translator().step()
+    for language in ("es", "ht"):
+        await verdict(queue, done, types.Verdict.DECISION_CLEAN, language)
+    run = period(queue)
+    await rescreening.begin(queue.engine, run)
+    await rescreening.ask_next(queue.engine, queue.clock)
+    judged = ["", "es", "ht"][: ["", "es", "ht"].index(held) + 1] if held else ["", "es", "ht"]
+    for language in judged:
+        (found,) = await rescreening.latest(queue.engine)
+        assert (found.asked, found.judged) == (1, 0)
+        decision = types.Verdict.DECISION_HOLD if held == language and held else types.Verdict.DECISION_CLEAN
+        await verdict(queue, done, decision, language, run.rescreening_id)
+    questions = await queue.event(events_out.RESCREENING_REQUESTED, events.ScreeningRequested)
+    assert [(each.translated_into, each.language) for each in questions] == [(each, each or "en") for each in judged]
+    assert {each.rescreening_id for each in questions} == {run.rescreening_id}
+    assert SPANISH in questions[1].texts
+    (found,) = await rescreening.latest(queue.engine)
+    assert (found.asked, found.judged, found.withheld) == (1, 1, bool(held))
+    assert await screening(queue, "withheld" if held else "released")
+    told = await queue.event(events_out.WITHHELD, events.MessageWithheld)
+    said = [each.verdict.explanation.partition(":")[0] for each in told]
+    assert said == ([f"In its translation ({held})"] if held else [])
+    assert len(await queue.rows("SELECT 1 FROM inbox_items")) == (0 if held else 3)
 
 
 @pytest.mark.accepts(163)
