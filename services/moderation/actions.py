@@ -16,11 +16,11 @@ from services.kit.ids import new_id
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
 from services.moderation.conversing import Conversations, Together, merged, told_together
-from services.moderation.domain import Category, Decision, Judgement, Policy, decide, explain, without_phrases
+from services.moderation.domain import Category, Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import Drift
 from services.moderation.judging import Judge
 from services.moderation.messages import verdict_message
-from services.moderation.phrases import phrases_in
+from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
 from services.moderation.precedence import Precedence
 from services.moderation.providers.base import ProviderUnavailable, Text

@@ -5,8 +5,6 @@ categories for a school or some grades. Under shadow mode the decision is record
 A category that the provider did not evaluate is never taken as clean (statement 166): see judging.py.
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -152,27 +150,6 @@ def explain(policy: Policy, judgement: Judgement, outcome: Outcome, school_id: s
 
     gravest_first = sorted(outcome.holds or outcome.watches, key=gravity)
     return next((str(judgement.explanations[name]) for name in gravest_first if name in judgement.explanations), "")
-
-
-def contains_phrase(plain_text: str, phrases: Sequence[str]) -> bool:
-    """Tell whether one of the phrases stands in the text as whole words; both are normalised already."""
-    return any(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", plain_text) for phrase in phrases if phrase)
-
-
-def without_phrases(text: str, phrases: Sequence[str]) -> str:
-    """Return the text with the allowed phrases cut out, whatever their case, width and what stands between the words.
-
-    A disguised spelling is not cut out: what is allowed is the phrase itself, never what looks like it.
-    """
-    if not phrases:
-        return text
-    said = unicodedata.normalize("NFKC", text)
-    for phrase in phrases:
-        words = re.findall(r"\w+", unicodedata.normalize("NFKC", phrase))
-        if words:
-            loosely = r"[\W_]+".join(words)
-            said = re.sub(rf"(?<!\w){loosely}(?!\w)", " ", said, flags=re.IGNORECASE)
-    return said
 
 
 def check_policy(policy: Policy) -> Policy:

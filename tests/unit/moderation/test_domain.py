@@ -1,6 +1,8 @@
 """Scores and a policy make a decision."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 
 import pytest
 
@@ -16,12 +18,10 @@ from services.moderation.domain import (
     check_note,
     check_policy,
     check_reach,
-    contains_phrase,
     decide,
     explain,
-    without_phrases,
 )
-from services.moderation.phrases import phrases_in
+from services.moderation.phrases import PhraseList, phrases_in, without_phrases
 from services.moderation.policies import read_default
 from services.moderation.providers.modapi import read_scores
 
@@ -87,8 +87,6 @@ def test_shadow_mode_records_what_would_be_held_and_holds_nothing() -> None:
 
 def test_a_blocked_phrase_holds_whatever_the_scores() -> None:
     assert decide(POLICY, judged(threat=0.0), "", "", is_blocked=True).decision is Decision.HOLD
-    assert contains_phrase("meet at the old mill tonight", ["old mill"])
-    assert not contains_phrase("the gold millet", ["old mill"])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +107,31 @@ def test_a_disguised_phrase_is_not_an_allowed_one() -> None:
 def test_blocked_phrases_are_found_through_disguises(said: str) -> None:
     assert phrases_in(["Hello", said], ["quarry", "Old Mill"]) == ("Old Mill",)
     assert phrases_in(["the gold millet"], ["old mill"]) == ()
+
+
+def test_phrases_of_which_one_holds_the_other_are_both_found_and_the_longer_one_is_cut_out() -> None:
+    phrases = ["mill", "old mill", "the old mill burns"]
+    assert phrases_in(["meet at the OLD mill"], phrases) == ("mill", "old mill")
+    assert without_phrases("meet, the old mill burns, mill", phrases).split() == ["meet,", ","]
+    assert without_phrases("the_old_mill: burned", phrases) == "the_ : burned"
+    assert without_phrases("at the old mill", ["old mill", "old mill by night"]) == "at the  "
+
+
+def test_a_list_of_a_thousand_phrases_is_made_ready_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    real = PhraseList.__init__
+
+    def counting(self: PhraseList, worded: Iterable[tuple[str, Sequence[str]]]) -> None:
+        listed = list(worded)
+        made.append(len({phrase for phrase, _ in listed}))
+        real(self, listed)
+
+    monkeypatch.setattr(PhraseList, "__init__", counting)
+    phrases = tuple(f"mill {first}{second}g" for first in ascii_lowercase for second in ascii_lowercase)
+    for said in ("meet me at mill fog", "the mill fog again"):
+        assert phrases_in([said], phrases) == ("mill fog",)
+        assert "fog" not in without_phrases(said, phrases)
+    assert made == [len(phrases)] * 2
 
 
 def test_a_note_is_needed_and_kept_short() -> None:
