@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
@@ -15,15 +14,17 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
+from services.moderation.concluding import Concluded
 from services.moderation.conversing import Conversations, Together, merged, told_together
-from services.moderation.domain import Category, Decision, Judgement, Policy, decide, explain
+from services.moderation.domain import Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import Drift
 from services.moderation.judging import Judge
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
 from services.moderation.precedence import Precedence
-from services.moderation.providers.base import ProviderUnavailable, Text
+from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
+from services.moderation.replacing import note_back, note_replaced
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
@@ -34,33 +35,6 @@ _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 50
 _LONGEST_EXPLANATION = 1000
-
-
-@dataclass(frozen=True)
-class Concluded:
-    """A request with the verdict that was reached on it."""
-
-    request: requests.ScreeningRequested
-    row: store.Row
-
-    @property
-    def is_held_alone(self) -> bool:
-        """Whether it is held for what it says itself, not for what was said around it."""
-        return bool(self.row["holds"]) and not self.row["context_messages"]
-
-    @property
-    def seconds(self) -> float:
-        """From the request to the verdict."""
-        reached_at = self.row["reached_at"]
-        return float((reached_at - self.request.requested_at.ToDatetime(reached_at.tzinfo)).total_seconds())
-
-    def event(self) -> events.VerdictReached:
-        """Return what the others are told."""
-        return events.VerdictReached(
-            verdict=verdict_message(self.row),
-            rescreening_id=self.request.rescreening_id,
-            translated_into=self.request.translated_into,
-        )
 
 
 @dataclass
@@ -133,7 +107,7 @@ class Screening:
             if self.clock() - each.requested_at < self.outage:
                 await self._later(each.screening_id)
                 return False
-            await self._store([await self._judge(request, self.judge.judge_alone)])
+            await self._store([await self._replace(request)])
         return True
 
     async def measure_waiting(self) -> float:
@@ -143,6 +117,12 @@ class Screening:
         age = (self.clock() - since).total_seconds() if since else 0.0
         metrics.backlog_age.set(age)
         return age
+
+    async def watch_provider(self) -> None:
+        """Tell administrators that the vendor judges again, when it does after they were told that it is out."""
+        ago, now = self.judge.answered_seconds_ago, self.clock()
+        if ago is not None:
+            await note_back(self.engine, now - timedelta(seconds=ago), now)
 
     async def _wait(self, request: requests.ScreeningRequested) -> None:
         asked_at = request.requested_at.ToDatetime(self.clock().tzinfo)
@@ -161,7 +141,13 @@ class Screening:
         except ProviderUnavailable as problem:
             if not problem.is_lasting:
                 raise
-            return await self._judge(request, self.judge.judge_alone)
+            if isinstance(problem, TextRefused):
+                return await self._judge(request, self.judge.judge_alone)
+            return await self._replace(request)
+
+    async def _replace(self, request: requests.ScreeningRequested) -> Concluded:
+        """Judge a request by the embedded model, in the place of a vendor that is out."""
+        return replace(await self._judge(request, self.judge.judge_alone), trouble=self.judge.trouble)
 
     async def _judge(self, request: requests.ScreeningRequested, ask: Ask) -> Concluded:
         return Concluded(request, await self._verdict(request, await self.policies.in_force(), ask))
@@ -176,10 +162,12 @@ class Screening:
             if held := [each.request.message_id for each in new if each.is_held_alone]:
                 await store.mark_held(connection, held)
             await add_events(connection, [(VERDICT_REACHED, each.event()) for each in new])
+            if trouble := next((each.trouble for each in new if each.trouble), None):
+                await note_replaced(connection, trouble, self.clock())
         for each in new:
             if each.row["provider"] != "moderationapi":
                 self.drift.note(each.row["model"], each.row["scores"])
-            _measure(each.row, each.seconds)
+            each.measure()
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
         """Return the verdict on a message alone, or among its neighbours where that is graver."""
@@ -270,17 +258,3 @@ async def screen_now(
     judgement = await judge.judge_within(texts_of(request, policy), seconds)
     # The caller's own id takes the place of the message's.
     return verdict_message(verdict_row(request, judgement, policy, now))
-
-
-def _measure(row: store.Row, seconds: float) -> None:
-    metrics.verdict_latency.record(max(seconds, 0.0), {"provider": row["provider"]})
-    metrics.verdicts.add(1, {"decision": row["decision"], "provider": row["provider"]})
-    for name in Category:
-        if name in row["scores"]:
-            metrics.scores.record(row["scores"][name], {"category": name.value})
-    if row["decision"] == Decision.HOLD:
-        for name in row["holds"]:
-            metrics.held_categories.add(1, {"category": name})
-    if row["decision"] != Decision.CLEAN:
-        for name in row["watches"]:
-            metrics.noted_categories.add(1, {"category": name})

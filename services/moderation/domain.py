@@ -35,6 +35,16 @@ class Decision(StrEnum):
     HOLD = "hold"
 
 
+class Trouble(StrEnum):
+    """Why the vendor does not judge."""
+
+    SILENT = "silent"
+    """It does not answer, or nothing that is of use."""
+    QUOTA = "quota"
+    REFUSED = "refused"
+    """It does not accept our key, or what we ask for with it."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """How one category is judged. Thresholds are 0 to 1; tier 1 is the most urgent of 3."""

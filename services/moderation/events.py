@@ -56,6 +56,7 @@ async def keep_trying(screening: Screening) -> None:
         try:
             concluded = await screening.screen_waiting()
             await screening.measure_waiting()
+            await screening.watch_provider()
             await screening.conversations.forget(screening.clock())
         except ServiceError as problem:
             await outage.wait(problem.reason)

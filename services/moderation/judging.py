@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.moderation.domain import Category, Explanation, Judgement
+from services.moderation.domain import Category, Explanation, Judgement, Trouble
 from services.moderation.metrics import provider_errors
 from services.moderation.providers.base import Provider, ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
@@ -22,6 +22,13 @@ OPEN_SECONDS = 5.0
 _AT_ONCE = 16
 _FAIR_SECONDS = 1.0
 """A provider that does not answer in this time fails."""
+_TROUBLES = {
+    "quota_exceeded": Trouble.QUOTA,
+    "key_refused": Trouble.REFUSED,
+    "permission_denied": Trouble.REFUSED,
+    "not_found": Trouble.REFUSED,
+}
+"""What the failures of a provider mean to people; any other is silence."""
 
 
 class Judge:
@@ -40,7 +47,9 @@ class Judge:
         self._failures = 0
         self._failing_since: float | None = None
         self._is_refused = False
+        self._answered_at: float | None = None
         self._closed_again_at = 0.0
+        self.trouble = Trouble.SILENT
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -54,6 +63,13 @@ class Judge:
         if self._is_refused or self._failing_since is None or self._failures < 2:
             return self._is_refused
         return self._monotonic() - self._failing_since >= self._longest_pause_seconds
+
+    @property
+    def answered_seconds_ago(self) -> float | None:
+        """How long ago the vendor judged a text; None when it has not, or the embedded model is the provider."""
+        if self._answered_at is None or self._provider is self._embedded:
+            return None
+        return self._monotonic() - self._answered_at
 
     async def judge(self, texts: Sequence[Text]) -> Judgement:
         """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say."""
@@ -103,12 +119,13 @@ class Judge:
 
     def _answered(self) -> None:
         self._failures, self._failing_since, self._is_refused, self._closed_again_at = 0, None, False, 0.0
+        self._answered_at = self._monotonic()
 
     def _failed(self, problem: ProviderUnavailable) -> None:
         self._count(problem)
         now = self._monotonic()
         self._failures += 1
-        self._is_refused = problem.is_lasting
+        self._is_refused, self.trouble = problem.is_lasting, _TROUBLES.get(str(problem), Trouble.SILENT)
         self._failing_since = now if self._failing_since is None else self._failing_since
         pause = min(problem.retry_after_seconds, self._longest_pause_seconds)
         if self._is_refused:

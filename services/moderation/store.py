@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.moderation.tables import opinions, policies, recent_texts, verdicts, waiting
+from services.moderation.tables import opinions, outages, policies, recent_texts, verdicts, waiting
 
 Row = dict[str, Any]
 _READ_AT_ONCE = 500
@@ -170,6 +170,33 @@ async def backlog(connection: AsyncConnection) -> tuple[int, datetime | None]:
     """Return how many requests wait for the provider, and since when the oldest does."""
     row = (await connection.execute(sa.select(sa.func.count(), sa.func.min(waiting.c.requested_at)))).one()
     return row[0], row[1]
+
+
+class EndedOutage(NamedTuple):
+    """A time in which the embedded model decided in the vendor's place."""
+
+    trouble: str
+    began_at: datetime
+    last_at: datetime
+    """When it last did."""
+
+
+async def note_outage(connection: AsyncConnection, trouble: str, now: datetime) -> bool:
+    """Note that the embedded model decided in the vendor's place; True when it is the first time."""
+    row = {"trouble": trouble, "began_at": now, "last_at": now}
+    added = insert(outages).values(row).on_conflict_do_nothing().returning(outages.c.is_open)
+    if (await connection.execute(added)).first() is not None:
+        return True
+    await connection.execute(sa.update(outages).values(last_at=sa.func.greatest(outages.c.last_at, now)))
+    return False
+
+
+async def end_outage(connection: AsyncConnection, before: datetime) -> EndedOutage | None:
+    """Forget the outage in which the embedded model decided last before then; None when there is none."""
+    columns = (outages.c.trouble, outages.c.began_at, outages.c.last_at)
+    ended = sa.delete(outages).where(outages.c.last_at < before).returning(*columns)
+    row = (await connection.execute(ended)).first()
+    return EndedOutage(*row) if row else None
 
 
 class Said(NamedTuple):

@@ -70,3 +70,11 @@ opinions = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("said_at", _time, nullable=False),
 )
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("is_open", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("trouble", sa.Text, nullable=False),
+    sa.Column("began_at", _time, nullable=False),
+    sa.Column("last_at", _time, nullable=False),
+)

@@ -18,7 +18,7 @@ from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.notify import actions
 from services.notify.clients import Directory, Queue
 from services.notify.config import Config
-from services.notify.events import ATTENTION, DEAD, PROGRESS, REFERRALS, REVIEWS, STALLS, THREATS, Events
+from services.notify.events import ATTENTION, DEAD, PROGRESS, PROVIDERS, REFERRALS, REVIEWS, STALLS, THREATS, Events
 from services.notify.loops import work_off
 from services.notify.reminding import remind_one
 from services.notify.rpc import NotifyServicer
@@ -63,6 +63,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.consume(Consumer(bus, REFERRALS, events.referred))
     life.consume(Consumer(bus, STALLS, events.stalled))
     life.consume(Consumer(bus, ATTENTION, events.stopped))
+    life.consume(Consumer(bus, PROVIDERS, events.provider_changed))
     life.consume(Consumer(bus, DEAD, events.buried))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))

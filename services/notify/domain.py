@@ -44,6 +44,10 @@ class Occasion(StrEnum):
     """To its sender and administrators: a schedule sends nothing any more."""
     ATTENDANCE_NOT_SENT = "attendance_not_sent"
     """To its owner and administrators: families were not told of absences."""
+    PROVIDER_OUT = "provider_out"
+    """To administrators: the embedded model decides in the vendor's place."""
+    PROVIDER_BACK = "provider_back"
+    """To administrators: the vendor judges again."""
     REMINDER_1 = "reminder_1"
     REMINDER_2 = "reminder_2"
     REMINDER_3 = "reminder_3"
@@ -115,6 +119,29 @@ def stalled_words(messages: int, oldest_at: datetime, zone: str) -> Telling:
     what = f"{how_many} waited for screening since {_when(oldest_at, zone)}. Nothing is delivered unscreened."
     body = f"{what}\n\nAsk whoever runs the system to look at screening: the runbook says how.\n"
     return Telling("Messages wait for screening", body, what)
+
+
+class Trouble(StrEnum):
+    """Why the vendor of screening does not judge, as people are told."""
+
+    SILENT = "ModerationAPI does not answer."
+    QUOTA = "The quota of ModerationAPI is used up."
+    REFUSED = "ModerationAPI refuses the key that it is asked with."
+
+
+def provider_out_words(trouble: Trouble, began_at: datetime, zone: str) -> Telling:
+    """Return what administrators are told when the embedded model decides, since when in the zone's time."""
+    since = _when(began_at, zone)
+    what = f"{trouble} The model that is built in decides in its place since {since}. Nothing is delivered unscreened."
+    body = f"{what}\n\nAsk whoever runs the system to look at it: the runbook says how.\n"
+    return Telling("Screening goes on without ModerationAPI", body, what)
+
+
+def provider_back_words(began_at: datetime, ended_at: datetime, zone: str) -> Telling:
+    """Return what administrators are told when the vendor judges again."""
+    span = f"from {_when(began_at, zone)} to {_when(ended_at, zone)}"
+    what = f"ModerationAPI screens messages again. The model that is built in decided in its place {span}."
+    return Telling("ModerationAPI screens again", f"{what}\n", what)
 
 
 _LOST = {

@@ -1,4 +1,4 @@
-"""What queue and reports tell notify."""
+"""What queue, moderation and reports tell notify."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from protos.events.v1 import moderation_pb2 as moderation
 from protos.events.v1 import queue_pb2 as queue
 from protos.events.v1 import reports_pb2 as reports
 from services.kit.bus import DEAD_LETTERS
@@ -14,7 +15,16 @@ from services.kit.clock import Clock
 from services.kit.consumer import Event, Subscribing
 from services.notify import actions, notices
 from services.notify.clients import Directory
-from services.notify.domain import Occasion, dead_letter_words, referral_words, stalled_words, stopped_words
+from services.notify.domain import (
+    Occasion,
+    Trouble,
+    dead_letter_words,
+    provider_back_words,
+    provider_out_words,
+    referral_words,
+    stalled_words,
+    stopped_words,
+)
 
 THREATS = Subscribing("queue", "notify-threats", ("queue.message.withheld.v1",), workers=4)
 PROGRESS = Subscribing("queue", "notify-deliveries", ("queue.entry.progressed.v1",), batch=200, workers=1)
@@ -23,8 +33,13 @@ REVIEWS = Subscribing("reports", "notify-reviews", ("reports.review.changed.v1",
 
 STALLS = Subscribing("queue", "notify-stalls", ("queue.screening.stalled.v1",), workers=1)
 ATTENTION = Subscribing("queue", "notify-attention", ("queue.attention.needed.v1",), workers=1)
+PROVIDERS = Subscribing("moderation", "notify-providers", ("moderation.provider.changed.v1",), workers=1)
 REFERRALS = Subscribing("reports", "notify-referrals", ("reports.referral.added.v1",), workers=1)
 DEAD = Subscribing(DEAD_LETTERS, "notify-dead-letters", (f"{DEAD_LETTERS}.>",), workers=1)
+_TROUBLES = {
+    moderation.ProviderChanged.TROUBLE_QUOTA: Trouble.QUOTA,
+    moderation.ProviderChanged.TROUBLE_REFUSED: Trouble.REFUSED,
+}
 
 OCCASIONS = {
     queue.ATTENTION_KIND_ACCOUNT_REFUSED: Occasion.ACCOUNT_REFUSED,
@@ -102,6 +117,22 @@ class Events:
             await notices.tell(
                 self._engine, self._clock(), source, people, notices.Notice(event.about_id, occasion, words)
             )
+
+    async def provider_changed(self, delivered: Sequence[Event]) -> None:
+        """Tell administrators who judges: the embedded model in the vendor's place, or the vendor again."""
+        for each in delivered:
+            event = moderation.ProviderChanged.FromString(each.payload)
+            people = await notices.find_administrators(self._directory)
+            source = actions.Source(PROVIDERS.durable, event.event_id)
+            await notices.tell(self._engine, self._clock(), source, people, self._provider_notice(event))
+
+    def _provider_notice(self, event: moderation.ProviderChanged) -> notices.Notice:
+        zone, began_at = self._place.time_zone, event.began_at.ToDatetime(tzinfo=UTC)
+        if event.is_out:
+            words = provider_out_words(_TROUBLES.get(event.trouble, Trouble.SILENT), began_at, zone)
+            return notices.Notice(event.event_id, Occasion.PROVIDER_OUT, words)
+        words = provider_back_words(began_at, event.ended_at.ToDatetime(tzinfo=UTC), zone)
+        return notices.Notice(event.event_id, Occasion.PROVIDER_BACK, words)
 
     async def buried(self, delivered: Sequence[Event]) -> None:
         """Tell administrators, once a day and consumer, of events that it could not take; never of this one's own."""

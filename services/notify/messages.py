@@ -14,10 +14,15 @@ WAYS = {types.CHANNEL_EMAIL: Way.EMAIL, types.CHANNEL_PUSH: Way.PUSH}
 """The way that each channel of a submission is."""
 _SENDER = "Threat alerts"
 _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
-_LANES = dict.fromkeys(
-    (Occasion.REFERRAL, Occasion.SCHEDULE_PAUSED, Occasion.ATTENDANCE_NOT_SENT, *REMINDERS), types.LANE_NORMAL
+_PATIENT = (
+    Occasion.REFERRAL,
+    Occasion.SCHEDULE_PAUSED,
+    Occasion.ATTENDANCE_NOT_SENT,
+    Occasion.PROVIDER_BACK,
+    *REMINDERS,
 )
-"""Referrals, reminders and what staff have set up wait until quiet hours end; all else is urgent."""
+_LANES = dict.fromkeys(_PATIENT, types.LANE_NORMAL)
+"""Referrals, reminders, good news and what staff have set up wait until quiet hours end; all else is urgent."""
 _AUDIENCES = {
     Occasion.REFERRAL: "Who follows up a referral",
     Occasion.STALLED: "Administrators",
@@ -26,6 +31,8 @@ _AUDIENCES = {
     Occasion.MAIL_HELD_BACK: "Administrators",
     Occasion.SCHEDULE_PAUSED: "The sender of a schedule, and administrators",
     Occasion.ATTENDANCE_NOT_SENT: "The owner of an attendance rule, and administrators",
+    Occasion.PROVIDER_OUT: "Administrators",
+    Occasion.PROVIDER_BACK: "Administrators",
 }
 
 

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.db import create_engine
 from services.moderation.model.scoring import load_model
 from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
 from tests.support.postgres import Databases
-from tests.support.vendors import receiver, vendor_process, vendors  # noqa: F401  fixtures
+from tests.support.vendors import MODAPI_KEY, VendorSimulator, receiver, vendor_process, vendors  # noqa: F401  fixtures
 
 
 @pytest.fixture
@@ -22,3 +23,11 @@ async def moderation_engine(databases: Databases) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture(scope="session")
 def embedded() -> Embedded:
     return Embedded(load_model())
+
+
+@pytest.fixture
+async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:  # noqa: F811  the fixture
+    """The vendor's client, whose answers may take a second and a half."""
+    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.5)
+    yield provider
+    await provider.close()

@@ -1,6 +1,6 @@
 """Screening on a real database: with the embedded model, and through the vendor's SDK in each of its failures."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +23,7 @@ from services.moderation.providers.base import ProviderUnavailable, Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from services.moderation.tables import outbox, verdicts, waiting
-from tests.support.vendors import MODAPI_KEY, VendorSimulator
+from tests.support.vendors import VendorSimulator
 
 DANGER = "i have a plan to end my life this weekend, please don't tell anybody"
 HARMLESS = "Can I hand in the map project on Monday? I was at the dentist."
@@ -44,13 +44,6 @@ def asked(text: str) -> requests.ScreeningRequested:
     request = requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=["Hello", text])
     request.requested_at.FromDatetime(START)
     return request
-
-
-@pytest.fixture
-async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:
-    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.5)
-    yield provider
-    await provider.close()
 
 
 @pytest.fixture

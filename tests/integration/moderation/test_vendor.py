@@ -1,7 +1,6 @@
 """The vendor through its SDK: what it does to us when it is slow, refuses or says when to come back."""
 
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,17 +8,10 @@ from services.moderation.judging import FAILURES_TO_OPEN, Judge
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
-from tests.support.vendors import MODAPI_KEY, VendorSimulator
+from tests.support.vendors import VendorSimulator
 
 HOUR = 3600.0
 TEXT = Text("Can I hand in the map project on Monday?", "en", "message", "author", "conversation")
-
-
-@pytest.fixture
-async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:
-    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.0)
-    yield provider
-    await provider.close()
 
 
 @pytest.mark.accepts(167)

@@ -13,6 +13,7 @@ from grpc import aio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from protos.events.v1 import moderation_pb2 as moderation_events
 from protos.events.v1 import queue_pb2 as queue_events
 from protos.events.v1 import reports_pb2 as reports_events
 from protos.notify.v1 import notify_pb2, notify_pb2_grpc
@@ -84,6 +85,7 @@ class Notify:
             reports_events.ReferralAdded: self.events.referred,
             queue_events.ScreeningStalled: self.events.stalled,
             queue_events.AttentionNeeded: self.events.stopped,
+            moderation_events.ProviderChanged: self.events.provider_changed,
         }[type(event)]
         await handler([Event("", event.event_id, event.SerializeToString(), 1)])
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from protos.events.v1 import moderation_pb2 as moderation_events
 from protos.events.v1 import queue_pb2 as queue_events
 from protos.events.v1 import reports_pb2 as reports
 from protos.queue.v1 import queue_pb2 as queue
@@ -115,6 +116,32 @@ async def test_whose_it_is_is_told_too_when_they_are_staff(
     (raw,) = (await notify.rows("SELECT header FROM submissions"))[0]
     header = queue.MessageHeader.FromString(raw)
     assert f"{PORTAL}/schedules/{event.subject_id}" in header.body
+
+
+@pytest.mark.accepts(167)
+async def test_administrators_are_told_once_that_the_vendor_is_out_and_once_that_it_is_back(notify: Notify) -> None:
+    out = moderation_events.ProviderChanged(
+        event_id=new_id(), is_out=True, trouble=moderation_events.ProviderChanged.TROUBLE_QUOTA
+    )
+    back = moderation_events.ProviderChanged(event_id=new_id(), trouble=out.trouble)
+    for event in (out, back):
+        event.began_at.FromDatetime(datetime(2026, 11, 10, 17, 5, tzinfo=UTC))
+    back.ended_at.FromDatetime(datetime(2026, 11, 10, 19, 0, tzinfo=UTC))
+    for event in (out, out, back):
+        await notify.hear(event)
+    told = await notify.rows("SELECT occasion, way FROM told ORDER BY occasion, way")
+    assert told == [(name, way) for name in ("provider_back", "provider_out") for way in ("email", "push")]
+    raws = await notify.rows("SELECT header FROM submissions ORDER BY occasion DESC")
+    first, second = (queue.MessageHeader.FromString(raw) for (raw,) in raws)
+    assert (first.lane, second.lane) == (types.LANE_ALERT, types.LANE_NORMAL)
+    assert first.body.startswith(
+        "The quota of ModerationAPI is used up. The model that is built in decides in its place since"
+        " November 10, 2026, 12:05 EST. Nothing is delivered unscreened."
+    )
+    assert second.body == (
+        "ModerationAPI screens messages again. The model that is built in decided in its place"
+        " from November 10, 2026, 12:05 EST to November 10, 2026, 14:00 EST.\n"
+    )
 
 
 @pytest.mark.accepts(186, 239)

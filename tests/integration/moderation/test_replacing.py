@@ -1,0 +1,105 @@
+"""The embedded model in the vendor's place: administrators are told once, and once that it is over."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import moderation_pb2 as events
+from protos.events.v1 import queue_pb2 as requests
+from services.kit.db import transaction
+from services.kit.ids import new_id
+from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
+from services.moderation.judging import Judge
+from services.moderation.policies import Policies
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from services.moderation.replacing import PROVIDER_CHANGED
+from services.moderation.tables import outbox
+from tests.support.vendors import VendorSimulator
+
+START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+class World:
+    """One replica whose time is moved by the test, with what it tells."""
+
+    def __init__(self, engine: AsyncEngine, vendor: ModerationApi, embedded: Embedded) -> None:
+        self._engine, self._seconds = engine, 0.0
+        self._judge = Judge(vendor, embedded, 60.0, monotonic=lambda: self._seconds)
+        nothing = Conversations(engine, self.clock, timedelta())
+        policies = Policies(engine, self.clock)
+        self.screening = Screening(engine, self._judge, policies, nothing, self.clock, timedelta(seconds=60))
+
+    def clock(self) -> datetime:
+        return START + timedelta(seconds=self._seconds)
+
+    async def write(self, after_seconds: float) -> None:
+        """A student writes so much later; then the loop looks at who judges."""
+        self._seconds += after_seconds
+        request = requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=["See you at four."])
+        request.requested_at.FromDatetime(self.clock())
+        await self.screening.screen([request])
+        await self.screening.watch_provider()
+
+    async def told(self) -> list[events.ProviderChanged]:
+        async with transaction(self._engine) as connection:
+            wanted = sa.select(outbox.c.payload).where(outbox.c.subject == PROVIDER_CHANGED).order_by(outbox.c.id)
+            rows = (await connection.execute(wanted)).scalars()
+            return [events.ProviderChanged.FromString(each) for each in rows]
+
+
+@pytest.fixture
+def replicas(moderation_engine: AsyncEngine, embedded: Embedded, vendor: ModerationApi) -> Callable[[], World]:
+    return lambda: World(moderation_engine, vendor, embedded)
+
+
+@pytest.mark.accepts(167)
+@pytest.mark.parametrize(
+    ("mode", "trouble"),
+    [
+        ("quota_exceeded", events.ProviderChanged.TROUBLE_QUOTA),
+        ("key_refused", events.ProviderChanged.TROUBLE_REFUSED),
+    ],
+)
+async def test_administrators_are_told_once_that_the_vendor_is_out_and_once_that_it_is_back(
+    mode: str, trouble: int, vendors: VendorSimulator, replicas: Callable[[], World]
+) -> None:
+    world, other = replicas(), replicas()
+    await world.write(0)
+    assert await world.told() == []
+    vendors.modes(moderation={"mode": mode})
+    for each in (world, other, world):
+        await each.write(100)
+    (out,) = await world.told()
+    assert (out.is_out, out.trouble) == (True, trouble)
+    assert out.began_at.ToDatetime(UTC) == START + timedelta(seconds=100)
+    vendors.reset()
+    await world.write(100)
+    await world.write(190)
+    assert len(await world.told()) == 1, "it is not known yet whether it stays"
+    await world.write(20)
+    await world.write(1000)
+    _, back = await world.told()
+    assert (back.is_out, back.trouble) == (False, trouble)
+    assert back.began_at == out.began_at
+    assert back.ended_at.ToDatetime(UTC) == START + timedelta(seconds=200)
+
+
+@pytest.mark.accepts(167)
+async def test_what_waited_too_long_for_a_silent_vendor_is_told_too_and_a_refused_text_is_not(
+    vendors: VendorSimulator, replicas: Callable[[], World]
+) -> None:
+    world = replicas()
+    vendors.modes(moderation={"mode": "400"})
+    await world.write(0)
+    vendors.modes(moderation={"mode": "schema_drift"})
+    await world.write(10)
+    assert await world.told() == []
+    await world.write(61)
+    await world.screening.screen_waiting()
+    (out,) = await world.told()
+    assert out.trouble == events.ProviderChanged.TROUBLE_SILENT
