@@ -161,6 +161,8 @@ ACTIONS = {
     "threat.viewed": "Opened the threat",
     "threats.searched": "Searched Threat Messages",
     "noted.viewed": "Saw which students were noted",
+    "noted.searched": "Searched noted messages",
+    "noted.closed": "Closed what was noted of a student",
     "threats.exported": "Exported Threat Messages",
     "history.exported": "Exported Communication History",
     "scheduled.exported": "Exported Scheduled Messages",

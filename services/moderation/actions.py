@@ -245,7 +245,6 @@ def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, poli
         "grade": request.grade,
         "is_uncertain": judgement.is_uncertain,
         "phrases": list(phrases),
-        "author_key": request.author_key,
         "is_rescreening": bool(request.rescreening_id or request.translated_into),
         "context_messages": 0,
     }

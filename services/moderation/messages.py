@@ -1,6 +1,5 @@
 """Between rows, domain and proto."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -166,18 +165,6 @@ def preview_message(preview: Preview) -> pb.PreviewPolicyResponse:
         untried_phrases=preview.untried_phrases,
         untried_allowed=preview.untried_allowed,
     )
-
-
-def watched_message(row: Mapping[str, Any]) -> pb.WatchedSender:
-    """Return a student of whom several messages were noted."""
-    often = Counter(row["watches"].split(","))
-    message = pb.WatchedSender(
-        message_ids=row["message_ids"][:10],
-        messages=row["messages"],
-        categories=[_CATEGORIES[Category(name)] for name, _ in often.most_common()],
-    )
-    message.last_at.FromDatetime(row["last_at"])
-    return message
 
 
 def _example_message(example: Example) -> pb.PolicyExample:

@@ -28,9 +28,6 @@ _MOST_BYTES = 1024 * 1024
 _ITEMS_AT_ONCE = 400
 _LONGEST_WAIT_SECONDS = 2.0
 _DAYS = 30
-_WATCHED_DAYS = 7
-_LEAST_WATCHED = 3
-_MOST_WATCHED = 50
 _MOST_DAYS = 90
 
 
@@ -115,13 +112,6 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         past = store.Past(since, schools)
         preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, past)
         return messages.preview_message(preview)
-
-    async def ListWatched(self, request: pb.ListWatchedRequest, context: Any) -> pb.ListWatchedResponse:
-        """See the proto."""
-        since = self._clock() - timedelta(days=_WATCHED_DAYS)
-        async with transaction(self._engine) as connection:
-            rows = await store.watched(connection, since, _LEAST_WATCHED, _MOST_WATCHED)
-        return pb.ListWatchedResponse(senders=[messages.watched_message(row) for row in rows])
 
     async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:
         """See the proto."""

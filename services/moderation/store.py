@@ -246,33 +246,3 @@ async def mark_held(connection: AsyncConnection, message_ids: Sequence[str]) -> 
 async def forget_said(connection: AsyncConnection, now: datetime) -> int:
     """Delete the texts whose time is over; return how many."""
     return (await connection.execute(sa.delete(recent_texts).where(recent_texts.c.kept_until <= now))).rowcount
-
-
-async def watched(connection: AsyncConnection, since: datetime, least: int, most: int) -> list[Row]:
-    """Return the authors of at least `least` noted messages since then, the latest first.
-
-    Each has message_ids (newest first), messages, last_at and watches (every label of every message). What was noted
-    only because the model could not read it does not count.
-    """
-    labels = sa.func.array_to_string(verdicts.c.watches + verdicts.c.holds, ",")
-    newest_first = sa.dialects.postgresql.aggregate_order_by(verdicts.c.message_id, verdicts.c.reached_at.desc())
-    query = (
-        sa.select(
-            sa.func.array_agg(newest_first).label("message_ids"),
-            sa.func.count().label("messages"),
-            sa.func.max(verdicts.c.reached_at).label("last_at"),
-            sa.func.string_agg(labels, ",").label("watches"),
-        )
-        .where(
-            verdicts.c.decision == "watch",
-            verdicts.c.reached_at >= since,
-            verdicts.c.author_key != "",
-            labels != "",
-            ~verdicts.c.is_rescreening,
-        )
-        .group_by(verdicts.c.author_key)
-        .having(sa.func.count() >= least)
-        .order_by(sa.func.max(verdicts.c.reached_at).desc())
-        .limit(most)
-    )
-    return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -41,7 +41,6 @@ verdicts = sa.Table(
     sa.Column("is_uncertain", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("phrases", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("is_rescreening", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("author_key", sa.Text, nullable=False, server_default=""),
     sa.Column("context_messages", sa.Integer, nullable=False, server_default="0"),
 )
 recent_texts = sa.Table(

@@ -46,6 +46,12 @@ def actor_of(viewer: Viewer) -> Actor:
     return Actor(viewer.person_id, viewer.name)
 
 
+def reviewer() -> tuple[Sight, Actor]:
+    """Return what the viewer sees of threats, and who it is; PermissionDenied without Threat Alerts."""
+    viewer = permitted(THREATS)
+    return sight_of(viewer).for_threats(), actor_of(viewer)
+
+
 def check_all_users(viewer: Viewer, wanted: pb.Filter | pb.SearchSchedulesRequest) -> None:
     """Statement 36: the tick is refused to whoever may not have it."""
     if wanted.view_all_users and not viewer.all_users:

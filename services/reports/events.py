@@ -19,7 +19,7 @@ from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
 from services.reports.messages import DECISIONS
 from services.reports.metrics import events_applied, progress_lag
-from services.reports.store import intake, schedules, surveys
+from services.reports.store import intake, noting, schedules, surveys
 from services.reports.store.review import Acknowledgement, Standing
 from services.reports.survey_events import survey_rows
 
@@ -90,6 +90,8 @@ async def _release(connection: AsyncConnection, event: queue.MessageReleased) ->
         await intake.release_after_review(connection, event.message_id, event.released_at.ToDatetime(tzinfo=UTC))
     else:
         await intake.release(connection, event.message_id)
+        if event.verdict.decision == types.Verdict.DECISION_WATCH:
+            await noting.keep(connection, noted_row(event))
 
 
 async def _write_message(
@@ -181,6 +183,20 @@ def entry_rows(snapshot: queue.MessageSnapshot) -> list[dict[str, Any]]:
         }
         for each in snapshot.entries
     ]
+
+
+def noted_row(event: queue.MessageReleased) -> dict[str, Any]:
+    """Return what screening noted and let go. What holds under shadow mode goes out, and says so."""
+    verdict = event.verdict
+    return {
+        "message_id": event.message_id,
+        "noted_at": event.released_at.ToDatetime(tzinfo=UTC),
+        "verdict": verdict.SerializeToString(),
+        "labels": [
+            word(types.Category, "CATEGORY_", each.category) for each in verdict.scores if each.holds or each.watches
+        ],
+        "would_hold": bool(verdict.phrases) or any(each.holds for each in verdict.scores),
+    }
 
 
 def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:

@@ -181,13 +181,3 @@ def figures_message(row: Row) -> pb.ThreatFigures:
             delay.median_seconds = max(0.0, float(row[f"{name}_median"]))
             delay.p90_seconds = max(0.0, float(row[f"{name}_p90"]))
     return message
-
-
-def noted_message(row: Row) -> pb.NotedSender:
-    """Return who wrote a noted message."""
-    return pb.NotedSender(
-        message_id=str(row["message_id"]),
-        sender_id=row["sender_id"],
-        name=row["sender_name"],
-        school_id=row["sender_school_id"],
-    )

@@ -12,8 +12,8 @@ from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
-from services.reports import exporting, messages, referral_requests, requests, survey_words
-from services.reports.actions import deciding, measuring, reading, referring, reviewing, scheduled, surveying
+from services.reports import exporting, messages, noted_words, referral_requests, requests, survey_words
+from services.reports.actions import deciding, measuring, noticing, reading, referring, reviewing, scheduled, surveying
 from services.reports.callers import (
     AUDIT,
     FLAGS,
@@ -26,6 +26,7 @@ from services.reports.callers import (
     flagger,
     permitted,
     referrer,
+    reviewer,
     sight_in,
     sight_of,
 )
@@ -73,7 +74,8 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def SearchThreats(self, request: pb.SearchThreatsRequest, context: Any) -> pb.SearchThreatsResponse:
         """See the proto."""
         viewer = permitted(THREATS)
-        found = await self._search(Report.THREATS, viewer, sight_of(viewer).for_threats(), request)
+        sight = sight_of(viewer).for_threats()
+        found = await self._search(Report.THREATS, viewer, sight, request)
         detail = detail_of(request.filter)
         await reading.log(self._engine, self._clock, actor_of(viewer), "threats.searched", detail)
         return pb.SearchThreatsResponse(
@@ -81,6 +83,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             page=messages.page_message(found.page),
             open=found.open_threats,
             undecided=found.undecided,
+            noted_students=await noticing.count(self._engine, self._clock, sight),
         )
 
     async def _search(self, report: Report, viewer: Viewer, sight: Sight, request: _Asked) -> reading.Found:
@@ -163,19 +166,16 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         self, request: pb.AcknowledgeThreatRequest, context: Any
     ) -> pb.AcknowledgeThreatResponse:
         """See the proto."""
-        viewer = permitted(THREATS)
-        message_id = requests.check_id("message_id", request.message_id)
-        sight = sight_of(viewer).for_threats()
-        done = await reviewing.acknowledge(self._engine, self._clock, sight, actor_of(viewer), message_id)
+        seeing, message_id = reviewer(), requests.check_id("message_id", request.message_id)
+        done = await reviewing.acknowledge(self._engine, self._clock, *seeing, message_id)
         answer = pb.AcknowledgeThreatResponse(acknowledged_by=done.by.name, is_repeat=done.is_repeat)
         answer.acknowledged_at.FromDatetime(done.by.at)
         return answer
 
     async def DecideThreat(self, request: pb.DecideThreatRequest, context: Any) -> pb.DecideThreatResponse:
         """See the proto."""
-        viewer = permitted(THREATS)
-        wanted, sight = requests.read_decision(request), sight_of(viewer).for_threats()
-        decision, is_repeat = await deciding.decide(self._engine, self._clock, sight, actor_of(viewer), wanted)
+        seeing, wanted = reviewer(), requests.read_decision(request)
+        decision, is_repeat = await deciding.decide(self._engine, self._clock, *seeing, wanted)
         return pb.DecideThreatResponse(decision=messages.decision_message(decision), is_repeat=is_repeat)
 
     async def GetThreatFigures(self, request: pb.GetThreatFiguresRequest, context: Any) -> pb.GetThreatFiguresResponse:
@@ -221,13 +221,22 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         found = await reading.list_senders(self._engine, sight_of(viewer), query)
         return pb.ListSendersResponse(senders=[pb.SenderName(sender_id=each, name=name) for each, name in found])
 
+    async def SearchNoted(self, request: pb.SearchNotedRequest, context: Any) -> pb.SearchNotedResponse:
+        """See the proto."""
+        seeing, wanted, page = reviewer(), noted_words.read_search(request), requests.read_page(request.page)
+        found = await noticing.search(self._engine, self._clock, *seeing, wanted, page)
+        return noted_words.found_message(found)
+
     async def ListNotedSenders(self, request: pb.ListNotedSendersRequest, context: Any) -> pb.ListNotedSendersResponse:
         """See the proto."""
-        viewer = permitted(THREATS)
-        wanted = requests.check_many("message_ids", request.message_ids)
-        sight = sight_of(viewer).for_threats()
-        found = await reading.list_noted(self._engine, self._clock, sight, actor_of(viewer), wanted)
-        return pb.ListNotedSendersResponse(senders=[messages.noted_message(row) for row in found])
+        seeing, page = reviewer(), requests.read_page(request.page)
+        return noted_words.senders_message(await noticing.senders(self._engine, self._clock, *seeing, page))
+
+    async def CloseNotedSender(self, request: pb.CloseNotedSenderRequest, context: Any) -> pb.CloseNotedSenderResponse:
+        """See the proto."""
+        seeing, wanted = reviewer(), noted_words.read_closing(request)
+        is_repeat = await noticing.close(self._engine, self._clock, *seeing, wanted)
+        return pb.CloseNotedSenderResponse(is_repeat=is_repeat)
 
     async def AddReferral(self, request: pb.AddReferralRequest, context: Any) -> pb.AddReferralResponse:
         """See the proto."""

@@ -98,6 +98,27 @@ threats = sa.Table(
     sa.Column("released_at", _at, nullable=True),
     sa.Column("categories", ARRAY(_text), nullable=False),
 )
+noted = sa.Table(
+    "noted",
+    metadata,
+    sa.Column("message_id", _id, primary_key=True),
+    sa.Column("noted_at", _at, nullable=False),
+    sa.Column("verdict", sa.LargeBinary, nullable=False),
+    sa.Column("labels", ARRAY(_text), nullable=False),
+    sa.Column("would_hold", sa.Boolean, nullable=False),
+)
+noted_closings = sa.Table(
+    "noted_closings",
+    metadata,
+    sa.Column("sender_id", _text, primary_key=True),
+    sa.Column("school_id", _text, primary_key=True),
+    sa.Column("through", _at, primary_key=True),
+    sa.Column("sender_name", _text, nullable=False),
+    sa.Column("reason", _text, nullable=False),
+    sa.Column("person_id", _text, nullable=False),
+    sa.Column("name", _text, nullable=False),
+    sa.Column("closed_at", _at, nullable=False),
+)
 flags = sa.Table(
     "flags",
     metadata,

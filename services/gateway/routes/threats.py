@@ -60,7 +60,6 @@ def show() -> str:
         "threats.html",
         search=search,
         answer=find(search),
-        watched=_watched(),
         report="threats",
         columns=shown("threats", hidden),
         all_columns=REPORTS["threats"],
@@ -135,28 +134,6 @@ def by_message(message_ids: list[str]) -> dict[str, reports.EntryRow]:
         wanted = reports.SearchThreatsRequest(filter=reports.Filter(message_ids=message_ids), page=page)
         rows = gateway().clients.reports.SearchThreats(wanted).rows
     return {row.message_id: row for row in rows}
-
-
-def _watched() -> list[tuple[moderation.WatchedSender, reports.NotedSender]]:
-    """Return the students of the person's schools of whom several messages were noted, by name alone.
-
-    Nothing when moderation does not answer. What they wrote takes the right to read it in History.
-    """
-    clients = gateway().clients
-    try:
-        with translated():
-            wanted = moderation.ListWatchedRequest()
-            senders = clients.moderation.ListWatched(wanted, timeout=2, metadata=clients.as_gateway).senders
-    except ServiceError:
-        return []
-    message_ids = [message_id for each in senders for message_id in each.message_ids]
-    if not message_ids:
-        return []
-    with translated():
-        noted = clients.reports.ListNotedSenders(reports.ListNotedSendersRequest(message_ids=message_ids)).senders
-    known = {each.message_id: each for each in noted}
-    found = ((each, next((known[one] for one in each.message_ids if one in known), None)) for each in senders)
-    return [(each, sender) for each, sender in found if sender is not None]
 
 
 def _told(message_id: str) -> list[notify.Told] | None:

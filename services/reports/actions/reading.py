@@ -1,6 +1,5 @@
 """What the reports answer: pages, entries, threats, the audit log. Readings of threats and exports are logged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,18 +108,6 @@ async def list_senders(engine: AsyncEngine, sight: Sight, query: str) -> list[tu
     """Return those whom the viewer may choose as senders, the latest first."""
     async with transaction(engine) as connection:
         return await rows.senders(connection, sight, query)
-
-
-async def list_noted(
-    engine: AsyncEngine, clock: Clock, sight: Sight, actor: Actor, message_ids: Sequence[str]
-) -> list[Row]:
-    """Return who of the viewer's schools wrote these noted messages, and log the reading if there is anybody."""
-    async with transaction(engine) as connection:
-        found = await rows.students_of(connection, sight, message_ids)
-        if found:
-            students = len({row["sender_id"] for row in found})
-            await auditing.record(connection, clock(), actor, "noted.viewed", None, f"students={students}")
-    return found
 
 
 async def list_audit(engine: AsyncEngine, sight: Sight, asked: Asked, number: int, size: int) -> tuple[list[Row], Page]:

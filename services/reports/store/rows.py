@@ -90,14 +90,6 @@ async def senders(connection: AsyncConnection, sight: Sight, query: str) -> list
     return [(row[0], row[1]) for row in await connection.execute(statement)]
 
 
-async def students_of(connection: AsyncConnection, sight: Sight, message_ids: Sequence[str]) -> list[Row]:
-    """Return message, sender, name and school of those messages in sight that students wrote."""
-    names = ("message_id", "sender_id", "sender_name", "sender_school_id")
-    condition = (messages.c.message_id.in_(message_ids), messages.c.sender_role == "student", visible(sight))
-    found = await connection.execute(sa.select(*(messages.c[name] for name in names)).where(*condition))
-    return [dict(row) for row in found.mappings()]
-
-
 async def conversation(connection: AsyncConnection, sight: Sight, message_id: str) -> list[Row]:
     """Return what the same sender wrote before and after, what it answers and what answers it, oldest first."""
     here = sa.select(messages).where(messages.c.message_id == message_id).subquery()

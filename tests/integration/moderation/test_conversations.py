@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as requests
-from protos.moderation.v1 import moderation_pb2 as pb
-from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.moderation.actions import Screening, texts_of
@@ -20,9 +17,7 @@ from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.base import Text
 from services.moderation.providers.embedded import Embedded
-from services.moderation.rpc import ModerationServicer
 from services.moderation.tables import recent_texts, verdicts
-from tests.integration.moderation.test_policies import judged
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 PARTS = ("meet me where", "the old", "mill burns")
@@ -147,18 +142,3 @@ async def test_texts_are_gone_when_their_time_is_over_and_none_is_kept_when_it_i
     assert await screening().conversations.forget(NOW + timedelta(minutes=29)) == 0
     assert await screening().conversations.forget(NOW + timedelta(minutes=30)) == 1
     assert await kept() == 0
-
-
-async def test_several_low_scores_of_one_student_are_listed(
-    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
-) -> None:
-    await Policies(moderation_engine, lambda: NOW).in_force()
-    noted: dict[str, Any] = {"decision": "watch", "watches": ["self_harm"], "author_key": "one"}
-    mine = [await judged(moderation_engine, days_ago=days, **noted) for days in (1, 2, 3)]
-    await judged(moderation_engine, days_ago=8, **noted)
-    for changes in ({"author_key": "two"}, {"author_key": "two"}, {"watches": [], "author_key": "one"}):
-        await judged(moderation_engine, **(noted | changes))
-    servicer = ModerationServicer(screening())
-    (found,) = (await servicer.ListWatched(pb.ListWatchedRequest(), None)).senders
-    assert (list(found.message_ids), found.messages) == (mine, 3)
-    assert list(found.categories) == [types.CATEGORY_SELF_HARM]

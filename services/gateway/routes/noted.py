@@ -1,0 +1,92 @@
+"""Threats › Noted messages: what screening noted and let go, and students of whom there are several."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from protos.reports.v1 import reports_pb2 as reports
+from protos.types.v1 import types_pb2 as types
+from services.gateway.access import Permission
+from services.gateway.auth import requires
+from services.gateway.pages import schools
+from services.gateway.problems import SHOWN, STATUS
+from services.gateway.routes import history
+from services.gateway.searches import PAGE_SIZE, read_number
+from services.gateway.state import gateway, person
+from services.kit.errors import ServiceError
+from services.kit.rpc_errors import translated
+
+blueprint = Blueprint("noted", __name__)
+PATH = "/reports/threats/noted"
+_LAST_PAGE = 10**6
+
+
+@blueprint.get(PATH)
+@requires(Permission.THREAT_ALERTS)
+def show() -> str:
+    """Show what was noted, and the students of whom there is much."""
+    return _page()
+
+
+@blueprint.post(f"{PATH}/close")
+@requires(Permission.THREAT_ALERTS)
+def close() -> Response | tuple[str, int]:
+    """Close what was noted of a student, with a word."""
+    form = request.form
+    wanted = reports.CloseNotedSenderRequest(
+        sender_id=form.get("sender", "")[:100], school_id=form.get("school", "")[:100], reason=form.get("reason", "")
+    )
+    try:
+        through = datetime.fromisoformat(form.get("through", ""))
+    except ValueError:
+        through = None
+    if through is not None and through.tzinfo is not None:
+        wanted.through.FromDatetime(through)
+    try:
+        with translated():
+            gateway().clients.reports.CloseNotedSender(wanted)
+    except SHOWN as problem:
+        return _page(problem, wanted), STATUS[type(problem)]
+    return redirect(PATH, 303)
+
+
+def _page(problem: ServiceError | None = None, kept: reports.CloseNotedSenderRequest | None = None) -> str:
+    """Return the page; `kept` is what was written into the form that `problem` refuses."""
+    would_hold, found = request.args.get("held") == "1", _found()
+    return render_template(
+        "noted.html",
+        found=found,
+        would_hold=would_hold,
+        students=_students(),
+        read=_read(found),
+        titles={each.school_id: each.title for each in schools()},
+        problem=problem,
+        kept=kept,
+    )
+
+
+def _asked(name: str) -> types.PageRequest:
+    return types.PageRequest(number=read_number(request.args, name, 1, _LAST_PAGE), size=PAGE_SIZE)
+
+
+def _found() -> reports.SearchNotedResponse:
+    wanted = reports.SearchNotedRequest(would_hold=request.args.get("held") == "1", page=_asked("page"))
+    with translated():
+        answer: reports.SearchNotedResponse = gateway().clients.reports.SearchNoted(wanted)
+    return answer
+
+
+def _students() -> reports.ListNotedSendersResponse:
+    wanted = reports.ListNotedSendersRequest(page=_asked("students"))
+    with translated():
+        answer: reports.ListNotedSendersResponse = gateway().clients.reports.ListNotedSenders(wanted)
+    return answer
+
+
+def _read(found: reports.SearchNotedResponse) -> dict[str, Any]:
+    """Return the rows of those noted messages that this person may read in History, by message."""
+    if not (person().may(Permission.VIEW_ALL_USERS) and person().may(Permission.COMMUNICATION_REPORTS)):
+        return {}
+    return history.by_message([each.message_id for each in found.rows])
