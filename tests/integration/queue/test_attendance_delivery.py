@@ -1,6 +1,7 @@
 """What families read of an attendance message: at the providers, in the Recipients pop-up, in the inbox."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -8,10 +9,14 @@ import sqlalchemy as sa
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
-from services.kit.errors import NotFound
+from services.kit.errors import FailedPrecondition, NotFound
 from services.queue.actions import reading
 from services.queue.actions.reading import Paging
+from services.queue.actions.resendable import FromDirectory, Resend
+from services.queue.actions.resending import resend
+from services.queue.actions.standing import Known
 from services.queue.actions.translating import Translating
+from services.queue.domain import Channel, State
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
 from services.queue.store.deliveries import Seen
@@ -67,6 +72,33 @@ async def test_each_student_is_named_to_their_own_guardian(
         ("Ben Stone was absent", "Ben Stone was absent (TDY)."),
     ]
     assert sorted(each["text"] for each in vendors.arrivals(channel="sms")) == ["Amy Stone: UNX", "Ben Stone: TDY"]
+
+
+@pytest.mark.accepts(305)
+@pytest.mark.parametrize(("on_behalf_of", "resent"), [("pri", 1), ("", 1), ("cou", 0)])
+async def test_it_names_the_student_also_by_a_channel_that_its_rule_never_used(
+    attended: Attended, make_dispatcher_for: Make, vendors: VendorSimulator, on_behalf_of: str, resent: int
+) -> None:
+    await attended.create()
+    await attended.record(BOTH[0])
+    await attended.tick(hours=1)
+    scheduled, entry_id = attended.queue, await entry_of(attended, "email")
+    queue = Queue(scheduled.engine, scheduled.database, scheduled.clock, make_dispatcher_for)  # type: ignore[arg-type]
+    assert await queue.expire(entry_id) == 1
+    someone = scheduled.ids[on_behalf_of] if on_behalf_of else ""
+    said = FromDirectory(Known(None, {}, {"call_out": True}), partial(scheduled.directory.contacts_of, someone))
+    wanted = Resend("again", b"", entry_id, [State.EXPIRED], Channel.SMS)
+    if resent:
+        assert (await resend(queue.engine, queue.clock, Caller("sis", frozenset()), wanted, said))[1] == resent
+        await queue.drain(queue.dispatcher())
+    else:  # Somebody of another school reaches nobody here.
+        with pytest.raises(FailedPrecondition):
+            await resend(queue.engine, queue.clock, Caller("sis", frozenset()), wanted, said)
+    texts = [each["text"] for each in vendors.arrivals(channel="sms")]
+    assert texts == ["Amy Stone was absent from Lincoln High on 30 Oct 2026 (UNX)."] * resent
+    for dispatcher in queue.dispatchers:
+        for provider in dispatcher.adapters():
+            await provider.close()
 
 
 @pytest.mark.accepts(72, 73, 74, 129)
