@@ -46,7 +46,13 @@ from services.queue.links import Links
 from services.queue.loops import Workers, repeat, wake_dispatchers
 from services.queue.occurring import Occurring
 from services.queue.preview_words import Prices
-from services.queue.providers.choose import make_dispatcher, make_store, make_translating, make_translator
+from services.queue.providers.choose import (
+    make_dispatcher,
+    make_invitations,
+    make_store,
+    make_translating,
+    make_translator,
+)
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.sender_rpc import SenderServicer
@@ -81,6 +87,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
         prices=Prices(config.sms_segment_price, config.call_minute_price),
         recordings=recordings,
         has_surveys=has_surveys,
+        invitations=make_invitations(config),
         translator=translator,
     )
     service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]

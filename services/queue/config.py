@@ -48,6 +48,8 @@ class QueueConfig(ServiceSettings):
     answers_secret: SecretStr = SecretStr("")
     """Signs the personal links of polls and sign-ups; at least 32 characters, the same in every process of the queue.
     Empty: there are none."""
+    answers_url: str = ""
+    """The gateway's /answer, as families reach it; empty: no polls and no sign-ups leave."""
 
     sender_domains: str = ""
     """Domains, with commas between them, that the e-mail provider has verified: senders may be set up with addresses
@@ -104,8 +106,6 @@ class ProviderConfig(QueueConfig):
     """The gateway's /webhooks/twilio/status, as Twilio reaches it; empty: receipts are only asked for."""
     recordings_url: str = ""
     """The gateway's /webhooks/twilio/recordings, as Twilio reaches it; empty: no recorded calls leave."""
-    answers_url: str = ""
-    """The gateway's /answer, as families reach it; empty: no polls and no sign-ups leave."""
     unsubscribe_url: str = ""
     """The gateway's /unsubscribe, as families reach it; empty: e-mails offer no unsubscribing."""
     recording_keep_days: int = Field(default=365, ge=1, le=3650)

@@ -1,13 +1,18 @@
-"""What the e-mail of a poll or a sign-up says: its text, and the recipient's own link."""
+"""What the e-mail of a poll or a sign-up says, and a text beside it: the text, and the recipient's own link."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from services.queue.links import Link, Links
+from services.queue.domain import MAX_TEXT, Channel
+from services.queue.links import LENGTH, Link, Links
+from services.queue.merging import text_for
 from services.queue.surveys import LINK_KEPT, Survey
+from services.queue.translating import cut
 from services.queue.work import Delivery, Work
+
+_USUAL_NAME = "Guadalupe Rodriguez"
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,34 @@ class Invitations:
     def write(self, work: Work, recipient: Delivery) -> str:
         """Return the text for one recipient. Their link is the same at each attempt, and when it is sent again."""
         content = work.content
-        if content.survey_id is None or content.closes_at is None:
+        if content.closes_at is None:
             return content.text
+        below = work.wording.of(self.sentences(content.closes_at)[2])
+        return f"{content.text}\n\n{self._link(work, recipient)}\n\n{below}"
+
+    def text(self, work: Work, recipient: Delivery) -> str:
+        """Return a text message for one recipient, with their link when the message asks something."""
+        text = text_for(work, recipient)
+        if work.content.closes_at is None:
+            return text
+        link = f"\n{self._link(work, recipient)}"
+        return f"{cut(text.rstrip(), MAX_TEXT[Channel.SMS] - len(link))}{link}"
+
+    def usual(self, closes_at: datetime, *, once_per_family: bool) -> str:
+        """Return what stands below a text, for somebody with a name of usual length."""
+        about, plain, _ = self.sentences(closes_at)
+        above = plain if once_per_family else about.replace("{student}", _USUAL_NAME)
+        return f"\n{above}\n{self.url}/{'x' * LENGTH}"
+
+    def _link(self, work: Work, recipient: Delivery) -> str:
+        content = work.content
+        if content.survey_id is None or content.closes_at is None:
+            return ""
         link = Link(content.survey_id, recipient.number, content.closes_at + LINK_KEPT)
         # What stands for brothers and sisters is about none of them alone.
         student = "" if content.once_per_family else recipient.regarding_student_name
-        about, plain, below = map(work.wording.of, self.sentences(content.closes_at))
-        above = about.replace("{student}", student) if student else plain
-        return f"{content.text}\n\n{above}\n{self.url}/{self.links.sign(link)}\n\n{below}"
+        about, plain, _ = map(work.wording.of, self.sentences(content.closes_at))
+        return f"{about.replace('{student}', student) if student else plain}\n{self.url}/{self.links.sign(link)}"
 
 
 def _until(moment: datetime, zone: str) -> str:

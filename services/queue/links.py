@@ -17,6 +17,8 @@ from services.kit.errors import NotFound
 
 _SIGNED: Final = 16 + 4 + 5
 _SIGNATURE: Final = 16
+LENGTH: Final = 55
+"""Characters of the signed part of a link's address."""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,11 @@ def content_for(work: Work, recipient: Delivery) -> Content:
     return replace(work.content, subject=subject, text=fill(work.content.text, values, MAX_TEXT[work.batch.channel]))
 
 
+def text_for(work: Work, recipient: Delivery) -> str:
+    """Return the text that this recipient is told."""
+    return content_for(work, recipient).text
+
+
 def _keys(each: Told) -> list[str]:
     person, place = each.person_id, each.destination
     return [*([f"person {person}"] if person else []), *([f"at {place}"] if place else [])]

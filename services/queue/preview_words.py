@@ -49,11 +49,11 @@ def channel_preview(found: ChannelPreview, prices: Prices) -> pb.ChannelPreview:
         sentence = _SENTENCES.get(reason) or explain("lantern", reason).sentence
         message.left_out.add(reason=reason, sentence=sentence, count=how_many)
     if found.channel is Channel.SMS:
-        taken = segments_of(found.text)
+        taken = segments_of(found.text + found.below)
         message.segments, message.is_unicode, message.characters = taken.count, taken.is_unicode, taken.characters
         message.price_cents = round(100 * prices.segment * _segments(found, taken.count))
     for language, how_many in found.languages.most_common():
-        segments = segments_of(found.translations.get(language, "")).count
+        segments = _translated(found, language)
         message.languages.add(language=language, goes_out=how_many, segments=segments)
     if found.channel in CALLS:
         seconds = found.seconds or len(found.text.split()) / _WORDS_A_SECOND
@@ -65,7 +65,12 @@ def channel_preview(found: ChannelPreview, prices: Prices) -> pb.ChannelPreview:
 def _segments(found: ChannelPreview, original: int) -> int:
     """Return the segments of all that goes out; a translation that could not be had counts like the original."""
     translated = (
-        how_many * (segments_of(found.translations.get(language, "")).count or original)
-        for language, how_many in found.languages.items()
+        how_many * (_translated(found, language) or original) for language, how_many in found.languages.items()
     )
     return original * (found.goes_out - found.languages.total()) + sum(translated)
+
+
+def _translated(found: ChannelPreview, language: str) -> int:
+    """Return the segments of a translation; 0 where it could not be had."""
+    text = found.translations.get(language, "")
+    return segments_of(text + found.below).count if text else 0

@@ -35,6 +35,7 @@ from services.queue.actions import (
 )
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
+from services.queue.inviting import Invitations
 from services.queue.pieces import header_of, pieces_of, previewed
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.records import KIND_ALERT, Draft
@@ -57,10 +58,11 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         prices: preview_words.Prices = preview_words.FREE,
         recordings: Recordings | None = None,
         has_surveys: bool = False,
+        invitations: Invitations | None = None,
         translator: AmazonTranslate | None = None,
     ) -> None:
         """Take what every call needs; `zone` is the district's; without recordings there are no recorded calls."""
-        self._translator = translator
+        self._translator, self._invitations = translator, invitations
         self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._prices = redial_seconds, prices
         self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
@@ -84,7 +86,9 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         pieces = previewed(request_iterator)
         draft = words.draft(await header_of(pieces))
         submission = await self._submission(draft)
-        found = await previewing.preview(self._engine, self._clock, submission, pieces_of(pieces), self._translator)
+        found = await previewing.preview(
+            self._engine, self._clock, submission, pieces_of(pieces), self._translator, self._invitations
+        )
         return pb.PreviewSubmissionResponse(
             channels=[preview_words.channel_preview(each, self._prices) for each in found]
         )

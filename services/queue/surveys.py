@@ -20,6 +20,10 @@ MAX_CAPACITY: Final = 1_000
 LONGEST_OPEN: Final = timedelta(days=366)
 LINK_KEPT: Final = timedelta(days=30)
 """How long a link shows the answer after the survey has closed."""
+LINKED: Final = SURVEYS | {Channel.SMS}
+"""Channels that carry a recipient's own link to answer, when their message asks something."""
+LINK_ROOM: Final = 300
+"""Characters that a text leaves for it."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,6 @@ def unsaid(text: str, survey: Survey) -> str:
 
 def ends(channel: Channel, expires_at: datetime, survey: Survey | None) -> datetime:
     """Return when a delivery expires: nobody is asked what is closed."""
-    if survey is None or survey.closes_at is None or channel not in SURVEYS:
+    if survey is None or survey.closes_at is None or channel not in LINKED:
         return expires_at
     return min(expires_at, survey.closes_at)

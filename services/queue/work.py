@@ -50,7 +50,7 @@ class Content:
     is_cancelled: bool = False
     """Staff stopped it: what comes back from a provider does not go out again."""
     survey_id: str | None = None
-    """What a poll or sign-up asks."""
+    """What the message asks, by whichever channel this goes."""
     closes_at: datetime | None = None
     """When that takes no answers any more."""
     once_per_family: bool = False
@@ -100,7 +100,7 @@ class Delivery(NamedTuple):
     destination: str
     problem: str
     regarding_student_name: str
-    """Of polls and sign-ups; empty for all others."""
+    """Of what has a link to answer; empty for all others."""
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class Answering:
         asked = await surveys.find(connection, link.subject_id)
         if asked is None:
             raise NotFound("LINK_UNKNOWN", "This link does not work, or no longer.")
-        return _Respondent(asked, link.number, "link")
+        return _Respondent(asked, await surveys.counts_as(connection, asked, link.number), "link")
 
     async def _in_inbox(self, connection: AsyncConnection, caller: Caller, who: Who) -> _Respondent:
         person_id = caller.viewer.person_id if caller.viewer else ""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,6 +18,7 @@ from services.queue.actions.refusing import refused
 from services.queue.actions.resendable import Again, FromDirectory, Resend, look, people_of
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, MAX_TEXT, Channel, FamilyFilter, lane_of
+from services.queue.inviting import Invitations
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
@@ -49,6 +50,8 @@ class ChannelPreview:
     """By reason: one of ways.py, STOPPED, SUPPRESSED_…, or a problem of contacts."""
     languages: Counter[str] = field(default_factory=Counter)
     """How many of `goes_out` get it in another language."""
+    below: str = ""
+    """What a text says below `text`: the link of a poll or a sign-up."""
     translations: dict[str, str] = field(default_factory=dict)
     """Of a text, by language; what could not be had in time is missing."""
 
@@ -59,6 +62,7 @@ async def preview(
     submission: Submission,
     pieces: AsyncIterator[Addressees],
     translator: AmazonTranslate | None = None,
+    invitations: Invitations | None = None,
 ) -> list[ChannelPreview]:
     """Return what `submit` would do now, by channel, in the order of the draft; nothing is written.
 
@@ -67,6 +71,9 @@ async def preview(
     """
     draft = submission.draft
     found = [ChannelPreview(Channel(name), text or draft.body) for name, text in draft.channels]
+    if invitations and draft.survey and draft.survey.closes_at:
+        below = invitations.usual(draft.survey.closes_at, once_per_family=draft.once_per_family)
+        found = [replace(each, below=below) if each.channel is Channel.SMS else each for each in found]
     now = clock()
     check_closing(draft.survey, max(now, draft.send_at or now))
     async with transaction(engine) as connection:

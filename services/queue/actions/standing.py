@@ -156,7 +156,7 @@ def _channels(draft: Draft) -> list[tuple[str, str]]:
         if name in seen:
             wrong.append((f"{pointer}/channel", "A channel may be named once."))
         seen.add(name)
-        most = MAX_TEXT[Channel(name)]
+        most = MAX_TEXT[Channel(name)] - (surveys.LINK_ROOM if draft.survey and name == Channel.SMS else 0)
         said = text or draft.body
         wrong += _length(f"channels/{position}/text", said, 0, most)
         if not said.strip() and name not in MAILED:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.queue.domain import Channel
-from services.queue.merging import content_for
+from services.queue.merging import text_for
 from services.queue.providers.aws import AwsClient, AwsSettings, failed
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
+from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace, Write
 from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Delivery, Work
 
@@ -26,8 +26,9 @@ class AwsSms:
     channel = Channel.SMS
     tells = False
 
-    def __init__(self, settings: AwsSettings, origin: str, configuration_set: str) -> None:
+    def __init__(self, settings: AwsSettings, origin: str, configuration_set: str, write: Write = text_for) -> None:
         """`origin` is a number, pool or sender id of the account; the configuration set publishes the events."""
+        self._write = write
         self.slice_size = settings.concurrency
         self._places = Places(self.slice_size)
         self._aws = AwsClient("pinpoint-sms-voice-v2", settings)
@@ -44,7 +45,7 @@ class AwsSms:
         left = int((work.batch.expires_at - datetime.now(UTC)).total_seconds())
         arguments: dict[str, Any] = {
             "DestinationPhoneNumber": recipient.destination,
-            "MessageBody": content_for(work, recipient).text,
+            "MessageBody": self._write(work, recipient),
             "Context": {KEY_CONTEXT: str(work.batch.key(recipient.number))},
             "TimeToLive": max(_SHORTEST_LIFE, min(left, _LONGEST_LIFE)),
             **self._own,

@@ -58,6 +58,8 @@ class Trace:
     """Whose delivery it is; empty: the channel's usual provider."""
 
 
+Write = Callable[[Work, Delivery], str]
+"""Returns the text for one recipient, the same one each time."""
 Others = Callable[[Sequence[str]], Awaitable[set[str]]]
 """Answers which of the provider's ids belong to deliveries that are not in question."""
 MayContinue = Callable[[int], Awaitable[bool]]

@@ -15,11 +15,11 @@ from services.queue.config import ProviderConfig, QueueConfig
 from services.queue.domain import SURVEYS, Channel
 from services.queue.inviting import Invitations
 from services.queue.links import Links
-from services.queue.merging import content_for
+from services.queue.merging import content_for, text_for
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.aws_sms import AwsSms
-from services.queue.providers.base import Provider
+from services.queue.providers.base import Provider, Write
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
 from services.queue.providers.ses_email import Mailing, SesEmail
@@ -74,7 +74,7 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     drill = SandboxSettings(config.sandbox_refuses_every, config.sandbox_is_busy_every)
     providers: dict[Channel, Provider] = {each: Sandbox(each, drill) for each in config.sandboxed()}
     if config.twilio_account_sid and config.twilio_from_number:
-        providers[Channel.SMS] = TwilioSms(_twilio(config, config.twilio_from_number))
+        providers[Channel.SMS] = TwilioSms(_twilio(config, config.twilio_from_number), _texts(config))
     calling_number = config.twilio_voice_number or config.twilio_from_number
     if config.twilio_account_sid and calling_number.startswith("+"):
         voice = _twilio(config, calling_number)
@@ -97,12 +97,14 @@ def _standbys(config: ProviderConfig, providers: Mapping[Channel, Provider]) -> 
         return {}
     account = _aws(config, config.sms_standby_endpoint_url)
     settings = replace(account, region=config.sms_standby_region or config.aws_region)
-    return {Channel.SMS: AwsSms(settings, config.sms_standby_origin, config.sms_standby_configuration_set)}
+    return {
+        Channel.SMS: AwsSms(settings, config.sms_standby_origin, config.sms_standby_configuration_set, _texts(config))
+    }
 
 
 def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, *, is_urgent: bool) -> Translating:
     """Return what translates messages; without an account or a region it leaves them as they were written."""
-    invitations = _invitations(config)
+    invitations = make_invitations(config)
     around = invitations.around if invitations else None
     return Translating(engine, clock, make_translator(config), around, is_urgent, _lease_seconds(config))
 
@@ -121,11 +123,18 @@ def _mailings(config: ProviderConfig) -> list[Mailing]:
     if config.unsubscribe_url:
         links = Links(config.unsubscribe_secret.get_secret_value(), leaving.PURPOSE)
         plain = Mailing(unsubscribe=leaving.Leaving(config.unsubscribe_url.rstrip("/"), links).address)
-    invitations = _invitations(config)
+    invitations = make_invitations(config)
     return [plain, *(replace(plain, channel=each, write=invitations.write) for each in sorted(SURVEYS) if invitations)]
 
 
-def _invitations(config: ProviderConfig) -> Invitations | None:
+def _texts(config: ProviderConfig) -> Write:
+    """Return what writes texts: beside a poll or a sign-up they have the recipient's link."""
+    invitations = make_invitations(config)
+    return invitations.text if invitations else text_for
+
+
+def make_invitations(config: QueueConfig) -> Invitations | None:
+    """Return what writes invitations; None where links lead nowhere."""
     if not (config.has_surveys and config.answers_url):
         return None
     links = Links(config.answers_secret.get_secret_value())

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from services.queue.domain import Channel
-from services.queue.merging import content_for
-from services.queue.providers.base import Found, Handed, MayContinue, Others, Trace
+from services.queue.merging import text_for
+from services.queue.providers.base import Found, Handed, MayContinue, Others, Trace, Write
 from services.queue.providers.fan_out import Places, fan_out
 from services.queue.providers.twilio import (
     BROKEN,
@@ -28,9 +28,9 @@ class TwilioSms:
     channel = Channel.SMS
     tells = True
 
-    def __init__(self, settings: TwilioSettings) -> None:
+    def __init__(self, settings: TwilioSettings, write: Write = text_for) -> None:
         """Nothing is connected yet."""
-        self._settings = settings
+        self._settings, self._write = settings, write
         self.slice_size = 2 * settings.concurrency
         self._places = Places(settings.concurrency)
         self._account = TwilioAccount(self.name, settings)
@@ -43,7 +43,7 @@ class TwilioSms:
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
-        form = {"To": recipient.destination, "Body": content_for(work, recipient).text}
+        form = {"To": recipient.destination, "Body": self._write(work, recipient)}
         if address:
             form["StatusCallback"] = address
 
@@ -61,7 +61,7 @@ class TwilioSms:
         """
         alike: dict[tuple[str, str], list[Delivery]] = {}
         for each in recipients:
-            alike.setdefault((each.destination, content_for(work, each).text), []).append(each)
+            alike.setdefault((each.destination, self._write(work, each)), []).append(each)
         limit = asyncio.Semaphore(self._settings.concurrency)
         sent = await asyncio.gather(*(self._sent_to(work, number, text, limit) for number, text in alike))
         taken = await others([str(each.sid) for messages in sent for each in messages])

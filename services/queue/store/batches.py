@@ -20,10 +20,10 @@ _CLAIMED = (
     " c.begun, c.translated_into, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
     " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld,"
     " m.cancelled_at IS NOT NULL AS is_cancelled, m.once_per_family,"
-    " e.survey_id::text AS survey_id, e.message_type, e.from_address, e.from_name, v.closes_at,"
+    " v.survey_id::text AS survey_id, e.message_type, e.from_address, e.from_name, v.closes_at,"
     " q.time_zone, q.begins, q.ends"
     " FROM claimed c JOIN entries e ON e.entry_id = c.entry_id JOIN messages m ON m.message_id = e.message_id"
-    " LEFT JOIN surveys v ON v.survey_id = e.survey_id"
+    " LEFT JOIN surveys v ON v.message_id = m.message_id"
     " LEFT JOIN quiet_hours q ON q.school_id = coalesce(nullif(c.school_id, ''), m.sender_school_id)"
     " ORDER BY c.lane, c.due_at, c.batch_id"
 )

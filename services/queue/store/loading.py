@@ -12,14 +12,15 @@ from services.queue.work import Batch, Delivery, Work
 
 # What is asked of each batch comes first and is not merged into the rest: the planner, which expects few recipients,
 # would ask it again for each of them. A list of numbers is one walk through an index, in their order. Columns of a
-# batch take half the time of as many rows; only polls and sign-ups name a student, and problems are seldom.
+# batch take half the time of as many rows; only what asks names a student, and problems are seldom.
 _RECIPIENTS = sa.text(
-    "WITH b AS MATERIALIZED (SELECT b.batch_id, b.entry_id, b.created_at, b.numbers, b.channel,"
+    "WITH b AS MATERIALIZED (SELECT b.batch_id, b.entry_id, b.created_at, b.numbers, b.channel IN ('poll', 'signup')"
+    " OR (b.channel = 'sms' AND EXISTS (SELECT 1 FROM surveys s WHERE s.message_id = b.message_id)) AS asks,"
     " ARRAY(SELECT o.number FROM outcomes o WHERE o.entry_id = b.entry_id AND o.created_at = b.created_at"
     " AND o.number = ANY(b.numbers)) AS done FROM batches b WHERE b.batch_id = ANY(:batch_ids))"
     " SELECT b.batch_id, r.* FROM b CROSS JOIN LATERAL (SELECT array_agg(number), array_agg(destination),"
     " CASE WHEN bool_or(problem <> '') THEN array_agg(problem) END,"
-    " array_agg(regarding_student_name) FILTER (WHERE b.channel IN ('poll', 'signup'))"
+    " array_agg(regarding_student_name) FILTER (WHERE b.asks)"
     " FROM (SELECT r.number, r.destination, r.problem, r.regarding_student_name FROM recipients r"
     " WHERE r.entry_id = b.entry_id AND r.created_at = b.created_at AND r.number = ANY(b.numbers)"
     " AND r.number <> ALL(b.done) ORDER BY r.number) r) r"

@@ -45,6 +45,15 @@ _MINE = sa.text(
     " ON r.entry_id = p.survey_id AND r.number = p.number AND r.created_at = :created_at"
     " WHERE p.person_id = :person_id AND p.survey_id = :survey_id ORDER BY p.number"
 )
+# A text goes also to numbers whose e-mail address another recipient has, too.
+_COUNTS_AS = sa.text(
+    "SELECT CASE WHEN o.state = 'duplicate' THEN (SELECT min(f.number) FROM recipients f WHERE f.entry_id = r.entry_id"
+    " AND f.created_at = r.created_at AND lower(f.destination) = lower(r.destination)"
+    " AND (r.destination <> '' OR f.person_id = r.person_id)) ELSE r.number END"
+    " FROM recipients r LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number"
+    " AND o.created_at = r.created_at"
+    " WHERE r.entry_id = :survey_id AND r.created_at = :created_at AND r.number = :number"
+)
 _TOLD_IN = sa.text(
     "SELECT t.language FROM recipients r JOIN translations t ON t.message_id = :message_id AND t.language = r.language"
     " AND t.stage = 'translated'"
@@ -132,6 +141,12 @@ async def mine(connection: AsyncConnection, asked: Asked, person_id: str) -> Seq
     """Return as which recipients a person may answer: number, and name of the student whom it regards."""
     values = {"survey_id": asked.survey.survey_id, "created_at": asked.created_at, "person_id": person_id}
     return [(row[0], row[1]) for row in await connection.execute(_MINE, values)]
+
+
+async def counts_as(connection: AsyncConnection, asked: Asked, number: int) -> int:
+    """Return for whom a recipient answers: the real one of a family where Once Per Family made theirs a duplicate."""
+    values = {"survey_id": asked.survey.survey_id, "created_at": asked.created_at, "number": number}
+    return (await connection.execute(_COUNTS_AS, values)).scalar_one_or_none() or number
 
 
 async def outcome_state(connection: AsyncConnection, asked: Asked, number: int) -> str | None:

@@ -1,5 +1,6 @@
 """The composer's editor of polls and sign-ups: nothing is lost, with and without script, and what it makes is sent."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,15 @@ def test_an_error_comes_back_at_its_field_without_loss(stack: Stack) -> None:
     assert fields(text)["capacity-1-2"] == "many"
     assert re.search(r'name="capacity-1-2"[^>]*aria-describedby="error-survey-questions-0-options-1-capacity"', text)
     assert 'id="error-survey-questions-0-options-1-capacity"' in text
+
+
+def test_the_preview_says_which_ways_carry_the_link(stack: Stack) -> None:
+    page = post(stack.browser("pri"), channel=["email", "sms", "push"]).get_data(as_text=True)
+    assert "SMS: each recipient's own link to answer stands below the text." in html.unescape(page)
+    assert (
+        "Push notifications: your text alone, without the link to answer; that is in the e-mail and the text message."
+        in page
+    )
 
 
 def test_what_is_previewed_is_sent_once_as_a_sign_up_and_no_e_mail(stack: Stack) -> None:
