@@ -181,7 +181,7 @@ class Screening:
 
         async def read(among: Together) -> store.Row:
             others = len(among.others)
-            found = verdict_row(request, merged(alone, await ask([among.text])), policy, self.clock())
+            found = verdict_row(request, merged(alone, await ask(among.texts)), policy, self.clock())
             return found | {"context_messages": others, "explanation": told_together(others, found["explanation"])}
 
         graver = await read(together)

@@ -29,12 +29,18 @@ class Together:
     own: Text
     """The message, as it is kept."""
     parts: tuple[tuple[str, str], ...]
-    """(message, text) of all, itself among them, in the order they were written; at least two."""
+    """(message, its subject and its body in two lines) of all, itself among them, in the order they were written."""
 
     @property
-    def text(self) -> Text:
-        """All of them as one text."""
-        return replace(self.own, text=" ".join(text for _, text in self.parts))
+    def texts(self) -> list[Text]:
+        """All of them as one: their bodies, and where the subjects differ these too, alone and before each body."""
+        said = [text.partition("\n") for _, text in self.parts]
+        read = [" ".join(body for _, _, body in said)]
+        # A subject says the same in message after message, unless it is a part of what was split.
+        subjects = {subject.casefold(): subject for subject, _, _ in said if subject}
+        if len(subjects) > 1:
+            read += [" ".join(subjects.values()), " ".join(f"{subject} {body}" for subject, _, body in said)]
+        return [replace(self.own, text=text) for text in read]
 
     @property
     def others(self) -> list[Text]:
@@ -61,13 +67,12 @@ class Conversations:
         if not self._window or not request.conversation_key or not alone:
             return None
         now = self._clock()
-        # The subject comes first and says the same in message after message.
-        said = alone[min(1, len(alone) - 1)]
+        subject, body = ("", alone[0].text) if len(alone) == 1 else (alone[0].text, alone[1].text)
         said_at = request.requested_at.ToDatetime(now.tzinfo)
         kept = store.Said(
             request.message_id,
             request.conversation_key,
-            said.text[:LONGEST_KEPT],
+            f"{' '.join(subject.split())}\n{body}"[:LONGEST_KEPT],
             said_at,
             max(now, said_at) + self._window,
         )
@@ -77,7 +82,7 @@ class Conversations:
             around = await store.said_around(connection, kept, self._window, MOST_TOGETHER)
         if len(around) < 2:
             return None
-        return Together(said, tuple(around))
+        return Together(alone[0], tuple(around))
 
     async def forget(self, now: datetime) -> int:
         """Delete the texts whose time is over; return how many."""

@@ -15,7 +15,7 @@ from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Explanation, Judgement
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
-from services.moderation.providers.base import Text
+from services.moderation.providers.base import Provider, Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.tables import recent_texts, verdicts
 
@@ -39,11 +39,13 @@ class Fixed:
         return Judgement(scores, self.name, "fixed-1", dict.fromkeys(Category, Explanation(text.text)))
 
 
-def asked(text: str, minutes: float = 0, people: str = "them", author: str = "someone") -> requests.ScreeningRequested:
+def asked(
+    text: str, minutes: float = 0, people: str = "them", author: str = "someone", subject: str = "Hello"
+) -> requests.ScreeningRequested:
     request = requests.ScreeningRequested(
         event_id=new_id(),
         message_id=new_id(),
-        texts=["Hello", text],
+        texts=[subject, text],
         author_key=author,
         conversation_key=people,
         language="en",
@@ -54,10 +56,10 @@ def asked(text: str, minutes: float = 0, people: str = "them", author: str = "so
 
 @pytest.fixture
 def screening(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[..., Screening]:
-    def make(minutes: int = 30, now: datetime = NOW) -> Screening:
+    def make(minutes: int = 30, now: datetime = NOW, provider: Provider | None = None) -> Screening:
         conversations = Conversations(moderation_engine, lambda: now, timedelta(minutes=minutes))
         policies = Policies(moderation_engine, lambda: now)
-        judge = Judge(Fixed(), embedded)
+        judge = Judge(provider or Fixed(), embedded)
         return Screening(moderation_engine, judge, policies, conversations, lambda: now, timedelta(minutes=1))
 
     return make
@@ -83,6 +85,38 @@ async def test_a_message_split_over_several_is_caught(
         query = sa.select(verdicts.c.explanation).where(verdicts.c.message_id == sent[-1].message_id)
         explained = (await connection.execute(query)).scalar_one()
     assert explained == f"Read together with 2 messages around it: {PARTS[-1]}", "others' words are not kept with it"
+
+
+async def test_one_that_is_split_over_subjects_is_caught(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    sent = [asked("see you", minutes, subject=subject) for minutes, subject in enumerate(PARTS)]
+    sent += [asked("the old", 40, subject="meet me where"), asked("see you", 41, subject="mill burns")]
+    for each in sent:
+        await screening().screen([each])
+    found = await decisions(moderation_engine)
+    assert [found[each.message_id] for each in sent] == [
+        ("clean", 0),
+        ("clean", 0),
+        ("hold", 2),
+        ("clean", 0),
+        ("hold", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "parts", [("i have the rope", "and tonight", "is the night"), ("i swear i", "will end", "you after lunch")]
+)
+async def test_the_embedded_model_reads_what_is_split(
+    parts: tuple[str, ...], moderation_engine: AsyncEngine, embedded: Embedded, screening: Callable[..., Screening]
+) -> None:
+    worker = screening(provider=embedded)
+    bodies = [asked(text, minutes) for minutes, text in enumerate(parts)]
+    subjects = [asked("ok", minutes, "others", subject=text) for minutes, text in enumerate(parts)]
+    for each in bodies + subjects:
+        await worker.screen([each])
+    found = await decisions(moderation_engine)
+    assert [found[each[-1].message_id][0] for each in (bodies, subjects)] == ["hold", "hold"]
 
 
 async def test_parts_that_arrive_out_of_order_are_caught_too(
