@@ -127,14 +127,14 @@ def _is_strange(part: str, vocabulary: Container[str]) -> bool:
 
 def _likelihoods(text: str) -> tuple[float, float]:
     """Return how likely (0..1) all languages that were learnt are together, and the likeliest of the others."""
-    found = dict(_identifier().rank(text))
+    found = dict(load_identifier().rank(text))
     known = LEARNT | _LIKE_THEM
     return sum(found[code] for code in known), max(found[code] for code in found.keys() - known)
 
 
 @lru_cache(maxsize=1)
-def _identifier() -> "LanguageIdentifier":
-    # It reads four megabytes that only whoever scores should pay for.
+def load_identifier() -> "LanguageIdentifier":
+    """Return py3langid's model; it takes half a second, once, which only whoever scores should pay."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

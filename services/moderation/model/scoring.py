@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.moderation.model import artefact
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.language import Language, identify, is_plain_english
+from services.moderation.model.language import Language, identify, is_plain_english, load_identifier
 from services.moderation.model.mixture import Floats, Mixtures, read_mixtures
 from services.moderation.model.ngrams import NgramModel
 from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, sentences, windows
@@ -213,5 +213,6 @@ def load_ngrams(folder: Path) -> NgramModel:
 
 @lru_cache(maxsize=2)
 def load_model(folder: Path = artefact.ARTEFACTS) -> Model:
-    """Return the model in ``folder`` once its checksums are verified; raises DamagedArtefact. About a second."""
+    """Return the model in ``folder`` once its checksums are verified; raises DamagedArtefact. About two seconds."""
+    load_identifier()
     return Model(artefact.verify(folder), load_parts(folder))
