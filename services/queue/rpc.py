@@ -153,6 +153,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         """Judge again what was delivered in a period."""
         caller = current_caller()
         rescreening.check_may_rescreen(caller)
+        rescreening.check_screening_is_on((await self._directory.known("")).modules)
         wanted = rescreening_words.rescreening(request.rescreening, caller, self._clock())
         begun = await rescreening.begin(self._engine, wanted)
         return pb.RescreenMessagesResponse(rescreening=rescreening_words.rescreening_message(begun))

@@ -2,7 +2,8 @@
 
 A message is `none` (not screened), `held` (shown to nobody), `released` or `withheld`:
 
-    none        held ──► released ──► withheld ──(a reviewer)──► released, for ever
+    none ───────────────────────────────┐
+                held ──► released ──► withheld ──(a reviewer)──► released, for ever
                   └───────────────────►┘
 
 A threat is what was withheld once: undecided, then kept, then perhaps released; a release is the last word (303).

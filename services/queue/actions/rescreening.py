@@ -6,6 +6,7 @@ not left. What had arrived stays recorded as sent. A message that is withheld is
 Questions that never get a verdict, since they ended as dead letters, are given up after a time and counted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionD
 from services.kit.logs import get_logger
 from services.queue import events_out
 from services.queue.domain import Deltas, Screening, State
-from services.queue.records import Message
+from services.queue.records import ROLE_STUDENT, Message
 from services.queue.store import batches, counts, inbox, messages, rescreenings, translations
 from services.queue.store.rescreenings import Rescreening
 from services.queue.translating import Stage
@@ -69,6 +70,12 @@ def check_may_rescreen(caller: Caller) -> None:
     viewer = caller.viewer
     if viewer and not ("manage_policy" in viewer.permissions and "*" in viewer.schools):
         raise PermissionDenied("RESCREENING_NOT_ALLOWED", "This is for those who manage the whole district's policy.")
+
+
+def check_screening_is_on(modules: Mapping[str, bool]) -> None:
+    """Raise FailedPrecondition while the module is off: nothing goes to a provider then (statement 174)."""
+    if not modules.get("moderation_api", False):
+        raise FailedPrecondition("SCREENING_OFF", "Screening is switched off; switch it on first.")
 
 
 async def latest(engine: AsyncEngine) -> list[Rescreening]:
@@ -148,6 +155,8 @@ async def _ask_next_language(connection: AsyncConnection, judged: Judged, now: d
 
 
 def _may_be_pulled_back(message: Message) -> bool:
+    if message.screening is Screening.NOT_NEEDED:
+        return message.sender.role == ROLE_STUDENT
     return message.screening is Screening.RELEASED and not message.review_released_at
 
 

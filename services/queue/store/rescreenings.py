@@ -8,12 +8,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.queue.records import ROLE_STUDENT
+
 _COLUMNS = (
     "rescreening_id::text AS rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at, total,"
     " asked, judged, withheld, given_up, asked_all_at"
 )
-_RELEASED = "screening = 'released' AND review_released_at IS NULL AND NOT is_imported AND created_at < :before"
-# What a reviewer let go is not judged again: a person's word stands above the model's.
+_DELIVERED = (
+    f"(screening = 'released' OR (screening = 'not_needed' AND sender_role = {ROLE_STUDENT}))"
+    " AND review_released_at IS NULL AND NOT is_imported AND created_at < :before"
+)
+# What students wrote while screening was off was never judged. What a reviewer let go is not judged again: a person's
+# word stands above the model's.
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Rescreening:
     asked_by_name: str
     requested_at: datetime
     total: int = 0
-    """Messages of the period that were released when it began."""
+    """Students' messages of the period that had gone out when it began."""
     asked: int = 0
     judged: int = 0
     withheld: int = 0
@@ -53,7 +59,7 @@ async def add(connection: AsyncConnection, new: Rescreening) -> bool:
         "INSERT INTO rescreenings (rescreening_id, since, before, reason, asked_by, asked_by_name, requested_at,"
         " reached_at, moved_at, total) VALUES (:rescreening_id, :since, :before, :reason, :asked_by, :asked_by_name,"
         " :requested_at, :reached_at, :requested_at,"
-        f" (SELECT count(*) FROM messages WHERE {_RELEASED} AND created_at >= :since))"
+        f" (SELECT count(*) FROM messages WHERE {_DELIVERED} AND created_at >= :since))"
         " ON CONFLICT DO NOTHING RETURNING 1"
     )
     return (await connection.execute(statement, values)).first() is not None
@@ -73,11 +79,11 @@ async def take_unfinished(connection: AsyncConnection) -> Rescreening | None:
 
 
 async def next_messages(connection: AsyncConnection, run: Rescreening, limit: int) -> list[str]:
-    """Return the next released messages of a period, in the order of their sending."""
+    """Return the next of students' messages that went out in a period, in the order of their sending."""
     query = sa.text(
         "SELECT message_id::text FROM messages WHERE (created_at, message_id) > (SELECT reached_at, reached_message"
         " FROM rescreenings WHERE rescreening_id = :rescreening_id)"
-        f" AND {_RELEASED} ORDER BY created_at, message_id LIMIT :limit"
+        f" AND {_DELIVERED} ORDER BY created_at, message_id LIMIT :limit"
     )
     values = {"rescreening_id": run.rescreening_id, "before": run.before, "limit": limit}
     return list((await connection.execute(query, values)).scalars())

@@ -31,8 +31,8 @@ def send(browser: Browser, page: str, step: str, **changed: str) -> Any:
     return browser.post("/policy", {**fields(page), "step": step, **changed}, page="/policy")
 
 
-def write(browser: Browser, text: str, *person_ids: str) -> None:
+def write(browser: Browser, text: str, *person_ids: str, subject: str = "Hello") -> None:
     """Send a message to these people."""
-    body = {"idempotency_key": new_id(), "subject": "Hello", "body": text, "channels": ["email"]}
+    body = {"idempotency_key": new_id(), "subject": subject, "body": text, "channels": ["email"]}
     sent = browser.send_json("POST", "/api/v1/messages", {**body, "audience": {"person_ids": person_ids}})
     assert sent.status_code == 200

@@ -126,6 +126,38 @@ async def test_what_waits_is_withheld_and_a_clean_verdict_changes_nothing(
     await queue.assert_true()
 
 
+@pytest.mark.accepts(174)
+async def test_what_went_out_while_screening_was_off_is_judged_later_and_pulled_back_and_no_words_of_staff_are(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(sender=PUPIL), [person(1)], screened=False)
+    await queue.submit(draft(), [person(2)])
+    message_id, entry_id = done.snapshot.message.message_id, done.snapshot.entries[0].entry_id
+    assert await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested) == []
+    assert await queue.drain(queue.dispatcher()) == 2
+    assert vendors.counts()["total"] == 2, "delivered without a question to anybody"
+    run = period(queue)
+    assert (await rescreening.begin(queue.engine, run)).total == 1
+    assert await rescreening.ask_next(queue.engine, queue.clock) == 1
+    (question,) = await asked(queue)
+    assert question.message_id == message_id
+    before = await queue.counts(entry_id)
+    await verdict(queue, message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
+    (told,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
+    assert told.message.message_id == message_id
+    assert len(await queue.rows("SELECT 1 FROM inbox_items")) == 1, "the teacher's own"
+    assert await queue.counts(entry_id) == before
+    await queue.assert_true()
+
+
+async def test_nothing_is_judged_again_while_screening_is_off() -> None:
+    rescreening.check_screening_is_on({"moderation_api": True})
+    for modules in ({}, {"moderation_api": False}):
+        with pytest.raises(FailedPrecondition) as refusal:
+            rescreening.check_screening_is_on(modules)
+        assert refusal.value.reason == "SCREENING_OFF"
+
+
 async def test_one_period_at_a_time_with_a_reason_and_only_for_who_manages_the_districts_policy(queue: Queue) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await rescreening.begin(queue.engine, period(queue, before=queue.clock() - timedelta(days=2), reason=""))
