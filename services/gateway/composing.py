@@ -1,7 +1,7 @@
 """Messages as the composer and the API make them: checked fields, and their submission."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
@@ -32,6 +32,7 @@ LIMITS = {
     **dict.fromkeys(SURVEYS, 20_000),
 }
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
+LONGEST_USE = timedelta(days=30)
 _SUBMIT_SECONDS = 60.0
 
 
@@ -88,8 +89,19 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
             yield f"/texts/{name}", f"{label} takes {limit:,} characters. Write a shorter text for it."
     if not (draft.list_id or draft.roles or draft.person_ids):
         yield "/roles", "Choose who should get it, or upload a list."
+    yield from _expiry_problems(draft)
     yield from _call_problems(draft)
     yield from _survey_problems(draft)
+
+
+def _expiry_problems(draft: Draft) -> Iterator[tuple[str, str]]:
+    if not (draft.no_use_after or draft.expires_at):
+        return
+    expires_at, now = draft.expiring(gateway().zone), gateway().clock()
+    if draft.when.is_later:
+        yield "/expires_at", "Only what is sent now takes a time after which it is of no use. Leave it empty."
+    elif expires_at is None or not now < expires_at <= now + LONGEST_USE:
+        yield "/expires_at", f"Choose a time to come, by {LONGEST_USE.days} days at most."
 
 
 def _list_problems(draft: Draft, person: Person) -> Iterator[tuple[str, str]]:
@@ -155,7 +167,7 @@ def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
     is_district = draft.is_district and not (school and school.is_excluded)
     role = types.Role.Value(f"ROLE_{person.role.upper()}")
     title = gateway().settings.district_name if is_district or school is None else school.title
-    return queue.MessageHeader(
+    header = queue.MessageHeader(
         idempotency_key=draft.key,
         sender=queue.Sender(
             person_id=person.person_id,
@@ -178,6 +190,9 @@ def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
         in_reply_to=draft.in_reply_to,
         from_title=title if person.is_staff else person.name,
     )
+    if expires_at := draft.expiring(gateway().zone):
+        header.expires_at.FromDatetime(expires_at)
+    return header
 
 
 def _contents(draft: Draft) -> Iterator[queue.ChannelContent]:

@@ -1,7 +1,9 @@
 """A message as somebody fills it in, before anything of it is checked."""
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 from protos.types.v1 import types_pb2 as types
 from services.gateway.asking import Asking
@@ -33,6 +35,10 @@ class Draft:
     is_translated: bool | None = None
     """Whether each recipient gets it in their language; None: as the district has set it."""
     in_reply_to: str = ""
+    no_use_after: str = ""
+    """ISO date and time in the district's zone, as they were filled in; empty: each way's usual time."""
+    expires_at: datetime | None = None
+    """Of the API, in place of it."""
     when: When = field(default_factory=When)
     asking: Asking = field(default_factory=Asking)
     """What the poll or sign-up asks."""
@@ -44,6 +50,15 @@ class Draft:
         said = [(channel, text.strip()) for channel, text in self.channels.items()]
         shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked)
         return sha256(repr(shown).encode()).hexdigest()[:32]
+
+    def expiring(self, zone: ZoneInfo) -> datetime | None:
+        """Return after which time it is of no use; None for the usual one, and when that is no date and time."""
+        if self.expires_at or not self.no_use_after:
+            return self.expires_at
+        try:
+            return datetime.fromisoformat(self.no_use_after).replace(tzinfo=zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
 
     def is_chosen(self, channel: "types.Channel.ValueType") -> bool:
         """Tell whether the editor shows a channel as chosen: a poll or a sign-up is the e-mail."""

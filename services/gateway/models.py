@@ -159,6 +159,8 @@ class MessageBody(Body):
     is_translated: Flag | None = None
     """Whether each recipient gets it in their language; left out: as the district has set it."""
     in_reply_to: Id | None = None
+    expires_at: AwareDatetime | None = None
+    """What has not arrived by then is not sent any more: within 30 days; left out: each channel's usual time."""
 
 
 class AttendanceRuleBody(Body):

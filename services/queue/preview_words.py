@@ -9,11 +9,12 @@ from services.queue.actions.previewing import ChannelPreview
 from services.queue.domain import CALLS, Channel
 from services.queue.failures import explain
 from services.queue.segments import segments_of
-from services.queue.ways import DUPLICATE, EXCLUDED, NO_DEVICE, OUT_OF_REACH, UNLISTED
+from services.queue.ways import DUPLICATE, EXCLUDED, NO_DEVICE, OF_NO_USE, OUT_OF_REACH, UNLISTED
 
 _SENTENCES = {
     DUPLICATE: "The same contact as another recipient: sent once per family.",
     NO_DEVICE: "No device with the app.",
+    OF_NO_USE: "Quiet hours end when it is of no use any more.",
     EXCLUDED: "Of a school that is excluded from communication.",
     OUT_OF_REACH: "Of a school that you cannot write to.",
     UNLISTED: "Not in the directory, or no longer: of an uploaded list only what it went to is known.",

@@ -23,7 +23,7 @@ from services.queue.records import (
     Recipient,
 )
 
-DUPLICATE, NO_DEVICE = "DUPLICATE", "NO_DEVICE"
+DUPLICATE, NO_DEVICE, OF_NO_USE = "DUPLICATE", "NO_DEVICE", "OF_NO_USE"
 EXCLUDED, OUT_OF_REACH, UNLISTED = "EXCLUDED", "OUT_OF_REACH", "UNLISTED"
 """Why a recipient is left out, beside the problems of contacts."""
 _OTHERS: Final = (Channel.EMAIL, Channel.SMS, Channel.PUSH, Channel.TTS, Channel.RECORDED)

@@ -277,6 +277,6 @@ def send() -> Response:
     draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
     draft.language, draft.is_translated = body.language, body.is_translated
     draft.in_reply_to, draft.recording_id = body.in_reply_to or "", body.recording_id or ""
-    draft.asking = _asking(body)
+    draft.asking, draft.expires_at = _asking(body), body.expires_at
     composing.check(draft, person())
     return as_json(composing.submit(draft, person()))

@@ -155,7 +155,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
     draft.is_translated = form.get("translated") == "1" if someone.has_translation else None
-    draft.when = read_when(form)
+    draft.no_use_after, draft.when = form.get("no_use_after", "")[:16], read_when(form)
     if draft.asking.kind:
         # It is the e-mail, with a link: nobody gets two.
         draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")

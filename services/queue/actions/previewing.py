@@ -25,7 +25,7 @@ from services.queue.records import Addressees, type_of
 from services.queue.store import quiet, recordings, translations
 from services.queue.surveys import check_closing
 from services.queue.translating import Stage, code_of, cut, told_in
-from services.queue.ways import DUPLICATE, NO_DEVICE
+from services.queue.ways import DUPLICATE, NO_DEVICE, OF_NO_USE
 
 _TRANSLATING_SECONDS = 3.0
 
@@ -155,6 +155,8 @@ class _Counting:
     due_at: datetime
     source: str
     """Language in which it is written; empty where nothing is translated."""
+    until: datetime | None = None
+    """After which it is of no use; None: as long as usual, which is longer than quiet hours."""
 
     def add(self, destination: str, problem: str, school_id: str, tag: str) -> None:
         """Count one; `problem` is why it does not go, `tag` the recipient's language."""
@@ -165,10 +167,13 @@ class _Counting:
         if not destination:
             into.inbox_only += 1
             return
+        leaves_at = self.hours.leaves_at(into.channel, school_id, self.due_at)
+        if self.until and leaves_at >= self.until:
+            into.left_out[OF_NO_USE] += 1
+            return
         into.goes_out += 1
         if self.source and (language := told_in(into.channel, tag, self.source)):
             into.languages[language] += 1
-        leaves_at = self.hours.leaves_at(into.channel, school_id, self.due_at)
         if leaves_at > self.due_at:
             into.waiting += 1
             into.waits_until = max(leaves_at, into.waits_until or leaves_at)
@@ -182,7 +187,8 @@ class _Look:
         self._into = into
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
-        self._counting = _Counting(into, hours, due_at, draft.language if submission.standing.is_translated else "")
+        source = draft.language if submission.standing.is_translated else ""
+        self._counting = _Counting(into, hours, due_at, source, draft.expires_at)
 
     async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into

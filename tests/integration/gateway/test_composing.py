@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +94,36 @@ def test_a_corrected_list_of_the_same_length_is_another_message_and_the_same_lis
     assert "A message went out from this form before." in page
     fields |= {"key": hidden(page, "key"), "list_id": hidden(page, "list_id")}
     assert "Message sent" in post(browser, **fields).get_data(as_text=True)
+
+
+@pytest.mark.accepts(60, 64)
+def test_what_is_sent_now_may_be_of_no_use_after_a_time(stack: Stack) -> None:
+    browser, zone = stack.browser("pri"), stack.gateway.zone
+    local = datetime.now(zone).replace(second=0, microsecond=0) + timedelta(hours=5)
+    fields = {"key": "while it lasts", "no_use_after": f"{local:%Y-%m-%dT%H:%M}", "step": "send", "role": "student"}
+    assert "Message sent" in post(browser, **fields).get_data(as_text=True)
+    body = {"idempotency_key": "soup", "subject": "Soup", "body": "Soup.", "channels": ["email"]}
+    others = {"audience": {"roles": ["student"]}, "expires_at": local.isoformat()}
+    message = browser.send_json("POST", "/api/v1/messages", {**body, **others}).get_json()
+    rows = browser.get(f"/api/v1/entries/{message['entries'][0]['entry_id']}/recipients").get_json()["deliveries"]
+    ends = {datetime.fromisoformat(each["expires_at"]) for each in rows if each["expires_at"]}
+    assert ends == {local}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"no_use_after": "2020-01-01T08:00"},
+        {"no_use_after": "2999-01-01T08:00"},
+        {"no_use_after": "soon"},
+        {"no_use_after": "2099-01-01T08:00", "when": "later", "start_date": "2099-01-01", "send_time": "07:00"},
+    ],
+)
+def test_a_time_of_no_use_that_cannot_be_stands_at_its_field(stack: Stack, changes: dict[str, Any]) -> None:
+    answer = post(stack.browser("pri"), **changes)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, 'aria-describedby="error-expires_at"' in page) == (400, True)
+    assert f'value="{changes["no_use_after"]}"' in page
 
 
 @pytest.mark.accepts(227, 232)

@@ -74,6 +74,14 @@ async def test_texts_wait_for_the_morning_of_their_school(queue: Queue, vendors:
     assert (await queue.counts(by_channel[Channel.SMS]))["pending"] == 4
 
 
+@pytest.mark.accepts(60, 307)
+async def test_a_preview_says_whom_quiet_hours_hold_back_until_it_is_of_no_use(queue: Queue) -> None:
+    await _quiet(queue, "school-1")
+    night = await _at(queue, time(22, 30))
+    (text,) = await _preview(queue, draft(channels=SMS, expires_at=night + timedelta(hours=2)), [person(1), person(2)])
+    assert (text.goes_out, text.waiting, dict(text.left_out)["OF_NO_USE"]) == (1, 0, 1)
+
+
 @pytest.mark.accepts(307)
 async def test_emergencies_and_alerts_pass(queue: Queue, vendors: VendorSimulator) -> None:
     await _quiet(queue, "school-1", "school-2")
