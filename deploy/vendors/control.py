@@ -118,7 +118,7 @@ class Control:
         self._vendors.messages.opted_out.clear()
         self._vendors.ses.suppressed.clear()
         self._vendors.calls.reset()
-        self._vendors.moderation.moderated = 0
+        self._vendors.moderation.reset()
         return web.json_response({})
 
     async def _inbound(self, request: web.Request) -> web.Response:
@@ -158,6 +158,7 @@ class Control:
                 "opted_out": sorted(self._vendors.messages.opted_out),
                 "suppressed": sorted(self._vendors.ses.suppressed),
                 "moderated": self._vendors.moderation.moderated,
+                "most_moderated_at_once": self._vendors.moderation.most_at_once,
                 "events_topic_arn": self._vendors.ses.events_topic_arn,
             }
         )

@@ -143,15 +143,27 @@ class ModerationApi:
     """The moderating endpoint, and the webhooks that a reviewer's decision would cause."""
 
     def __init__(self, core: Core) -> None:
-        """No requests yet. `moderated` is their number."""
+        """No requests yet."""
         self._core = core
-        self.moderated = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what came. `moderated` is how many were answered, `most_at_once` how many were at work together."""
+        self.moderated = self.most_at_once = self._at_work = 0
 
     def routes(self) -> list[web.RouteDef]:
         """The address that the SDK calls."""
         return [web.post("/v1/moderate", self._moderate)]
 
     async def _moderate(self, request: web.Request) -> web.StreamResponse:
+        self._at_work += 1
+        self.most_at_once = max(self.most_at_once, self._at_work)
+        try:
+            return await self._respond(request)
+        finally:
+            self._at_work = max(0, self._at_work - 1)
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         if refused := self._unauthorised(request):
             return refused
         mode = self._core.modes.draw("moderation")

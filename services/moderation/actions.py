@@ -1,7 +1,8 @@
 """What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,9 +12,12 @@ from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
 from services.kit.db import transaction
+from services.kit.errors import ServiceError
 from services.kit.ids import new_id
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
+from services.moderation.at_once import all_of
+from services.moderation.batching import Batch
 from services.moderation.concluding import Concluded
 from services.moderation.conversing import Conversations, Together, merged, told_together
 from services.moderation.domain import Decision, Judgement, Policy, decide, explain
@@ -30,10 +34,9 @@ VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LONGEST_TURN_SECONDS = 10.0
-_LONGEST_UNSTORED_SECONDS = 0.5
 _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
-_CLAIMED_AT_ONCE = 50
+_CLAIMED_AT_ONCE = 16
 _LONGEST_EXPLANATION = 1000
 
 
@@ -53,27 +56,12 @@ class Screening:
     drift: Drift = field(default_factory=Drift)
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
-        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database.
-
-        Verdicts are stored together, at most half a second late: one that holds, and with it the alert, at once.
-        """
+        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
         async with transaction(self.engine) as connection:
             done = await store.judged(connection, [each.event_id for each in wanted])
+        batch = Batch(self._judge_now, self._wait, self._store)
         with self.precedence.of_students():
-            reached: list[Concluded] = []
-            since = time.monotonic()
-            for request in wanted:
-                if request.event_id in done:
-                    continue
-                try:
-                    reached.append(await self._judge_now(request))
-                except ProviderUnavailable:
-                    await self._wait(request)
-                    continue
-                if reached[-1].row["holds"] or time.monotonic() - since > _LONGEST_UNSTORED_SECONDS:
-                    await self._store(reached)
-                    reached, since = [], time.monotonic()
-            await self._store(reached)
+            await batch.run([each for each in wanted if each.event_id not in done])
 
     async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""
@@ -95,20 +83,46 @@ class Screening:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
         async with transaction(self.engine) as connection:
             claimed = await store.claim_waiting(connection, self.clock(), _CLAIMED_AT_ONCE, _LEASE)
-        with self.precedence.of_students():
-            return sum([await self._try_waiting(each) for each in claimed])
+        leased = {each.screening_id for each in claimed}
+        put_off: set[str] = set()
 
-    async def _try_waiting(self, each: store.Waiting) -> bool:
-        """Judge one that waits; return whether it got its verdict."""
-        request = requests.ScreeningRequested.FromString(each.payload)
+        async def later(request: requests.ScreeningRequested) -> None:
+            leased.discard(request.event_id)
+            put_off.add(request.event_id)
+            await self._try_again([request.event_id], _NEXT_TRY)
+
+        batch = Batch(self._judge_late, later, self._store)
+        with self.precedence.of_students():
+            async with self._extended(leased):
+                await batch.run([requests.ScreeningRequested.FromString(each.payload) for each in claimed])
+        return len(claimed) - len(put_off)
+
+    async def _judge_late(self, request: requests.ScreeningRequested) -> Concluded:
+        """Judge a request that waits, by the embedded model once it has waited too long."""
         try:
-            await self._store([await self._judge_now(request)])
+            return await self._judge_now(request)
         except ProviderUnavailable:
-            if self.clock() - each.requested_at < self.outage:
-                await self._later(each.screening_id)
-                return False
-            await self._store([await self._replace(request)])
-        return True
+            now = self.clock()
+            if now - request.requested_at.ToDatetime(now.tzinfo) < self.outage:
+                raise
+            return await self._replace(request)
+
+    @asynccontextmanager
+    async def _extended(self, leased: set[str]) -> AsyncIterator[None]:
+        """Keep requests from other replicas for as long as they are at work, however slow the vendor is."""
+
+        async def extend() -> None:
+            while True:
+                await asyncio.sleep(_LEASE.total_seconds() / 3)
+                with suppress(ServiceError):
+                    await self._try_again(sorted(leased), _LEASE)
+
+        extending = asyncio.create_task(extend())
+        try:
+            yield
+        finally:
+            extending.cancel()
+            await asyncio.wait([extending])
 
     async def measure_waiting(self) -> float:
         """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""
@@ -130,9 +144,9 @@ class Screening:
         async with transaction(self.engine) as connection:
             await store.wait(connection, kept, self.clock() + _NEXT_TRY)
 
-    async def _later(self, screening_id: str) -> None:
+    async def _try_again(self, screening_ids: Sequence[str], after: timedelta) -> None:
         async with transaction(self.engine) as connection:
-            await store.try_again_at(connection, [screening_id], self.clock() + _NEXT_TRY)
+            await store.try_again_at(connection, screening_ids, self.clock() + after)
 
     async def _judge_now(self, request: requests.ScreeningRequested) -> Concluded:
         """Judge a request, by the embedded model when waiting does not help. ProviderUnavailable when it may."""
@@ -197,11 +211,10 @@ class Screening:
         self, request: requests.ScreeningRequested, together: Together, policy: Policy, ask: Ask
     ) -> set[str]:
         """Return those of the other messages that would be held for what they say alone."""
-        found = set()
-        for each in together.others:
-            if verdict_row(request, await ask([each]), policy, self.clock())["holds"]:
-                found.add(each.content_id)
-        return found
+        others = together.others
+        judged = await all_of(ask([each]) for each in others)
+        rows = [verdict_row(request, each, policy, self.clock()) for each in judged]
+        return {each.content_id for each, row in zip(others, rows, strict=True) if row["holds"]}
 
 
 def _gravity(row: store.Row) -> tuple[int, bool]:

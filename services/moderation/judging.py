@@ -19,7 +19,6 @@ from services.moderation.providers.embedded import Embedded
 
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 5.0
-_AT_ONCE = 16
 _FAIR_SECONDS = 1.0
 """A provider that does not answer in this time fails."""
 _TROUBLES = {
@@ -50,7 +49,6 @@ class Judge:
         self._answered_at: float | None = None
         self._closed_again_at = 0.0
         self.trouble = Trouble.SILENT
-        self._room = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def is_available(self) -> bool:
@@ -79,8 +77,7 @@ class Judge:
             # One asks whether it is back; the others do not wait for that answer.
             self._closed_again_at = self._monotonic() + OPEN_SECONDS
         try:
-            async with self._room:
-                judged = await self._provider.judge(texts)
+            judged = await self._provider.judge(texts)
         except TextRefused as problem:
             self._count(problem)
             raise

@@ -19,6 +19,7 @@ import httpx
 from moderation_api import ModerationAPI, errors
 from moderation_api.utils import BackoffStrategy, RetryConfig
 
+from services.moderation.at_once import all_of
 from services.moderation.domain import Category, Judgement
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 
@@ -26,6 +27,8 @@ _LABELS: dict[str, list[tuple[str, str]]] = {
     name: [(policy, label) for policy, label in places]
     for name, places in json.loads(Path(__file__).with_name("modapi_labels.json").read_text(encoding="utf-8")).items()
 }
+_AT_ONCE = 16
+"""Texts that one replica asks about at the same time."""
 _TRIED_AGAIN = ["500", "502", "504"]
 """The SDK would sleep as long as Retry-After says, be it an hour: 429 and 503, which have one, are left out."""
 _KINDS = {429: "rate_limit", 401: "key_refused", 402: "quota_exceeded", 403: "permission_denied", 404: "not_found"}
@@ -41,6 +44,7 @@ class ModerationApi:
     def __init__(self, secret_key: str, base_url: str, timeout_seconds: float) -> None:
         """base_url ends before /moderate; timeout_seconds bounds an answer, all tries and its last byte included."""
         self._timeout_seconds = timeout_seconds
+        self._room = asyncio.Semaphore(_AT_ONCE)
         # Milliseconds: first pause, longest pause, growth, how long new tries begin, and jitter.
         pauses = BackoffStrategy(100, 1000, 1.5, int(timeout_seconds * 600), 100)
         self._retries = RetryConfig("backoff", pauses, True, _TRIED_AGAIN)
@@ -54,12 +58,12 @@ class ModerationApi:
 
     async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
         """Return the scores that the vendor reports. ProviderUnavailable for every way in which it may fail to."""
-        return [await self._judge(text) for text in texts]
+        return await all_of(self._judge(text) for text in texts)
 
     async def _judge(self, text: Text) -> Judgement:
         try:
             # The SDK's and httpx's time-outs bound a silence, not an answer that comes byte by byte.
-            async with asyncio.timeout(self._timeout_seconds):
+            async with self._room, asyncio.timeout(self._timeout_seconds):
                 answer = await self._ask(text)
         except (TimeoutError, httpx.TimeoutException) as problem:
             raise ProviderUnavailable("timeout") from problem

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,20 +9,18 @@ import nats
 import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NoMessages
 
-from deploy.local.ports import free_port
 from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from services.kit.bus import Bus
 from services.kit.ids import new_id
+from tests.integration.moderation.replicas import Replicas
 from tests.support.eventually import eventually
-from tests.support.forked import Forked, start
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
+from tests.support.vendors import MODAPI_KEY, VendorSimulator
 
 MESSAGES = 500
 SUBJECT = "queue.screening.requested.v1"
@@ -32,44 +29,6 @@ SUBJECT = "queue.screening.requested.v1"
 @pytest.fixture
 def database(databases: Databases) -> Database:
     return databases.copy("moderation")
-
-
-class Replicas:
-    """Starts replicas, which know of each other through the database and NATS alone."""
-
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self._environment, self._folder = environment, folder
-        self._running: list[Forked] = []
-
-    async def start(self) -> Forked:
-        """Start one and wait until it serves."""
-        address = f"127.0.0.1:{free_port()}"
-        replica = self._spawn(address)
-        async with aio.insecure_channel(address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-
-            async def serves() -> None:
-                try:
-                    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
-                except aio.AioRpcError as problem:
-                    raise AssertionError(problem.details()) from problem
-                assert answer.status == health_pb2.HealthCheckResponse.SERVING
-
-            await eventually(serves, 60)
-        return replica
-
-    def _spawn(self, address: str) -> Forked:
-        log = self._folder / f"replica-{len(self._running)}.log"
-        replica = start("moderation", "serve", {**self._environment, "LISTEN": address}, log)
-        self._running.append(replica)
-        return replica
-
-    def end(self) -> None:
-        """Stop what still runs."""
-        for each in self._running:
-            each.terminate()
-        for each in self._running:
-            assert each.wait(timeout=30) in {0, -signal.SIGKILL}
 
 
 @pytest.fixture
@@ -134,6 +93,35 @@ async def test_a_replica_that_is_killed_loses_nothing_and_doubles_nothing_and_po
     assert sorted(events.VerdictReached.FromString(each.data).verdict.message_id for each in told) == sorted(wanted)
     (dead,) = await _read(nats_url, "dead.moderation-screening", 1)
     assert (dead.headers or {})["Lantern-Event-Id"] == poison
+
+
+@pytest.mark.accepts(163, 175)
+async def test_a_replica_asks_the_vendor_about_many_at_once(
+    replicas: Replicas, bus: Bus, database: Database, vendors: VendorSimulator
+) -> None:
+    vendors.modes(moderation={"mode": "ok", "delay_seconds": 0.2})
+    await replicas.start(PROVIDER="moderationapi", MODAPI_SECRET_KEY=MODAPI_KEY, MODAPI_BASE_URL=f"{vendors.url}/v1")
+    now = Timestamp()
+    now.GetCurrentTime()
+    texts = ["See you at four.", "I will kill you", "You are an idiot", "The bus is late"] * 8
+    asked = [
+        requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=["Hello", text], requested_at=now)
+        for text in texts
+    ]
+    await asyncio.gather(*(bus.publish(SUBJECT, each.SerializeToString(), each.event_id) for each in asked))
+
+    async def all_are_judged() -> None:
+        with psycopg.connect(database.url) as connection:
+            found = connection.execute("SELECT message_id, provider, decision FROM verdicts").fetchall()
+        assert len(found) == len(asked)
+        assert {row[1] for row in found} == {"moderationapi"}
+        held = {str(row[0]) for row in found if row[2] == "hold"}
+        assert {each.message_id for each in asked if "kill" in each.texts[1]} <= held
+
+    await eventually(all_are_judged, 60)
+    state = vendors.get("/control/state")
+    assert state["moderated"] == 2 * len(asked)
+    assert 2 < state["most_moderated_at_once"] <= 16
 
 
 async def _read(nats_url: str, subject: str, count: int) -> list[Msg]:

@@ -1,0 +1,135 @@
+"""A batch is judged at once, each conversation in its order; what waits is one replica's while it is at work on it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as requests
+from services.kit.clock import utc_now
+from services.kit.db import transaction
+from services.kit.errors import Unavailable
+from services.kit.ids import new_id
+from services.moderation import actions
+from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
+from services.moderation.domain import Category, Judgement
+from services.moderation.judging import Judge
+from services.moderation.policies import Policies
+from services.moderation.providers.base import Provider, Text
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from services.moderation.tables import verdicts, waiting
+from tests.support.eventually import eventually
+from tests.support.vendors import VendorSimulator
+
+
+def asked(text: str, conversation: str = "") -> requests.ScreeningRequested:
+    request = requests.ScreeningRequested(
+        event_id=new_id(), message_id=new_id(), texts=["Hello", text], conversation_key=conversation, language="en"
+    )
+    request.requested_at.FromDatetime(datetime.now(UTC))
+    return request
+
+
+class Slow:
+    """A provider whose answers the test gives; it knows in which order it was asked."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answered = asyncio.Event()
+
+    async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+        self.asked.append(texts[-1].text)
+        await self.answered.wait()
+        if texts[-1].text == "broken":
+            raise Unavailable("TEST", "The test says so.")
+        return [Judgement(dict.fromkeys(Category, 0.01), self.name, "slow-1") for _ in texts]
+
+
+@pytest.fixture
+def replica(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[[Provider], Screening]:
+    def start(provider: Provider) -> Screening:
+        conversations = Conversations(moderation_engine, utc_now, timedelta(minutes=30))
+        policies, judge = Policies(moderation_engine, utc_now), Judge(provider, embedded)
+        return Screening(moderation_engine, judge, policies, conversations, utc_now, timedelta(seconds=60))
+
+    return start
+
+
+async def count(engine: AsyncEngine, table: sa.Table) -> int:
+    async with transaction(engine) as connection:
+        return int((await connection.execute(sa.select(sa.func.count()).select_from(table))).scalar_one())
+
+
+async def test_the_vendor_is_asked_about_a_batch_at_once_but_not_about_more_than_it_bears(
+    moderation_engine: AsyncEngine,
+    replica: Callable[[Provider], Screening],
+    vendors: VendorSimulator,
+    vendor: ModerationApi,
+) -> None:
+    vendors.modes(moderation={"mode": "ok", "delay_seconds": 0.25})
+    await replica(vendor).screen([asked(f"See you at {number}.") for number in range(16)])
+    state = vendors.get("/control/state")
+    assert (state["moderated"], state["most_moderated_at_once"]) == (32, 16)
+    assert await count(moderation_engine, verdicts) == 16
+
+
+async def test_one_conversation_is_judged_in_its_order_and_others_beside_it(
+    moderation_engine: AsyncEngine, replica: Callable[[Provider], Screening]
+) -> None:
+    slow = Slow()
+    first, second, other = asked("first", "them"), asked("second", "them"), asked("other", "us")
+    screening = asyncio.create_task(replica(slow).screen([first, second, other, first]))
+
+    async def both_are_asked() -> None:
+        assert sorted(slow.asked) == ["first", "other"]
+
+    await eventually(both_are_asked)
+    slow.answered.set()
+    await screening
+    assert slow.asked.index("second") > 1
+    assert await count(moderation_engine, verdicts) == 3
+
+
+async def test_what_was_judged_beside_one_that_fails_is_stored(
+    moderation_engine: AsyncEngine, replica: Callable[[Provider], Screening]
+) -> None:
+    slow = Slow()
+    slow.answered.set()
+    with pytest.raises(Unavailable):
+        await replica(slow).screen([asked("broken"), asked("fine")])
+    assert await count(moderation_engine, verdicts) == 1
+
+
+async def test_what_a_replica_is_slow_to_judge_is_not_judged_by_another(
+    moderation_engine: AsyncEngine, replica: Callable[[Provider], Screening], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_LEASE", timedelta(seconds=0.3))
+    slow, other = Slow(), replica(Slow())
+    worker = replica(slow)
+    await worker._wait(asked("it waits"))
+    async with transaction(moderation_engine) as connection:
+        await connection.execute(sa.update(waiting).values(next_try_at=utc_now()))
+    working = asyncio.create_task(worker.screen_waiting())
+
+    async def is_extended() -> None:
+        async with transaction(moderation_engine) as connection:
+            due = (await connection.execute(sa.select(waiting.c.next_try_at))).scalar_one()
+        assert due > first_due + timedelta(seconds=1)
+
+    async def is_asked() -> None:
+        assert slow.asked
+
+    await eventually(is_asked)
+    first_due = utc_now()
+    await eventually(is_extended)
+    assert await other.screen_waiting() == 0
+    slow.answered.set()
+    assert await working == 1
+    assert await count(moderation_engine, verdicts) == 1
