@@ -98,6 +98,22 @@ async def test_a_verdict_says_what_carried_it(
     assert "math" not in row["explanation"]
 
 
+@pytest.mark.parametrize("told", ["", "en", "vi"])
+async def test_what_the_model_cannot_read_is_watched_whatever_language_was_told(
+    told: str, moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    for text in (
+        "我今晚要自杀",
+        "سأنتحر الليلة",
+        "tối nay tôi sẽ tự tử",
+        "kuv yuav tua koj tag kis tom tsev kawm ntawv",
+    ):
+        request = asked(text)
+        request.language = told
+        await screening().screen([request])
+    assert "clean" not in {row["decision"] for row in await rows(moderation_engine, verdicts)}
+
+
 async def test_a_harmless_message_is_clean(moderation_engine: AsyncEngine, screening: Callable[..., Screening]) -> None:
     await screening().screen([asked(HARMLESS)])
     assert [row["decision"] for row in await rows(moderation_engine, verdicts)] == ["clean"]
