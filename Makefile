@@ -36,7 +36,8 @@ test: setup ## Run all tests (TESTS=tests/unit: some of them; JOBS=2: at the sam
 
 .PHONY: faults
 faults: setup ## Kill each process and fail each provider while 20,000 are written to (TESTS=...: some of it; takes long)
-	@SENIORS=10000 exec $(PY) -m pytest $(or $(TESTS),tests/faults)
+	@SENIORS=10000 RECIPIENTS=20000 exec $(PY) -m pytest \
+		$(or $(TESTS),tests/integration/queue/test_processes.py tests/faults)
 
 .PHONY: check
 check: setup ## Check format, lint, types, import rules, protos and meta-tests

@@ -1,4 +1,7 @@
-"""The queue's real processes: killed at named points of a batch, and started again."""
+"""The queue's real processes: killed at named points of a batch, and started again.
+
+To 700 people, or as many as RECIPIENTS says: `make faults` kills them while 20,000 are written to.
+"""
 
 import asyncio
 import os
@@ -14,13 +17,27 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
+from services.kit.db import create_engine
+from services.queue.records import Receipt
+from tests.integration.queue.conftest import Clock, Make, Queue, draft, person
 from tests.support.eventually import eventually
 from tests.support.forked import Forked, start
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, PLATFORM_APPLICATION, VendorSimulator
 
-RECIPIENTS = 700
+RECIPIENTS = int(os.environ.get("RECIPIENTS", "700"))
+SETTLED_SECONDS = 120.0 + RECIPIENTS / 20
+IN_QUESTION = 80
+"""E-mails that may have been at SES when a dispatcher died that works on one batch: two and a half slices."""
+STOP_POINTS = [
+    "after_claim",
+    "after_mark",
+    "after_delivery",
+    "after_delivery:100",
+    "after_provider_call",
+    "before_settle_commit",
+]
 
 
 class Processes:
@@ -36,6 +53,13 @@ class Processes:
         started = start("queue", process, {**self._environment, **settings}, log)
         self.running.append(started)
         return started
+
+    async def kill_and_follow(self, stop_at: str, **settings: str) -> None:
+        """Let a dispatcher kill itself at a named point, then start another, and what looks after lost claims."""
+        doomed = self.start("dispatch", STOP_AT=stop_at, **settings)
+        assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+        self.start("dispatch", **settings)
+        self.start("tick", **settings)
 
     def end(self) -> None:
         """Stop what still runs."""
@@ -100,30 +124,20 @@ def _pieces() -> list[pb.SubmitRequest]:
         lane=types.LANE_ALERT,
     )
     pieces = [pb.SubmitRequest(header=header)]
-    for first in range(0, RECIPIENTS, 350):
-        numbers = range(first, first + 350)
+    for first in range(0, RECIPIENTS, 500):
+        numbers = range(first, min(first + 500, RECIPIENTS))
         columns = directory.RecipientColumns(
             count=len(numbers),
             names=[f"Counsellor {number}" for number in numbers],
             roles=[types.ROLE_ADMIN] * len(numbers),
-            mobiles=[f"+1212300{number:04}" for number in numbers],
+            mobiles=[f"+1212{3_000_000 + number}" for number in numbers],
         )
         pieces.append(pb.SubmitRequest(recipients=pb.Recipients(columns=columns)))
     return pieces
 
 
 @pytest.mark.accepts(65, 240)
-@pytest.mark.parametrize(
-    "stop_at",
-    [
-        "after_claim",
-        "after_mark",
-        "after_delivery",
-        "after_delivery:100",
-        "after_provider_call",
-        "before_settle_commit",
-    ],
-)
+@pytest.mark.parametrize("stop_at", STOP_POINTS)
 async def test_a_dispatcher_killed_at_any_point_sends_once(
     processes: Processes,
     stub: "queue_pb2_grpc.QueueServiceAsyncStub",
@@ -138,18 +152,59 @@ async def test_a_dispatcher_killed_at_any_point_sends_once(
     repeat = await stub.Submit(iter(_pieces()), metadata=metadata, timeout=30)
     assert repeat.is_repeat
     assert repeat.message_id == done.message_id
-    doomed = processes.start("dispatch", STOP_AT=stop_at)
-    assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
-    processes.start("dispatch")
-    processes.start("tick")
+    await processes.kill_and_follow(stop_at)
 
     async def all_sent() -> None:
         message = await stub.GetMessage(pb.GetMessageRequest(message_id=done.message_id), metadata=metadata)
         counts = message.entries[0].counts
         assert (counts.total, counts.sent) == (RECIPIENTS, RECIPIENTS)
 
-    await eventually(all_sent, 120)
+    await eventually(all_sent, SETTLED_SECONDS)
     counts = vendors.counts()
     assert (counts["total"], counts["recipients"], counts["doubles"]) == (RECIPIENTS, RECIPIENTS, 0)
     answer = await stub.CheckInvariant(pb.CheckInvariantRequest(), metadata=metadata)
     assert (answer.checked, list(answer.broken)) == (1, [])
+
+
+@pytest.fixture
+async def queue(database: Database, make_dispatcher_for: Make) -> AsyncIterator[Queue]:
+    """The queue of these processes, for what a test submits and hears by itself."""
+    made = Queue(create_engine(database.url, name="test"), database, Clock(), make_dispatcher_for)
+    yield made
+    await made.assert_true()
+    await made.close()
+
+
+@pytest.mark.accepts(65, 240)
+@pytest.mark.parametrize("stop_at", STOP_POINTS)
+async def test_a_dispatcher_killed_at_any_point_mails_nobody_twice_and_names_whom_it_lost(
+    processes: Processes, queue: Queue, vendors: VendorSimulator, stop_at: str
+) -> None:
+    people = [person(number) for number in range(1, RECIPIENTS + 1)]
+    entry_id = (await queue.submit(draft(), people)).snapshot.entries[0].entry_id
+    await processes.kill_and_follow(stop_at, RECEIPT_WAIT_SECONDS="3")
+    told = 0
+
+    async def all_known() -> dict[str, int]:
+        nonlocal told
+        told = await _tell_of_mail(queue, vendors, told)
+        counts = await queue.counts(entry_id)
+        assert counts.get("sent", 0) + counts.get("error", 0) == counts["total"], counts
+        return counts
+
+    counts = await eventually(all_known, SETTLED_SECONDS)
+    arrived = vendors.counts()
+    assert (arrived["total"], arrived["recipients"], arrived["doubles"]) == (counts["sent"], counts["sent"], 0)
+    assert counts.get("error", 0) <= IN_QUESTION
+    lost = await queue.rows("SELECT DISTINCT error_code FROM outcomes WHERE state = 'error'")
+    assert {row[0] for row in lost} <= {"UNKNOWN_OUTCOME"}
+
+
+async def _tell_of_mail(queue: Queue, vendors: VendorSimulator, after: int) -> int:
+    """Record SES's receipts of what arrived since, as the gateway does; return up to which arrival they are told."""
+    new = vendors.arrivals(channel="email", after=after, limit=RECIPIENTS)
+    now = queue.clock()
+    receipts = [Receipt("ses", each["vendor_id"], each["tags"]["delivery_key"], "Delivery", "", now) for each in new]
+    for first in range(0, len(receipts), 500):
+        await queue.record(receipts[first : first + 500])
+    return max((int(each["seq"]) for each in new), default=after)
