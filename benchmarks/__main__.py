@@ -10,6 +10,7 @@ from benchmarks.measure import fsyncs_per_second
 
 _FOLDER = Path(__file__).parent
 RESULTS = _FOLDER / "results.json"
+_HEAD = f"{'goal':>4}  {'what':<58} {'ours':>10} {'against':>10} {'ratio':>8} {'target':>7} {'floor':>6}  spread"
 
 
 def main() -> int:
@@ -23,7 +24,7 @@ def main() -> int:
         parser.error(f"there is no measurement of goal {', '.join(map(str, unknown))}")
     results: list[dict[str, Any]] = []
     print(f"This disk makes {fsyncs_per_second():,.0f} small writes durable in a second.")
-    print(f"{'goal':>4}  {'what':<58} {'ratio':>8} {'target':>7} {'floor':>6}  spread")
+    print(_HEAD)
     for number in wanted:
         for result in importlib.import_module(f"benchmarks.{files[number]}").run():
             results.append(result)
@@ -39,9 +40,14 @@ def _numbers(text: str) -> list[int]:
 def _line(result: dict[str, Any]) -> str:
     mark = "" if result["exact"] else "  not exact: does not count"
     return (
-        f"{result['goal']:>4}  {result['name']:<58} {result['ratio']:>8.2f} {result['target']:>7.2f}"
-        f" {result['floor']:>6.2f}  {result['spread']:.2f}{mark}"
+        f"{result['goal']:>4}  {result['name']:<58} {_figure(result['ours']):>10} {_figure(result['against']):>10}"
+        f" {result['ratio']:>8.2f} {result['target']:>7.2f} {result['floor']:>6.2f}  {result['spread']:.2f}{mark}"
     )
+
+
+def _figure(value: float) -> str:
+    """Return a rate or a time with three digits at least."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
