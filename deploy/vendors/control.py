@@ -99,6 +99,7 @@ class Control:
             web.get("/control/arrival_counts", local_only(self._counts)),
             web.get("/control/outcomes", local_only(self._outcomes)),
             web.get("/control/state", local_only(self._state)),
+            web.get("/control/moderated", local_only(self._moderated)),
             web.get("/arrived.json", local_only(self._arrived)),
         ]
 
@@ -135,6 +136,10 @@ class Control:
             raise BadControl("item must be an object")
         event_id = self._vendors.moderation.send_webhook(_text(fields, "type"), item, _text(fields, "url", ""))
         return web.json_response({"id": event_id})
+
+    async def _moderated(self, _request: web.Request) -> web.Response:
+        """What the screening vendor was asked, the latest requests, oldest first."""
+        return web.json_response({"bodies": list(self._vendors.moderation.bodies)})
 
     async def _counts(self, _request: web.Request) -> web.Response:
         doubled = [arrival.as_json() for arrival in self._core.arrivals.doubled()]

@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ _FLAGGED_FROM = 0.5
 _REJECTED_FROM = 0.8
 _LIMIT_PER_MINUTE = 60_000
 _CLEAN = 0.01
+_KEPT_BODIES = 100
+_STRICTNESS = ("allow", "review", "reject")
 _SAID = re.compile(r"\bsim:([a-z_]+)=([01](?:\.\d+)?)")
 _POLICIES: dict[str, tuple[str, ...]] = {
     "toxicity": ("toxicity", "severe_toxicity", "insult", "profanity", "discrimination", "threat"),
@@ -148,8 +151,11 @@ class ModerationApi:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what came. `moderated` is how many were answered, `most_at_once` how many were at work together."""
+        """Forget what came. `moderated` is how many were answered, `most_at_once` how many were at work together,
+        `bodies` the latest requests, oldest first.
+        """
         self.moderated = self.most_at_once = self._at_work = 0
+        self.bodies: deque[dict[str, Any]] = deque(maxlen=_KEPT_BODIES)
 
     def routes(self) -> list[web.RouteDef]:
         """The address that the SDK calls."""
@@ -199,6 +205,7 @@ class ModerationApi:
         if text is None:
             return error_response("validation_failed", issues=[{"path": ["content"], "message": "Required"}])
         self.moderated += 1
+        self.bodies.append(fields)
         shown = self._result(fields, _policies(score(text), wanted), mode)
         shown["meta"]["processing_time"] = f"{(time.perf_counter() - started) * 1000:.0f}ms"
         return web.json_response(shown, headers=_limits(_LIMIT_PER_MINUTE - 1, 60.0))
@@ -211,6 +218,9 @@ class ModerationApi:
         )
         action = "reject" if worst >= _REJECTED_FROM else "review" if worst >= _FLAGGED_FROM else "allow"
         reasons = {"reject": ["severity_reject"], "review": ["severity_review"], "allow": []}[action]
+        advised = (fields.get("clientAction") or {}).get("action", "allow")
+        if _STRICTNESS.index(advised) > _STRICTNESS.index(action):
+            action, reasons = advised, ["client_override"]
         author = fields.get("authorId")
         result = {
             "content": {

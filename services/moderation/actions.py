@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,7 +23,7 @@ from services.moderation.concluding import Concluded
 from services.moderation.conversing import Conversations, Together, merged, told_together
 from services.moderation.domain import Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import Drift
-from services.moderation.judging import Judge
+from services.moderation.judging import Judge, Weigh
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
@@ -151,7 +152,7 @@ class Screening:
     async def _judge_now(self, request: requests.ScreeningRequested) -> Concluded:
         """Judge a request, by the embedded model when waiting does not help. ProviderUnavailable when it may."""
         try:
-            return await self._judge(request, self.judge.judge)
+            return await self._judge(request)
         except ProviderUnavailable as problem:
             if not problem.is_lasting:
                 raise
@@ -163,8 +164,10 @@ class Screening:
         """Judge a request by the embedded model, in the place of a vendor that is out."""
         return replace(await self._judge(request, self.judge.judge_alone), trouble=self.judge.trouble)
 
-    async def _judge(self, request: requests.ScreeningRequested, ask: Ask) -> Concluded:
-        return Concluded(request, await self._verdict(request, await self.policies.in_force(), ask))
+    async def _judge(self, request: requests.ScreeningRequested, ask: Ask | None = None) -> Concluded:
+        policy = await self.policies.in_force()
+        ask = ask or partial(self.judge.judge, weigh=weighing(request, policy))
+        return Concluded(request, await self._verdict(request, policy, ask))
 
     async def _store(self, reached: Sequence[Concluded]) -> None:
         """Store verdicts with their events in one transaction; those whose request has one already are dropped."""
@@ -236,6 +239,11 @@ def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]
     ] or [Text(" ", request.language, request.message_id, request.author_key, request.conversation_key)]
 
 
+def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
+    """Return what says what the policy makes of a judgement on this request, blocked phrases aside."""
+    return lambda judgement: decide(policy, judgement, request.school_id, request.grade, is_blocked=False)
+
+
 def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
     """Return the verdict that the policy makes of a judgement."""
     phrases = phrases_in(request.texts, policy.blocked_phrases)
@@ -267,6 +275,6 @@ async def screen_now(
     judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime, seconds: float | None
 ) -> types.Verdict:
     """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
-    judgement = await judge.judge_within(texts_of(request, policy), seconds)
+    judgement = await judge.judge_within(texts_of(request, policy), seconds, weighing(request, policy))
     # The caller's own id takes the place of the message's.
     return verdict_message(verdict_row(request, judgement, policy, now))

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.moderation.domain import Category, Explanation, Judgement, Trouble
+from services.moderation.domain import Category, Explanation, Judgement, Outcome, Trouble
 from services.moderation.metrics import provider_errors
 from services.moderation.providers.base import Provider, ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 
+Weigh = Callable[[Judgement], Outcome]
+"""Says what the policy makes of a judgement."""
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 5.0
 _FAIR_SECONDS = 1.0
@@ -69,13 +71,28 @@ class Judge:
             return None
         return self._monotonic() - self._answered_at
 
-    async def judge(self, texts: Sequence[Text]) -> Judgement:
-        """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say."""
+    async def judge(self, texts: Sequence[Text], weigh: Weigh | None = None) -> Judgement:
+        """Return each category's highest score over the texts. ProviderUnavailable when the provider cannot say.
+
+        Before the vendor the embedded model judges: what the policy makes of that is handed in, and it explains.
+        """
         if not self.is_available:
             raise ProviderUnavailable("circuit_open", is_lasting=self.is_given_up)
         if self._failures >= FAILURES_TO_OPEN or self._is_refused:
             # One asks whether it is back; the others do not wait for that answer.
             self._closed_again_at = self._monotonic() + OPEN_SECONDS
+        if self._provider is self._embedded:
+            return _strongest(await self._embedded.judge(texts))
+        local = await self._embedded.judge(texts)
+        if weigh:
+            texts = [replace(text, local=weigh(each)) for text, each in zip(texts, local, strict=True)]
+        judged = await self._ask(texts)
+        if any(len(each.scores) < len(Category) for each in judged):
+            return _strongest([*judged, *local])
+        found = _strongest(judged)
+        return replace(found, explanations={**_strongest(local).explanations, **found.explanations})
+
+    async def _ask(self, texts: Sequence[Text]) -> list[Judgement]:
         try:
             judged = await self._provider.judge(texts)
         except TextRefused as problem:
@@ -85,12 +102,9 @@ class Judge:
             self._failed(problem)
             raise ProviderUnavailable(str(problem), is_lasting=self.is_given_up) from problem
         self._answered()
-        gaps = set(Category) - set().union(*(each.scores for each in judged))
-        if gaps or any(len(each.scores) < len(Category) for each in judged):
-            judged += await self._embedded.judge(texts)
-        return _strongest(judged)
+        return judged
 
-    async def judge_within(self, texts: Sequence[Text], seconds: float | None) -> Judgement:
+    async def judge_within(self, texts: Sequence[Text], seconds: float | None, weigh: Weigh | None = None) -> Judgement:
         """Return a judgement for somebody who waits so long (None: for ever) and then leaves.
 
         The provider gets half of the time, and the embedded model decides when it does not answer in that.
@@ -99,7 +113,7 @@ class Judge:
         limit = None if seconds is None or is_embedded else seconds / 2
         try:
             async with asyncio.timeout(limit):
-                return await self.judge(texts)
+                return await self.judge(texts, weigh)
         except TimeoutError:
             # A caller in a hurry says nothing about the provider.
             if limit is not None and limit >= _FAIR_SECONDS:

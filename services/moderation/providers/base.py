@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.moderation.domain import Judgement
+from services.moderation.domain import Judgement, Outcome
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Text:
     content_id: str
     author_key: str
     conversation_key: str
+    local: Outcome | None = None
+    """What the policy makes of the embedded model's judgement, for a provider that is told of it."""
 
 
 class ProviderUnavailable(Exception):

@@ -2,7 +2,8 @@
 
 The vendor's API speaks of policies with labels; modapi_labels.json maps them to our ten (policy, label), an empty label
 meaning the policy's own probability. A category that no policy reports is absent from the judgement, never zero.
-Only the text and pseudonyms leave; do_not_store keeps the vendor from keeping the text (statement 175).
+Only the text, pseudonyms and the embedded model's verdict leave; do_not_store keeps the vendor from keeping the text
+(statement 175).
 """
 
 import asyncio
@@ -13,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from moderation_api import ModerationAPI, errors
+from moderation_api.models import SubmitContentClientActionTypedDict
 from moderation_api.utils import BackoffStrategy, RetryConfig
 
 from services.moderation.at_once import all_of
-from services.moderation.domain import Category, Judgement
+from services.moderation.domain import Category, Decision, Judgement, Outcome
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 
 _LABELS: dict[str, list[tuple[str, str]]] = {
@@ -34,6 +36,13 @@ _TRIED_AGAIN = ["500", "502", "504"]
 _KINDS = {429: "rate_limit", 401: "key_refused", 402: "quota_exceeded", 403: "permission_denied", 404: "not_found"}
 _LASTING = {401, 402, 403, 404}
 """Statuses that concern every text, and that no waiting changes."""
+
+
+_ACTIONS: dict[Decision, Literal["allow", "review", "reject"]] = {
+    Decision.CLEAN: "allow",
+    Decision.WATCH: "review",
+    Decision.HOLD: "reject",
+}
 
 
 class ModerationApi:
@@ -78,13 +87,22 @@ class ModerationApi:
         return await self._content.submit_async(
             content={"type": "text", "text": text.text},
             content_id=text.content_id,
-            author_id=text.author_key,
-            conversation_id=text.conversation_key,
+            author_id=text.author_key or None,
+            conversation_id=text.conversation_key or None,
             meta_type="message",
             do_not_store=True,
+            client_action=_client_action(text.local),
             retries=self._retries,
             timeout_ms=int(self._timeout_seconds * 1000),
         )
+
+
+def _client_action(local: Outcome | None) -> SubmitContentClientActionTypedDict | None:
+    """Return the embedded model's verdict as the vendor takes it: where it is stricter, it is the recommendation."""
+    if local is None:
+        return None
+    reason = ", ".join(sorted(local.holds or local.watches)) or "nothing found"
+    return {"action": _ACTIONS[local.decision], "behavior": "escalate", "source": "embedded model", "reason": reason}
 
 
 def _refusal(problem: errors.ModerationAPIError) -> ProviderUnavailable:

@@ -49,6 +49,17 @@ def test_a_text_can_name_its_own_scores(moderation: ModerationAPI) -> None:
     assert answer.recommendation.action == "review"
 
 
+def test_a_stricter_verdict_that_is_handed_in_becomes_the_recommendation(
+    moderation: ModerationAPI, vendors: VendorSimulator
+) -> None:
+    action = {"action": "reject", "behavior": "escalate", "source": "ours"}
+    answer = submit(moderation, "The bus is late", client_action=action)
+    assert (answer.recommendation.action, answer.recommendation.reason_codes) == ("reject", ["client_override"])
+    assert not answer.evaluation.flagged
+    (body,) = vendors.get("/control/moderated")["bodies"]
+    assert body["clientAction"] == action
+
+
 def test_only_the_policies_asked_for_are_evaluated(moderation: ModerationAPI) -> None:
     answer = submit(moderation, "stupid", policies=[{"id": "self_harm", "flag": True}])
     assert [policy.id for policy in answer.policies] == ["self_harm"]

@@ -135,21 +135,6 @@ async def test_a_redelivered_request_changes_nothing(
     assert len(await rows(moderation_engine, outbox)) == 2
 
 
-@pytest.mark.accepts(175)
-async def test_the_vendor_judges_and_gets_the_text_alone(
-    moderation_engine: AsyncEngine,
-    screening: Callable[..., Screening],
-    vendors: VendorSimulator,
-    vendor: ModerationApi,
-    embedded: Embedded,
-) -> None:
-    vendors.reset()
-    await screening(Judge(vendor, embedded)).screen([asked(HARMLESS)])
-    (row,) = await rows(moderation_engine, verdicts)
-    assert row["provider"] == "moderationapi"
-    assert set(row["scores"]) == set(Category), "what the vendor leaves out is judged by the embedded model"
-
-
 @pytest.mark.accepts(166)
 async def test_a_partial_answer_is_not_taken_as_clean(
     moderation_engine: AsyncEngine,

@@ -1,0 +1,109 @@
+"""What leaves for the vendor: the texts, pseudonyms and the embedded model's verdict; and what of that comes back."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from protos.events.v1 import queue_pb2 as requests
+from services.kit.clock import utc_now
+from services.kit.db import transaction
+from services.kit.ids import new_id
+from services.moderation.actions import Screening
+from services.moderation.conversing import Conversations
+from services.moderation.domain import Category
+from services.moderation.judging import Judge
+from services.moderation.policies import Policies
+from services.moderation.providers.embedded import Embedded
+from services.moderation.providers.modapi import ModerationApi
+from services.moderation.tables import verdicts
+from tests.support.vendors import VendorSimulator
+
+DANGER = "i have a plan to end my life this weekend, please don't tell anybody"
+HARMLESS = "Can I hand in the map project on Monday? I was at the dentist."
+
+
+def asked(*texts: str) -> requests.ScreeningRequested:
+    request = requests.ScreeningRequested(
+        event_id=new_id(), message_id=new_id(), texts=texts, author_key="5f" * 16, conversation_key="c0" * 16
+    )
+    request.school_id, request.grade, request.language = "school-of-the-sender", "grade-of-the-sender", "en"
+    request.requested_at.FromDatetime(datetime.now(UTC))
+    return request
+
+
+@pytest.fixture
+def screening(moderation_engine: AsyncEngine, embedded: Embedded, vendor: ModerationApi) -> Screening:
+    conversations = Conversations(moderation_engine, utc_now, timedelta(minutes=30))
+    policies, judge = Policies(moderation_engine, utc_now), Judge(vendor, embedded)
+    return Screening(moderation_engine, judge, policies, conversations, utc_now, timedelta(seconds=60))
+
+
+@pytest.fixture
+def bodies(vendors: VendorSimulator) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: list(vendors.get("/control/moderated")["bodies"])
+
+
+async def verdict(engine: AsyncEngine) -> sa.RowMapping:
+    async with transaction(engine) as connection:
+        return (await connection.execute(sa.select(verdicts))).mappings().one()
+
+
+@pytest.mark.accepts(163, 175)
+async def test_the_text_and_pseudonyms_leave_and_nothing_else(
+    moderation_engine: AsyncEngine, screening: Screening, bodies: Callable[[], list[dict[str, Any]]]
+) -> None:
+    request = asked("Map project", HARMLESS)
+    await screening.screen([request])
+    allowed = {"action": "allow", "behavior": "escalate", "source": "embedded model", "reason": "nothing found"}
+    same = {
+        "contentId": request.message_id,
+        "authorId": request.author_key,
+        "conversationId": request.conversation_key,
+        "metaType": "message",
+        "doNotStore": True,
+        "clientAction": allowed,
+    }
+    wanted = [{**same, "content": {"type": "text", "text": text}} for text in request.texts]
+    assert sorted(bodies(), key=json.dumps) == sorted(wanted, key=json.dumps)
+    assert "of-the-sender" not in json.dumps(bodies())
+    row = await verdict(moderation_engine)
+    assert row["provider"] == "moderationapi"
+    assert set(row["scores"]) == set(Category), "what the vendor leaves out is judged by the embedded model"
+
+
+async def test_what_nobody_is_known_to_have_written_names_no_author(
+    screening: Screening, bodies: Callable[[], list[dict[str, Any]]]
+) -> None:
+    request = asked(HARMLESS)
+    request.author_key = request.conversation_key = ""
+    await screening.screen([request])
+    assert {"authorId", "conversationId"}.isdisjoint(bodies()[0])
+
+
+async def test_the_embedded_verdict_is_handed_in_and_explains_what_the_vendor_finds(
+    moderation_engine: AsyncEngine, screening: Screening, bodies: Callable[[], list[dict[str, Any]]]
+) -> None:
+    await screening.screen([asked("Hello", DANGER + " sim:self_harm_intent=0.97")])
+    actions = [each["clientAction"] for each in bodies()]
+    assert {action["action"] for action in actions} == {"allow", "reject"}
+    (handed_in,) = (each for each in actions if each["action"] == "reject")
+    assert "self_harm" in handed_in["reason"]
+    row = await verdict(moderation_engine)
+    assert (row["provider"], row["decision"]) == ("moderationapi", "hold")
+    assert "end my life" in row["explanation"]
+
+
+async def test_the_verdict_that_is_handed_in_is_that_of_the_districts_policy(
+    moderation_engine: AsyncEngine, screening: Screening, bodies: Callable[[], list[dict[str, Any]]]
+) -> None:
+    await screening.policies.in_force()
+    async with transaction(moderation_engine) as connection:
+        await connection.execute(sa.text("UPDATE policies SET body = jsonb_set(body, '{is_shadow}', 'true')"))
+    screening.policies = Policies(moderation_engine, utc_now)
+    await screening.screen([asked(DANGER)])
+    assert bodies()[0]["clientAction"]["action"] == "review"
