@@ -12,6 +12,7 @@ from services.queue import keys, preview_words, words
 from services.queue.actions import control, previewing, resendable, resending
 from services.queue.actions.resendable import FromDirectory, Resend
 from services.queue.clients import Directory
+from services.queue.inviting import Invitations
 
 
 class Resending:
@@ -21,6 +22,7 @@ class Resending:
     _clock: Clock
     _directory: Directory
     _prices: preview_words.Prices
+    _invitations: Invitations | None
 
     async def ListResendWays(self, request: pb.ListResendWaysRequest, context: Any) -> pb.ListResendWaysResponse:
         """Answer by which channels an entry may be sent again."""
@@ -33,7 +35,8 @@ class Resending:
     async def PreviewResend(self, request: pb.PreviewResendRequest, context: Any) -> pb.PreviewResendResponse:
         """Say what ResendEntry would do."""
         caller, told = await self._told()
-        found = await previewing.preview_resend(self._engine, self._clock, caller, _wanted(request), told)
+        wanted, invitations = _wanted(request), self._invitations
+        found = await previewing.preview_resend(self._engine, self._clock, caller, wanted, told, invitations)
         return pb.PreviewResendResponse(channel=preview_words.channel_preview(found, self._prices))
 
     async def ResendEntry(self, request: pb.ResendEntryRequest, context: Any) -> pb.ResendEntryResponse:

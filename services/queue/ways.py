@@ -22,6 +22,7 @@ from services.queue.records import (
     Message,
     Recipient,
 )
+from services.queue.surveys import LINK_ROOM
 
 DUPLICATE, NO_DEVICE, OF_NO_USE = "DUPLICATE", "NO_DEVICE", "OF_NO_USE"
 EXCLUDED, OUT_OF_REACH, UNLISTED = "EXCLUDED", "OUT_OF_REACH", "UNLISTED"
@@ -71,14 +72,17 @@ def why_not(channel: Channel, message: Message, entries: Sequence[Entry]) -> str
         return "It goes out by e-mail already, as what it asks."
     if channel in CALLS and message.sender.role not in {ROLE_ADMIN, ROLE_TEACHER}:
         return "Calls are for what staff wrote."
-    return "There is no recording to play." if channel is Channel.RECORDED else _unsayable(channel, message.body)
+    if channel is Channel.RECORDED:
+        return "There is no recording to play."
+    has_link = channel is Channel.SMS and any(each.survey_id for each in entries)
+    return _unsayable(channel, message.body, MAX_TEXT[channel] - (LINK_ROOM if has_link else 0))
 
 
-def _unsayable(channel: Channel, text: str) -> str:
+def _unsayable(channel: Channel, text: str, most: int) -> str:
     if not text.strip():
         return "There is no text for it."
-    if len(text) > MAX_TEXT[channel]:
-        return f"Its text has {len(text):,} characters; {MAX_TEXT[channel]:,} fit."
+    if len(text) > most:
+        return f"Its text has {len(text):,} characters; {most:,} fit."
     if channel is Channel.TTS and not can_be_spoken(text):
         return "Its text has too many special characters to be read aloud."
     return ""

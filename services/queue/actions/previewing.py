@@ -115,7 +115,12 @@ async def _measure(connection: AsyncConnection, recording_id: str, found: list[C
 
 
 async def preview_resend(
-    engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend, told: FromDirectory | None
+    engine: AsyncEngine,
+    clock: Clock,
+    caller: Caller,
+    wanted: Resend,
+    told: FromDirectory | None,
+    invitations: Invitations | None = None,
 ) -> ChannelPreview:
     """Return what `resend` would do now; nothing is written. Raises as it does, though nobody at all is fine."""
     people = await people_of(engine, clock, caller, wanted, told)
@@ -124,11 +129,13 @@ async def preview_resend(
         message, channel = again.message, again.channel
         found, left_out = again.addressed(await again.standing(connection, wanted.states), people)
         into = ChannelPreview(channel, again.text, left_out=left_out)
+        if invitations and channel is Channel.SMS and again.survey and again.survey.closes_at:
+            into.below = invitations.usual(again.survey.closes_at, once_per_family=message.once_per_family)
         await _measure(connection, (again.source and again.source.recording_id) or "", [into])
         message_type = type_of(channel, message, message.sender.role)
         refusals = await refused(connection, channel, message_type, [each.destination for each in found])
         source = message.language if message.is_translated else ""
-        counting = _Counting(into, await quiet_of(connection, message), clock(), source)
+        counting = _Counting(into, await quiet_of(connection, message), clock(), source, message.expires_at)
         for each in found:
             counting.add(each.destination, refusals.get(each.destination, ""), each.school_id, each.language)
         await _add_translations(connection, again, into)

@@ -19,7 +19,7 @@ from services.queue.actions.standing import Known, check_call_out, check_permiss
 from services.queue.domain import CALL_OUT, Channel, Screening, State
 from services.queue.records import ROLE_STUDENT, Addressee, Entry, Message, Recipient
 from services.queue.store import deliveries, messages, recordings, surveys
-from services.queue.surveys import Survey
+from services.queue.surveys import LINKED, Survey
 
 RESENDABLE = frozenset({State.ERROR, State.EXPIRED})
 
@@ -57,6 +57,7 @@ class Again:
     source: Entry | None
     """The entry by which the message went by this channel; None when it did not."""
     survey: Survey | None
+    """What the message asks, by whichever channel."""
     scope: ways.Scope
 
     async def standing(self, connection: AsyncConnection, states: Sequence[State]) -> list[Recipient]:
@@ -106,6 +107,8 @@ async def look(
     cannot go. With `lock` nobody else sends the message again until the transaction ends.
     """
     entry, message = await _resendable(connection, caller, wanted.entry_id, lock=lock)
+    if message.expires_at and message.expires_at <= clock():
+        raise FailedPrecondition("MESSAGE_OF_NO_USE", "The time after which it is of no use has passed. Write it anew.")
     channel = wanted.channel or entry.channel
     if told:
         _check_rights(caller, message, told.known)
@@ -114,8 +117,9 @@ async def look(
     if sentence := ways.why_not(channel, message, entries):
         raise FailedPrecondition("CHANNEL_SAYS_NOTHING", sentence)
     source = entry if channel is entry.channel else ways.source_of(channel, entries)
-    survey = await surveys.of_message(connection, message.message_id) if source and source.survey_id else None
-    if survey and survey.closes_at and survey.closes_at <= clock():
+    asks = any(each.survey_id for each in entries)
+    survey = await surveys.of_message(connection, message.message_id) if asks else None
+    if channel in LINKED and survey and survey.closes_at and survey.closes_at <= clock():
         raise FailedPrecondition("SURVEY_CLOSED", "It takes no answers any more.")
     if source and source.recording_id and not await recordings.find(connection, source.recording_id):
         raise FailedPrecondition("RECORDING_GONE", "The recording of this call is no longer kept.")

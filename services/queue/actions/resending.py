@@ -69,7 +69,7 @@ async def _entry_like(connection: AsyncConnection, again: Again, clock: Clock) -
     message_type = type_of(channel, message, message.sender.role)
     sender = (await senders_of(connection, message))(channel, message_type)
     leaves_at = (await quiet_of(connection, message)).last_leaves_at(channel, now)
-    expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=None)
+    expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=message.expires_at)
     return Entry(
         entry_id=new_id(),
         message_id=message.message_id,

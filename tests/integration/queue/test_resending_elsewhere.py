@@ -1,6 +1,7 @@
 """Sending again by a channel that the message never used: what holds for a first send holds (statement 305)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel, State
 from services.queue.records import Addressee, Draft
 from services.queue.settings_out import SETTING_CHANGED
+from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
 from tests.integration.queue.test_translating import CLOSED, SPANISH, Translator, translator
 from tests.support.vendors import VendorSimulator
@@ -166,6 +168,36 @@ async def test_a_channel_that_the_text_does_not_fit_says_so(queue: Queue) -> Non
     assert await refusal(queue, written, Channel.TTS, unscreened) == "Calls are for what staff wrote."
     with pytest.raises(FailedPrecondition, match="screening was off"):
         await again(queue, written, Channel.SMS, told(person(1)))
+
+
+@pytest.mark.accepts(305)
+async def test_a_text_of_what_asks_carries_the_link_and_ends_with_it(queue: Queue, vendors: VendorSimulator) -> None:
+    closes_at = queue.clock() + timedelta(hours=3)
+    survey = Survey(Channel.POLL, [Question("Which day?", [Option("Monday"), Option("Friday")])], closes_at)
+    done = await bounced(queue, [person(1)], draft(channels=[("poll", "")], survey=survey))
+    long = await bounced(queue, [person(1)], draft(body="x" * 1_301, channels=[("poll", "")], survey=survey))
+    assert await refusal(queue, long, Channel.SMS, told(person(1))) == "Its text has 1,301 characters; 1,300 fit."
+    assert "by e-mail already" in await refusal(queue, done, Channel.EMAIL, told(person(1)))
+    entry_id, _ = await again(queue, done, Channel.SMS, told(person(1)))
+    await queue.drain(queue.dispatcher())
+    (text,) = [each["text"] for each in vendors.arrivals(channel="sms")]
+    assert text.startswith("Picture day is on Friday.\nYour answer about Child 1:\nhttps://lantern.example.org/answer/")
+    rows = await queue.rows("SELECT expires_at = :at FROM entries WHERE entry_id = :id", at=closes_at, id=entry_id)
+    assert rows == [(True,)]
+    queue.clock.ahead = timedelta(hours=4)
+    assert await refusal(queue, done, Channel.SMS, told(person(1))) == "It takes no answers any more."
+
+
+@pytest.mark.accepts(305)
+async def test_what_is_of_no_use_any_more_is_not_sent_again(queue: Queue) -> None:
+    until = queue.clock() + timedelta(hours=2)
+    done = await bounced(queue, [person(1), person(2)], draft(expires_at=until))
+    entry_id, _ = await again(queue, done, Channel.SMS, told(person(1)))
+    rows = await queue.rows("SELECT expires_at = :until FROM entries WHERE entry_id = :id", until=until, id=entry_id)
+    assert rows == [(True,)]
+    queue.clock.ahead = timedelta(hours=3)
+    with pytest.raises(FailedPrecondition, match="of no use"):
+        await again(queue, done, Channel.SMS, told(person(2)))
 
 
 @pytest.mark.accepts(305)
