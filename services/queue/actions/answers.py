@@ -52,6 +52,11 @@ def kind_of(provider: str, handed: Handed) -> str:
     return explain(provider, handed.code).kind if says_why else ""
 
 
+def refuses_account(provider: str, handed: Handed) -> bool:
+    """Tell whether a provider takes nothing from our account."""
+    return handed.answer is Answer.UNREACHABLE and explain(provider, handed.code).kind == ACCOUNT
+
+
 def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
     number = handed.number
     if handed.answer is Answer.UNSURE:
@@ -61,7 +66,7 @@ def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -
     elif handed.answer is Answer.UNREACHABLE:
         settlement.retry_after_seconds = max(settlement.retry_after_seconds, handed.retry_after_seconds or 0.0)
         settlement.unreached.append(number)
-        if kind_of(provider, handed) == ACCOUNT:
+        if refuses_account(provider, handed):
             settlement.account_code = handed.code
     else:
         _refused(batch, provider, handed, settlement)

@@ -13,7 +13,7 @@ from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.actions.accounts import note_refusal
-from services.queue.actions.answers import Settlement, kind_of, sort_answers
+from services.queue.actions.answers import Settlement, kind_of, refuses_account, sort_answers
 from services.queue.actions.failover import Failover
 from services.queue.actions.lease import Lease, Terms
 from services.queue.actions.pacing import Pacer
@@ -195,7 +195,11 @@ async def _hand_over(
     terms = Terms(dispatcher.lease_seconds, dispatcher.call_seconds, provider.slice_size)
     lease = Lease(dispatcher.engine, dispatcher.clock, batch, terms, until)
 
+    is_refused = False
+
     async def may_continue(number: int) -> bool:
+        if is_refused:
+            return False
         if dispatcher.rates and not await dispatcher.pacer.turn(provider.name, batch):
             return False
         return not dispatcher.is_stopping and await lease.may_continue(number)
@@ -205,6 +209,8 @@ async def _hand_over(
     async with lease:
         async for some in provider.hand_over(work, ready, may_continue):
             answers += some
+            # Whom a provider refuses for our account's sake it need not be asked about a thousand times.
+            is_refused = is_refused or any(refuses_account(provider.name, each) for each in some)
             reach("after_delivery", [each.answer for each in some].count(Answer.TAKEN))
     metrics.hand_over_duration.record(time.monotonic() - started, {"provider": provider.name})
     reach("after_provider_call")
@@ -214,10 +220,14 @@ async def _hand_over(
 def _tally(provider: Provider, answers: Sequence[Handed]) -> Counter[Answer]:
     """Return how many answers of each kind there are, and measure them."""
     tally: Counter[Answer] = Counter()
-    for (answer, kind), how_many in Counter([(each.answer, kind_of(provider.name, each)) for each in answers]).items():
+    for (answer, kind), how_many in Counter([_said(provider, each) for each in answers]).items():
         tally[answer] += how_many
         metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value, "class": kind})
     return tally
+
+
+def _said(provider: Provider, handed: Handed) -> tuple[Answer, str]:
+    return handed.answer, "" if handed.answer is Answer.TAKEN else kind_of(provider.name, handed)
 
 
 async def _mind_the_breaker(
@@ -238,6 +248,9 @@ async def _mind_the_breaker(
         breaker.answered()
         metrics.breaker_open.set(0, {"provider": provider.name})
         return
+    if settlement.account_code:
+        # The rest was not tried because of it, and waits with those who were.
+        settlement.unreached, settlement.not_tried = settlement.unreached + settlement.not_tried, []
     pause = breaker.failed(settlement.retry_after_seconds)
     settlement.retry_after_seconds = max(settlement.retry_after_seconds, pause)
     metrics.breaker_open.set(1, {"provider": provider.name})

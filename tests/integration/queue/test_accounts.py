@@ -1,6 +1,8 @@
 """A fault of our account costs nobody a message: all waits until the account is in order, and leaves once then."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,9 @@ from services.queue import events_out
 from services.queue.actions import upkeep
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.domain import Channel
+from services.queue.providers.base import Answer, Handed, MayContinue, Provider
 from services.queue.records import Receipt
+from services.queue.work import Delivery, Work
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.support.vendors import Receiver, VendorSimulator
 
@@ -60,6 +64,36 @@ async def test_with_a_wrong_key_all_wait_and_with_the_right_one_all_are_reached_
     await _mail_arrives(queue, vendors)
     assert [await queue.counts(each) for each in entries] == [{"total": 20, "sent": 20}] * 4
     assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (80, 0)
+
+
+class Watched:
+    """A real adapter whose answers are kept."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider, self.answers = provider, Counter[Answer]()
+        self.name, self.channel, self.tells = provider.name, provider.channel, provider.tells
+        self.slice_size = provider.slice_size
+        self.trace, self.ask, self.close = provider.trace, provider.ask, provider.close
+
+    async def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
+        """Hand over, and count the answers."""
+        async for some in self._provider.hand_over(work, recipients, may_continue):
+            self.answers.update(each.answer for each in some)
+            yield some
+
+
+async def test_a_provider_that_refuses_our_account_is_asked_for_few_of_a_batch(queue: Queue) -> None:
+    await queue.submit(draft(channels=TEXT), [person(2 * number) for number in range(1, 101)])
+    dispatcher = queue.dispatcher(twilio_auth_token="expired", provider_concurrency=4)
+    watched = Watched(dispatcher.providers[Channel.SMS])
+    dispatcher.providers = {**dispatcher.providers, Channel.SMS: watched}
+    await queue.drain(dispatcher)
+    assert 0 < watched.answers[Answer.UNREACHABLE] <= 12
+    assert watched.answers.total() == 100
+    (batch,) = await queue.rows("SELECT cardinality(numbers), due_at > now() FROM batches")
+    assert tuple(batch) == (100, True)
 
 
 @pytest.mark.accepts(311)
