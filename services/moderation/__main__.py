@@ -17,7 +17,7 @@ from services.moderation import score
 from services.moderation.actions import Screening
 from services.moderation.config import Config
 from services.moderation.conversing import Conversations
-from services.moderation.events import RESCREENING, SCREENING, Handler, keep_trying
+from services.moderation.events import RESCREENING, SCREENING, Handler, keep_reference, keep_trying
 from services.moderation.judging import Judge
 from services.moderation.model.scoring import load_model
 from services.moderation.policies import Policies
@@ -51,6 +51,8 @@ async def serve(config: Config, life: Lifecycle) -> None:
     again = Consumer(bus, RESCREENING, Handler(screening.screen_again))
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("waiting", keep_trying(screening))
+    if config.provider == "moderationapi":
+        life.spawn("reference", keep_reference(screening))
     life.spawn("consumer", consumer.run())
     life.on_stop("consumer", consumer.stop)
     life.spawn("consumer again", again.run())

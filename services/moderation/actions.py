@@ -22,7 +22,7 @@ from services.moderation.batching import Batch
 from services.moderation.concluding import Concluded
 from services.moderation.conversing import Conversations, Together, merged, told_together
 from services.moderation.domain import Decision, Judgement, Policy, decide, explain
-from services.moderation.drift import Drift
+from services.moderation.drift import VENDOR, WINDOW, Drifts
 from services.moderation.judging import Judge, Weigh
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in, without_phrases
@@ -39,6 +39,7 @@ _LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 16
 _LONGEST_EXPLANATION = 1000
+_REFERENCE_ENDS, _REFERENCE_LASTS = timedelta(days=7), timedelta(days=28)
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Screening:
     """How long a request waits for the provider before the embedded model decides."""
     precedence: Precedence = field(default_factory=Precedence)
     """Shared with what other systems ask, so that students' messages go first."""
-    drift: Drift = field(default_factory=Drift)
+    drifts: Drifts = field(default_factory=Drifts)
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
@@ -139,6 +140,13 @@ class Screening:
         if ago is not None:
             await note_back(self.engine, now - timedelta(seconds=ago), now)
 
+    async def compare_vendor(self) -> None:
+        """Compare the vendor's scores from now on with those that it gave over a week ago."""
+        until = self.clock() - _REFERENCE_ENDS
+        async with transaction(self.engine) as connection:
+            found = await store.scores_between(connection, VENDOR, until - _REFERENCE_LASTS, until, WINDOW)
+        self.drifts.compare_vendor_with(found)
+
     async def _wait(self, request: requests.ScreeningRequested) -> None:
         asked_at = request.requested_at.ToDatetime(self.clock().tzinfo)
         kept = store.Waiting(request.event_id, request.SerializeToString(), asked_at)
@@ -182,8 +190,7 @@ class Screening:
             if trouble := next((each.trouble for each in new if each.trouble), None):
                 await note_replaced(connection, trouble, self.clock())
         for each in new:
-            if each.row["provider"] != "moderationapi":
-                self.drift.note(each.row["model"], each.row["scores"])
+            self.drifts.note(each.row["provider"], each.row["model"], each.row["scores"])
             each.measure()
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:

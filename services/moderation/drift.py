@@ -1,5 +1,6 @@
-"""Whether students write what the model was tuned on: the scores of late, beside those of the dev part.
+"""Whether students write what they used to: the scores of late, beside a reference for each provider.
 
+The embedded model's reference is the dev part that it was tuned on; the vendor's is what it gave here over a week ago.
 For each category the scores of the last messages are counted in ten steps and compared by the population stability
 index: below 0.1 nothing moved, above 0.25 the traffic or the model is not what it was.
 """
@@ -7,7 +8,7 @@ index: below 0.1 nothing moved, above 0.25 the traffic or the model is not what 
 import json
 import math
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from services.moderation.domain import Category
 REFERENCE = Path(__file__).with_name("model") / "reference_scores.json"
 EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 """Where one step of a score (0..1) ends and the next begins."""
-_WINDOW = 2000
-_LEAST = 500
+VENDOR = "moderationapi"
+WINDOW = 2000
+LEAST = 500
+"""Messages that are compared: at most, and at least."""
 _EVERY = 100
 _FLOOR = 1e-3
 """Share of an empty step: one message among a thousand."""
@@ -47,37 +50,69 @@ def load_reference(path: Path = REFERENCE) -> tuple[str, dict[str, list[float]]]
     return str(stored["model"]), {name: [float(share) for share in stored["shares"][name]] for name in Category}
 
 
+def shares_of(scores: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the share of each step by category among these scores of messages; at least one message."""
+    steps = range(len(EDGES) + 1)
+    counts = {name: Counter(step_of(each.get(name, 0.0)) for each in scores) for name in Category}
+    return {name: [found[step] / len(scores) for step in steps] for name, found in counts.items()}
+
+
 class Drift:
-    """The scores of the embedded model that one replica gave of late."""
+    """The scores that a provider gave of late to one replica, beside what is expected of it."""
 
-    def __init__(self, path: Path = REFERENCE) -> None:
-        """Read the reference; nothing is counted yet."""
-        self._model, self._expected = load_reference(path)
-        self._steps: deque[Mapping[str, int]] = deque(maxlen=_WINDOW)
+    def __init__(self, provider: str, expected: Mapping[str, Sequence[float]]) -> None:
+        """`expected` has the share of each step by category; nothing is counted yet."""
+        self.expected = expected
+        self._provider = provider
+        self._steps: deque[Mapping[str, int]] = deque(maxlen=WINDOW)
         self._noted = 0
-        self._is_known = True
 
-    def note(self, model: str, scores: Mapping[str, float]) -> dict[str, float] | None:
-        """Count a message's scores; return each category's index now and then, once there are enough messages.
-
-        Scores of a model that the reference is not of are left out, which is logged once.
-        """
-        if model != self._model:
-            if self._is_known:
-                _log.warning("reference_of_another_model", model=model, reference=self._model)
-            self._is_known = False
-            return None
+    def note(self, scores: Mapping[str, float]) -> dict[str, float] | None:
+        """Count a message's scores; return each category's index now and then, once there are enough messages."""
         self._steps.append({name: step_of(score) for name, score in scores.items()})
         self._noted += 1
-        if len(self._steps) < _LEAST or self._noted % _EVERY:
+        if len(self._steps) < LEAST or self._noted % _EVERY:
             return None
-        found = {name: self._index(name) for name in self._expected}
+        found = {name: self._index(name) for name in self.expected}
         for name, index in found.items():
-            metrics.drift.set(index, {"category": name})
+            metrics.drift.set(index, {"category": name, "provider": self._provider})
         return found
 
     def _index(self, name: str) -> float:
         counts = [0] * (len(EDGES) + 1)
         for each in self._steps:
             counts[each.get(name, 0)] += 1
-        return stability_index(self._expected[name], counts)
+        return stability_index(self.expected[name], counts)
+
+
+class Drifts:
+    """The drift of the embedded model and of the vendor, within one replica."""
+
+    def __init__(self, path: Path = REFERENCE) -> None:
+        """Read the embedded model's reference; the vendor has none before `compare_vendor_with`."""
+        self._model, expected = load_reference(path)
+        self._embedded = Drift("embedded", expected)
+        self._vendor: Drift | None = None
+        self._is_known = True
+
+    def compare_vendor_with(self, scores: Sequence[Mapping[str, float]]) -> None:
+        """Compare the vendor's scores with these from now on; fewer than 500 messages say too little."""
+        if len(scores) < LEAST:
+            return
+        if self._vendor is None:
+            self._vendor = Drift(VENDOR, shares_of(scores))
+        self._vendor.expected = shares_of(scores)
+
+    def note(self, provider: str, model: str, scores: Mapping[str, float]) -> dict[str, float] | None:
+        """Count a message's scores as Drift does.
+
+        Scores of an embedded model that the reference is not of are left out, which is logged once.
+        """
+        if provider == VENDOR:
+            return self._vendor.note(scores) if self._vendor else None
+        if model == self._model:
+            return self._embedded.note(scores)
+        if self._is_known:
+            _log.warning("reference_of_another_model", model=model, reference=self._model)
+        self._is_known = False
+        return None

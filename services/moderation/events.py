@@ -29,6 +29,7 @@ RESCREENING = Subscribing(
 )
 """Apart from SCREENING, so that a period which is judged again never stands before a message that waits."""
 _PAUSE_SECONDS = 1.0
+_REFERENCE_SECONDS = 3600.0
 
 
 class Handler:
@@ -64,3 +65,16 @@ async def keep_trying(screening: Screening) -> None:
         outage.over()
         if not concluded:
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def keep_reference(screening: Screening) -> None:
+    """Once an hour, take what the vendor gave over a week ago as the reference of its drift."""
+    outage = Outage(part="reference of the vendor's drift")
+    while True:
+        try:
+            await screening.compare_vendor()
+        except ServiceError as problem:
+            await outage.wait(problem.reason)
+            continue
+        outage.over()
+        await asyncio.sleep(_REFERENCE_SECONDS)

@@ -14,7 +14,7 @@ noted_categories = _meter.create_counter(
 drift = _meter.create_gauge(
     "lantern.moderation.drift",
     "1",
-    "Population stability index of the latest scores by category, beside the dev part's ordinary messages.",
+    "Population stability index of the latest scores by category and provider, beside that provider's reference.",
 )
 provider_errors = _meter.create_counter(
     "lantern.moderation.provider.errors", "{error}", "Judgements that a provider failed to give."

@@ -113,6 +113,19 @@ async def count_screened(connection: AsyncConnection, past: Past) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
+async def scores_between(
+    connection: AsyncConnection, provider: str, since: datetime, until: datetime, most: int
+) -> list[Mapping[str, float]]:
+    """Return the scores that a provider gave to messages judged for the first time in this time, the latest first."""
+    query = (
+        sa.select(verdicts.c.scores)
+        .where(verdicts.c.reached_at.between(since, until), ~verdicts.c.is_rescreening, verdicts.c.provider == provider)
+        .order_by(verdicts.c.reached_at.desc())
+        .limit(most)
+    )
+    return list((await connection.execute(query)).scalars())
+
+
 async def notable_verdicts(
     connection: AsyncConnection, past: Past, floors: Mapping[str, float]
 ) -> AsyncIterator[Sequence[Row]]:
