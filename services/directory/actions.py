@@ -15,6 +15,7 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, NotFound
 
 _RECIPIENTS_PER_PIECE = 500
+_MOST_NAMED = 50
 _PROBLEMS_SHOWN = 1000
 DISTRICT_WIDE = frozenset({"*"})
 _STAFF = {Role.ADMIN, Role.TEACHER}
@@ -134,7 +135,7 @@ async def preview_audience(
     """Return how many an audience reaches by each channel, and who is left out and why (statement 236)."""
     reachable = dict.fromkeys(("email", "sms", "voice", "push", "inbox"), 0)
     distinct: dict[str, set[str]] = {name: set() for name in reachable}
-    total = nobody = 0
+    total, nobody = 0, pb.LeftOut(reason="No address, number, device or account is on record.")
     async with transaction(engine) as connection:
         _, missed = await _targets(connection, query, viewer_schools)
     async for piece in resolve_audience(engine, query, viewer_schools):
@@ -147,15 +148,17 @@ async def preview_audience(
                 "push": next(iter(each.devices), ""),
             }
             ways["inbox"] = each.person_id if each.has_account else ""
-            nobody += not any(ways.values())
+            if not any(ways.values()):
+                nobody.count += 1
+                nobody.names.extend([each.name] if nobody.count <= _MOST_NAMED else [])
             for name, value in ways.items():
                 reachable[name] += bool(value)
                 distinct[name] |= {value} - {""}
     left_out = [
         pb.LeftOut(reason=f"{title} is excluded from communication.", count=count) for title, count in missed if count
     ]
-    if nobody:
-        left_out.append(pb.LeftOut(reason="No address, number, device or account is on record.", count=nobody))
+    if nobody.count:
+        left_out.append(nobody)
     return pb.PreviewAudienceResponse(
         recipients=total,
         reachable=reachable,

@@ -48,7 +48,8 @@ def channel_preview(found: ChannelPreview, prices: Prices) -> pb.ChannelPreview:
     )
     for reason, how_many in sorted(found.left_out.items(), key=lambda pair: (-pair[1], pair[0])):
         sentence = _SENTENCES.get(reason) or explain("lantern", reason).sentence
-        message.left_out.add(reason=reason, sentence=sentence, count=how_many)
+        names = found.left_out.names.get(reason, ())
+        message.left_out.add(reason=reason, sentence=sentence, count=how_many, names=names)
     if found.channel is Channel.SMS:
         taken = segments_of(found.text + found.below)
         message.segments, message.is_unicode, message.characters = taken.count, taken.is_unicode, taken.characters

@@ -4,7 +4,6 @@ A channel that the message went by says what it said, at the destinations that i
 the composer would have it, at the contacts that directory names now.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from services.queue import contacts
 from services.queue.calling import can_be_spoken
 from services.queue.domain import CALLS, MAX_TEXT, SURVEYS, Channel, FamilyFilter
+from services.queue.left_out import LeftOut
 from services.queue.records import (
     KIND_ALERT,
     ROLE_ADMIN,
@@ -90,18 +90,19 @@ def _unsayable(channel: Channel, text: str, most: int) -> str:
 
 def to_whom(
     again: tuple[Channel, Message], rows: Sequence[Recipient], people: Mapping[str, Addressee], scope: Scope
-) -> tuple[list[Recipient], Counter[str]]:
-    """Return the rows that are sent again, at their destinations of this channel, and how many are left out, by reason.
+) -> tuple[list[Recipient], LeftOut]:
+    """Return the rows that are sent again, at their destinations of this channel, and who is left out, by reason.
 
     A row with a problem has no destination that can be used: it gets that of `people`, whom directory names, by id.
     """
     channel, message = again
-    left_out: Counter[str] = Counter()
+    left_out = LeftOut()
     found = list(_reached(again, rows, people, scope, left_out))
     same = contacts.compared(channel, [each.destination for each in found])
     families = [each or f"inbox {row.person_id}" for each, row in zip(same, found, strict=True)]
     duplicates = FamilyFilter(is_on=message.once_per_family).duplicates(families)
-    left_out += Counter({DUPLICATE: len(duplicates)})
+    for position in sorted(duplicates):
+        left_out.leave(DUPLICATE, found[position].name, found[position].regarding_student_name)
     return [row for position, row in enumerate(found) if position not in duplicates], left_out
 
 
@@ -110,14 +111,16 @@ def _reached(
     rows: Sequence[Recipient],
     people: Mapping[str, Addressee],
     scope: Scope,
-    left_out: Counter[str],
+    left_out: LeftOut,
 ) -> Iterator[Recipient]:
     for row in rows:
-        destination, problem = row.destination, scope.left_out(row)
-        if row.problem and not problem:
-            destination, problem = _contact(again, row, people)
+        if outside := scope.left_out(row):
+            # Whose school one cannot write to, one need not see.
+            left_out.leave(outside)
+            continue
+        destination, problem = _contact(again, row, people) if row.problem else (row.destination, "")
         if problem:
-            left_out[problem] += 1
+            left_out.leave(problem, row.name, row.regarding_student_name)
         else:
             yield row._replace(destination=destination, problem="")
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +20,7 @@ from services.queue.actions.resendable import Again, FromDirectory, Resend, look
 from services.queue.actions.submit import Submission
 from services.queue.domain import MAX_RECIPIENTS, MAX_TEXT, Channel, FamilyFilter, lane_of
 from services.queue.inviting import Invitations
+from services.queue.left_out import LeftOut
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
@@ -46,7 +48,7 @@ class ChannelPreview:
     """How many of `goes_out` quiet hours hold back."""
     waits_until: datetime | None = None
     """When the last of those leave."""
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
     """By reason: one of ways.py, STOPPED, SUPPRESSED_…, or a problem of contacts."""
     languages: Counter[str] = field(default_factory=Counter)
     """How many of `goes_out` get it in another language."""
@@ -137,7 +139,8 @@ async def preview_resend(
         source = message.language if message.is_translated else ""
         counting = _Counting(into, await quiet_of(connection, message), clock(), source, message.expires_at)
         for each in found:
-            counting.add(each.destination, refusals.get(each.destination, ""), each.school_id, each.language)
+            who = _Who(each.school_id, each.language, each.name, each.regarding_student_name)
+            counting.add(each.destination, refusals.get(each.destination, ""), who)
         await _add_translations(connection, again, into)
     return into
 
@@ -153,6 +156,15 @@ async def _add_translations(connection: AsyncConnection, again: Again, into: Cha
         into.translations[language] = cut(wording.of(into.text), MAX_TEXT[into.channel])
 
 
+class _Who(NamedTuple):
+    """One recipient."""
+
+    school_id: str
+    language: str
+    name: str
+    student: str
+
+
 @dataclass(frozen=True)
 class _Counting:
     """Counts deliveries of one channel."""
@@ -165,21 +177,21 @@ class _Counting:
     until: datetime | None = None
     """After which it is of no use; None: as long as usual, which is longer than quiet hours."""
 
-    def add(self, destination: str, problem: str, school_id: str, tag: str) -> None:
-        """Count one; `problem` is why it does not go, `tag` the recipient's language."""
+    def add(self, destination: str, problem: str, who: _Who) -> None:
+        """Count one; `problem` is why it does not go."""
         into = self.into
         if problem:
-            into.left_out[problem] += 1
+            into.left_out.leave(problem, who.name, who.student)
             return
         if not destination:
             into.inbox_only += 1
             return
-        leaves_at = self.hours.leaves_at(into.channel, school_id, self.due_at)
+        leaves_at = self.hours.leaves_at(into.channel, who.school_id, self.due_at)
         if self.until and leaves_at >= self.until:
-            into.left_out[OF_NO_USE] += 1
+            into.left_out.leave(OF_NO_USE, who.name, who.student)
             return
         into.goes_out += 1
-        if self.source and (language := told_in(into.channel, tag, self.source)):
+        if self.source and (language := told_in(into.channel, who.language, self.source)):
             into.languages[language] += 1
         if leaves_at > self.due_at:
             into.waiting += 1
@@ -202,9 +214,15 @@ class _Look:
         reached = contacts.reached(into.channel, people, 1, has_inbox=True)
         refusals = await refused(connection, into.channel, self._type, reached.destinations)
         duplicates = self._families.duplicates(reached.families())
-        into.left_out += Counter({NO_DEVICE: people.size - len(reached.numbers), DUPLICATE: len(duplicates)})
+        taken = set(reached.numbers)
+        for number, (name, student) in enumerate(zip(people.names, people.regarding_student_names, strict=True), 1):
+            if number not in taken:
+                into.left_out.leave(NO_DEVICE, name, student)
         people = reached.people
-        every = zip(reached.destinations, reached.problems, people.school_ids, people.languages, strict=True)
-        for position, (destination, problem, school_id, tag) in enumerate(every):
-            if position not in duplicates:
-                self._counting.add(destination, problem or refusals.get(destination, ""), school_id, tag)
+        about = (people.school_ids, people.languages, people.names, people.regarding_student_names)
+        every = zip(reached.destinations, reached.problems, map(_Who, *about), strict=True)
+        for position, (destination, problem, who) in enumerate(every):
+            if position in duplicates:
+                into.left_out.leave(DUPLICATE, who.name, who.student)
+            else:
+                self._counting.add(destination, problem or refusals.get(destination, ""), who)

@@ -3,7 +3,6 @@
 Directory is asked for contacts between two transactions, so that none waits for it.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from services.queue import ways
 from services.queue.actions.seeing import may_manage
 from services.queue.actions.standing import Known, check_call_out, check_permissions, reachable
 from services.queue.domain import CALL_OUT, Channel, Screening, State
+from services.queue.left_out import LeftOut
 from services.queue.records import ROLE_STUDENT, Addressee, Entry, Message, Recipient
 from services.queue.store import deliveries, messages, recordings, surveys
 from services.queue.surveys import LINKED, Survey
@@ -69,9 +69,7 @@ class Again:
             )
         return await deliveries.standing_in(connection, self.entry, states, self.channel, self.source, ways.UNLISTED)
 
-    def addressed(
-        self, rows: Sequence[Recipient], people: Mapping[str, Addressee]
-    ) -> tuple[list[Recipient], Counter[str]]:
+    def addressed(self, rows: Sequence[Recipient], people: Mapping[str, Addressee]) -> tuple[list[Recipient], LeftOut]:
         """Return to whom it goes, and how many of the rows are left out by reason."""
         return ways.to_whom((self.channel, self.message), rows, people, self.scope)
 

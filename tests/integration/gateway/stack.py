@@ -168,6 +168,7 @@ def _environment(
         "RECORDINGS_FOLDER": tempfile.mkdtemp(prefix="recordings-"),
         "RECORDINGS_SECRET": "r" * 32,
         "ANSWERS_SECRET": ANSWERS_SECRET,
+        "ANSWERS_URL": "https://lantern.example.org/answer",
         "UNSUBSCRIBE_SECRET": UNSUBSCRIBE_SECRET,
         "LOG_LEVEL": "WARNING",
     }

@@ -146,11 +146,19 @@ async def test_a_preview_says_who_is_left_out_and_writes_nothing(queue: Queue) -
     )  # fmt: skip
     assert (email.goes_out, email.inbox_only, dict(email.left_out)) == (4, 1, {})
     assert dict(push.left_out) == {"NO_DEVICE": 5}
+    assert push.left_out.names["NO_DEVICE"][:2] == ["Parent 1, about Child 1", "Parent 2, about Child 2"]
+    assert {key: names for key, names in text.left_out.names.items() if key in ("DUPLICATE", "STOPPED")} == {
+        "DUPLICATE": ["Parent 2, about Child 2"], "STOPPED": ["Parent 3, about Child 3"]
+    }  # fmt: skip
     said = channel_preview(text, Prices(segment=0.0079, minute=0.014))
     assert [each.sentence for each in said.left_out if each.reason == "STOPPED"] == [
         "The family asked for no such messages."
     ]
     assert (said.segments, said.is_unicode, said.price_cents) == (1, False, 1)
+    assert [list(each.names) for each in said.left_out if each.reason == "STOPPED"] == [["Parent 3, about Child 3"]]
+    many = [person(n, mobile="") for n in range(1, 71)]
+    (nobody,) = channel_preview((await _preview(queue, draft(channels=SMS), many))[0], FREE).left_out
+    assert (nobody.count, len(nobody.names), nobody.names[49]) == (70, 50, "Parent 50, about Child 50")
     call = previewing.ChannelPreview(Channel.TTS, "word " * 160, goes_out=100)
     assert (channel_preview(call, Prices(0.0, 0.014)).minutes, channel_preview(call, FREE).price_cents) == (2, 0)
     assert channel_preview(call, Prices(0.0, 0.014)).price_cents == 280
