@@ -18,6 +18,8 @@ DISTRICT = "district"
 MOST_EXCEPTIONS = 100
 _RULE_FIELDS = (("hold", "hold_threshold"), ("watch", "watch_threshold"))
 _TIERS = {"1": 1, "2": 2, "3": 3}
+_SHADOWS = {"on": True, "off": False}
+PHRASES = {"blocked_phrases": "Blocked", "allowed_phrases": "Allowed"}
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Form:
     """Exceptions of schools that the person does not see: kept, not shown."""
 
     def whole(self) -> pb.Policy:
-        """Return the policy with the exceptions that are not shown; the shown ones come first, as the nearer ones."""
+        """Return the policy with the exceptions that are not shown; the shown ones come first."""
         whole = pb.Policy()
         whole.CopyFrom(self.policy)
         whole.overrides.extend(self.foreign)
@@ -67,7 +69,7 @@ def read_form(
     del form.policy.overrides[:]
     if "*" in schools:
         form.policy.is_shadow = "shadow" in values
-        for name in ("blocked_phrases", "allowed_phrases"):
+        for name in PHRASES:
             del getattr(form.policy, name)[:]
             getattr(form.policy, name).extend(_lines(values.get(name, "")))
         for rule in form.policy.rules:
@@ -99,8 +101,13 @@ def _read_exception(
         # Who changes a field means it, ticked or not; a row that was left alone follows the district.
         if f"{place}.{key_of(rule)}.differs" in values or own not in (rule, district):
             found.rules.append(own)
-    if not found.rules:
-        form.wrong[f"{at}.rules"] = "Tick at least one category that differs, or remove the exception."
+    shadow = _SHADOWS.get(values.get(f"{place}.shadow", ""))
+    if shadow is not None:
+        found.is_shadow = shadow
+    for name in PHRASES:
+        getattr(found, name).extend(_lines(values.get(f"{place}.{name}", "")))
+    if not (found.rules or found.HasField("is_shadow") or found.blocked_phrases or found.allowed_phrases):
+        form.wrong[f"{at}.rules"] = "Say what differs: tick a category, choose shadow mode, add a phrase; or remove it."
     return found
 
 
@@ -143,7 +150,7 @@ def _field_of(violation: Violation, form: Form) -> str:
     if parts[0] == "rules" and len(parts) > 1:
         return f"{DISTRICT}.{key_of(form.policy.rules[int(parts[1])])}"
     if parts[0] == "overrides" and len(parts) > 1:
-        return f"{parts[1]}.rules"
+        return f"{parts[1]}.{parts[2] if parts[2:] and parts[2] in PHRASES else 'rules'}"
     return parts[0]
 
 
@@ -156,17 +163,40 @@ def changes(before: pb.Policy, after: pb.Policy, schools: Mapping[str, str]) -> 
     said = list(_rule_changes("", before.rules, after.rules))
     if before.is_shadow != after.is_shadow:
         said.append("Shadow mode is switched on." if after.is_shadow else "Shadow mode is switched off.")
-    said += _phrase_changes("Blocked", before.blocked_phrases, after.blocked_phrases)
-    said += _phrase_changes("Allowed", before.allowed_phrases, after.allowed_phrases)
+    said += _phrase_changes("", before, after)
     old = {scope_words(each, schools): each for each in before.overrides}
     new = {scope_words(each, schools): each for each in after.overrides}
     said += [f"The exception for {name} is removed." for name in old if name not in new]
     for name, each in new.items():
         if name not in old:
-            said.append(f"A new exception for {name}: {', '.join(category_words(rule) for rule in each.rules)}.")
+            said.append(f"A new exception for {name}: {', '.join(exception_words(each))}.")
         else:
             said += _rule_changes(f"{name}, ", old[name].rules, each.rules)
+            if _shadow_of(old[name]) != _shadow_of(each):
+                said.append(f"{name}: {shadow_words(each)}.")
+            said += _phrase_changes(f"{name}: ", old[name], each)
     return said
+
+
+def exception_words(exception: pb.PolicyOverride) -> Iterator[str]:
+    """Yield what differs: "threat off", "shadow mode on", "blocked: old mill"."""
+    yield from (category_words(rule) for rule in exception.rules)
+    if exception.HasField("is_shadow"):
+        yield shadow_words(exception)
+    for name, kind in PHRASES.items():
+        if phrases := getattr(exception, name):
+            yield f"{kind.lower()}: {', '.join(phrases)}"
+
+
+def shadow_words(exception: pb.PolicyOverride) -> str:
+    """Return what an exception says of shadow mode."""
+    if not exception.HasField("is_shadow"):
+        return "shadow mode as for everybody else"
+    return f"shadow mode {'on' if exception.is_shadow else 'off'}"
+
+
+def _shadow_of(exception: pb.PolicyOverride) -> bool | None:
+    return exception.is_shadow if exception.HasField("is_shadow") else None
 
 
 def category_words(rule: pb.CategoryRule) -> str:
@@ -215,9 +245,13 @@ def _differences(was: pb.CategoryRule, now: pb.CategoryRule) -> Iterator[str]:
         yield f"{words.TIERS[now.tier].lower()} instead of {words.TIERS[was.tier].lower()}"
 
 
-def _phrase_changes(kind: str, before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    added, removed = set(after) - set(before), set(before) - set(after)
-    if added:
-        yield f"{kind} phrases added: {', '.join(sorted(added))}."
-    if removed:
-        yield f"{kind} phrases removed: {', '.join(sorted(removed))}."
+def _phrase_changes(
+    where: str, before: pb.Policy | pb.PolicyOverride, after: pb.Policy | pb.PolicyOverride
+) -> Iterator[str]:
+    for name, word in PHRASES.items():
+        kind = f"{where}{word.lower()}" if where else word
+        was, now = set(getattr(before, name)), set(getattr(after, name))
+        if now - was:
+            yield f"{kind} phrases added: {', '.join(sorted(now - was))}."
+        if was - now:
+            yield f"{kind} phrases removed: {', '.join(sorted(was - now))}."

@@ -232,10 +232,11 @@ def _gravity(row: store.Row) -> tuple[int, bool]:
 
 
 def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]:
-    """Return the texts to judge, without the policy's allowed phrases."""
+    """Return the texts to judge, without the phrases that are allowed to the sender."""
+    allowed = policy.of(request.school_id, request.grade).allowed_phrases
     return [
         Text(
-            text=without_phrases(text, policy.allowed_phrases),
+            text=without_phrases(text, allowed),
             language=request.language,
             content_id=request.message_id,
             author_key=request.author_key,
@@ -253,7 +254,7 @@ def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
 
 def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
     """Return the verdict that the policy makes of a judgement."""
-    phrases = phrases_in(request.texts, policy.blocked_phrases)
+    phrases = phrases_in(request.texts, policy.of(request.school_id, request.grade).blocked_phrases)
     outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
     return {
         "verdict_id": new_id(),

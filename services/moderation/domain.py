@@ -1,11 +1,12 @@
 """Pure rules of screening: scores and a policy make a decision.
 
-A category holds or watches a message when its score reaches the policy's threshold. Overrides replace the rules of some
-categories for a school or some grades. Under shadow mode the decision is recorded and nothing is held (statement 304).
+A category holds or watches a message when its score reaches the policy's threshold. For a school or some grades
+overrides replace the rules of some categories, switch shadow mode on or off and add phrases; all that fit count, the
+nearest most. Under shadow mode the decision is recorded and nothing is held (statement 304).
 A category that the provider did not evaluate is never taken as clean (statement 166): see judging.py.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -58,11 +59,25 @@ class Rule:
 
 @dataclass(frozen=True)
 class Override:
-    """Rules for a school (empty: all) and grades (empty: all) in place of the district's."""
+    """What holds for a school (empty: all) and grades (empty: all): rules in place of the district's, more phrases."""
 
     school_id: str
     grades: tuple[str, ...]
     rules: tuple[Rule, ...]
+    is_shadow: bool | None = None
+    """None: as it is for everybody else."""
+    blocked_phrases: tuple[str, ...] = ()
+    allowed_phrases: tuple[str, ...] = ()
+
+    def fits(self, school_id: str, grade: str) -> bool:
+        """Tell whether it is for a sender."""
+        is_here = self.school_id in ("", school_id)
+        return is_here and (not self.grades or _bare(grade) in map(_bare, self.grades))
+
+    @property
+    def nearness(self) -> tuple[bool, bool]:
+        """How near it is to a sender: for a school is nearer than for grades, for both nearer still."""
+        return bool(self.school_id), bool(self.grades)
 
 
 @dataclass(frozen=True)
@@ -76,13 +91,36 @@ class Policy:
     blocked_phrases: tuple[str, ...] = ()
     allowed_phrases: tuple[str, ...] = ()
 
+    def of(self, school_id: str, grade: str) -> "Policy":
+        """Return what holds for a sender, as a policy without overrides.
+
+        All that fit count: of two that speak of the same category, or of shadow mode, the nearer one, and of two that
+        are equally near the first. Phrases come from all of them: what the district blocks is blocked for everybody.
+        """
+        fitting = [each for each in self.overrides if each.fits(school_id, grade)]
+        if not fitting:
+            return replace(self, overrides=())
+        nearest_first = sorted(fitting, key=lambda one: one.nearness, reverse=True)
+        rules: dict[Category, Rule] = {}
+        for layer in [*(each.rules for each in nearest_first), self.rules]:
+            rules = {rule.category: rule for rule in layer} | rules
+        said = [each.is_shadow for each in nearest_first if each.is_shadow is not None]
+        return Policy(
+            self.version,
+            tuple(rules.values()),
+            (),
+            said[0] if said else self.is_shadow,
+            _united(self.blocked_phrases, (each.blocked_phrases for each in fitting)),
+            _united(self.allowed_phrases, (each.allowed_phrases for each in fitting)),
+        )
+
     def rules_for(self, school_id: str, grade: str) -> dict[Category, Rule]:
-        """Return the rules for a sender; the first override that fits applies."""
-        rules = {rule.category: rule for rule in self.rules}
-        for each in self.overrides:
-            if each.school_id in ("", school_id) and (not each.grades or _bare(grade) in map(_bare, each.grades)):
-                return {**rules, **{rule.category: rule for rule in each.rules}}
-        return rules
+        """Return the rules for a sender."""
+        return {rule.category: rule for rule in self.of(school_id, grade).rules}
+
+
+def _united(first: tuple[str, ...], others: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(phrase for phrases in (first, *others) for phrase in phrases))
 
 
 def _bare(grade: str) -> str:
@@ -128,12 +166,14 @@ MOST_PHRASES = 1000
 LONGEST_PHRASE = 200
 LONGEST_NOTE = 500
 MOST_OVERRIDES = 100
+MOST_OWN_PHRASES = 200
+"""Phrases of each kind that an override adds."""
 
 
 def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, is_blocked: bool) -> Outcome:
     """Return what the policy makes of a judgement. A blocked phrase in the text always holds it (is_blocked)."""
-    rules = policy.rules_for(school_id, grade)
-    on = {name: rule for name, rule in rules.items() if rule.is_on}
+    policy = policy.of(school_id, grade)
+    on = {rule.category: rule for rule in policy.rules if rule.is_on}
     holds = frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.hold_threshold)
     watches = (
         frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.watch_threshold) - holds
@@ -178,14 +218,8 @@ def check_policy(policy: Policy) -> Policy:
         ):
             wrong.append((f"/overrides/{place}", "A school and at most 20 grades are named."))
         wrong += _check_rules(f"/overrides/{place}/rules", override.rules)
-    for name in ("blocked_phrases", "allowed_phrases"):
-        phrases = getattr(policy, name)
-        if len(phrases) > MOST_PHRASES or any(
-            not 0 < len(phrase) <= LONGEST_PHRASE or "\x00" in phrase for phrase in phrases
-        ):
-            wrong.append(
-                (f"/{name}", f"At most {MOST_PHRASES} phrases of 1 to {LONGEST_PHRASE} characters are allowed.")
-            )
+        wrong += _check_phrases(f"/overrides/{place}", override, MOST_OWN_PHRASES)
+    wrong += _check_phrases("", policy, MOST_PHRASES)
     if wrong:
         raise InvalidArgument("POLICY_INVALID", "The policy is not valid.", violations=wrong)
     order = list(Category)
@@ -212,6 +246,15 @@ def check_reach(before: Policy, after: Policy, schools: Set[str]) -> None:
 
     if foreign(before) != foreign(after):
         raise PermissionDenied("POLICY_BEYOND_SCHOOLS", "You can change the exceptions of your own schools alone.")
+
+
+def _check_phrases(pointer: str, part: Policy | Override, most: int) -> list[tuple[str, str]]:
+    def is_wrong(phrases: Sequence[str]) -> bool:
+        return len(phrases) > most or any(not 0 < len(one) <= LONGEST_PHRASE or "\x00" in one for one in phrases)
+
+    detail = f"At most {most} phrases of 1 to {LONGEST_PHRASE} characters are allowed."
+    names = ("blocked_phrases", "allowed_phrases")
+    return [(f"{pointer}/{name}", detail) for name in names if is_wrong(getattr(part, name))]
 
 
 def _check_rules(pointer: str, rules: Sequence[Rule]) -> list[tuple[str, str]]:

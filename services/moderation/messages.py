@@ -50,6 +50,9 @@ def policy_body(policy: Policy) -> dict[str, Any]:
                 "school_id": each.school_id,
                 "grades": list(each.grades),
                 "rules": [_rule_body(rule) for rule in each.rules],
+                "is_shadow": each.is_shadow,
+                "blocked_phrases": list(each.blocked_phrases),
+                "allowed_phrases": list(each.allowed_phrases),
             }
             for each in policy.overrides
         ],
@@ -74,13 +77,22 @@ def policy_from_body(version: int, body: Mapping[str, Any]) -> Policy:
     return Policy(
         version,
         tuple(_rule_from_body(each) for each in body["rules"]),
-        tuple(
-            Override(each["school_id"], tuple(each["grades"]), tuple(_rule_from_body(rule) for rule in each["rules"]))
-            for each in body["overrides"]
-        ),
+        tuple(_override_from_body(each) for each in body["overrides"]),
         body["is_shadow"],
         tuple(body["blocked_phrases"]),
         tuple(body["allowed_phrases"]),
+    )
+
+
+def _override_from_body(body: Mapping[str, Any]) -> Override:
+    return Override(
+        body["school_id"],
+        tuple(body["grades"]),
+        tuple(_rule_from_body(rule) for rule in body["rules"]),
+        # Versions that are older than these say nothing of them.
+        body.get("is_shadow"),
+        tuple(body.get("blocked_phrases", ())),
+        tuple(body.get("allowed_phrases", ())),
     )
 
 
@@ -106,7 +118,12 @@ def policy_message(row: Mapping[str, Any]) -> pb.Policy:
         rules=[_rule_message(rule) for rule in policy.rules],
         overrides=[
             pb.PolicyOverride(
-                school_id=each.school_id, grades=each.grades, rules=[_rule_message(rule) for rule in each.rules]
+                school_id=each.school_id,
+                grades=each.grades,
+                rules=[_rule_message(rule) for rule in each.rules],
+                is_shadow=each.is_shadow,
+                blocked_phrases=each.blocked_phrases,
+                allowed_phrases=each.allowed_phrases,
             )
             for each in policy.overrides
         ],
@@ -133,11 +150,19 @@ def policy_from_message(message: pb.Policy) -> Policy:
     return Policy(
         message.version,
         tuple(_rule_from_message(each) for each in message.rules),
-        tuple(
-            Override(each.school_id, tuple(each.grades), tuple(_rule_from_message(rule) for rule in each.rules))
-            for each in message.overrides
-        ),
+        tuple(_override_from_message(each) for each in message.overrides),
         message.is_shadow,
+        tuple(message.blocked_phrases),
+        tuple(message.allowed_phrases),
+    )
+
+
+def _override_from_message(message: pb.PolicyOverride) -> Override:
+    return Override(
+        message.school_id,
+        tuple(message.grades),
+        tuple(_rule_from_message(rule) for rule in message.rules),
+        message.is_shadow if message.HasField("is_shadow") else None,
         tuple(message.blocked_phrases),
         tuple(message.allowed_phrases),
     )

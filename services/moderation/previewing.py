@@ -99,8 +99,8 @@ class Preview:
 async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, past: store.Past) -> Preview:
     """Judge what was screened then by both policies. The counting is done in a thread: screening goes on."""
     preview = Preview(
-        untried_phrases=len(set(wanted.blocked_phrases) - set(current.blocked_phrases)),
-        untried_allowed=len(set(wanted.allowed_phrases) ^ set(current.allowed_phrases)),
+        untried_phrases=len(_phrases(wanted, "blocked_phrases") - _phrases(current, "blocked_phrases")),
+        untried_allowed=len(_phrases(wanted, "allowed_phrases") ^ _phrases(current, "allowed_phrases")),
     )
     async with transaction(engine) as connection:
         preview.messages = await store.count_screened(connection, past)
@@ -109,9 +109,18 @@ async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, p
     return preview
 
 
+def _phrases(policy: Policy, name: str) -> set[tuple[str, tuple[str, ...], str]]:
+    """Return every phrase of a policy with the school and the grades that it is for."""
+    everybody = {("", (), phrase) for phrase in getattr(policy, name)}
+    return everybody | {
+        (each.school_id, each.grades, phrase) for each in policy.overrides for phrase in getattr(each, name)
+    }
+
+
 def _judge_again(row: store.Row, policy: Policy) -> Outcome:
     scores = {Category(name): score for name, score in row["scores"].items()}
     judgement = Judgement(scores, "", "", is_uncertain=row["is_uncertain"])
+    policy = policy.of(row["school_id"], row["grade"])
     is_blocked = not set(row["phrases"]).isdisjoint(policy.blocked_phrases)
     return decide(policy, judgement, row["school_id"], row["grade"], is_blocked=is_blocked)
 

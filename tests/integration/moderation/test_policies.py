@@ -13,7 +13,7 @@ from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, InvalidArgument, PermissionDenied
 from services.kit.ids import new_id
-from services.moderation import store
+from services.moderation import messages, store
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Override, Rule
@@ -133,6 +133,25 @@ async def test_trying_says_how_many_phrases_it_could_not_try(moderation_engine: 
     assert (found.untried_phrases, found.untried_allowed) == (0, 2)
     found = await preview_policy(moderation_engine, current, replace(current, blocked_phrases=("mill",)), MONTH)
     assert (found.untried_phrases, found.untried_allowed) == (1, 0)
+    here = Override("s1", (), (), is_shadow=True, blocked_phrases=("mill",), allowed_phrases=("raiders",))
+    found = await preview_policy(moderation_engine, current, replace(current, overrides=(here,)), MONTH)
+    assert (found.untried_phrases, found.untried_allowed) == (1, 1)
+
+
+async def test_what_an_exception_says_is_stored_and_tried(moderation_engine: AsyncEngine) -> None:
+    policies = Policies(moderation_engine, clock)
+    here = Override("s1", ("5",), (), is_shadow=False, blocked_phrases=("mill",), allowed_phrases=("raiders",))
+    current = await policies.in_force()
+    await policies.update(replace(current, overrides=(here,)), ADA, "Theirs.")
+    fresh = await Policies(moderation_engine, clock).in_force()
+    assert fresh.overrides == (here,)
+    sent = messages.policy_from_message(await policies.get(0))
+    assert sent.overrides == (here,)
+    held = await judged(moderation_engine, school_id="s1", scores={Category.THREAT: 0.99})
+    await judged(moderation_engine, school_id="s2", scores={Category.THREAT: 0.99})
+    quiet = replace(fresh, overrides=(replace(here, grades=(), is_shadow=True),))
+    found = await preview_policy(moderation_engine, fresh, quiet, MONTH)
+    assert [each.message_id for each in found.examples[Change.NEWLY_RELEASED]] == [held]
 
 
 def acting(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> None:

@@ -1,6 +1,8 @@
 """Screening on a real database: with the embedded model, and through the vendor's SDK in each of its failures."""
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,9 +18,9 @@ from services.kit.ids import new_id
 from services.moderation import actions
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
-from services.moderation.domain import Category
+from services.moderation.domain import Category, Override
 from services.moderation.judging import FAILURES_TO_OPEN, Judge
-from services.moderation.policies import Policies
+from services.moderation.policies import Author, Policies
 from services.moderation.providers.base import ProviderUnavailable, Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
@@ -61,6 +63,23 @@ def screening(moderation_engine: AsyncEngine, embedded: Embedded) -> Callable[..
 async def rows(engine: AsyncEngine, table: sa.Table) -> list[sa.RowMapping]:
     async with transaction(engine) as connection:
         return list((await connection.execute(sa.select(table))).mappings())
+
+
+async def test_shadow_mode_and_phrases_of_an_exception_count_for_its_school_alone(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    phrases = Override("s1", (), (), blocked_phrases=("map project",))
+    shadow = Override("s2", (), (), is_shadow=True, allowed_phrases=(DANGER,))
+    worker = screening()
+    current = await worker.policies.in_force()
+    author = Author("ada", "Ada North", frozenset({"*"}))
+    await worker.policies.update(replace(current, overrides=(phrases, shadow)), author, "A trial.")
+    for school_id, text in itertools.product(("s1", "s2", "s3"), (HARMLESS, DANGER, f"{DANGER}, i will die")):
+        request = asked(text)
+        request.school_id = school_id
+        await worker.screen([request])
+    found = [row["decision"] for row in await rows(moderation_engine, verdicts)]
+    assert found == ["hold", "hold", "hold", "clean", "clean", "watch", "clean", "hold", "hold"]
 
 
 @pytest.mark.accepts(163, 164, 173)

@@ -32,6 +32,9 @@ def fields(shown: pb.Policy) -> "MultiDict[str, str]":
     places = [("district", shown.rules, None)]
     for place, each in enumerate(shown.overrides):
         sent[f"{place}.school"], sent[f"{place}.grades"] = each.school_id, ", ".join(each.grades)
+        sent[f"{place}.shadow"] = ("on" if each.is_shadow else "off") if each.HasField("is_shadow") else ""
+        for name in policies.PHRASES:
+            sent[f"{place}.{name}"] = "\r\n".join(getattr(each, name))
         own = {rule.category for rule in each.rules}
         places.append((str(place), policies.merged_rules(shown.rules, each.rules), own))  # type: ignore[arg-type]
     for at, rules, own in places:  # type: ignore[assignment]
@@ -52,7 +55,8 @@ FOREIGN = pb.PolicyOverride(school_id="s2", rules=[rule(types.CATEGORY_INSULT, 0
 
 
 def test_a_form_that_was_not_touched_says_the_same_policy() -> None:
-    shown = policy(STRICT, FOREIGN)
+    awake = pb.PolicyOverride(school_id="s1", is_shadow=False, allowed_phrases=["raiders"], blocked_phrases=["barn"])
+    shown = policy(STRICT, FOREIGN, awake, pb.PolicyOverride(grades=["12"], is_shadow=True))
     shown.blocked_phrases.append("old mill")
     read = policies.read_form(fields(shown), shown, ALL)
     assert (read.whole(), read.wrong) == (shown, {})
@@ -107,8 +111,9 @@ def test_an_exception_is_removed_by_its_box_and_one_without_a_difference_is_refu
 def test_what_moderation_refuses_is_shown_at_its_field() -> None:
     form = policies.form_of(policy(STRICT), ALL)
     places = [("/rules/1/tier", "A tier is 1, 2 or 3."), ("/overrides/0/rules/0", "No."), ("/note", "Say why.")]
+    places.append(("/overrides/0/blocked_phrases", "At most 200."))
     policies.refused(form, InvalidArgument("POLICY_INVALID", "No.", violations=places))
-    assert list(form.wrong) == ["district.self_harm", "0.rules", "note"]
+    assert list(form.wrong) == ["district.self_harm", "0.rules", "note", "0.blocked_phrases"]
 
 
 def test_a_change_is_said_in_sentences() -> None:
@@ -126,6 +131,19 @@ def test_a_change_is_said_in_sentences() -> None:
     ]
     assert policies.changes(after, policy(), TITLES)[-1] == "The exception for Lincoln High, grades 5, 6 is removed."
     assert policies.changes(policy(), policy(), TITLES) == []
+
+
+def test_shadow_mode_and_phrases_of_an_exception_are_said_too() -> None:
+    plain = pb.PolicyOverride(school_id="s1", is_shadow=True, blocked_phrases=["old mill"])
+    assert policies.changes(policy(), policy(plain), TITLES) == [
+        "A new exception for Lincoln High: shadow mode on, blocked: old mill."
+    ]
+    other = pb.PolicyOverride(school_id="s1", allowed_phrases=["raiders"], rules=[rule(types.CATEGORY_INSULT)])
+    assert policies.changes(policy(plain), policy(other), TITLES)[1:] == [
+        "Lincoln High: shadow mode as for everybody else.",
+        "Lincoln High: blocked phrases removed: old mill.",
+        "Lincoln High: allowed phrases added: raiders.",
+    ]
 
 
 @pytest.mark.parametrize("tier", ["", "12", "4", "²"])

@@ -56,6 +56,46 @@ def test_an_override_counts_for_its_school_and_grades_alone() -> None:
     assert decide(policy, judged(insult=0.4), "s2", "05", is_blocked=False).decision is Decision.CLEAN
 
 
+def test_exceptions_combine_and_the_nearest_decides() -> None:
+    def insult(hold: float) -> tuple[Rule, ...]:
+        return (Rule(Category.INSULT, True, hold, 0.1, 1),)
+
+    threat = Rule(Category.THREAT, False, 0.9, 0.8, 1)
+    both = Override("s1", ("5",), insult(0.2))
+    school = Override("s1", (), (*insult(0.3), threat), is_shadow=False)
+    grades = Override("", ("5", "6"), insult(0.4), is_shadow=True)
+    later = Override("", ("6",), insult(0.5))
+    for overrides in ((both, school, grades, later), (grades, later, school, both)):
+        policy = replace(POLICY, overrides=overrides)
+
+        def holds_from(school_id: str, grade: str, policy: Policy = policy) -> float:
+            return policy.rules_for(school_id, grade)[Category.INSULT].hold_threshold
+
+        assert [holds_from("s1", "05"), holds_from("s1", "06"), holds_from("s2", "06")] == [0.2, 0.3, 0.4]
+        assert holds_from("s2", "07") == POLICY.rules_for("", "")[Category.INSULT].hold_threshold
+        assert not policy.rules_for("s1", "05")[Category.THREAT].is_on, (
+            "the school's, which the nearer one leaves alone"
+        )
+        assert [policy.of(*who).is_shadow for who in (("s1", "5"), ("s2", "5"), ("s2", "7"))] == [False, True, False]
+
+
+@pytest.mark.accepts(304)
+def test_shadow_mode_can_be_on_for_one_school() -> None:
+    policy = replace(POLICY, overrides=(Override("s1", (), (), is_shadow=True),))
+    decisions = [decide(policy, judged(violence=0.99), each, "", is_blocked=False).decision for each in ("s1", "s2")]
+    assert decisions == [Decision.WATCH, Decision.HOLD]
+
+
+def test_phrases_of_every_exception_that_fits_come_on_top_of_the_districts() -> None:
+    here = Override("s1", (), (), blocked_phrases=("old mill", "barn"), allowed_phrases=("raiders",))
+    seniors = Override("", ("12",), (), blocked_phrases=("prom",))
+    policy = replace(POLICY, overrides=(here, seniors), blocked_phrases=("barn",))
+    assert policy.of("s1", "12").blocked_phrases == ("barn", "old mill", "prom")
+    assert policy.of("s2", "12").blocked_phrases == ("barn", "prom")
+    assert policy.of("s1", "12").allowed_phrases == ("raiders",)
+    assert policy.of("s2", "11").allowed_phrases == ()
+
+
 def test_what_is_explained_is_the_gravest_category_that_holds_and_not_the_highest_score() -> None:
     urgent = (Category.SELF_HARM_INTENT, Category.THREAT)
     rules = tuple(replace(rule, tier=1 if rule.category in urgent else 3) for rule in POLICY.rules)
@@ -159,12 +199,13 @@ def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:
 
 
 def test_texts_that_the_database_cannot_keep_are_refused() -> None:
-    override = Override("north\x00", (), POLICY.rules[:1])
+    override = Override("north\x00", (), POLICY.rules[:1], allowed_phrases=("x" * 201,))
     broken = replace(POLICY, overrides=(override,), blocked_phrases=("old\x00mill",), allowed_phrases=("\x00",))
     with pytest.raises(InvalidArgument) as refusal:
         check_policy(broken)
     assert [each.pointer for each in refusal.value.violations] == [
         "/overrides/0",
+        "/overrides/0/allowed_phrases",
         "/blocked_phrases",
         "/allowed_phrases",
     ]
