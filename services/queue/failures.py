@@ -1,9 +1,11 @@
 """What provider codes mean: class, sentence and remedy, from failures.csv; what receipts say about a delivery.
 
 Classes: permanent (this delivery failed), temporary (try again), ours (our set-up is at fault; nobody's contact is),
-account (the provider takes nothing from us until a person puts our account in order), busy (it takes no more for now),
-opted_out. Twilio advises against logic on single codes, since general ones get split: an unknown code
-has its provider's default. Amazon's services share the codes about keys and haste (the rows of `aws`).
+sender (nothing leaves by this number of ours, whomever we write to), account (the provider takes nothing from us until
+a person puts our account in order), busy (it takes no more for now), opted_out.
+
+Twilio advises against logic on single codes, since general ones get split: an unknown code has its provider's default.
+Amazon's services share the codes about keys and haste (the rows of `aws`).
 """
 
 import csv
@@ -21,6 +23,8 @@ _FAX = "fax"
 _SHARED: Final = dict.fromkeys(("ses", "sns", "aws_sms"), "aws")
 ACCOUNT: Final = "account"
 BUSY: Final = "busy"
+SENDER: Final = "sender"
+OURS: Final = "ours"
 _PASSING: Final = frozenset({ACCOUNT, BUSY})
 
 
@@ -29,7 +33,7 @@ class Failure:
     """One row of failures.csv."""
 
     kind: str
-    """permanent, temporary, ours, account, busy or opted_out."""
+    """permanent, temporary, ours, sender, account, busy or opted_out."""
     sentence: str
     remedy: str
 

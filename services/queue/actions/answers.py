@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.queue.domain import MAX_ATTEMPTS, State, after_acceptance
-from services.queue.failures import ACCOUNT, explain, is_passing
+from services.queue.failures import ACCOUNT, BUSY, SENDER, explain
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import Outcome
 from services.queue.work import Batch
+
+_NOT_OF_THE_RECIPIENT = frozenset({ACCOUNT, BUSY, SENDER})
 
 
 @dataclass
@@ -46,15 +48,15 @@ def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Sett
 
 def kind_of(provider: str, handed: Handed) -> str:
     """Return the class in failures.csv of what a provider would not take; empty where it said nothing of that kind."""
-    says_why = handed.answer is Answer.REFUSED or (
-        handed.answer is Answer.UNREACHABLE and is_passing(provider, handed.code)
-    )
-    return explain(provider, handed.code).kind if says_why else ""
+    kind = explain(provider, handed.code).kind
+    if handed.answer is Answer.UNREACHABLE:
+        return kind if kind in _NOT_OF_THE_RECIPIENT else ""
+    return kind if handed.answer is Answer.REFUSED else ""
 
 
 def refuses_account(provider: str, handed: Handed) -> bool:
-    """Tell whether a provider takes nothing from our account."""
-    return handed.answer is Answer.UNREACHABLE and explain(provider, handed.code).kind == ACCOUNT
+    """Tell whether a provider takes nothing from our account, or from the only sender that we have."""
+    return handed.answer is Answer.UNREACHABLE and explain(provider, handed.code).kind in {ACCOUNT, SENDER}
 
 
 def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:

@@ -22,7 +22,7 @@ from twilio.rest import Client
 from services.kit.errors import Unavailable
 from services.kit.logs import get_logger
 from services.queue import metrics
-from services.queue.failures import coded, explain, is_passing
+from services.queue.failures import OURS, SENDER, coded, explain, is_passing
 from services.queue.providers.base import Answer, Handed
 
 _log = get_logger(__name__)
@@ -215,13 +215,17 @@ class TwilioAccount:
 async def from_first(provider: str, senders: Iterable[str], create: Callable[[str], Awaitable[Handed]]) -> Handed:
     """Return the answer to the first of the senders that Twilio lets us use; what is wrong with ours costs no delivery.
 
-    A refusal that came late leaves no time for another: one hand-over lasts little longer than one request.
+    A refusal that came late leaves no time for another: one hand-over lasts little longer than one request. The last
+    sender is the account's own; where that is refused whomever we write to, nobody fares better: nothing was taken.
     """
     started = time.monotonic()
-    for sender in dict.fromkeys(each for each in senders if each):
+    wanted = list(dict.fromkeys(each for each in senders if each))
+    for sender in wanted:
         answer = await create(sender)
-        is_ours = answer.answer is Answer.REFUSED and explain(provider, answer.code).kind == "ours"
-        if not is_ours or time.monotonic() - started > QUICK_SECONDS:
+        kind = explain(provider, answer.code).kind if answer.answer is Answer.REFUSED else ""
+        if kind == SENDER and sender == wanted[-1]:
+            return answer._replace(answer=Answer.UNREACHABLE)
+        if kind not in {OURS, SENDER} or time.monotonic() - started > QUICK_SECONDS:
             break
         metrics.sender_refused.add(1, {"provider": provider, "code": answer.code})
         _log.warning("sender_refused", provider=provider, code=answer.code)

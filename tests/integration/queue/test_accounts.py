@@ -140,6 +140,24 @@ async def test_what_waits_for_our_account_expires_at_its_time(queue: Queue) -> N
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "expired": 1}
 
 
+@pytest.mark.accepts(58, 65, 311)
+async def test_while_our_only_number_is_refused_all_wait_and_leave_once_by_the_right_one(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    await queue.submit(draft(channels=[*TEXT, ("tts", "Closed.")]), [person(2), person(4)])
+    wrong = queue.dispatcher(twilio_from_number="+15005550001")
+    await queue.drain(wrong)
+    assert await queue.rows("SELECT 1 FROM outcomes") == []
+    needed = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
+    assert sorted(each.reason.partition(" Ask")[0] for each in needed) == [
+        "Calls by Twilio wait. Our calling number is not valid.",
+        "Texts by Twilio wait. Our sending number is not valid.",
+    ]
+    await _later(queue, queue.dispatcher())
+    assert {row[0] for row in await queue.rows("SELECT state FROM outcomes")} == {"handed_off"}
+    assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (4, 0)
+
+
 @pytest.mark.accepts(58, 65)
 async def test_what_a_full_queue_of_the_provider_does_not_take_waits_and_leaves_once(
     queue: Queue, vendors: VendorSimulator

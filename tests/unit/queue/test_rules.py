@@ -82,7 +82,10 @@ def test_numbers_have_one_form(given: str, normal: str) -> None:
 @pytest.mark.accepts(61, 99)
 def test_every_failure_has_a_sentence_and_a_remedy() -> None:
     for (provider, code), failure in _failures().items():
-        assert failure.kind in {"permanent", "temporary", "ours", "account", "busy", "opted_out"}, (provider, code)
+        assert failure.kind in {"permanent", "temporary", "ours", "sender", "account", "busy", "opted_out"}, (
+            provider,
+            code,
+        )
         assert failure.sentence.endswith("."), (provider, code)
         assert failure.remedy.endswith("."), (provider, code)
     assert explain("twilio", "30005").sentence == "The number is not in service."
@@ -116,6 +119,7 @@ def test_every_failure_has_a_sentence_and_a_remedy() -> None:
         ("twilio", 403, "29999", "account"),
         ("twilio", 403, "21408", "ours"),
         ("twilio", 400, "21211", "permanent"),
+        ("twilio", 400, "21660", "sender"),
         ("twilio", 400, "21611", "busy"),
         ("twilio", 429, "63038", "busy"),
         ("twilio_voice", 400, "10001", "account"),
@@ -131,13 +135,17 @@ def test_faults_of_our_account_and_want_of_room_are_told_from_faults_of_a_contac
 
 
 def test_answers_have_the_class_of_what_was_refused() -> None:
-    given = [(Answer.REFUSED, "21211"), (Answer.UNREACHABLE, "20003"), (Answer.UNREACHABLE, "503"), (Answer.TAKEN, "")]
-    assert [kind_of("twilio", Handed(1, answer, code=code)) for answer, code in given] == [
-        "permanent",
-        "account",
-        "",
-        "",
-    ]
+    given = {
+        "21211": (Answer.REFUSED, "permanent"),
+        "20003": (Answer.UNREACHABLE, "account"),
+        "21212": (Answer.UNREACHABLE, "sender"),
+        "20429": (Answer.UNREACHABLE, "busy"),
+        "503": (Answer.UNREACHABLE, ""),
+        "20500": (Answer.UNSURE, ""),
+        "": (Answer.TAKEN, ""),
+    }
+    for code, (answer, kind) in given.items():
+        assert kind_of("twilio", Handed(1, answer, code=code)) == kind
 
 
 def test_receipts_mean_what_the_vendors_say() -> None:
