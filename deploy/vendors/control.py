@@ -163,6 +163,7 @@ class Control:
                 "opted_out": sorted(self._vendors.messages.opted_out),
                 "suppressed": sorted(self._vendors.ses.suppressed),
                 "moderated": self._vendors.moderation.moderated,
+                "asked_to_moderate": self._vendors.moderation.asked,
                 "most_moderated_at_once": self._vendors.moderation.most_at_once,
                 "events_topic_arn": self._vendors.ses.events_topic_arn,
             }

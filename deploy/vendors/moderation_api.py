@@ -151,10 +151,12 @@ class ModerationApi:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what came. `moderated` is how many were answered, `most_at_once` how many were at work together,
-        `bodies` the latest requests, oldest first.
+        """Forget what came.
+
+        `asked` is how many came, `moderated` how many were answered, `most_at_once` how many were at work together, and
+        `bodies` are the latest, oldest first.
         """
-        self.moderated = self.most_at_once = self._at_work = 0
+        self.asked = self.moderated = self.most_at_once = self._at_work = 0
         self.bodies: deque[dict[str, Any]] = deque(maxlen=_KEPT_BODIES)
 
     def routes(self) -> list[web.RouteDef]:
@@ -162,6 +164,7 @@ class ModerationApi:
         return [web.post("/v1/moderate", self._moderate)]
 
     async def _moderate(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
         self._at_work += 1
         self.most_at_once = max(self.most_at_once, self._at_work)
         try:

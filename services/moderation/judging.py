@@ -21,6 +21,8 @@ Weigh = Callable[[Judgement], Outcome]
 """Says what the policy makes of a judgement."""
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 5.0
+_MESSAGES_AT_ONCE = 16
+"""Messages that the vendor is asked about at the same time."""
 _FAIR_SECONDS = 1.0
 """A provider that does not answer in this time fails."""
 _TROUBLES = {
@@ -50,6 +52,7 @@ class Judge:
         self._is_refused = False
         self._answered_at: float | None = None
         self._closed_again_at = 0.0
+        self._room = asyncio.Semaphore(_MESSAGES_AT_ONCE)
         self.trouble = Trouble.SILENT
 
     @property
@@ -76,23 +79,25 @@ class Judge:
 
         Before the vendor the embedded model judges: what the policy makes of that is handed in, and it explains.
         """
-        if not self.is_available:
-            raise ProviderUnavailable("circuit_open", is_lasting=self.is_given_up)
-        if self._failures >= FAILURES_TO_OPEN or self._is_refused:
-            # One asks whether it is back; the others do not wait for that answer.
-            self._closed_again_at = self._monotonic() + OPEN_SECONDS
         if self._provider is self._embedded:
             return _strongest(await self._embedded.judge(texts))
+        self._check_circuit()
         local = await self._embedded.judge(texts)
         if weigh:
             texts = [replace(text, local=weigh(each)) for text, each in zip(texts, local, strict=True)]
-        judged = await self._ask(texts)
+        async with self._room:
+            judged = await self._ask(texts)
         if any(len(each.scores) < len(Category) for each in judged):
             return _strongest([*judged, *local])
         found = _strongest(judged)
         return replace(found, explanations={**_strongest(local).explanations, **found.explanations})
 
     async def _ask(self, texts: Sequence[Text]) -> list[Judgement]:
+        # What waited for its place is not asked any more when those before it found the vendor out.
+        self._check_circuit()
+        if self._failures >= FAILURES_TO_OPEN or self._is_refused:
+            # One asks whether it is back; the others do not wait for that answer.
+            self._closed_again_at = self._monotonic() + OPEN_SECONDS
         try:
             judged = await self._provider.judge(texts)
         except TextRefused as problem:
@@ -127,6 +132,10 @@ class Judge:
         found = _strongest(await self._embedded.judge(texts))
         name = found.provider if self._provider is self._embedded else "embedded-fallback"
         return replace(found, provider=name)
+
+    def _check_circuit(self) -> None:
+        if not self.is_available:
+            raise ProviderUnavailable("circuit_open", is_lasting=self.is_given_up)
 
     def _answered(self) -> None:
         self._failures, self._failing_since, self._is_refused, self._closed_again_at = 0, None, False, 0.0

@@ -27,7 +27,15 @@ def embedded() -> Embedded:
 
 @pytest.fixture
 async def vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:  # noqa: F811  the fixture
-    """The vendor's client, whose answers may take a second and a half."""
+    """The vendor's client, which waits for an answer as long as a busy machine may take."""
+    provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=20)
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+async def hasty_vendor(vendors: VendorSimulator) -> AsyncIterator[ModerationApi]:  # noqa: F811  the fixture
+    """The vendor's client for answers that do not come: they may take a second and a half."""
     provider = ModerationApi(MODAPI_KEY, f"{vendors.url}/v1", timeout_seconds=1.5)
     yield provider
     await provider.close()

@@ -80,6 +80,21 @@ async def test_the_vendor_is_asked_about_a_batch_at_once_but_not_about_more_than
     assert await count(moderation_engine, verdicts) == 16
 
 
+@pytest.mark.accepts(167)
+async def test_what_waits_for_its_place_is_not_asked_of_a_vendor_that_was_found_to_hang(
+    moderation_engine: AsyncEngine,
+    replica: Callable[[Provider], Screening],
+    vendors: VendorSimulator,
+    hasty_vendor: ModerationApi,
+) -> None:
+    vendors.modes(moderation={"mode": "hang"})
+    worker = replica(hasty_vendor)
+    batches = [[asked(f"See you at {number}.") for number in range(16)] for _ in range(2)]
+    await asyncio.gather(*(worker.screen(each) for each in batches))
+    assert await count(moderation_engine, waiting) == 32
+    assert vendors.get("/control/state")["asked_to_moderate"] <= 40, "of 64 texts"
+
+
 async def test_one_conversation_is_judged_in_its_order_and_others_beside_it(
     moderation_engine: AsyncEngine, replica: Callable[[Provider], Screening]
 ) -> None:

@@ -175,13 +175,13 @@ async def test_an_outage_holds_and_then_the_embedded_model_decides_and_says_so(
     moderation_engine: AsyncEngine,
     screening: Callable[..., Screening],
     vendors: VendorSimulator,
-    vendor: ModerationApi,
+    hasty_vendor: ModerationApi,
     embedded: Embedded,
 ) -> None:
     vendors.reset()
     vendors.modes(moderation={"mode": mode, "retry_after_seconds": 1})
     clock = Clock()
-    worker = screening(Judge(vendor, embedded), clock)
+    worker = screening(Judge(hasty_vendor, embedded), clock)
     await worker.screen([asked(DANGER)])
     assert await rows(moderation_engine, verdicts) == []
     assert len(await rows(moderation_engine, waiting)) == 1
