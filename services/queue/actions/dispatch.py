@@ -210,7 +210,8 @@ async def _hand_over(
         async for some in provider.hand_over(work, ready, may_continue):
             answers += some
             # Whom a provider refuses for our account's sake it need not be asked about a thousand times.
-            is_refused = is_refused or any(refuses_account(provider.name, each) for each in some)
+            unreached = [each for each in some if each.answer is Answer.UNREACHABLE]
+            is_refused = is_refused or any(refuses_account(provider.name, each) for each in unreached)
             reach("after_delivery", [each.answer for each in some].count(Answer.TAKEN))
     metrics.hand_over_duration.record(time.monotonic() - started, {"provider": provider.name})
     reach("after_provider_call")
@@ -219,15 +220,16 @@ async def _hand_over(
 
 def _tally(provider: Provider, answers: Sequence[Handed]) -> Counter[Answer]:
     """Return how many answers of each kind there are, and measure them."""
+    # Nearly all are taken, and say nothing else: only the others are looked at one by one.
+    others = [each for each in answers if each.answer is not Answer.TAKEN]
+    said = Counter([(each.answer, kind_of(provider.name, each)) for each in others])
+    if taken := len(answers) - len(others):
+        said[Answer.TAKEN, ""] = taken
     tally: Counter[Answer] = Counter()
-    for (answer, kind), how_many in Counter([_said(provider, each) for each in answers]).items():
+    for (answer, kind), how_many in said.items():
         tally[answer] += how_many
         metrics.handed.add(how_many, {"provider": provider.name, "answer": answer.value, "class": kind})
     return tally
-
-
-def _said(provider: Provider, handed: Handed) -> tuple[Answer, str]:
-    return handed.answer, "" if handed.answer is Answer.TAKEN else kind_of(provider.name, handed)
 
 
 async def _mind_the_breaker(
