@@ -8,6 +8,7 @@ import pytest
 from moderation_api import ModerationAPI
 from moderation_api.errors import (
     AuthenticationError,
+    BadRequestError,
     InternalServerError,
     PermissionDeniedError,
     RateLimitError,
@@ -71,6 +72,8 @@ def test_only_the_policies_asked_for_are_evaluated(moderation: ModerationAPI) ->
         ("429", RateLimitError, "rate_limit_exceeded"),
         ("500", InternalServerError, "internal_error"),
         ("quota_exceeded", PermissionDeniedError, "quota_exceeded"),
+        ("key_refused", AuthenticationError, "invalid_api_key"),
+        ("400", BadRequestError, "validation_failed"),
     ],
 )
 def test_outages_raise_the_sdks_errors(
