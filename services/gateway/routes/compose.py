@@ -73,6 +73,7 @@ def send() -> str | Response | tuple[str, int]:
     someone = person()
     draft = read_draft(request, someone)
     try:
+        _refuse_attachments(someone)
         _keep_upload(draft, someone)
         _keep_recording(draft, someone)
         if "edit" in request.form:
@@ -160,6 +161,13 @@ def read_draft(asked: Request, someone: Person) -> Draft:
         # It is the e-mail, with a link: nobody gets two.
         draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")
     return draft
+
+
+def _refuse_attachments(someone: Person) -> None:
+    """Raise InvalidArgument for a file that a student or a parent sends along: nothing unscreened leaves (163)."""
+    if not someone.is_staff and any(each.filename for each in request.files.values()):
+        text = "A message carries no files. Leave the file out, or write what it says into the message."
+        raise InvalidArgument("ATTACHMENT_REFUSED", text, violations=[("/attachment", text)])
 
 
 def _keep_upload(draft: Draft, someone: Person) -> None:

@@ -5,6 +5,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from protos.queue.v1 import queue_pb2_grpc
@@ -174,3 +175,49 @@ def test_what_was_written_stays_while_the_queue_is_away_and_goes_out_once_afterw
     for _ in range(2):
         assert "Message sent" in post(browser, **{**fields, "step": "send"}).get_data(as_text=True)
     assert sent(browser).count("Storm") == before + 1
+
+
+def screenings(stack: Stack, name: str) -> dict[str, str]:
+    """Where the screening of each of a person's messages stands, by subject."""
+    with psycopg.connect(stack.environments["queue"]["DATABASE_URL"]) as connection:
+        query = "SELECT subject, screening FROM messages WHERE sender_id = %s"
+        return dict(connection.execute(query, [stack.people[name]]).fetchall())
+
+
+@pytest.mark.accepts(162)
+def test_a_students_reply_and_group_message_wait_for_their_verdict_and_a_draft_asks_for_none(stack: Stack) -> None:
+    teacher, student = stack.browser("tea"), stack.browser("amy")
+    amy, tea, pri = (stack.people[name] for name in ("amy", "tea", "pri"))
+    written = {"subject": "Your essay", "body": "Come and see me.", "channels": ["email"]}
+    body = {**written, "idempotency_key": "to amy", "audience": {"person_ids": [amy]}}
+    first = teacher.send_json("POST", "/api/v1/messages", body).get_json()["message_id"]
+    before = screenings(stack, "amy")
+    draft = post(student, person=tea, subject="A draft", kind="poll", edit="question")
+    assert (draft.status_code, screenings(stack, "amy")) == (200, before)
+    reply = post(student, person=tea, subject="Re: Your essay", in_reply_to=first, key="a reply", step="send")
+    group = post(student, person=[tea, pri], subject="To both of you", key="a group", step="send")
+    assert [each.status_code for each in (reply, group)] == [200, 200]
+    after = screenings(stack, "amy")
+    assert {after[name] for name in ("Re: Your essay", "To both of you")} == {"waiting"}
+    assert screenings(stack, "tea")["Your essay"] == "not_needed"
+    assert "To both of you" not in teacher.get("/inbox").get_data(as_text=True)
+
+
+@pytest.mark.accepts(163)
+def test_a_students_message_with_a_file_is_refused_and_says_why(stack: Stack) -> None:
+    student = stack.browser("amy")
+    before = screenings(stack, "amy")
+    fields = {"person": stack.people["tea"], "subject": "With a file", "key": "a file", "step": "send"}
+    refused = post(student, **fields, attachment=(io.BytesIO(b"I will burn it down."), "plan.txt"))
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "A message carries no files." in page) == (400, True)
+    assert 'value="With a file"' in page
+    body: dict[str, Any] = {"idempotency_key": "file", "subject": "File", "body": "Look.", "channels": ["email"]}
+    body |= {
+        "audience": {"person_ids": [stack.people["tea"]]},
+        "attachments": [{"name": "plan.txt", "content": "eA=="}],
+    }
+    answer = student.send_json("POST", "/api/v1/messages", body)
+    assert answer.status_code == 400
+    assert "/attachments" in [each["pointer"] for each in answer.get_json()["errors"]]
+    assert screenings(stack, "amy") == before

@@ -177,17 +177,6 @@ async def test_a_schedule_whose_sender_may_no_longer_send_pauses_and_says_why(
     assert [(each.reason, each.subject_id) for each in await scheduled.attention()] == [(reason, made.schedule_id)]
 
 
-@pytest.mark.accepts(162)
-async def test_what_a_student_scheduled_is_screened_when_it_is_sent(scheduled: Scheduled) -> None:
-    audience = directory_pb2.Audience(person_ids=[scheduled.ids["tea"]])
-    await scheduled.create("amy", audience=audience, timing=ONCE)
-    assert await scheduled.rows("SELECT 1 FROM outbox WHERE subject = 'queue.screening.requested.v1'") == []
-    await scheduled.tick(hours=21)
-    (message,) = await scheduled.messages()
-    assert message.screening == "waiting"
-    assert len(await scheduled.rows("SELECT 1 FROM outbox WHERE subject = 'queue.screening.requested.v1'")) == 1
-
-
 async def test_an_audience_of_nobody_is_noted_and_the_series_goes_on(scheduled: Scheduled) -> None:
     audience = directory_pb2.Audience(roles=[types.ROLE_PARENT], school_ids=[scheduled.ids["s1"]], grades=["02"])
     made = await scheduled.create(audience=audience)
