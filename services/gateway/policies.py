@@ -69,6 +69,7 @@ def read_form(
     del form.policy.overrides[:]
     if "*" in schools:
         form.policy.is_shadow = "shadow" in values
+        form.policy.crisis_notice = values.get("crisis_notice", "").replace("\r\n", "\n").strip()
         for name in PHRASES:
             del getattr(form.policy, name)[:]
             getattr(form.policy, name).extend(_lines(values.get(name, "")))
@@ -164,6 +165,8 @@ def changes(before: pb.Policy, after: pb.Policy, schools: Mapping[str, str]) -> 
     if before.is_shadow != after.is_shadow:
         said.append("Shadow mode is switched on." if after.is_shadow else "Shadow mode is switched off.")
     said += _phrase_changes("", before, after)
+    if before.crisis_notice != after.crisis_notice:
+        said.append(f"The crisis notice says: {after.crisis_notice}" if after.crisis_notice else "No crisis notice.")
     old = {scope_words(each, schools): each for each in before.overrides}
     new = {scope_words(each, schools): each for each in after.overrides}
     said += [f"The exception for {name} is removed." for name in old if name not in new]

@@ -90,6 +90,8 @@ class Policy:
     is_shadow: bool = False
     blocked_phrases: tuple[str, ...] = ()
     allowed_phrases: tuple[str, ...] = ()
+    crisis_notice: str = ""
+    """What a student reads whose message is withheld for self-harm; empty: nothing."""
 
     def of(self, school_id: str, grade: str) -> "Policy":
         """Return what holds for a sender, as a policy without overrides.
@@ -105,13 +107,13 @@ class Policy:
         for layer in [*(each.rules for each in nearest_first), self.rules]:
             rules = {rule.category: rule for rule in layer} | rules
         said = [each.is_shadow for each in nearest_first if each.is_shadow is not None]
-        return Policy(
-            self.version,
-            tuple(rules.values()),
-            (),
-            said[0] if said else self.is_shadow,
-            _united(self.blocked_phrases, (each.blocked_phrases for each in fitting)),
-            _united(self.allowed_phrases, (each.allowed_phrases for each in fitting)),
+        return replace(
+            self,
+            rules=tuple(rules.values()),
+            overrides=(),
+            is_shadow=said[0] if said else self.is_shadow,
+            blocked_phrases=_united(self.blocked_phrases, (each.blocked_phrases for each in fitting)),
+            allowed_phrases=_united(self.allowed_phrases, (each.allowed_phrases for each in fitting)),
         )
 
     def rules_for(self, school_id: str, grade: str) -> dict[Category, Rule]:
@@ -165,6 +167,7 @@ class Outcome:
 MOST_PHRASES = 1000
 LONGEST_PHRASE = 200
 LONGEST_NOTE = 500
+LONGEST_NOTICE = 1000
 MOST_OVERRIDES = 100
 MOST_OWN_PHRASES = 200
 """Phrases of each kind that an override adds."""
@@ -220,6 +223,8 @@ def check_policy(policy: Policy) -> Policy:
         wrong += _check_rules(f"/overrides/{place}/rules", override.rules)
         wrong += _check_phrases(f"/overrides/{place}", override, MOST_OWN_PHRASES)
     wrong += _check_phrases("", policy, MOST_PHRASES)
+    if len(policy.crisis_notice) > LONGEST_NOTICE or "\x00" in policy.crisis_notice:
+        wrong.append(("/crisis_notice", f"At most {LONGEST_NOTICE:,} characters are allowed."))
     if wrong:
         raise InvalidArgument("POLICY_INVALID", "The policy is not valid.", violations=wrong)
     order = list(Category)

@@ -59,6 +59,7 @@ def policy_body(policy: Policy) -> dict[str, Any]:
         "is_shadow": policy.is_shadow,
         "blocked_phrases": list(policy.blocked_phrases),
         "allowed_phrases": list(policy.allowed_phrases),
+        "crisis_notice": policy.crisis_notice,
     }
 
 
@@ -81,6 +82,7 @@ def policy_from_body(version: int, body: Mapping[str, Any]) -> Policy:
         body["is_shadow"],
         tuple(body["blocked_phrases"]),
         tuple(body["allowed_phrases"]),
+        body.get("crisis_notice", ""),
     )
 
 
@@ -130,6 +132,7 @@ def policy_message(row: Mapping[str, Any]) -> pb.Policy:
         is_shadow=policy.is_shadow,
         blocked_phrases=policy.blocked_phrases,
         allowed_phrases=policy.allowed_phrases,
+        crisis_notice=policy.crisis_notice,
     )
     message.MergeFrom(version_message(row))
     return message
@@ -154,6 +157,7 @@ def policy_from_message(message: pb.Policy) -> Policy:
         message.is_shadow,
         tuple(message.blocked_phrases),
         tuple(message.allowed_phrases),
+        message.crisis_notice,
     )
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template, request
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import answering, steering
+from services.gateway import answering, crisis, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.entries import is_original
@@ -14,6 +14,7 @@ from services.gateway.words import SURVEYS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("inbox", __name__)
+_MOST_TRIES = 5
 
 
 def page_request() -> types.PageRequest:
@@ -72,6 +73,18 @@ def message(box: str, message_id: str) -> str:
     return show_message(str(message_id), box, answered)
 
 
+@blueprint.get("/sent/<uuid:message_id>/notice")
+@requires(Permission.SIGNED_IN)
+def notice(message_id: str) -> str:
+    """Show the crisis notice beside what was just sent, if there is reason to; else ask a few times more."""
+    item = get_message(str(message_id)).item
+    text = request.args.get("tries", "")
+    tries = min(int(text), _MOST_TRIES) if text.isascii() and text.isdigit() and len(text) < 3 else 0
+    return render_template(
+        "crisis_notice.html", notice=crisis.notice(item, person()), message_id=item.message_id, tries=tries
+    )
+
+
 def show_message(message_id: str, box: str, answered: int = 0, refused: answering.Shown | None = None) -> str:
     """Return the page of a message; `answered` is the delivery whose answer was stored, `refused` one that was not."""
     answer = get_message(message_id)
@@ -83,6 +96,7 @@ def show_message(message_id: str, box: str, answered: int = 0, refused: answerin
         box=box,
         asked=answering.all_in_inbox(message_id, answered, refused) if box == "inbox" and is_survey else [],
         own=answering.own(message_id) if box == "sent" and is_survey else None,
+        notice=crisis.notice(answer.item, person()) if box == "sent" else "",
         waiting=steering.waiting(steering.managed(message_id, person()) if box == "sent" else None),
         is_original=is_original(),
         here=lambda original: f"{address}?original={original}" if original else address,

@@ -27,6 +27,7 @@ def fields(shown: pb.Policy) -> "MultiDict[str, str]":
     sent: MultiDict[str, str] = MultiDict({"version": str(shown.version)})
     if shown.is_shadow:
         sent["shadow"] = "on"
+    sent["crisis_notice"] = shown.crisis_notice.replace("\n", "\r\n")
     for name in ("blocked_phrases", "allowed_phrases"):
         sent[name] = "\r\n".join(getattr(shown, name))
     places = [("district", shown.rules, None)]
@@ -58,6 +59,7 @@ def test_a_form_that_was_not_touched_says_the_same_policy() -> None:
     awake = pb.PolicyOverride(school_id="s1", is_shadow=False, allowed_phrases=["raiders"], blocked_phrases=["barn"])
     shown = policy(STRICT, FOREIGN, awake, pb.PolicyOverride(grades=["12"], is_shadow=True))
     shown.blocked_phrases.append("old mill")
+    shown.crisis_notice = "Call 988.\nDay and night."
     read = policies.read_form(fields(shown), shown, ALL)
     assert (read.whole(), read.wrong) == (shown, {})
 
@@ -131,6 +133,11 @@ def test_a_change_is_said_in_sentences() -> None:
     ]
     assert policies.changes(after, policy(), TITLES)[-1] == "The exception for Lincoln High, grades 5, 6 is removed."
     assert policies.changes(policy(), policy(), TITLES) == []
+    helping = pb.Policy()
+    helping.CopyFrom(policy())
+    helping.crisis_notice = "Call 988."
+    assert policies.changes(policy(), helping, TITLES) == ["The crisis notice says: Call 988."]
+    assert policies.changes(helping, policy(), TITLES) == ["No crisis notice."]
 
 
 def test_shadow_mode_and_phrases_of_an_exception_are_said_too() -> None:

@@ -201,6 +201,7 @@ def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:
 def test_texts_that_the_database_cannot_keep_are_refused() -> None:
     override = Override("north\x00", (), POLICY.rules[:1], allowed_phrases=("x" * 201,))
     broken = replace(POLICY, overrides=(override,), blocked_phrases=("old\x00mill",), allowed_phrases=("\x00",))
+    broken = replace(broken, crisis_notice="x" * 1001)
     with pytest.raises(InvalidArgument) as refusal:
         check_policy(broken)
     assert [each.pointer for each in refusal.value.violations] == [
@@ -208,6 +209,7 @@ def test_texts_that_the_database_cannot_keep_are_refused() -> None:
         "/overrides/0/allowed_phrases",
         "/blocked_phrases",
         "/allowed_phrases",
+        "/crisis_notice",
     ]
     with pytest.raises(InvalidArgument):
         check_note("A\x00trial.")
