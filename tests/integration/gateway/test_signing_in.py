@@ -14,6 +14,7 @@ from tests.integration.gateway.stack import Stack
 FOR_EVERYBODY = {
     "/",
     "/<any(inbox, sent):box>/<uuid:message_id>",
+    "/sent/<uuid:message_id>/notice",
     "/answer/<string(maxlength=200):link>",
     "/unsubscribe/<string(maxlength=200):link>",
     "/api/openapi.json",
