@@ -40,6 +40,8 @@ class Batch:
             while not work.done():
                 await asyncio.wait([work], timeout=_LONGEST_UNSTORED_SECONDS)
                 await self._keep()
+            # What was reached while the last ones were being stored.
+            await self._keep()
         finally:
             if not work.done():
                 work.cancel()
