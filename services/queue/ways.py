@@ -52,8 +52,11 @@ class Scope:
 
 
 def source_of(channel: Channel, entries: Sequence[Entry]) -> Entry | None:
-    """Return the entry of a message that went by this channel first; None when none did."""
-    return next((each for each in entries if each.channel is channel), None)
+    """Return the entry by which a message went by this channel at first; None when none did.
+
+    A resend does not count: it addresses only those whom it was made for, and others may be in need of the channel now.
+    """
+    return next((each for each in entries if each.channel is channel and not each.resend_of), None)
 
 
 def offered(entry: Entry, entries: Sequence[Entry]) -> list[Channel]:

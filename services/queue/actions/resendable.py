@@ -55,7 +55,7 @@ class Again:
     message: Message
     channel: Channel
     source: Entry | None
-    """The entry by which the message went by this channel; None when it did not."""
+    """The entry itself, or that by which the message went by this channel at first; None when it did not."""
     survey: Survey | None
     """What the message asks, by whichever channel."""
     scope: ways.Scope

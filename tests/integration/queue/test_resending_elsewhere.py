@@ -17,7 +17,7 @@ from services.queue.actions.resending import resend
 from services.queue.actions.standing import Known, KnownSchool, KnownSender
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel, State
-from services.queue.records import Addressee, Draft
+from services.queue.records import Addressee, Draft, Receipt
 from services.queue.settings_out import SETTING_CHANGED
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
@@ -249,3 +249,29 @@ async def test_a_text_that_failed_goes_out_by_e_mail_and_to_the_inbox(queue: Que
     assert [each["text"] for each in vendors.arrivals(channel="email")] == ["The long story."]
     assert await queue.rows("SELECT count(*) FROM inbox_items") == [(2,)]
     assert await queue.counts(entry_id) == {"total": 2, "pending": 1, "sent": 1}
+
+
+async def bounce_later(queue: Queue) -> None:
+    """Let the provider say of every e-mail that it took that it bounced."""
+    rows = await queue.rows("SELECT provider_message_id FROM outcomes WHERE provider = 'ses'")
+    await queue.record([Receipt("ses", row[0], "", "Bounce", "Permanent/General", queue.clock()) for row in rows])
+
+
+@pytest.mark.accepts(305)
+async def test_a_second_resend_by_another_channel_reaches_those_who_failed_since(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    first, corrected, later = person(1), person(2), person(100)
+    done = await bounced(queue, [first, corrected])
+    await queue.drain(queue.dispatcher())
+    assert (await again(queue, done, Channel.SMS, told(first, corrected._replace(mobile=""))))[1] == 1
+    await bounce_later(queue)
+    every = told(first, corrected, later)
+    wanted = Resend("", b"", done.snapshot.entries[0].entry_id, [State.ERROR], Channel.SMS)
+    preview = await previewing.preview_resend(queue.engine, queue.clock, SERVICE, wanted, every)
+    assert (preview.goes_out, dict(preview.left_out)) == (2, {})
+    assert (await again(queue, done, Channel.SMS, every))[1] == 2
+    await queue.drain(queue.dispatcher())
+    assert sorted(each["to"] for each in vendors.arrivals(channel="sms")) == sorted(
+        each.mobile for each in (first, corrected, later)
+    )
