@@ -1,4 +1,7 @@
-"""Moderation's tables, as the migrations leave them; the CHECKs stand in the migrations."""
+"""Moderation's tables, as the migrations leave them; the CHECKs stand in the migrations.
+
+verdicts.author_key is left out: only the release before this one writes it, and the next one drops it.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
