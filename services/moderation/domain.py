@@ -241,7 +241,10 @@ def check_note(note: str) -> str:
 
 
 def check_reach(before: Policy, after: Policy, schools: Set[str]) -> None:
-    """Raise PermissionDenied when the change touches more than the overrides of these schools ("*": the district)."""
+    """Raise PermissionDenied when the change touches more than the overrides of these schools ("*": the district).
+
+    Shadow mode is the district's in these, too: it lets go what the district's own phrases block.
+    """
     if "*" in schools:
         return
 
@@ -251,6 +254,15 @@ def check_reach(before: Policy, after: Policy, schools: Set[str]) -> None:
 
     if foreign(before) != foreign(after):
         raise PermissionDenied("POLICY_BEYOND_SCHOOLS", "You can change the exceptions of your own schools alone.")
+    if _shadows(before) != _shadows(after):
+        raise PermissionDenied("POLICY_BEYOND_SCHOOLS", "Shadow mode is set by somebody who sees the whole district.")
+
+
+def _shadows(policy: Policy) -> list[tuple[str, tuple[str, ...], bool]]:
+    """Return for whom overrides set shadow mode, and how; within a school in their order, which counts."""
+    said = ((each.school_id, each.grades, each.is_shadow) for each in policy.overrides)
+    found = [(school, grades, is_shadow) for school, grades, is_shadow in said if is_shadow is not None]
+    return sorted(found, key=lambda one: one[0])
 
 
 def _check_phrases(pointer: str, part: Policy | Override, most: int) -> list[tuple[str, str]]:

@@ -2,14 +2,17 @@
 
 import html
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
+from protos.directory.v1 import directory_pb2
 from protos.moderation.v1 import moderation_pb2_grpc
 from protos.queue.v1 import queue_pb2_grpc
 from services.gateway.words import iso_day
 from services.kit.ids import new_id
-from tests.integration.gateway.policy_pages import DANGER, send, write
+from tests.integration.gateway.policy_pages import DANGER, fields, send, write
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Stack, away
 from tests.integration.gateway.telling import ask_screening
@@ -131,6 +134,42 @@ def test_only_who_manages_the_policy_sees_it(stack: Stack) -> None:
     assert "/policy" not in stack.browser("pri").get("/inbox").get_data(as_text=True)
     for unknown in (99, 10**30):
         assert stack.browser("off").get(f"/policy/versions/{unknown}").status_code == 404
+
+
+@contextmanager
+def principals_manage_the_policy(stack: Stack) -> Iterator[None]:
+    client = stack.gateway.clients.directory
+    profiles = client.ListProfiles(directory_pb2.ListProfilesRequest(), metadata=stack.operator).profiles
+    was = next(each for each in profiles if each.name == "Principal")
+
+    def allow(permissions: Sequence[str], version: int) -> int:
+        change = directory_pb2.UpdateProfileRequest(profile_id=was.profile_id, permissions=permissions, version=version)
+        return int(client.UpdateProfile(change, metadata=stack.operator).profile.version)
+
+    version = allow([*was.permissions, "manage_policy"], was.version)
+    yield
+    allow(was.permissions, version)
+
+
+def test_who_sees_one_school_is_offered_no_shadow_mode_and_keeps_that_of_the_district(stack: Stack) -> None:
+    district, principal = stack.browser("off"), stack.browser("pri")
+    with principals_manage_the_policy(stack):
+        page = send(principal, principal.get("/policy").get_data(as_text=True), "exception").get_data(as_text=True)
+        assert ("Exception 1" in page, "0.shadow" in page, "0.remove" in page) == (True, False, True)
+        school = fields(page)["0.school"]
+        start = send(district, district.get("/policy").get_data(as_text=True), "exception").get_data(as_text=True)
+        theirs = {"0.school": school, "0.shadow": "off"}
+        tried = send(district, start, "try", **theirs).get_data(as_text=True)
+        assert send(district, tried, "save", note="They are not in the trial.").status_code == 303
+        page = principal.get("/policy").get_data(as_text=True)
+        assert "Shadow mode off. Somebody who sees the whole district set it" in page
+        assert (fields(page)["0.shadow"], "0.remove" in page) == ("off", False)
+        tried = send(principal, page, "try", **{"0.insult.hold": "0.85"}).get_data(as_text=True)
+        assert send(principal, tried, "save", note="Ours.").status_code == 303
+        page = principal.get("/policy").get_data(as_text=True)
+        assert fields(page)["0.insult.hold"] == "0.85"
+        tried = send(principal, page, "try", **{"0.shadow": "on"}).get_data(as_text=True)
+        assert send(principal, tried, "save", note="Ours.").status_code == 403
 
 
 def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(stack: Stack) -> None:

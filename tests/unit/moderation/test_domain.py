@@ -191,6 +191,22 @@ def test_who_sees_one_school_changes_the_exceptions_of_that_school_alone() -> No
         check_reach(POLICY, beyond, {"*"})
 
 
+def test_who_sees_one_school_leaves_shadow_mode_there_as_it_is() -> None:
+    awake = Override("s1", ("9",), (), is_shadow=False)
+    before = replace(POLICY, overrides=(awake,))
+    check_reach(before, replace(POLICY, overrides=(replace(awake, blocked_phrases=("old mill",)),)), {"s1"})
+    check_reach(before, replace(POLICY, overrides=(Override("s1", (), (), None, ("old mill",)), awake)), {"s1"})
+    for beyond in (
+        (replace(awake, is_shadow=True),),
+        (replace(awake, grades=()),),
+        (awake, Override("s1", (), (), is_shadow=True)),
+        (),
+    ):
+        with pytest.raises(PermissionDenied):
+            check_reach(before, replace(POLICY, overrides=beyond), {"s1"})
+        check_reach(before, replace(POLICY, overrides=beyond), {"*"})
+
+
 def test_a_policy_that_makes_no_sense_names_each_wrong_field() -> None:
     broken = replace(POLICY, rules=(*POLICY.rules[:-1], Rule(Category.VIOLENCE, True, 0.2, 0.9, 7)))
     with pytest.raises(InvalidArgument) as refusal:
