@@ -147,11 +147,17 @@ async def errors(connection: AsyncConnection, entry: Entry) -> list[tuple[str, s
     return [(row.provider, row.error_code) for row in await connection.execute(statement, values)]
 
 
+_KIN = (
+    "WITH RECURSIVE kin AS (SELECT entry_id, resend_of FROM entries WHERE entry_id = :entry_id UNION"
+    " SELECT e.entry_id, e.resend_of FROM entries e JOIN kin ON e.entry_id = kin.resend_of"
+    " OR e.resend_of = kin.entry_id WHERE e.message_id = :message_id) "
+)
+"""The entry, what it was made from and what was made from either, however often."""
 _HAS_IT = (
     "SELECT 1 FROM entries e JOIN recipients a ON a.entry_id = e.entry_id AND a.number = r.number"
     " AND a.created_at = r.created_at LEFT JOIN outcomes w ON w.entry_id = a.entry_id AND w.number = a.number"
     " AND w.created_at = a.created_at WHERE e.message_id = :message_id AND e.entry_id <> :entry_id"
-    " AND (e.resend_of = :entry_id OR e.channel = :channel)"
+    " AND (e.entry_id IN (SELECT entry_id FROM kin) OR e.channel = :channel)"
     " AND coalesce(w.state, 'pending') NOT IN ('error', 'expired')"
 )
 
@@ -168,10 +174,10 @@ async def standing_in(
 
     Destinations are those of `source`, the entry itself or one of this channel of the same message, and whom it does
     not address is left out; without it there are none, and `unknown` is their problem. Left out are, too, those who
-    have it or are waited for by this channel, or by an earlier resend of this entry.
+    have it or are waited for by this channel, or by another resend of this entry or of what it was made from.
     """
     statement = sa.text(
-        "SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
+        f"{_KIN}SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
         " r.regarding_student_name, r.student_number, r.language,"
         " CASE WHEN :is_known THEN d.destination ELSE '' END, CASE WHEN :is_known THEN d.problem ELSE :unknown END,"
         " r.has_account, r.type"

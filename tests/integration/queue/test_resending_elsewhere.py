@@ -10,7 +10,7 @@ from protos.events.v1 import settings_pb2 as settings
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.ids import new_id
-from services.queue.actions import previewing, resendable
+from services.queue.actions import previewing, resendable, upkeep
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.resendable import FromDirectory, Resend
 from services.queue.actions.resending import resend
@@ -275,3 +275,20 @@ async def test_a_second_resend_by_another_channel_reaches_those_who_failed_since
     assert sorted(each["to"] for each in vendors.arrivals(channel="sms")) == sorted(
         each.mobile for each in (first, corrected, later)
     )
+
+
+@pytest.mark.accepts(305)
+@pytest.mark.parametrize("from_first", [True, False], ids=["from the first", "from another resend"])
+async def test_who_has_it_by_a_resend_of_a_resend_is_not_written_to_again(queue: Queue, *, from_first: bool) -> None:
+    # By e-mail it failed, by text, too; by push it is under way.
+    someone = person(1, devices="token-1")
+    done = await bounced(queue, [someone])
+    e_mail = done.snapshot.entries[0].entry_id
+    text, _ = await again(queue, done, Channel.SMS, told(someone))
+    queue.clock.ahead = timedelta(days=7)
+    await upkeep.expire(queue.engine, queue.clock)
+    push = Resend(new_id(), b"h", text if from_first else e_mail, [State.ERROR, State.EXPIRED], Channel.PUSH)
+    assert (await resend(queue.engine, queue.clock, SERVICE, push, told(someone)))[1] == 1
+    call = Resend(new_id(), b"h", e_mail if from_first else text, [State.ERROR, State.EXPIRED], Channel.TTS)
+    with pytest.raises(FailedPrecondition, match="not sent already"):
+        await resend(queue.engine, queue.clock, SERVICE, call, told(someone))
