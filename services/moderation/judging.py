@@ -4,13 +4,13 @@ What the vendor does not evaluate is judged by the embedded model, so that a par
 (statement 166). After several failures in a row the vendor is left alone for a while: the circuit is open. It also is
 for as long as the vendor asks for it (Retry-After), though never for longer than a message waits for the vendor. Once
 waiting does not help any more, because the vendor refuses us or has failed for as long as a message waits, it is given
-up: nothing waits for it until it answers again.
+up: nothing waits for it until it answers again. One that refuses text after text, whatever they say, refuses us.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from services.moderation.domain import Category, Explanation, Judgement, Outcome, Trouble
 from services.moderation.metrics import provider_errors
@@ -20,6 +20,8 @@ from services.moderation.providers.embedded import Embedded
 Weigh = Callable[[Judgement], Outcome]
 """Says what the policy makes of a judgement."""
 FAILURES_TO_OPEN = 5
+REFUSALS_TO_OPEN = 10
+"""Texts refused one after another, with no answer between, of which it is not the texts that the vendor refuses."""
 OPEN_SECONDS = 5.0
 _MESSAGES_AT_ONCE = 16
 """Messages that the vendor is asked about at the same time."""
@@ -30,8 +32,17 @@ _TROUBLES = {
     "key_refused": Trouble.REFUSED,
     "permission_denied": Trouble.REFUSED,
     "not_found": Trouble.REFUSED,
+    "refused": Trouble.REFUSED,
 }
 """What the failures of a provider mean to people; any other is silence."""
+
+
+@dataclass
+class _Turn:
+    """A message's turn to be judged."""
+
+    asked_at: float | None = None
+    """When the vendor itself was asked, on the judge's clock; None while it is not."""
 
 
 class Judge:
@@ -47,7 +58,7 @@ class Judge:
         """The provider may be the embedded model. It is asked again after the longest pause, whatever it says."""
         self._provider, self._embedded = provider, embedded
         self._longest_pause_seconds, self._monotonic = longest_pause_seconds, monotonic
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._failing_since: float | None = None
         self._is_refused = False
         self._answered_at: float | None = None
@@ -79,6 +90,9 @@ class Judge:
 
         Before the vendor the embedded model judges: what the policy makes of that is handed in, and it explains.
         """
+        return await self._judge(texts, weigh, _Turn())
+
+    async def _judge(self, texts: Sequence[Text], weigh: Weigh | None, turn: _Turn) -> Judgement:
         if self._provider is self._embedded:
             return _strongest(await self._embedded.judge(texts))
         self._check_circuit()
@@ -86,22 +100,23 @@ class Judge:
         if weigh:
             texts = [replace(text, local=weigh(each)) for text, each in zip(texts, local, strict=True)]
         async with self._room:
-            judged = await self._ask(texts)
+            judged = await self._ask(texts, turn)
         if any(len(each.scores) < len(Category) for each in judged):
             return _strongest([*judged, *local])
         found = _strongest(judged)
         return replace(found, explanations={**_strongest(local).explanations, **found.explanations})
 
-    async def _ask(self, texts: Sequence[Text]) -> list[Judgement]:
+    async def _ask(self, texts: Sequence[Text], turn: _Turn) -> list[Judgement]:
         # What waited for its place is not asked any more when those before it found the vendor out.
         self._check_circuit()
         if self._failures >= FAILURES_TO_OPEN or self._is_refused:
             # One asks whether it is back; the others do not wait for that answer.
             self._closed_again_at = self._monotonic() + OPEN_SECONDS
+        turn.asked_at = self._monotonic()
         try:
             judged = await self._provider.judge(texts)
         except TextRefused as problem:
-            self._count(problem)
+            self._refused(problem)
             raise
         except ProviderUnavailable as problem:
             self._failed(problem)
@@ -115,13 +130,13 @@ class Judge:
         The provider gets half of the time, and the embedded model decides when it does not answer in that.
         """
         is_embedded = self._provider is self._embedded
-        limit = None if seconds is None or is_embedded else seconds / 2
+        limit, turn = None if seconds is None or is_embedded else seconds / 2, _Turn()
         try:
             async with asyncio.timeout(limit):
-                return await self.judge(texts, weigh)
+                return await self._judge(texts, weigh, turn)
         except TimeoutError:
-            # A caller in a hurry says nothing about the provider.
-            if limit is not None and limit >= _FAIR_SECONDS:
+            # A caller in a hurry says nothing about the provider, nor does a wait for our own model or for a place.
+            if turn.asked_at is not None and self._monotonic() - turn.asked_at >= _FAIR_SECONDS:
                 self._failed(ProviderUnavailable("timeout"))
         except ProviderUnavailable:
             pass
@@ -137,7 +152,18 @@ class Judge:
         if not self.is_available:
             raise ProviderUnavailable("circuit_open", is_lasting=self.is_given_up)
 
+    def _refused(self, problem: TextRefused) -> None:
+        """Count a refused text. ProviderUnavailable when so many were refused that it is not for what they say."""
+        self._refusals += 1
+        if self._refusals < REFUSALS_TO_OPEN:
+            self._count(problem)
+            return
+        refused = ProviderUnavailable(str(problem), is_lasting=True)
+        self._failed(refused)
+        raise refused from problem
+
     def _answered(self) -> None:
+        self._refusals = 0
         self._failures, self._failing_since, self._is_refused, self._closed_again_at = 0, None, False, 0.0
         self._answered_at = self._monotonic()
 

@@ -13,7 +13,7 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
-from services.moderation.judging import Judge
+from services.moderation.judging import REFUSALS_TO_OPEN, Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
@@ -103,3 +103,17 @@ async def test_what_waited_too_long_for_a_silent_vendor_is_told_too_and_a_refuse
     await world.screening.screen_waiting()
     (out,) = await world.told()
     assert out.trouble == events.ProviderChanged.TROUBLE_SILENT
+
+
+@pytest.mark.accepts(167)
+async def test_a_vendor_that_refuses_every_text_is_told_of(
+    vendors: VendorSimulator, replicas: Callable[[], World]
+) -> None:
+    world = replicas()
+    vendors.modes(moderation={"mode": "400"})
+    for _ in range(REFUSALS_TO_OPEN - 1):
+        await world.write(1)
+    assert await world.told() == []
+    await world.write(1)
+    (out,) = await world.told()
+    assert (out.is_out, out.trouble) == (True, events.ProviderChanged.TROUBLE_REFUSED)

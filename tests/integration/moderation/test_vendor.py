@@ -1,10 +1,13 @@
 """The vendor through its SDK: what it does to us when it is slow, refuses or says when to come back."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 
-from services.moderation.judging import FAILURES_TO_OPEN, Judge
+from services.moderation.domain import Judgement, Trouble
+from services.moderation.judging import FAILURES_TO_OPEN, REFUSALS_TO_OPEN, Judge
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
@@ -93,3 +96,58 @@ async def test_one_text_that_is_refused_is_no_outage(
             await judge.judge([TEXT])
     assert judge.is_available
     assert not judge.is_given_up
+
+
+@pytest.mark.accepts(167)
+async def test_a_vendor_that_refuses_one_text_after_another_refuses_us_until_it_answers(
+    vendors: VendorSimulator, vendor: ModerationApi, embedded: Embedded
+) -> None:
+    now = 0.0
+    judge = Judge(vendor, embedded, longest_pause_seconds=60, monotonic=lambda: now)
+
+    async def is_refused(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(TextRefused):
+                await judge.judge([TEXT])
+
+    vendors.modes(moderation={"mode": "400"})
+    await is_refused(REFUSALS_TO_OPEN - 1)
+    vendors.reset()
+    await judge.judge([TEXT])
+    vendors.modes(moderation={"mode": "400"})
+    await is_refused(REFUSALS_TO_OPEN - 1)
+    for kind in ("refused", "circuit_open"):
+        with pytest.raises(ProviderUnavailable, match=kind) as failed:
+            await judge.judge([TEXT])
+        assert (failed.value.is_lasting, isinstance(failed.value, TextRefused)) == (True, False)
+    assert judge.trouble is Trouble.REFUSED
+    now = 60.0
+    with pytest.raises(ProviderUnavailable, match="refused"):
+        await judge.judge([TEXT])
+    vendors.reset()
+    now = 120.0
+    assert (await judge.judge([TEXT])).provider == "moderationapi"
+    assert not judge.is_given_up
+
+
+async def test_a_wait_for_our_own_model_is_no_failure_of_the_vendor(
+    vendor: ModerationApi, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.moderation.judging._FAIR_SECONDS", 0.0)
+
+    class Busy(Embedded):
+        """Judges nothing before somebody gave up waiting."""
+
+        def __init__(self) -> None:
+            self._asked, self._never = 0, asyncio.Event()
+
+        async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+            self._asked += 1
+            if self._asked % 2:
+                await self._never.wait()
+            return await embedded.judge(texts)
+
+    judge = Judge(vendor, Busy())
+    for _ in range(FAILURES_TO_OPEN):
+        assert (await judge.judge_within([TEXT], 0.02)).provider == "embedded-fallback"
+    assert judge.is_available
