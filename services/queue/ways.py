@@ -121,17 +121,19 @@ def _reached(
             # Whose school one cannot write to, one need not see.
             left_out.leave(outside)
             continue
-        destination, problem = _contact(again, row, people) if row.problem else (row.destination, "")
+        person = people.get(row.person_id) if row.problem else None
+        destination, problem = _contact(again, row, person) if row.problem else (row.destination, "")
         if problem:
             left_out.leave(problem, row.name, row.regarding_student_name)
         else:
-            yield row._replace(destination=destination, problem="")
+            # Who is reached in the portal inbox alone may have got their account since.
+            has_account = person.has_account if person else row.has_account
+            yield row._replace(destination=destination, problem="", has_account=has_account)
 
 
-def _contact(again: tuple[Channel, Message], row: Recipient, people: Mapping[str, Addressee]) -> tuple[str, str]:
+def _contact(again: tuple[Channel, Message], row: Recipient, person: Addressee | None) -> tuple[str, str]:
     """Return where a row is reached now, or nothing and why not."""
     channel, message = again
-    person = people.get(row.person_id)
     if person is None:
         return "", row.problem
     return contacts.destination(channel, person, has_inbox=message.kind != KIND_ALERT) or ("", NO_DEVICE)

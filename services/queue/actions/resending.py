@@ -114,7 +114,7 @@ async def _write(
         await writer.idle()
         waits_until, languages = await _translate(connection, message, entry, writer.languages, now)
         await writer.finish([entry], State.PENDING, waits_until, languages)
-    if again.source is None and entry.channel in MAILED:
+    if entry.channel in MAILED:
         await inbox.deliver(connection, message, entry, now)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from protos.events.v1 import settings_pb2 as settings
+from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.ids import new_id
-from services.queue.actions import previewing, resendable, upkeep
+from services.queue.actions import previewing, rescreening, resendable, upkeep
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.resendable import FromDirectory, Resend
 from services.queue.actions.resending import resend
@@ -21,6 +22,8 @@ from services.queue.records import Addressee, Draft, Receipt
 from services.queue.settings_out import SETTING_CHANGED
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
+from tests.integration.queue.test_releasing import review, verdict
+from tests.integration.queue.test_rescreening import period
 from tests.integration.queue.test_translating import CLOSED, SPANISH, Translator, translator
 from tests.support.vendors import VendorSimulator
 
@@ -292,3 +295,38 @@ async def test_who_has_it_by_a_resend_of_a_resend_is_not_written_to_again(queue:
     call = Resend(new_id(), b"h", e_mail if from_first else text, [State.ERROR, State.EXPIRED], Channel.TTS)
     with pytest.raises(FailedPrecondition, match="not sent already"):
         await resend(queue.engine, queue.clock, SERVICE, call, told(someone))
+
+
+@pytest.mark.accepts(305)
+async def test_who_got_an_account_since_finds_it_in_the_inbox(queue: Queue) -> None:
+    someone = person(1, email="", has_account=False)
+    done = await queue.submit(draft(), [someone])
+    await queue.drain(queue.dispatcher())
+    said = told(someone._replace(has_account=True))
+    wanted = Resend("", b"", done.snapshot.entries[0].entry_id, [State.ERROR], Channel.EMAIL)
+    preview = await previewing.preview_resend(queue.engine, queue.clock, SERVICE, wanted, said)
+    assert (preview.inbox_only, dict(preview.left_out)) == (1, {})
+    entry_id, _ = await again(queue, done, Channel.EMAIL, said)
+    await queue.drain(queue.dispatcher())
+    assert await queue.counts(entry_id) == {"total": 1, "sent": 1}
+    assert await queue.rows("SELECT person_id FROM inbox_items") == [(someone.person_id,)]
+
+
+@pytest.mark.accepts(305, 303)
+async def test_what_was_pulled_back_and_let_go_is_in_the_inboxes_that_a_resend_reached(
+    queue: Queue,
+) -> None:
+    someone = person(1, email="")
+    text = draft(sender=PUPIL, channels=[("sms", "Short.")])
+    done = await queue.submit(text, [someone._replace(mobile="")], screened=True)
+    message_id = done.snapshot.message.message_id
+    await verdict(queue, message_id, types.Verdict.DECISION_CLEAN)
+    await queue.drain(queue.dispatcher())
+    await again(queue, done, Channel.EMAIL, told(someone))
+    run = period(queue)
+    await rescreening.begin(queue.engine, run)
+    await rescreening.ask_next(queue.engine, queue.clock)
+    await verdict(queue, message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
+    assert await queue.rows("SELECT 1 FROM inbox_items") == []
+    await review(queue, message_id)
+    assert await queue.rows("SELECT person_id FROM inbox_items") == [(someone.person_id,)]
