@@ -172,17 +172,18 @@ async def standing_in(
 ) -> list[Recipient]:
     """Return the recipients of an entry whose outcome is one of the states, for a resend by a channel.
 
-    Destinations are those of `source`, the entry itself or one of this channel of the same message, and whom it does
-    not address is left out; without it there are none, and `unknown` is their problem. Left out are, too, those who
-    have it or are waited for by this channel, or by another resend of this entry or of what it was made from.
+    Destinations are those of `source`, the entry itself or one of this channel of the same message. Whom it does not
+    address has none, as everybody has without it, and `unknown` is their problem. Left out are those who have it or are
+    waited for by this channel, or by another resend of this entry or of what it was made from.
     """
     statement = sa.text(
         f"{_KIN}SELECT r.number, r.person_id, r.name, r.role, r.school_id, r.staff_id, r.regarding_student_id,"
         " r.regarding_student_name, r.student_number, r.language,"
-        " CASE WHEN :is_known THEN d.destination ELSE '' END, CASE WHEN :is_known THEN d.problem ELSE :unknown END,"
+        " CASE WHEN :is_known THEN coalesce(d.destination, '') ELSE '' END,"
+        " CASE WHEN :is_known THEN coalesce(d.problem, :unknown) ELSE :unknown END,"
         " r.has_account, r.type"
         " FROM outcomes o JOIN recipients r USING (entry_id, number, created_at)"
-        " JOIN recipients d ON d.entry_id = :other_id AND d.number = r.number AND d.created_at = r.created_at"
+        " LEFT JOIN recipients d ON d.entry_id = :other_id AND d.number = r.number AND d.created_at = r.created_at"
         " WHERE o.entry_id = :entry_id AND o.created_at = :created_at AND o.state = ANY(:states)"
         f" AND NOT EXISTS ({_HAS_IT}) ORDER BY r.number"
     )

@@ -330,3 +330,14 @@ async def test_what_was_pulled_back_and_let_go_is_in_the_inboxes_that_a_resend_r
     assert await queue.rows("SELECT 1 FROM inbox_items") == []
     await review(queue, message_id)
     assert await queue.rows("SELECT person_id FROM inbox_items") == [(someone.person_id,)]
+
+
+@pytest.mark.accepts(305)
+async def test_whom_a_first_push_did_not_address_is_looked_up_or_named(queue: Queue) -> None:
+    has_device, has_none = person(1), person(2)
+    done = await bounced(queue, [has_device, has_none], draft(channels=[("email", ""), ("push", "")]))
+    wanted = Resend("", b"", done.snapshot.entries[0].entry_id, [State.ERROR], Channel.PUSH)
+    said = told(replace_device(has_device), has_none)
+    preview = await previewing.preview_resend(queue.engine, queue.clock, SERVICE, wanted, said)
+    assert (preview.goes_out, dict(preview.left_out)) == (1, {"NO_DEVICE": 1})
+    assert (await again(queue, done, Channel.PUSH, said))[1] == 1
