@@ -5,6 +5,7 @@ person may not see are kept as they are.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -167,8 +168,7 @@ def changes(before: pb.Policy, after: pb.Policy, schools: Mapping[str, str]) -> 
     said += _phrase_changes("", before, after)
     if before.crisis_notice != after.crisis_notice:
         said.append(f"The crisis notice says: {after.crisis_notice}" if after.crisis_notice else "No crisis notice.")
-    old = {scope_words(each, schools): each for each in before.overrides}
-    new = {scope_words(each, schools): each for each in after.overrides}
+    old, new = (_by_scope(each.overrides, schools) for each in (before, after))
     said += [f"The exception for {name} is removed." for name in old if name not in new]
     for name, each in new.items():
         if name not in old:
@@ -179,6 +179,17 @@ def changes(before: pb.Policy, after: pb.Policy, schools: Mapping[str, str]) -> 
                 said.append(f"{name}: {shadow_words(each)}.")
             said += _phrase_changes(f"{name}: ", old[name], each)
     return said
+
+
+def _by_scope(overrides: Sequence[pb.PolicyOverride], schools: Mapping[str, str]) -> dict[str, pb.PolicyOverride]:
+    """Return exceptions by whom they are for; a second one for the same is told apart by its number."""
+    found: dict[str, pb.PolicyOverride] = {}
+    seen: Counter[str] = Counter()
+    for each in overrides:
+        scope = scope_words(each, schools)
+        seen[scope] += 1
+        found[f"{scope} ({seen[scope]})" if seen[scope] > 1 else scope] = each
+    return found
 
 
 def exception_words(exception: pb.PolicyOverride) -> Iterator[str]:

@@ -172,6 +172,19 @@ def test_who_sees_one_school_is_offered_no_shadow_mode_and_keeps_that_of_the_dis
         assert send(principal, tried, "save", note="Ours.").status_code == 403
 
 
+def test_who_sees_one_school_is_told_of_its_students_alone(stack: Stack) -> None:
+    principal = stack.browser("pri")
+    with principals_manage_the_policy(stack):
+        page = principal.get("/policy").get_data(as_text=True)
+        assert "In 30 days, in your schools: " in page
+        assert "Judge again what was delivered" not in page
+        added = send(principal, page, "exception").get_data(as_text=True)
+        theirs = {f"{added.count('<legend>Exception') - 1}.blocked_phrases": "old barn"}
+        tried = send(principal, added, "try", **theirs).get_data(as_text=True)
+        assert "blocked: old barn." in tried
+        assert "of students of your schools in the last 30 days" in tried
+
+
 def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(stack: Stack) -> None:
     district = stack.browser("off")
     page = "/policy"

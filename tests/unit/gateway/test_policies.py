@@ -153,6 +153,18 @@ def test_shadow_mode_and_phrases_of_an_exception_are_said_too() -> None:
     ]
 
 
+def test_a_change_of_the_first_of_two_exceptions_for_the_same_is_said() -> None:
+    one, other = (pb.PolicyOverride(school_id="s1", blocked_phrases=[word]) for word in ("mill", "barn"))
+    changed = pb.PolicyOverride(school_id="s1", blocked_phrases=["old mill"])
+    assert policies.changes(policy(one, other), policy(changed, other), TITLES) == [
+        "Lincoln High: blocked phrases added: old mill.",
+        "Lincoln High: blocked phrases removed: mill.",
+    ]
+    assert policies.changes(policy(one), policy(one, other), TITLES) == [
+        "A new exception for Lincoln High (2): blocked: barn."
+    ]
+
+
 @pytest.mark.parametrize("tier", ["", "12", "4", "²"])
 def test_an_urgency_that_there_is_not_is_read_as_none(tier: str) -> None:
     sent = fields(policy())
