@@ -29,7 +29,7 @@ from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
 from services.moderation.precedence import Precedence
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
-from services.moderation.replacing import note_back, note_replaced
+from services.moderation.replacing import note_back, note_given_up, note_replaced
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
@@ -136,6 +136,9 @@ class Screening:
 
     async def watch_provider(self) -> None:
         """Tell administrators that the vendor judges again, when it does after they were told that it is out."""
+        if self.judge.is_alone:
+            await note_given_up(self.engine)
+            return
         ago, now = self.judge.answered_seconds_ago, self.clock()
         if ago is not None:
             await note_back(self.engine, now - timedelta(seconds=ago), now)

@@ -67,6 +67,11 @@ class Judge:
         self.trouble = Trouble.SILENT
 
     @property
+    def is_alone(self) -> bool:
+        """Whether there is no vendor: the embedded model is the provider."""
+        return self._provider is self._embedded
+
+    @property
     def is_available(self) -> bool:
         """Whether the provider is asked at the moment."""
         return self._monotonic() >= self._closed_again_at
@@ -81,7 +86,7 @@ class Judge:
     @property
     def answered_seconds_ago(self) -> float | None:
         """How long ago the vendor judged a text; None when it has not, or the embedded model is the provider."""
-        if self._answered_at is None or self._provider is self._embedded:
+        if self._answered_at is None or self.is_alone:
             return None
         return self._monotonic() - self._answered_at
 
@@ -93,7 +98,7 @@ class Judge:
         return await self._judge(texts, weigh, _Turn())
 
     async def _judge(self, texts: Sequence[Text], weigh: Weigh | None, turn: _Turn) -> Judgement:
-        if self._provider is self._embedded:
+        if self.is_alone:
             return _strongest(await self._embedded.judge(texts))
         self._check_circuit()
         local = await self._embedded.judge(texts)
@@ -129,8 +134,7 @@ class Judge:
 
         The provider gets half of the time, and the embedded model decides when it does not answer in that.
         """
-        is_embedded = self._provider is self._embedded
-        limit, turn = None if seconds is None or is_embedded else seconds / 2, _Turn()
+        limit, turn = None if seconds is None or self.is_alone else seconds / 2, _Turn()
         try:
             async with asyncio.timeout(limit):
                 return await self._judge(texts, weigh, turn)
@@ -145,7 +149,7 @@ class Judge:
     async def judge_alone(self, texts: Sequence[Text]) -> Judgement:
         """Return the embedded model's judgement, in place of a provider that is out (statement 167)."""
         found = _strongest(await self._embedded.judge(texts))
-        name = found.provider if self._provider is self._embedded else "embedded-fallback"
+        name = found.provider if self.is_alone else "embedded-fallback"
         return replace(found, provider=name)
 
     def _check_circuit(self) -> None:

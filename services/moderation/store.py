@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.moderation.tables import opinions, outages, policies, recent_texts, verdicts, waiting
+from services.moderation.tables import opinions, outage_notices, outages, policies, recent_texts, verdicts, waiting
 
 Row = dict[str, Any]
 _READ_AT_ONCE = 500
@@ -192,23 +192,42 @@ class EndedOutage(NamedTuple):
     began_at: datetime
     last_at: datetime
     """When it last did."""
+    is_told: bool
+    """Whether it was to be told."""
 
 
-async def note_outage(connection: AsyncConnection, trouble: str, now: datetime) -> bool:
-    """Note that the embedded model decided in the vendor's place; True when it is the first time."""
-    row = {"trouble": trouble, "began_at": now, "last_at": now}
-    added = insert(outages).values(row).on_conflict_do_nothing().returning(outages.c.is_open)
-    if (await connection.execute(added)).first() is not None:
-        return True
-    await connection.execute(sa.update(outages).values(last_at=sa.func.greatest(outages.c.last_at, now)))
-    return False
+async def note_outage(
+    connection: AsyncConnection, trouble: str, now: datetime, told_before: datetime
+) -> datetime | None:
+    """Note that the embedded model decided in the vendor's place.
+
+    Return since when, once, when it is to be told: not while the last time that one was told is `told_before` or later.
+    """
+    row = {"trouble": trouble, "began_at": now, "last_at": now, "is_told": False}
+    await connection.execute(insert(outages).values(row).on_conflict_do_nothing())
+    later = sa.update(outages).values(last_at=sa.func.greatest(outages.c.last_at, now))
+    is_told, began_at = (await connection.execute(later.returning(outages.c.is_told, outages.c.began_at))).one()
+    if is_told or not await _take_notice(connection, now, told_before):
+        return None
+    await connection.execute(sa.update(outages).values(is_told=True))
+    return cast("datetime", began_at)
 
 
-async def end_outage(connection: AsyncConnection, before: datetime) -> EndedOutage | None:
-    """Forget the outage in which the embedded model decided last before then; None when there is none."""
-    columns = (outages.c.trouble, outages.c.began_at, outages.c.last_at)
-    ended = sa.delete(outages).where(outages.c.last_at < before).returning(*columns)
-    row = (await connection.execute(ended)).first()
+async def _take_notice(connection: AsyncConnection, now: datetime, told_before: datetime) -> bool:
+    latest = insert(outage_notices).values(told_at=now)
+    taken = latest.on_conflict_do_update(
+        index_elements=[outage_notices.c.is_latest],
+        set_={"told_at": now},
+        where=outage_notices.c.told_at < told_before,
+    )
+    return (await connection.execute(taken.returning(outage_notices.c.told_at))).first() is not None
+
+
+async def end_outage(connection: AsyncConnection, before: datetime | None = None) -> EndedOutage | None:
+    """Forget the outage in which the embedded model decided last before then (None: ever); None when there is none."""
+    columns = (outages.c.trouble, outages.c.began_at, outages.c.last_at, outages.c.is_told)
+    ended = sa.delete(outages).returning(*columns)
+    row = (await connection.execute(ended if before is None else ended.where(outages.c.last_at < before))).first()
     return EndedOutage(*row) if row else None
 
 

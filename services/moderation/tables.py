@@ -79,4 +79,11 @@ outages = sa.Table(
     sa.Column("trouble", sa.Text, nullable=False),
     sa.Column("began_at", _time, nullable=False),
     sa.Column("last_at", _time, nullable=False),
+    sa.Column("is_told", sa.Boolean, nullable=False, server_default=sa.true()),
+)
+outage_notices = sa.Table(
+    "outage_notices",
+    metadata,
+    sa.Column("is_latest", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("told_at", _time, nullable=False),
 )

@@ -18,7 +18,7 @@ from services.moderation.policies import Policies
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from services.moderation.replacing import PROVIDER_CHANGED
-from services.moderation.tables import outbox
+from services.moderation.tables import outages, outbox
 from tests.support.vendors import VendorSimulator
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -117,3 +117,45 @@ async def test_a_vendor_that_refuses_every_text_is_told_of(
     await world.write(1)
     (out,) = await world.told()
     assert (out.is_out, out.trouble) == (True, events.ProviderChanged.TROUBLE_REFUSED)
+
+
+async def test_a_vendor_that_comes_and_goes_is_told_of_every_four_hours(
+    vendors: VendorSimulator, replicas: Callable[[], World]
+) -> None:
+    world = replicas()
+
+    async def goes(after_seconds: float) -> None:
+        vendors.modes(moderation={"mode": "key_refused"})
+        await world.write(after_seconds)
+
+    async def comes() -> None:
+        vendors.reset()
+        for _ in range(2):
+            await world.write(301)
+
+    for _ in range(3):
+        await goes(100)
+        await comes()
+    assert [each.is_out for each in await world.told()] == [True, False]
+    await goes(3600)
+    assert len(await world.told()) == 2
+    await goes(4 * 3600)
+    await comes()
+    _, _, out, back = await world.told()
+    assert (out.is_out, back.is_out) == (True, False)
+    began_at = START + timedelta(seconds=3 * (100 + 602) + 3600)
+    assert [each.began_at.ToDatetime(UTC) for each in (out, back)] == [began_at] * 2
+
+
+async def test_an_outage_is_forgotten_when_the_vendor_is_given_up_for_the_embedded_model(
+    vendors: VendorSimulator, replicas: Callable[[], World], moderation_engine: AsyncEngine, embedded: Embedded
+) -> None:
+    world = replicas()
+    vendors.modes(moderation={"mode": "key_refused"})
+    await world.write(0)
+    alone = replicas()
+    alone.screening.judge = Judge(embedded, embedded)
+    await alone.write(0)
+    assert [each.is_out for each in await world.told()] == [True]
+    async with transaction(moderation_engine) as connection:
+        assert (await connection.execute(sa.select(outages))).first() is None
