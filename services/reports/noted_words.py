@@ -70,7 +70,7 @@ def senders_message(found: Found) -> pb.ListNotedSendersResponse:
 
 
 def _sender_message(row: Row) -> pb.NotedSender:
-    often = Counter(row["labels"].split(","))
+    often = Counter(name for name in row["labels"].split(",") if name)
     return pb.NotedSender(
         name=row["sender_name"],
         school_id=row["sender_school_id"],

@@ -114,7 +114,8 @@ def _senders(sight: Sight, since: datetime) -> sa.Select[Any]:
         .where(
             _seen(sight),
             noted.c.noted_at >= since,
-            sa.func.cardinality(noted.c.labels) > 0,
+            # A blocked phrase holds without any label.
+            sa.or_(sa.func.cardinality(noted.c.labels) > 0, noted.c.would_hold),
             sa.or_(closed.is_(None), noted.c.noted_at > closed),
         )
         .group_by(*_SENDER)

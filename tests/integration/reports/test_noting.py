@@ -110,6 +110,17 @@ async def test_what_is_old_or_could_not_be_read_counts_for_nobody(reports: Repor
     assert (await search(reports, officer)).page.total_rows == 4
 
 
+async def test_what_shadow_mode_let_go_for_a_blocked_phrase_alone_counts(reports: Reports) -> None:
+    await pattern(reports, many=2)
+    blocked = [students() for _ in range(2)]
+    for each in blocked:
+        told = unread(each)
+        told[1].verdict.phrases.append("old mill")
+        await reports.hear(submitted(each), told)
+    (found,) = (await senders(reports, person("Otto", "threat_alerts"))).senders
+    assert (found.messages, list(found.categories)) == (4, [types.CATEGORY_INSULT])
+
+
 async def test_what_was_noted_is_closed_with_a_word_and_counts_anew_from_there(reports: Reports) -> None:
     principal, elsewhere = (person("Ida", "threat_alerts", schools=[each]) for each in (NORTH, SOUTH))
     await pattern(reports)
