@@ -4,10 +4,10 @@ A rule tells the guardians of absent students once for each school and day, at i
 of these is a run: it made one message, or says why not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
@@ -122,6 +122,30 @@ class Run:
     """Students whose absences came after it, and of whom no rule told; counted when it is read."""
 
 
+class Tried(NamedTuple):
+    """A delivery of a message that told of a student's absences."""
+
+    student_id: str
+    codes: tuple[str, ...]
+    """Those of which it told."""
+    channel: str
+    person_id: str
+    is_first: bool
+    """Not a resend."""
+    is_reached: bool
+    """It is under way or arrived: neither failed nor expired."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run has to tell."""
+
+    students: dict[str, str]
+    """Of whom it tells: the codes of each, in order, with commas."""
+    told: frozenset[tuple[str, str, str]] = frozenset()
+    """Channel, student and person: who was told of all this by this channel."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """How often a run failed, and when it is tried again."""
@@ -143,6 +167,38 @@ def owed(rule: Rule, zones: Mapping[str, str], now: datetime) -> Iterator[Due]:
         for day in (today - _ONE_DAY, today):
             if rule.begins_at < in_utc(datetime.combine(day, rule.send_time), place) <= now:
                 yield Due(rule, school_id, day, is_missed=day < today)
+
+
+def left_to_tell(absent: Mapping[str, Iterable[str]], channels: Sequence[str], tried: Sequence[Tried]) -> Left:
+    """Return what a rule of these channels has to tell: of a code until each channel reached whom it addressed.
+
+    Nobody is told of a code twice by one channel, unless a message tells them of another code beside it.
+    """
+    addressed: dict[tuple[str, str, str], set[str]] = {}
+    reached: dict[tuple[str, str, str], set[str]] = {}
+    for each in tried:
+        for code in each.codes:
+            key = each.channel, each.student_id, code
+            if each.is_first:
+                addressed.setdefault(key, set()).add(each.person_id)
+            if each.is_reached:
+                reached.setdefault(key, set()).add(each.person_id)
+
+    def is_told(key: tuple[str, str, str]) -> bool:
+        return key in addressed and addressed[key] <= reached.get(key, set())
+
+    left = {
+        student: [code for code in codes if not all(is_told((channel, student, code)) for channel in channels)]
+        for student, codes in absent.items()
+    }
+    left = {student: codes for student, codes in left.items() if codes}
+    told = (
+        (channel, student, person)
+        for student, codes in left.items()
+        for channel in channels
+        for person in set.intersection(*(reached.get((channel, student, code), set()) for code in codes))
+    )
+    return Left({student: ", ".join(codes) for student, codes in left.items()}, frozenset(told))
 
 
 def is_past(rule: Rule, day: date, zone: str, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Normal forms of contacts: case-folded addresses, E.164 numbers. What has none cannot be reached."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import phonenumbers
@@ -70,6 +70,23 @@ class Reached:
             contact or (f"inbox {person_id}" if not problem else "")
             for contact, person_id, problem in zip(found, self.people.person_ids, self.problems, strict=True)
         ]
+
+    def without(self, told: Set[tuple[str, str, str]]) -> "Reached":
+        """Return it without those who were told already: channel, student and person of each."""
+        if not told:
+            return self
+        about = zip(self.people.regarding_student_ids, self.people.person_ids, strict=True)
+        kept = [position for position, each in enumerate(about) if (self.channel.value, *each) not in told]
+        return self._only(kept)
+
+    def _only(self, kept: Sequence[int]) -> "Reached":
+        return Reached(
+            self.channel,
+            [self.numbers[each] for each in kept],
+            self.people.only(kept),
+            [self.destinations[each] for each in kept],
+            [self.problems[each] for each in kept],
+        )
 
 
 def reached(channel: Channel, people: Addressees, first: int, *, has_inbox: bool) -> Reached:

@@ -36,6 +36,7 @@ from services.queue.attending import (
     NOBODY_TOLD,
     TOLD_BY_ANOTHER,
     Due,
+    Left,
     Rule,
     Run,
     Waiting,
@@ -98,7 +99,8 @@ class Telling:
 
     async def _settle(self, due: Due) -> None:
         async with transaction(self._engine) as connection:
-            students = await absences.standing(connection, due, _ways(due.rule))
+            left = await absences.standing(connection, due, _ways(due.rule))
+            students = left.students
             is_told = not students and await absences.is_anybody_absent(connection, due)
         if due.is_missed or not students:
             nobody = TOLD_BY_ANOTHER if is_told else NOBODY_ABSENT
@@ -107,11 +109,12 @@ class Telling:
             metrics.attendance_runs.add(1, {"result": "missed" if students else "nobody"})
             return
         try:
-            await self._send(due, students)
+            await self._send(due, left)
             result = "sent"
         except _REFUSALS as problem:
             is_empty = problem.reason == "NO_RECIPIENTS"
-            await self._note(due, students, NOBODY_TOLD if is_empty else str(problem) or problem.reason)
+            nobody = TOLD_BY_ANOTHER if left.told else NOBODY_TOLD
+            await self._note(due, students, nobody if is_empty else str(problem) or problem.reason)
             result = "nobody" if is_empty else "refused"
         metrics.attendance_runs.add(1, {"result": result})
 
@@ -119,37 +122,41 @@ class Telling:
         """Write that nothing was sent, and why; tell of it where families should have heard of an absence."""
         async with transaction(self._engine) as connection:
             is_new = await absences.add_run(connection, self._run(due, students, None, reason))
-            if is_new and students and reason != NOBODY_TOLD:
+            if is_new and students and reason not in {NOBODY_TOLD, TOLD_BY_ANOTHER}:
                 await events_out.tell_attention(connection, attending.not_sent(due, reason))
 
     def _run(self, due: Due, students: Mapping[str, str], message_id: str | None, reason: str = "") -> Run:
         return Run(*due.key, len(students), message_id, reason, self._clock())
 
-    async def _send(self, due: Due, students: dict[str, str]) -> None:
+    async def _send(self, due: Due, left: Left) -> None:
         known = await self._directory.known(due.rule.owner_id)
         sender = in_the_name_of(attendance.check_sender(known.sender))
         if not sender.viewer or not sender.viewer.sees_school(due.school_id):
             raise PermissionDenied("SCHOOL_NOT_YOURS", "The school is not one of its sender's.")
         attendance.check_not_excluded(known, due.school_id)
-        draft = await self._draft(due, students, known)
+        draft = await self._draft(due, left.students, known)
         decided = standing.decide(draft, sender, known)
 
         async def beside(connection: AsyncConnection, message_id: str) -> None:
-            await self._write(connection, due, students, message_id)
+            await self._write(connection, due, left, message_id)
             stop_points.reach("after_run")
 
-        submission = Submission(replace(draft, kind=KIND_ATTENDANCE), _SUBJECT, decided, beside=beside)
-        await submit(self._engine, self._clock, submission, self._pieces(due, list(students)))
+        draft = replace(draft, kind=KIND_ATTENDANCE)
+        submission = Submission(draft, _SUBJECT, decided, beside=beside, told=left.told)
+        pieces = self._pieces(due, left, [name for name, _ in draft.channels])
+        await submit(self._engine, self._clock, submission, pieces)
         stop_points.reach("after_run_commit")
 
-    async def _write(self, connection: AsyncConnection, due: Due, students: dict[str, str], message_id: str) -> None:
-        """Write the run and its notices. Aborted when another process did, or when rule or absences changed."""
-        if not await absences.add_run(connection, self._run(due, students, message_id)):
+    async def _write(self, connection: AsyncConnection, due: Due, left: Left, message_id: str) -> None:
+        """Write the run and its notices. Aborted when another process did, or what is to be told changed."""
+        if not await absences.add_run(connection, self._run(due, left.students, message_id)):
             raise Aborted("ATTENDANCE_RUN_DONE", "Another process made this run.")
         is_same = await attendance_rules.stays(connection, due.rule)
-        if not is_same or await absences.standing(connection, due, _ways(due.rule), lock=True) != students:
+        now = await absences.standing(connection, due, _ways(due.rule), lock=True)
+        # Who was being told and failed meanwhile changes nothing; who was told meanwhile must not be told again.
+        if not is_same or now.students != left.students or not now.told <= left.told:
             raise Aborted("ATTENDANCE_RULE_CHANGED", "The rule or its absences changed meanwhile.")
-        await absences.add_notices(connection, due, message_id, students)
+        await absences.add_notices(connection, due, message_id, left.students)
 
     async def _draft(self, due: Due, students: Mapping[str, str], known: Known) -> Draft:
         content = pb.AttendanceRuleContent.FromString(due.rule.content)
@@ -181,7 +188,9 @@ class Telling:
         people = await self._directory.people(person_ids=list(students))
         return merging.about((each.name, students[each.person_id]) for each in people) if people else {}
 
-    async def _pieces(self, due: Due, students: Sequence[str]) -> AsyncIterator[Addressees]:
+    async def _pieces(self, due: Due, left: Left, channels: Sequence[str]) -> AsyncIterator[Addressees]:
+        """Yield the guardians of the absent students, without those whom every channel leaves out."""
+        students = list(left.students)
         for first in range(0, len(students), _NAMED_TOGETHER):
             audience = directory_pb2.Audience(
                 school_ids=[due.school_id],
@@ -189,7 +198,9 @@ class Telling:
                 working_school_id=due.school_id,
             )
             async for piece in self._directory.recipients(audience, due.rule.owner_id):
-                yield piece
+                about = list(zip(piece.regarding_student_ids, piece.person_ids, strict=True))
+                has = [all((name, *each) in left.told for name in channels) for each in about]
+                yield piece.only([position for position, is_told in enumerate(has) if not is_told])
         stop_points.reach("before_run_commit")
 
 

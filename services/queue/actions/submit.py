@@ -1,6 +1,6 @@
 """Taking a message: everything about it, its batches and its events commit in one transaction, or nothing does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
@@ -33,16 +33,7 @@ from services.queue.domain import (
 )
 from services.queue.message_types import MessageType
 from services.queue.quiet import Quiet
-from services.queue.records import (
-    KIND_ALERT,
-    Addressees,
-    Draft,
-    Entry,
-    Message,
-    Outcome,
-    Snapshot,
-    type_of,
-)
+from services.queue.records import KIND_ALERT, Addressees, Draft, Entry, Message, Outcome, Snapshot, type_of
 from services.queue.senders import From
 from services.queue.store import messages, surveys, translations
 from services.queue.store.copying import place_of
@@ -74,6 +65,8 @@ class Submission:
     standing: Standing
     beside: Callable[[AsyncConnection, str], Awaitable[None]] | None = None
     """What is written first in the same transaction, given the message's id: all or nothing with the message."""
+    told: Set[tuple[str, str, str]] = frozenset()
+    """Channel, student and person: whom a channel leaves out, since they were told."""
 
 
 async def submit(
@@ -248,7 +241,8 @@ class _Recipients:
         self._gathered, self._written = [], self._count
         if self._message.is_translated:
             people = people._replace(languages=[canonical(each, self._message.language) for each in people.languages])
-        every = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
+        found = [contacts.reached(each.channel, people, first, has_inbox=self._has_inbox) for each in self._entries]
+        every = [each.without(self._submission.told) for each in found]
         rows = [_rows(entry, reached) for entry, reached in zip(self._entries, every, strict=True)]
         if not self._refusals.is_known:
             await self._writer.idle()

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.queue.attending import Absence, Due, Rule, Run
+from services.queue.attending import Absence, Due, Left, Rule, Run, Tried, left_to_tell
 from services.queue.merging import Told, by_number
 from services.queue.records import KIND_ATTENDANCE
 from services.queue.work import Batch
@@ -35,10 +35,19 @@ _TOLD = sa.text(
 _UNDER_CODES = "FROM absences a WHERE day = :day AND school_id = :school_id AND NOT is_withdrawn AND code = ANY(:codes)"
 _STANDING = (
     f"SELECT student_id, code {_UNDER_CODES} AND NOT EXISTS (SELECT 1 FROM attendance_notices n"
-    " WHERE n.student_id = a.student_id AND n.day = a.day AND (n.rule_id = :rule_id"
-    " OR (a.code = ANY(string_to_array(n.codes, ', ')) AND EXISTS (SELECT 1 FROM messages m"
-    " JOIN entries e USING (message_id) WHERE m.message_id = n.message_id AND m.cancelled_at IS NULL"
-    " AND e.channel = ANY(:channels))))) ORDER BY student_id, period"
+    " WHERE n.student_id = a.student_id AND n.day = a.day AND n.rule_id = :rule_id) ORDER BY student_id, period"
+)
+_NOTICES = sa.text(
+    "SELECT n.message_id, n.student_id, string_to_array(n.codes, ', ') FROM attendance_notices n"
+    " JOIN messages m USING (message_id)"
+    " WHERE n.student_id = ANY(:students) AND n.day = :day AND m.cancelled_at IS NULL"
+)
+_REACHED = sa.text(
+    "SELECT e.message_id, r.regarding_student_id, e.channel, r.person_id, e.resend_of IS NULL,"
+    " r.problem = '' AND coalesce(o.state, 'pending') NOT IN ('error', 'expired')"
+    " FROM entries e JOIN recipients r ON r.entry_id = e.entry_id AND r.created_at = e.created_at"
+    " LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number AND o.created_at = r.created_at"
+    " WHERE e.message_id = ANY(:messages) AND e.channel = ANY(:channels) AND r.regarding_student_id = ANY(:students)"
 )
 _LATE = (
     "SELECT count(DISTINCT a.student_id) FROM absences a WHERE a.day = r.day AND a.school_id = r.school_id"
@@ -81,22 +90,35 @@ async def forget(connection: AsyncConnection, before: date) -> int:
     return result.rowcount
 
 
-async def standing(
-    connection: AsyncConnection, due: Due, channels: Sequence[str], *, lock: bool = False
-) -> dict[str, str]:
-    """Return the students whom a run is about, each with the codes of their absences, in order.
+async def standing(connection: AsyncConnection, due: Due, channels: Sequence[str], *, lock: bool = False) -> Left:
+    """Return of whom a run tells, and whom it need not write to by some of these channels: another rule did.
 
-    Left out is of what another rule told already by one of these channels. With `lock` nobody corrects these absences,
-    or tells of this school and day, until the transaction ends.
+    With `lock` nobody corrects these absences, or tells of this school and day, until the transaction ends.
     """
-    values = _values(due) | {"rule_id": due.rule.rule_id, "channels": list(channels)}
+    values = _values(due) | {"rule_id": due.rule.rule_id}
     if lock:
         day = f"absences {due.school_id} {due.day}"
         await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:day, 0))"), {"day": day})
-    found: dict[str, dict[str, None]] = {}
+    absent: dict[str, dict[str, None]] = {}
     for student_id, code in await connection.execute(sa.text(_STANDING + " FOR SHARE OF a" * lock), values):
-        found.setdefault(student_id, {})[code] = None
-    return {student_id: ", ".join(codes) for student_id, codes in found.items()}
+        absent.setdefault(student_id, {})[code] = None
+    return left_to_tell(absent, channels, await _tried(connection, due.day, list(absent), channels))
+
+
+async def _tried(
+    connection: AsyncConnection, day: date, students: Sequence[str], channels: Sequence[str]
+) -> list[Tried]:
+    """Return each delivery by these channels that told of an absence of a day; messages that were stopped do not."""
+    rows = await connection.execute(_NOTICES, {"students": students, "day": day})
+    codes = {(message_id, student_id): tuple(its_codes) for message_id, student_id, its_codes in rows}
+    if not codes:
+        return []
+    values = {"messages": list({each for each, _ in codes}), "students": students, "channels": list(channels)}
+    return [
+        Tried(student_id, codes[message_id, student_id], *row)
+        for message_id, student_id, *row in await connection.execute(_REACHED, values)
+        if (message_id, student_id) in codes
+    ]
 
 
 async def is_anybody_absent(connection: AsyncConnection, due: Due) -> bool:

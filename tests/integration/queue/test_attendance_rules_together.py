@@ -68,3 +68,22 @@ async def test_two_rules_of_one_time_tell_once_whichever_process_tells(attended:
     assert len(await attended.queue.messages()) == 1
     reasons = [each.reason for rule in rules for each in await attended.runs(rule)]
     assert sorted(reasons) == ["", TOLD_BY_ANOTHER]
+
+
+async def test_each_channel_of_a_later_rule_tells_whom_it_did_not_reach(attended: Attended) -> None:
+    await attended.create()
+    both = {types.CHANNEL_EMAIL: "{student}: {code}", types.CHANNEL_SMS: "{student}: {code}"}
+    late = await attended.create(send_time="15:00", texts=both, key="both")
+    last = await attended.create(send_time="16:00", texts=both, key="last")
+    await attended.record(AMY, BEN)
+    await attended.tick(hours=1)
+    found = "SELECT e.channel, r.regarding_student_name FROM recipients r JOIN entries e USING (entry_id)"
+    (amy, ben) = sorted({row[1] for row in await attended.queue.rows(found)})
+    failed = "UPDATE recipients SET problem = 'NO_EMAIL' WHERE regarding_student_name = :ben RETURNING 1"
+    await attended.queue.rows(failed, ben=ben)
+    await attended.tick(hours=2)
+    rows = await attended.queue.rows(f"{found} JOIN attendance_runs n USING (message_id) WHERE rule_id = :id",
+                                     id=late.rule_id)  # fmt: skip
+    assert set(map(tuple, rows)) == {("email", ben), ("sms", amy), ("sms", ben)}
+    await attended.tick(hours=1)
+    assert [each.reason for each in await attended.runs(last)] == [TOLD_BY_ANOTHER]

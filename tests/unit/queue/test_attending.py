@@ -11,7 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 from services.queue import attending
 from services.queue.attendance_words import Enrolled, absence, check_content, normal_code
-from services.queue.attending import Rule, edited, owed, put_off, switched
+from services.queue.attending import Left, Rule, Tried, edited, left_to_tell, owed, put_off, switched
 from services.queue.merging import Told, about, by_number, fill, unknown
 
 MONDAY = datetime(2026, 11, 2, 6, tzinfo=UTC)
@@ -168,3 +168,23 @@ def test_a_good_row_is_read_in_one_spelling() -> None:
     assert found.stated_at == MONDAY
     assert absence(row(student_sourced_id="both", school_sourced_id="south"), KNOWN, MONDAY.date(), MONDAY).school_id
     assert [normal_code(each) for each in ("unx ", "a b", "a,b", "\x07")] == ["UNX", "A B", "", ""]
+
+
+def test_each_channel_tells_whom_it_has_not_reached() -> None:
+    def tried(
+        channel: str, person: str, *, codes: str = "UNX", is_first: bool = True, is_reached: bool = True
+    ) -> Tried:
+        return Tried("amy", tuple(codes.split()), channel, person, is_first, is_reached)
+
+    absent = {"amy": ["UNX"]}
+    by_mail = [tried("email", "ann"), tried("email", "bob", is_reached=False)]
+    told = frozenset({("email", "amy", "ann")})
+    assert left_to_tell(absent, ["email"], []) == Left({"amy": "UNX"})
+    assert left_to_tell(absent, ["email"], by_mail[:1]) == Left({})
+    assert left_to_tell(absent, ["email"], by_mail) == Left({"amy": "UNX"}, told)
+    assert left_to_tell(absent, ["email", "sms"], by_mail[:1]) == Left({"amy": "UNX"}, told)
+    corrected = [*by_mail, tried("email", "bob", is_first=False)]
+    assert left_to_tell(absent, ["email"], corrected) == Left({})
+    # A resend by another channel was for some alone.
+    assert left_to_tell(absent, ["sms"], [tried("sms", "bob", is_first=False)]).students == {"amy": "UNX"}
+    assert left_to_tell({"amy": ["UNX", "SUS"]}, ["email"], by_mail[:1]) == Left({"amy": "SUS"})
