@@ -3,6 +3,7 @@
 A period is walked a piece at a time; how far it has come commits with the questions, so a crash asks nothing twice and
 leaves nothing out. Verdicts come back as events: one that holds takes the message out of inboxes and stops what has
 not left. What had arrived stays recorded as sent. A message that is withheld is never let go here: people decide that.
+What went out while screening was off is released from its first verdict on that does not hold.
 Questions that never get a verdict, since they ended as dead letters, are given up after a time and counted.
 """
 
@@ -134,6 +135,8 @@ async def apply_verdict_again(connection: AsyncConnection, judged: Judged, now: 
     if language:
         said = events_out.verdict_on_translation(said, language)
     is_withheld = judged.holds and await _pull_back(connection, judged.message_id, said, now)
+    if not judged.holds:
+        await _note_judged(connection, judged.message_id, said, now)
     await rescreenings.count_judged(connection, judged.rescreening_id, now, is_withheld=is_withheld)
     return is_withheld
 
@@ -158,6 +161,13 @@ def _may_be_pulled_back(message: Message) -> bool:
     if message.screening is Screening.NOT_NEEDED:
         return message.sender.role == ROLE_STUDENT
     return message.screening is Screening.RELEASED and not message.review_released_at
+
+
+async def _note_judged(connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime) -> None:
+    """Release what a student sent while screening was off: it is judged now, and may be sent again."""
+    message = await messages.find(connection, message_id, lock=True)
+    if message and message.screening is Screening.NOT_NEEDED and message.sender.role == ROLE_STUDENT:
+        await messages.decide(connection, message_id, Screening.RELEASED, verdict, now)
 
 
 async def _pull_back(connection: AsyncConnection, message_id: str, verdict: bytes, now: datetime) -> bool:

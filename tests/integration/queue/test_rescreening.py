@@ -150,6 +150,29 @@ async def test_what_went_out_while_screening_was_off_is_judged_later_and_pulled_
     await queue.assert_true()
 
 
+async def test_what_went_out_while_screening_was_off_is_released_once_a_period_holds_nothing_of_it(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    student = (await queue.submit(draft(sender=PUPIL), [person(1)], screened=False)).snapshot.message.message_id
+    teacher = (await queue.submit(draft(), [person(2)])).snapshot.message.message_id
+    await queue.drain(queue.dispatcher())
+    run = period(queue)
+    await rescreening.begin(queue.engine, run)
+    await rescreening.ask_next(queue.engine, queue.clock)
+    for message_id in (student, teacher):
+        await verdict(queue, message_id, types.Verdict.DECISION_WATCH, run.rescreening_id)
+    standing = await queue.rows("SELECT message_id::text, screening, verdict IS NOT NULL FROM messages")
+    assert {tuple(each) for each in standing} == {(student, "released", True), (teacher, "not_needed", False)}
+    assert len(await queue.rows("SELECT 1 FROM inbox_items")) == 2
+    assert await queue.event(events_out.RELEASED, events.MessageReleased) == []
+    later = period(queue)
+    await rescreening.begin(queue.engine, later)
+    await rescreening.ask_next(queue.engine, queue.clock)
+    await verdict(queue, student, types.Verdict.DECISION_HOLD, later.rescreening_id)
+    assert len(await queue.event(events_out.WITHHELD, events.MessageWithheld)) == 1
+    await queue.assert_true()
+
+
 async def test_nothing_is_judged_again_while_screening_is_off() -> None:
     rescreening.check_screening_is_on({"moderation_api": True})
     for modules in ({}, {"moderation_api": False}):
