@@ -1,8 +1,6 @@
 """What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +11,6 @@ from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import ServiceError
 from services.kit.ids import new_id
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
@@ -24,6 +21,7 @@ from services.moderation.conversing import Conversations, Together, merged, told
 from services.moderation.domain import Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import VENDOR, WINDOW, Drifts
 from services.moderation.judging import Judge, Weigh
+from services.moderation.leasing import LEASE, extended
 from services.moderation.messages import verdict_message
 from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
@@ -35,7 +33,6 @@ VERDICT_REACHED = "moderation.verdict.reached.v1"
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LONGEST_TURN_SECONDS = 10.0
-_LEASE = timedelta(seconds=30)
 _NEXT_TRY = timedelta(seconds=2)
 _CLAIMED_AT_ONCE = 16
 _LONGEST_EXPLANATION = 1000
@@ -83,8 +80,10 @@ class Screening:
 
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
+        now = self.clock()
+        until = now + LEASE
         async with transaction(self.engine) as connection:
-            claimed = await store.claim_waiting(connection, self.clock(), _CLAIMED_AT_ONCE, _LEASE)
+            claimed = await store.claim_waiting(connection, now, _CLAIMED_AT_ONCE, until)
         leased = {each.screening_id for each in claimed}
         put_off: set[str] = set()
 
@@ -95,7 +94,7 @@ class Screening:
 
         batch = Batch(self._judge_late, later, self._store)
         with self.precedence.of_students():
-            async with self._extended(leased):
+            async with extended(self.engine, self.clock, leased, until):
                 await batch.run([requests.ScreeningRequested.FromString(each.payload) for each in claimed])
         return len(claimed) - len(put_off)
 
@@ -108,23 +107,6 @@ class Screening:
             if now - request.requested_at.ToDatetime(now.tzinfo) < self.outage:
                 raise
             return await self._replace(request)
-
-    @asynccontextmanager
-    async def _extended(self, leased: set[str]) -> AsyncIterator[None]:
-        """Keep requests from other replicas for as long as they are at work, however slow the vendor is."""
-
-        async def extend() -> None:
-            while True:
-                await asyncio.sleep(_LEASE.total_seconds() / 3)
-                with suppress(ServiceError):
-                    await self._try_again(sorted(leased), _LEASE)
-
-        extending = asyncio.create_task(extend())
-        try:
-            yield
-        finally:
-            extending.cancel()
-            await asyncio.wait([extending])
 
     async def measure_waiting(self) -> float:
         """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""

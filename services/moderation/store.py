@@ -156,8 +156,8 @@ async def wait(connection: AsyncConnection, request: Waiting, next_try_at: datet
     await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def claim_waiting(connection: AsyncConnection, now: datetime, most: int, lease: timedelta) -> list[Waiting]:
-    """Take due requests, oldest first, for the time of the lease; another replica gets them if this one dies."""
+async def claim_waiting(connection: AsyncConnection, now: datetime, most: int, until: datetime) -> list[Waiting]:
+    """Take due requests, oldest first, until then; another replica gets them after that, if this one dies."""
     due = (
         sa.select(waiting.c.screening_id)
         .where(waiting.c.next_try_at <= now)
@@ -168,7 +168,7 @@ async def claim_waiting(connection: AsyncConnection, now: datetime, most: int, l
     statement = (
         sa.update(waiting)
         .where(waiting.c.screening_id.in_(due.scalar_subquery()))
-        .values(next_try_at=now + lease)
+        .values(next_try_at=until)
         .returning(waiting.c.screening_id, waiting.c.payload, waiting.c.requested_at)
     )
     return [Waiting(*row) for row in await connection.execute(statement)]
@@ -177,6 +177,14 @@ async def claim_waiting(connection: AsyncConnection, now: datetime, most: int, l
 async def try_again_at(connection: AsyncConnection, screening_ids: Sequence[str], at: datetime) -> None:
     """Set when these requests are tried again."""
     await connection.execute(sa.update(waiting).where(waiting.c.screening_id.in_(screening_ids)).values(next_try_at=at))
+
+
+async def extend_leases(
+    connection: AsyncConnection, screening_ids: Sequence[str], until: datetime, longer: datetime
+) -> None:
+    """Keep those of the requests longer that are leased until then: others were put off, or taken, meanwhile."""
+    is_leased = sa.and_(waiting.c.screening_id.in_(screening_ids), waiting.c.next_try_at == until)
+    await connection.execute(sa.update(waiting).where(is_leased).values(next_try_at=longer))
 
 
 async def backlog(connection: AsyncConnection) -> tuple[int, datetime | None]:

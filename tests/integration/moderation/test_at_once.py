@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from services.kit.clock import utc_now
 from services.kit.db import transaction
 from services.kit.errors import Unavailable
 from services.kit.ids import new_id
-from services.moderation import actions
+from services.moderation import actions, leasing, store
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Judgement
@@ -125,7 +126,8 @@ async def test_what_was_judged_beside_one_that_fails_is_stored(
 async def test_what_a_replica_is_slow_to_judge_is_not_judged_by_another(
     moderation_engine: AsyncEngine, replica: Callable[[Provider], Screening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actions, "_LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr(actions, "LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr(leasing, "LEASE", timedelta(seconds=0.3))
     slow, other = Slow(), replica(Slow())
     worker = replica(slow)
     await worker._wait(asked("it waits"))
@@ -148,3 +150,36 @@ async def test_what_a_replica_is_slow_to_judge_is_not_judged_by_another(
     slow.answered.set()
     assert await working == 1
     assert await count(moderation_engine, verdicts) == 1
+
+
+async def test_what_was_put_off_meanwhile_is_not_kept_longer_and_a_fault_does_not_end_the_keeping(
+    moderation_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leasing, "LEASE", timedelta(seconds=0.3))
+    kept, put_off = new_id(), new_id()
+    until = utc_now() + timedelta(seconds=30)
+    soon = until - timedelta(seconds=28)
+    async with transaction(moderation_engine) as connection:
+        for each, due in ((kept, until), (put_off, soon)):
+            await store.wait(connection, store.Waiting(each, b"", until), due)
+    extend, extended = store.extend_leases, 0
+
+    async def failing_at_first(*call: Any) -> None:
+        nonlocal extended
+        extended += 1
+        if extended == 1:
+            raise ValueError
+        await extend(*call)
+
+    monkeypatch.setattr(store, "extend_leases", failing_at_first)
+
+    async def is_tried_often() -> None:
+        assert extended > 3
+
+    async with leasing.extended(moderation_engine, utc_now, {kept, put_off}, until):
+        await eventually(is_tried_often)
+    async with transaction(moderation_engine) as connection:
+        rows = await connection.execute(sa.select(waiting.c.screening_id, waiting.c.next_try_at))
+        due_at = {row[0]: row[1] for row in rows}
+    assert due_at[kept] < until - timedelta(seconds=20)
+    assert due_at[put_off] == soon
