@@ -43,7 +43,7 @@ class Trouble(StrEnum):
     """It does not answer, or nothing that is of use."""
     QUOTA = "quota"
     REFUSED = "refused"
-    """It does not accept our key, or what we ask for with it."""
+    """It does not accept our key, what we ask for with it, or text after text."""
 
 
 @dataclass(frozen=True)

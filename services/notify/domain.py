@@ -126,7 +126,7 @@ class Trouble(StrEnum):
 
     SILENT = "ModerationAPI does not answer."
     QUOTA = "The quota of ModerationAPI is used up."
-    REFUSED = "ModerationAPI refuses the key that it is asked with."
+    REFUSED = "ModerationAPI refuses the key that it is asked with, or every text."
 
 
 def provider_out_words(trouble: Trouble, began_at: datetime, zone: str) -> Telling:
