@@ -74,6 +74,13 @@ class Browser:
     def get(self, address: str, **kwargs: Any) -> TestResponse:
         return self.client.get(address, **kwargs)
 
+    def rows(self, report: str) -> list[dict[str, Any]]:
+        """Return the rows of a report, at most 500. AssertionError when it cannot be read now."""
+        answer = self.get(f"/api/v1/reports/{report}?size=500")
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        rows: list[dict[str, Any]] = answer.get_json()["rows"]
+        return rows
+
     def post(self, address: str, data: dict[str, Any] | None = None, *, page: str = "/inbox") -> TestResponse:
         """Post a form as the page at `page` would."""
         found = _HIDDEN.search(self.client.get(page).get_data(as_text=True))

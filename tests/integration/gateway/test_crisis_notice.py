@@ -18,7 +18,7 @@ def sent_by(browser: Browser, subject: str) -> str:
 
 
 def is_withheld(stack: Stack, subject: str) -> None:
-    rows = stack.browser("off").get("/api/v1/reports/threats?size=500").get_json()["rows"]
+    rows = stack.browser("off").rows("threats")
     assert subject in {each["subject"] for each in rows}
 
 

@@ -13,7 +13,7 @@ from tests.support.eventually import eventually_sync
 
 
 def row_of(browser: Browser, report: str, message_id: str) -> dict[str, object]:
-    rows = browser.get(f"/api/v1/reports/{report}?size=500").get_json()["rows"]
+    rows = browser.rows(report)
     found = [row for row in rows if row["message_id"] == message_id]
     assert len(found) == 1
     return dict(found[0])

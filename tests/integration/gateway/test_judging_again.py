@@ -63,7 +63,7 @@ def test_what_was_delivered_while_screening_was_off_is_judged_and_taken_out_of_t
 
         def is_pulled_back() -> None:
             assert subject not in teacher.get("/inbox").get_data(as_text=True)
-            threats = district.get("/api/v1/reports/threats?size=500").get_json()["rows"]
+            threats = district.rows("threats")
             assert subject in {each["subject"] for each in threats}
             assert re.search("Done</span>.*pulled back", district.get("/policy").get_data(as_text=True))
 

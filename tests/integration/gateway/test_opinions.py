@@ -32,7 +32,7 @@ def message_id(stack: Stack) -> str:
     principal = stack.browser("pri")
 
     def found() -> str:
-        rows = principal.get("/api/v1/reports/threats?size=500").get_json()["rows"]
+        rows = principal.rows("threats")
         assert len(rows) == 1
         return str(rows[0]["message_id"])
 
@@ -76,7 +76,7 @@ def test_what_the_vendor_sends_is_kept_once_shown_and_releases_nothing(
     page = principal.get(f"/reports/threats/{message_id}").get_data(as_text=True)
     assert "What reviewers at ModerationAPI said" in page
     assert "it changes nothing here" in page
-    row = principal.get("/api/v1/reports/threats?size=500").get_json()["rows"][0]
+    row = principal.rows("threats")[0]
     assert (row["is_withheld"], row["decision"]) == (True, "THREAT_DECISION_UNSPECIFIED")
     assert stack.browser("tea").get("/api/v1/inbox").get_json().get("items", []) == []
 

@@ -26,7 +26,7 @@ def sent(browser: Browser, is_as_wanted: Callable[[dict[str, Any]], bool], **cha
     message_id = answer.get_json()["message_id"]
 
     def found() -> dict[str, Any]:
-        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        rows = browser.rows("history")
         row: dict[str, Any] = next((each for each in rows if each["message_id"] == message_id), {})
         assert row
         assert is_as_wanted(row["counts"])
@@ -90,7 +90,7 @@ def test_errors_are_sent_again_once_for_one_form(stack: Stack) -> None:
     assert "Sent again to 2 recipients." in browser.get("/reports/history?resent=2").get_data(as_text=True)
 
     def is_there_once() -> None:
-        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        rows = browser.rows("history")
         assert len([each for each in rows if each["message_id"] == row["message_id"]]) == 2
 
     eventually_sync(is_there_once)
@@ -159,7 +159,7 @@ def test_uploaded_recipients_have_no_page_of_their_own(stack: Stack) -> None:
     assert browser.post("/compose", {**form, "list": upload}, page="/compose").status_code == 200
 
     def found() -> str:
-        rows = browser.get("/api/v1/reports/history?size=500").get_json()["rows"]
+        rows = browser.rows("history")
         ids = [str(each["entry_id"]) for each in rows if each["subject"] == "List"]
         assert ids
         return ids[0]

@@ -190,7 +190,7 @@ def test_an_emergency_is_a_call_of_those_who_may(stack: Stack) -> None:
     sent = send(principal, channels=["email", "tts"], is_emergency=True, subject="Lockdown").get_json()
 
     def is_ticked() -> None:
-        rows = principal.get("/api/v1/reports/history").get_json()["rows"]
+        rows = principal.rows("history")
         own = {row["channel"]: row["is_emergency"] for row in rows if row["message_id"] == sent["message_id"]}
         assert own == {"CHANNEL_EMAIL": False, "CHANNEL_TTS": True}
 

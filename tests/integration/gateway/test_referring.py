@@ -17,7 +17,7 @@ from tests.support.eventually import eventually_sync
 
 
 def rows_of(browser: Browser, report: str, message_id: str) -> list[dict[str, object]]:
-    rows = browser.get(f"/api/v1/reports/{report}?size=500").get_json()["rows"]
+    rows = browser.rows(report)
     return [row for row in rows if row["message_id"] == message_id]
 
 

@@ -231,7 +231,7 @@ def test_a_message_is_sent_once_for_one_key_and_appears_in_its_senders_history(s
     assert [each["is_repeat"] for each in answers] == [False, True]
 
     def is_there() -> None:
-        rows = browser.get("/api/v1/reports/history").get_json()["rows"]
+        rows = browser.rows("history")
         own = [row for row in rows if row["message_id"] == answers[0]["message_id"]]
         assert sorted(row["channel"] for row in own) == ["CHANNEL_EMAIL", "CHANNEL_SMS"]
 
@@ -343,7 +343,7 @@ def test_somebody_of_two_schools_acts_for_the_one_they_work_in(stack: Stack) -> 
     assert browser.post("/compose", form, page="/compose").status_code == 200
 
     def is_there() -> None:
-        rows = browser.get("/api/v1/reports/history").get_json()["rows"]
+        rows = browser.rows("history")
         assert [(row["from"], row["source"]) for row in rows] == [("Ridge High", "SOURCE_SCHOOL")]
 
     eventually_sync(is_there)
