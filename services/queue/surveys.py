@@ -175,8 +175,12 @@ def unsaid(text: str, survey: Survey) -> str:
     return text.removesuffix(asked_words(survey)).rstrip()
 
 
+def of_use_until(channel: Channel, asked: datetime | None, survey: Survey | None) -> datetime | None:
+    """Return after which time a delivery is of no use: nobody is asked what is closed. None: no such time."""
+    closes_at = survey.closes_at if survey and channel in LINKED else None
+    return min(filter(None, (asked, closes_at)), default=None)
+
+
 def ends(channel: Channel, expires_at: datetime, survey: Survey | None) -> datetime:
-    """Return when a delivery expires: nobody is asked what is closed."""
-    if survey is None or survey.closes_at is None or channel not in LINKED:
-        return expires_at
-    return min(expires_at, survey.closes_at)
+    """Return when a delivery expires."""
+    return of_use_until(channel, expires_at, survey) or expires_at

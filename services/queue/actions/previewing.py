@@ -25,7 +25,7 @@ from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.quiet import Quiet
 from services.queue.records import Addressees, type_of
 from services.queue.store import quiet, recordings, translations
-from services.queue.surveys import check_closing
+from services.queue.surveys import check_closing, of_use_until
 from services.queue.translating import Stage, code_of, cut, told_in
 from services.queue.ways import DUPLICATE, NO_DEVICE, OF_NO_USE
 
@@ -137,7 +137,8 @@ async def preview_resend(
         message_type = type_of(channel, message, message.sender.role)
         refusals = await refused(connection, channel, message_type, [each.destination for each in found])
         source = message.language if message.is_translated else ""
-        counting = _Counting(into, await quiet_of(connection, message), clock(), source, message.expires_at)
+        until = of_use_until(channel, message.expires_at, again.survey)
+        counting = _Counting(into, await quiet_of(connection, message), clock(), source, until)
         for each in found:
             who = _Who(each.school_id, each.language, each.name, each.regarding_student_name)
             counting.add(each.destination, refusals.get(each.destination, ""), who)
@@ -207,7 +208,8 @@ class _Look:
         self._type = type_of(into.channel, draft, submission.standing.sender.role)
         self._families = FamilyFilter(is_on=draft.once_per_family)
         source = draft.language if submission.standing.is_translated else ""
-        self._counting = _Counting(into, hours, due_at, source, draft.expires_at)
+        until = of_use_until(into.channel, draft.expires_at, draft.survey)
+        self._counting = _Counting(into, hours, due_at, source, until)
 
     async def add(self, connection: AsyncConnection, people: Addressees) -> None:
         into = self._into

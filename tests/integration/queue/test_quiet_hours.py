@@ -19,11 +19,14 @@ from services.queue.domain import Channel, Lane, State
 from services.queue.preview_words import FREE, Prices, channel_preview
 from services.queue.quiet import QuietHours
 from services.queue.records import Addressee, Addressees, Draft
+from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.test_resending_elsewhere import told
 from tests.support.vendors import VendorSimulator
 
 SMS = [("sms", "School is closed.")]
 ZONE = "America/New_York"
+HOUR = timedelta(hours=1)
 SERVICE = Caller("test", frozenset())
 
 
@@ -80,6 +83,22 @@ async def test_a_preview_says_whom_quiet_hours_hold_back_until_it_is_of_no_use(q
     night = await _at(queue, time(22, 30))
     (text,) = await _preview(queue, draft(channels=SMS, expires_at=night + timedelta(hours=2)), [person(1), person(2)])
     assert (text.goes_out, text.waiting, dict(text.left_out)["OF_NO_USE"]) == (1, 0, 1)
+
+
+@pytest.mark.accepts(60, 307)
+async def test_a_preview_says_whom_quiet_hours_hold_back_until_a_poll_closes(queue: Queue) -> None:
+    night = await _at(queue, time(20, 30))
+    survey = Survey(Channel.POLL, [Question("Which day?", [Option("Monday"), Option("Friday")])], night + HOUR * 4)
+    message = draft(channels=[("poll", ""), *SMS], survey=survey)
+    people = [person(1), person(2)]
+    done = await queue.submit(message, [each._replace(mobile="") for each in people])
+    await _quiet(queue, "school-1", "school-2")
+    queue.clock.ahead += HOUR * 2
+    poll, text = await _preview(queue, message, people)
+    assert (poll.goes_out, text.goes_out, text.waiting, dict(text.left_out)) == (2, 0, 0, {"OF_NO_USE": 2})
+    wanted = Resend("", b"", done.snapshot.entries[1].entry_id, [State.ERROR], None)
+    text = await previewing.preview_resend(queue.engine, queue.clock, SERVICE, wanted, told(*people))
+    assert (text.goes_out, text.waiting, dict(text.left_out)) == (0, 0, {"OF_NO_USE": 2})
 
 
 @pytest.mark.accepts(307)
