@@ -1,5 +1,6 @@
 """Migrations: every service's tables, brought to this release by the role that owns them."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from services.kit.db import driver_url
 
 _SERVICES = Path(__file__).resolve().parent.parent
 _MIGRATION_LOCK = 7_013_402_118
+_ASKED_EVERY_SECONDS = 0.2
 
 
 def migrate(service: str, url: str, revision: str = "head") -> None:
@@ -28,12 +30,21 @@ def migrate(service: str, url: str, revision: str = "head") -> None:
         driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"}
     )
     with engine.connect() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        _wait_for_others(connection)
         connection.execute(sa.text("SET lock_timeout = '4s'"))
         connection.execute(sa.text("SET statement_timeout = '10min'"))
         connection.commit()
         _upgrade(script, connection, revision)
     engine.dispose()
+
+
+def _wait_for_others(connection: Connection) -> None:
+    # Asked again and again: who waits within one statement is waited for by an index that another migrator creates
+    # concurrently, and both would wait for ever.
+    while not connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}).scalar_one():
+        connection.commit()
+        time.sleep(_ASKED_EVERY_SECONDS)
+    connection.commit()
 
 
 def _upgrade(script: ScriptDirectory, connection: Connection, revision: str) -> None:

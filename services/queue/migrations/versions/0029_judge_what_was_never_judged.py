@@ -8,16 +8,30 @@ branch_labels = None
 depends_on = None
 
 
+_RELEASED = "messages_released ON messages (created_at, message_id) WHERE screening = 'released'"
+_TO_JUDGE_AGAIN = (
+    "messages_to_judge_again ON messages (created_at, message_id)"
+    " WHERE screening = 'released' OR (screening = 'not_needed' AND sender_role = 3)"
+)
+
+
 def upgrade() -> None:
     """Put an index of everything that a period may ask about in place of the one of released messages."""
-    op.execute(
-        "CREATE INDEX messages_to_judge_again ON messages (created_at, message_id)"
-        " WHERE screening = 'released' OR (screening = 'not_needed' AND sender_role = 3)"
-    )
-    op.execute("DROP INDEX messages_released")
+    _replace("messages_released", "messages_to_judge_again", _TO_JUDGE_AGAIN)
 
 
 def downgrade() -> None:
     """Put the index of released messages back."""
-    op.execute("CREATE INDEX messages_released ON messages (created_at, message_id) WHERE screening = 'released'")
-    op.execute("DROP INDEX messages_to_judge_again")
+    _replace("messages_to_judge_again", "messages_released", _RELEASED)
+
+
+def _replace(old: str, new: str, definition: str) -> None:
+    """Put one index in place of another while messages are being written, however long the table is."""
+    with op.get_context().autocommit_block():
+        # It waits for every transaction that has begun, and a long message takes its time; it blocks none of them.
+        op.execute("SET lock_timeout = 0")
+        # What an attempt left that was broken off is of no use.
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {new}")
+        op.execute(f"CREATE INDEX CONCURRENTLY {definition}")
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {old}")
+        op.execute("SET lock_timeout = '4s'")
