@@ -1,6 +1,6 @@
 """Telling that a provider takes nothing from our account: once, by whichever dispatcher meets it first."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,9 +12,14 @@ from services.queue import events_out
 from services.queue.attention import Attention, Kind
 from services.queue.failures import explained
 from services.queue.store import accounts
+from services.queue.store.accounts import Refused
 
 AGAIN_AFTER = timedelta(hours=4)
 """While it lasts, people are told again after this long."""
+EMERGENCY_AGAIN_AFTER = timedelta(minutes=30)
+"""While an emergency waits for it."""
+OVER_AFTER = timedelta(minutes=15)
+"""Without a refusal for this long it was mended: what waits is tried again every five minutes at the latest."""
 _WHAT = {
     "twilio": "Texts by Twilio wait.",
     "twilio_voice": "Calls by Twilio wait.",
@@ -25,7 +30,9 @@ _WHAT = {
 _log = get_logger(__name__)
 
 
-async def note_refusal(engine: AsyncEngine, clock: Clock, provider: str, code: str) -> None:
+async def note_refusal(
+    engine: AsyncEngine, clock: Clock, provider: str, code: str, *, is_emergency: bool = False
+) -> None:
     """Tell that a provider refuses our account, unless somebody was told lately.
 
     What the provider answered must not be lost over this: without the database nothing is noted, and the next refusal
@@ -33,10 +40,29 @@ async def note_refusal(engine: AsyncEngine, clock: Clock, provider: str, code: s
     """
     _log.error("account_refused", provider=provider, code=code)
     now = clock()
-    reason = f"{_WHAT.get(provider, 'Messages wait.')} {explained(provider, code)}"
+    also = " An emergency is among them." if is_emergency else ""
+    reason = f"{_WHAT.get(provider, 'Messages wait.')}{also} {explained(provider, code)}"
     try:
         async with transaction(engine) as connection:
-            if await accounts.begin(connection, provider, now, now - AGAIN_AFTER):
+            before = await accounts.lock(connection, provider, now)
+            is_told = before is None or _is_news(before, now, is_emergency=is_emergency)
+            await accounts.keep(connection, provider, _noted(before, now, is_told=is_told, is_emergency=is_emergency))
+            if is_told:
                 await events_out.tell_attention(connection, Attention(Kind.ACCOUNT_REFUSED, reason))
     except ServiceError:
         _log.warning("account_refusal_not_noted", provider=provider)
+
+
+def _is_news(before: Refused, now: datetime, *, is_emergency: bool) -> bool:
+    is_anew = before.refused_at is None or before.refused_at <= now - OVER_AFTER
+    told_at = before.emergency_told_at
+    # Alerts do not count: this notice is one itself, and would tell of itself where e-mail is refused.
+    is_urgent = is_emergency and (told_at is None or told_at <= now - EMERGENCY_AGAIN_AFTER)
+    return is_anew or is_urgent or before.told_at <= now - AGAIN_AFTER
+
+
+def _noted(before: Refused | None, now: datetime, *, is_told: bool, is_emergency: bool) -> Refused:
+    if before is None:
+        return Refused(now, now, now if is_emergency else None)
+    told_at = now if is_told else before.told_at
+    return Refused(told_at, now, now if is_told and is_emergency else before.emergency_told_at)

@@ -156,7 +156,8 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
     if settlement.account_code:
-        await note_refusal(dispatcher.engine, dispatcher.clock, provider.name, settlement.account_code)
+        engine, clock, code = dispatcher.engine, dispatcher.clock, settlement.account_code
+        await note_refusal(engine, clock, provider.name, code, is_emergency=batch.lane is Lane.EMERGENCY)
     await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
     stopped = set(settlement.stopped)
     every = work.recipients if stopped else ()

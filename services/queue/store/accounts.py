@@ -1,17 +1,44 @@
 """Providers that refuse our account, and when somebody was told last."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_BEGIN = sa.text(
-    "INSERT INTO refused_accounts AS r (provider, told_at) VALUES (:provider, :now)"
-    " ON CONFLICT (provider) DO UPDATE SET told_at = :now WHERE r.told_at <= :before RETURNING 1"
+_ADD = sa.text(
+    "INSERT INTO refused_accounts (provider, told_at) VALUES (:provider, :now) ON CONFLICT DO NOTHING RETURNING 1"
+)
+_LOCK = sa.text(
+    "SELECT told_at, refused_at, emergency_told_at FROM refused_accounts WHERE provider = :provider FOR UPDATE"
+)
+_KEEP = sa.text(
+    "UPDATE refused_accounts SET told_at = :told_at, refused_at = :refused_at, emergency_told_at = :emergency_told_at"
+    " WHERE provider = :provider"
 )
 
 
-async def begin(connection: AsyncConnection, provider: str, now: datetime, before: datetime) -> bool:
-    """Note that somebody is told of a provider now; False when they were told after `before`."""
-    values = {"provider": provider, "now": now, "before": before}
-    return (await connection.execute(_BEGIN, values)).first() is not None
+@dataclass(frozen=True)
+class Refused:
+    """One row of `refused_accounts`."""
+
+    told_at: datetime
+    refused_at: datetime | None = None
+    """When it refused us last; None before it is noted."""
+    emergency_told_at: datetime | None = None
+    """When somebody was told last that an emergency waits, too."""
+
+
+async def lock(connection: AsyncConnection, provider: str, now: datetime) -> Refused | None:
+    """Return what is noted of a provider, or None when this is its first refusal.
+
+    Nobody else notes anything of it until the transaction ends.
+    """
+    is_first = (await connection.execute(_ADD, {"provider": provider, "now": now})).first() is not None
+    row = (await connection.execute(_LOCK, {"provider": provider})).one()
+    return None if is_first else Refused(*row)
+
+
+async def keep(connection: AsyncConnection, provider: str, refused: Refused) -> None:
+    """Note it in place of what was noted."""
+    await connection.execute(_KEEP, {"provider": provider, **vars(refused)})

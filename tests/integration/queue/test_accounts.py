@@ -111,22 +111,53 @@ async def test_the_standby_takes_texts_while_twilio_does_not_take_our_account(
     assert vendors.counts()["doubles"] == 0
 
 
+async def _told(queue: Queue) -> list[str]:
+    """Return what administrators were told, and no others."""
+    needed = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
+    assert {each.kind for each in needed} == {events.ATTENTION_KIND_ACCOUNT_REFUSED}
+    assert {each.owner_id for each in needed} == {""}
+    return [each.reason for each in needed]
+
+
 @pytest.mark.accepts(311)
 async def test_administrators_are_told_once_that_an_account_is_refused_and_again_after_hours(queue: Queue) -> None:
-    async def told() -> list[str]:
-        needed = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
-        assert {each.kind for each in needed} == {events.ATTENTION_KIND_ACCOUNT_REFUSED}
-        assert {each.owner_id for each in needed} == {""}
-        return [each.reason for each in needed]
-
     one, other = (queue.dispatcher(twilio_auth_token="expired") for _ in range(2))
     await queue.submit(draft(channels=[*TEXT, ("tts", "Closed.")]), [person(2), person(4)])
     for dispatcher in (one, other, one):
         await _later(queue, dispatcher)
     mend = "The provider did not accept our key. Ask the operator to check the Twilio account and its key. 20003"
-    assert sorted(await told()) == [f"Calls by Twilio wait. {mend}", f"Texts by Twilio wait. {mend}"]
-    await _later(queue, one, 4 * 3600)
-    assert len(await told()) == 4
+    assert sorted(await _told(queue)) == [f"Calls by Twilio wait. {mend}", f"Texts by Twilio wait. {mend}"]
+    for _ in range(24):
+        await _later(queue, one, 600)
+    assert len(await _told(queue)) == 4
+
+
+@pytest.mark.accepts(311)
+async def test_they_are_told_anew_when_an_account_that_was_mended_is_refused_again(queue: Queue) -> None:
+    refused = queue.dispatcher(twilio_auth_token="expired")
+    await queue.submit(draft(channels=TEXT), [person(2)])
+    await queue.drain(refused)
+    await _later(queue, queue.dispatcher(), 600)
+    await queue.submit(draft(channels=TEXT), [person(2)])
+    await _later(queue, refused, 3000)
+    assert len(await _told(queue)) == 2
+
+
+@pytest.mark.accepts(311)
+async def test_they_are_told_at_once_that_an_emergency_waits_too(queue: Queue) -> None:
+    refused = queue.dispatcher(twilio_auth_token="expired")
+    await queue.submit(draft(channels=TEXT), [person(2)])
+    await queue.drain(refused)
+    await queue.submit(draft(channels=TEXT, is_emergency=True), [person(2)])
+    await _later(queue, refused)
+    await _later(queue, refused)
+    assert [each.partition(" The provider")[0] for each in await _told(queue)] == [
+        "Texts by Twilio wait.",
+        "Texts by Twilio wait. An emergency is among them.",
+    ]
+    for _ in range(3):
+        await _later(queue, refused, 600)
+    assert len(await _told(queue)) == 3
 
 
 @pytest.mark.accepts(58, 311)
