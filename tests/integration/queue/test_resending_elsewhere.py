@@ -1,5 +1,6 @@
 """Sending again by a channel that the message never used: what holds for a first send holds (statement 305)."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,11 +14,12 @@ from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.ids import new_id
 from services.queue.actions import previewing, rescreening, resendable, upkeep
 from services.queue.actions.consenting import record_inbound
+from services.queue.actions.dispatch import claim, send
 from services.queue.actions.resendable import FromDirectory, Resend
 from services.queue.actions.resending import resend
 from services.queue.actions.standing import Known, KnownSchool, KnownSender
 from services.queue.actions.submit import Submitted
-from services.queue.domain import Channel, State
+from services.queue.domain import Channel, Lane, State
 from services.queue.records import Addressee, Draft, Receipt
 from services.queue.settings_out import SETTING_CHANGED
 from services.queue.surveys import Option, Question, Survey
@@ -341,3 +343,27 @@ async def test_whom_a_first_push_did_not_address_is_looked_up_or_named(queue: Qu
     preview = await previewing.preview_resend(queue.engine, queue.clock, SERVICE, wanted, said)
     assert (preview.goes_out, dict(preview.left_out)) == (1, {"NO_DEVICE": 1})
     assert (await again(queue, done, Channel.PUSH, said))[1] == 1
+
+
+@pytest.mark.accepts(305)
+async def test_of_two_who_send_again_at_once_one_does(queue: Queue) -> None:
+    someone = person(1, devices="token-1")
+    done = await bounced(queue, [someone])
+    ways = [Channel.SMS, Channel.TTS, Channel.PUSH, Channel.SMS]
+    every = await asyncio.gather(*(again(queue, done, each, told(someone)) for each in ways), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in every) == ["FailedPrecondition"] * 3 + ["tuple"]
+
+
+@pytest.mark.accepts(305)
+async def test_whom_a_dispatcher_has_in_its_hands_nobody_sends_to_again(queue: Queue, vendors: VendorSimulator) -> None:
+    someone = person(1)
+    done = await bounced(queue, [someone])
+    await queue.drain(queue.dispatcher())
+    await again(queue, done, Channel.SMS, told(someone))
+    dispatcher = queue.dispatcher()
+    claimed = await claim(dispatcher, list(Lane), 10)
+    with pytest.raises(FailedPrecondition, match="not sent already"):
+        await again(queue, done, Channel.TTS, told(someone))
+    for work in claimed.works:
+        await send(dispatcher, work, claimed.until)
+    assert sorted(each["channel"] for each in vendors.arrivals()) == ["email", "sms"]
