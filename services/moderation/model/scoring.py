@@ -75,18 +75,18 @@ class Model:
     def __init__(self, version: str, parts: Parts) -> None:
         """Use ``load_model``; this takes the parts as they are."""
         self.version = version
-        self._parts = parts
+        self.parts = parts
         self._ngrams = parts.ngrams
 
     def score(self, text: str, lang: str | None = None) -> Scores:
         """Score one message of any length; ``lang`` is an ISO 639-1 code when the caller knows it. Never raises."""
-        said = self._parts.normaliser.normalise(text)
+        said = self.parts.normaliser.normalise(text)
         language = identify(said.text, lang, self._ngrams.word_columns)
         is_english = reads_as_english(language)
         read = what_is_read(said.text, is_english)
         if not read:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
-        chances = _chances(self._parts, read, is_english)
+        chances = _chances(self.parts, read, is_english)
         final, best = chances.max(axis=0), chances.argmax(axis=0)
         apply_rules(final, best)
         return self._scores(final, self._explain(read, best, final), language, said.encoded)

@@ -12,7 +12,7 @@ import numpy as np
 
 from services.moderation.model.artefact import verify
 from services.moderation.model.categories import CATEGORIES
-from services.moderation.model.scoring import Model, load_model, load_parts
+from services.moderation.model.scoring import Model, load_model
 from services.moderation.score import DefaultPolicy, load_default_policy
 from services.moderation.training import data, evasions, metrics, sections
 from services.moderation.training.card import Figure, Section, render
@@ -40,8 +40,7 @@ def evaluate(places: Places, card: Path) -> None:
     started = time.perf_counter()
     model, policy = load_model(places.out), load_default_policy(places.policy)
     loaded = time.perf_counter() - started
-    parts = load_parts(places.out)
-    own, held_out = (hear(parts, [row for row in rows if row.split == "dev"]) for rows in places.rows())
+    own, held_out = (hear(model.parts, [row for row in rows if row.split == "dev"]) for rows in places.rows())
     school, everyday = judge_crosswise(own, held_out)
     strict = judge_crosswise(own, held_out, STRICT_BUDGET)
     named = probes()

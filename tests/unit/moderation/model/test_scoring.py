@@ -93,7 +93,7 @@ def test_sentences_of_another_language_are_read_by_themselves_too() -> None:
 
 def test_a_clear_message_gets_the_scores_of_its_first_readers_and_asks_nobody_else() -> None:
     model = load_model()
-    silent = replace(model._parts, multilingual=None)  # type: ignore[arg-type]  # it must not be asked
+    silent = replace(model.parts, multilingual=None)  # type: ignore[arg-type]  # it must not be asked
     text = "what time does the bus leave saturday"
     assert Model("x", silent).score(text).as_dict() == model.score(text).as_dict()
     with pytest.raises(AttributeError):
