@@ -62,12 +62,15 @@ class Reached:
     problems: Sequence[str]
 
     def families(self) -> Sequence[str]:
-        """Return what Once Per Family compares of each: the contact, or for the portal inbox alone the person."""
+        """Return what Once Per Family compares of each: the contact, or for the portal inbox alone the person.
+
+        What cannot be used is compared with nothing: many families have the same "none" on record.
+        """
         found = compared(self.channel, self.destinations)
-        if all(found):
+        if all(found) and not any(self.problems):
             return found
         return [
-            contact or (f"inbox {person_id}" if not problem else "")
+            "" if problem else contact or f"inbox {person_id}"
             for contact, person_id, problem in zip(found, self.people.person_ids, self.problems, strict=True)
         ]
 

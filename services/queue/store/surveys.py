@@ -29,11 +29,13 @@ _FIND = (
     " m.screening IN ('waiting', 'withheld') OR m.cancelled_at IS NOT NULL AS is_gone"
     " FROM surveys s JOIN messages m ON m.message_id = s.message_id"
 )
-# Once Per Family: the first recipient with the same contact is the real one, and answers for all of them.
+# Once Per Family: the first recipient with the same contact is the real one, and answers for all of them. Earlier
+# versions compared contacts that cannot be used, too: those with a problem answer for themselves.
 _RESPONDENTS = sa.text(
     "INSERT INTO survey_respondents (person_id, survey_id, number)"
     " SELECT DISTINCT person_id, CAST(:survey_id AS uuid), counts_as FROM ("
-    " SELECT r.person_id, r.has_account, CASE WHEN o.state = 'duplicate' THEN first_value(r.number) OVER ("
+    " SELECT r.person_id, r.has_account, CASE WHEN o.state = 'duplicate' AND r.problem = ''"
+    " THEN first_value(r.number) OVER ("
     " PARTITION BY lower(r.destination), CASE WHEN r.destination = '' THEN r.person_id END ORDER BY r.number)"
     " ELSE r.number END AS counts_as FROM recipients r LEFT JOIN outcomes o ON o.entry_id = r.entry_id"
     " AND o.number = r.number AND o.created_at = r.created_at"
@@ -47,7 +49,8 @@ _MINE = sa.text(
 )
 # A text goes also to numbers whose e-mail address another recipient has, too.
 _COUNTS_AS = sa.text(
-    "SELECT CASE WHEN o.state = 'duplicate' THEN (SELECT min(f.number) FROM recipients f WHERE f.entry_id = r.entry_id"
+    "SELECT CASE WHEN o.state = 'duplicate' AND r.problem = '' THEN ("
+    "SELECT min(f.number) FROM recipients f WHERE f.entry_id = r.entry_id"
     " AND f.created_at = r.created_at AND lower(f.destination) = lower(r.destination)"
     " AND (r.destination <> '' OR f.person_id = r.person_id)) ELSE r.number END"
     " FROM recipients r LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number"

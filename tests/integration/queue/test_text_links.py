@@ -70,6 +70,23 @@ async def test_two_numbers_of_one_address_answer_as_one(queue: Queue, vendors: V
     assert [row[0] for row in await queue.rows("SELECT taken FROM survey_options ORDER BY option")] == [0, 1]
 
 
+async def test_families_with_the_same_useless_address_answer_each_for_themselves(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(asking(queue, once_per_family=True), [person(n, email="None") for n in (1, 2)])
+    poll = done.snapshot.entries[0]
+    assert await queue.counts(poll.entry_id) == {"total": 2, "error": 2}
+    found = await texts(queue, vendors)
+    answering = Answering(queue.engine, queue.clock, Links(ANSWERS_SECRET))
+    change = "UPDATE outcomes SET state = :state WHERE entry_id = :poll AND number = 2 RETURNING number"
+    # Earlier versions wrote that the second is a duplicate.
+    for state in ("duplicate", "error"):
+        await queue.rows(change, state=state, poll=poll.entry_id)
+        for number in (1, 2):
+            form = await answering.answer(SERVICE, Who(link=signed(found[person(number).mobile])), [number])
+            assert form.number == number
+
+
 async def test_a_text_leaves_room_for_its_link_and_names_of_any_length_fit(
     queue: Queue, vendors: VendorSimulator
 ) -> None:
