@@ -40,9 +40,9 @@ CALL_OUT = frozenset({types.CHANNEL_SMS, *CALLS})
 MAILS = frozenset({types.CHANNEL_EMAIL, types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
 """Channels that travel by e-mail."""
 SURVEYS = frozenset({types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
+"""Channels that ask for an answer."""
 LINKED = frozenset({types.CHANNEL_SMS, *SURVEYS})
 """Channels that carry each recipient's own link to answer, in a message that asks something."""
-"""Channels that ask for an answer."""
 
 
 WAYS = {
