@@ -241,7 +241,9 @@ async def _mind_the_breaker(
     tried, gone = tally.total() - tally[Answer.NOT_TRIED], tally[Answer.UNREACHABLE] + tally[Answer.UNSURE]
     if not tried:
         return
-    is_gone, is_usual = gone == tried, provider is dispatcher.providers[batch.channel]
+    # Numbers that it finds wrong it refuses also while it takes nothing from our account.
+    is_gone = gone == tried or (bool(settlement.account_code) and not tally[Answer.TAKEN])
+    is_usual = provider is dispatcher.providers[batch.channel]
     if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
         # The standby need not wait for what other batches of the usual one have met.
         dispatcher.breakers.pop(batch.channel, None)

@@ -84,6 +84,31 @@ class Watched:
             yield some
 
 
+class AllButOneForOurAccount(Watched):
+    """A provider that finds the first number wrong, and takes nothing from our account."""
+
+    async def hand_over(
+        self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
+    ) -> AsyncIterator[Sequence[Handed]]:
+        """Refuse all."""
+        wrong, *others = [each.number for each in recipients]
+        unreachable = [Handed(each, Answer.UNREACHABLE, code="20003") for each in others]
+        yield [Handed(wrong, Answer.REFUSED, code="21211"), *unreachable]
+
+
+async def test_a_wrong_number_beside_refusals_of_our_account_does_not_bring_the_rest_back_at_once(queue: Queue) -> None:
+    await queue.submit(draft(channels=TEXT), [person(2 * number) for number in range(1, 11)])
+    dispatcher = queue.dispatcher()
+    dispatcher.providers = {
+        **dispatcher.providers,
+        Channel.SMS: AllButOneForOurAccount(dispatcher.providers[Channel.SMS]),
+    }
+    await queue.drain(dispatcher)
+    assert dispatcher.breaker(Channel.SMS).is_open()
+    (batch,) = await queue.rows("SELECT cardinality(numbers), due_at > now() FROM batches")
+    assert tuple(batch) == (9, True)
+
+
 async def test_a_provider_that_refuses_our_account_is_asked_for_few_of_a_batch(queue: Queue) -> None:
     await queue.submit(draft(channels=TEXT), [person(2 * number) for number in range(1, 101)])
     dispatcher = queue.dispatcher(twilio_auth_token="expired", provider_concurrency=4)
