@@ -31,6 +31,8 @@ LIMITS = {
     types.CHANNEL_RECORDED: 20_000,
     **dict.fromkeys(SURVEYS, 20_000),
 }
+LINK_ROOM = 300
+"""Characters of a text that the queue keeps for the link to answer, in a message that asks something."""
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
 LONGEST_USE = timedelta(days=30)
 _SUBMIT_SECONDS = 60.0
@@ -43,6 +45,12 @@ def offered_to(person: Person) -> "list[types.Channel.ValueType]":
     school = working_school(person)
     has_call_out = person.has_call_out and not (school and school.is_excluded)
     return [channel for channel in OFFERED if has_call_out or channel not in CALL_OUT]
+
+
+def limit_of(channel: "types.Channel.ValueType", draft: Draft) -> int:
+    """Return how many characters a channel takes of a draft."""
+    has_link = channel == types.CHANNEL_SMS and bool(draft.asking.kind)
+    return LIMITS.get(channel, BODY_LIMIT) - (LINK_ROOM if has_link else 0)
 
 
 def check(draft: Draft, person: Person) -> None:
@@ -83,10 +91,11 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
     if not draft.channels:
         yield "/channels", "Choose at least one way to send it."
     for channel, text in draft.channels.items():
-        label, limit = CHANNELS[channel].label, LIMITS.get(channel, BODY_LIMIT)
+        label, limit = CHANNELS[channel].label, limit_of(channel, draft)
         if len(text or draft.body) > limit:
             name = CHANNELS[channel].value
-            yield f"/texts/{name}", f"{label} takes {limit:,} characters. Write a shorter text for it."
+            beside = " beside the link to answer" if limit < LIMITS.get(channel, BODY_LIMIT) else ""
+            yield f"/texts/{name}", f"{label} takes {limit:,} characters{beside}. Write a shorter text for it."
     if not (draft.list_id or draft.roles or draft.person_ids):
         yield "/roles", "Choose who should get it, or upload a list."
     yield from _expiry_problems(draft)

@@ -230,7 +230,7 @@ def page(
         others=others,
         schools=visible_schools(someone),
         grades=grades,
-        offered=[(CHANNELS[each], each, composing.LIMITS[each]) for each in composing.offered_to(someone)],
+        offered=[(CHANNELS[each], each, composing.limit_of(each, draft)) for each in composing.offered_to(someone)],
         recording=audio.open_draft(draft.recording_id),
     )
 

@@ -63,6 +63,21 @@ def test_the_preview_says_which_ways_carry_the_link(stack: Stack) -> None:
     )
 
 
+def test_a_text_beside_a_poll_leaves_room_for_the_link(stack: Stack) -> None:
+    browser, ways = stack.browser("pri"), ["email", "sms"]
+    page = post(browser, channel=ways, text_sms="x" * 1_301)
+    text = page.get_data(as_text=True)
+    assert page.status_code == 400
+    assert "SMS takes 1,300 characters beside the link to answer. Write a shorter text for it." in text
+    assert 'id="error-texts-sms"' in text
+    assert 'name="text_sms" rows="3" maxlength="1300"' in text
+    fits = post(browser, channel=ways, text_sms="x" * 1_300)
+    assert (fits.status_code, "data-previewed" in fits.get_data(as_text=True)) == (200, True)
+    alone = post(browser, channel=ways, text_sms="x" * 1_301, ask="")
+    assert alone.status_code == 200
+    assert 'name="text_sms" rows="3" maxlength="1600"' in alone.get_data(as_text=True)
+
+
 def test_what_is_previewed_is_sent_once_as_a_sign_up_and_no_e_mail(stack: Stack) -> None:
     browser = stack.browser("pri")
     preview = post(browser).get_data(as_text=True)
