@@ -1,5 +1,7 @@
 """What may still be done about a sent message: stopping what has not left, sending again to whom it did not reach."""
 
+from dataclasses import dataclass, field
+
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission, Person
@@ -12,6 +14,16 @@ from services.kit.rpc_errors import translated
 RESENDABLE = {"errors": types.DELIVERY_STATE_ERROR, "expired": types.DELIVERY_STATE_EXPIRED}
 """States whose deliveries are sent again, by their names in addresses."""
 _RESEND_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Ways:
+    """By what an entry may be sent again."""
+
+    channels: list[queue.ResendWay] = field(default_factory=list)
+    """Its own first, with why it cannot go by others."""
+    refusal: str = ""
+    """Why none of it goes again by any channel; empty where this person is not concerned."""
 
 
 def managed(message_id: str, person: Person) -> queue.GetMessageResponse | None:
@@ -50,21 +62,20 @@ def cancel(message_id: str) -> int:
         return int(gateway().clients.queue.CancelMessage(wanted).cancelled)
 
 
-def ways(entry_id: str, person: Person) -> list[queue.ResendWay]:
-    """Return the channels by which an entry may be sent again, its own first, with why it cannot go by others.
-
-    Empty where this person may send nothing of it again, or queue does not say.
-    """
+def ways(entry_id: str, person: Person) -> Ways:
+    """Return by what an entry may be sent again; nothing where that is not this person's, or queue does not say."""
     if not person.is_staff or not person.may(Permission.SEND_MESSAGES):
-        return []
+        return Ways()
     try:
-        return ask_ways(entry_id)
-    except (NotFound, PermissionDenied, FailedPrecondition, *AWAY):
-        return []
+        return Ways(ask_ways(entry_id))
+    except FailedPrecondition as problem:
+        return Ways(refusal=problem.message)
+    except (NotFound, PermissionDenied, *AWAY):
+        return Ways()
 
 
 def ask_ways(entry_id: str) -> list[queue.ResendWay]:
-    """Return the same for programs; the queue's errors rise."""
+    """Return the channels for programs; the queue's errors rise."""
     with translated():
         wanted = queue.ListResendWaysRequest(entry_id=entry_id)
         return list(gateway().clients.queue.ListResendWays(wanted).ways)

@@ -156,7 +156,7 @@ def recipients(report: str, entry_id: str) -> str:
         back=search.link(),
         message_base=f"{base}/message",
         resend_base=f"{base}/resend",
-        ways=steering.ways(str(entry_id), person()) if is_whole else [],
+        ways=steering.ways(str(entry_id), person()) if is_whole else steering.Ways(),
     )
 
 

@@ -114,7 +114,9 @@ def test_errors_are_sent_again_by_a_channel_that_the_message_never_used(stack: S
     eventually_sync(is_logged)
     assert "Resend to these" in browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
     browser.send_json("POST", f"/api/v1/messages/{message['message_id']}/cancel", None)
-    assert "Resend to these" not in browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+    stopped = browser.get(f"{base}/recipients?state=errors").get_data(as_text=True)
+    assert "Resend to these" not in stopped
+    assert "Nothing can be sent again: This message was cancelled. Write it anew." in stopped
     wrong = browser.send_json("POST", api, {**body, "state": "sent"})
     assert [each["pointer"] for each in wrong.get_json()["errors"]] == ["/state"]
     unknown = browser.post(f"{base}/resend", {"state": "errors", "channel": "fax"}, page="/reports/history")
