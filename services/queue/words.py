@@ -28,6 +28,8 @@ STATE_NAMES = {number: state for state, number in STATES.items()}
 _LANES, _KINDS, _ROLES = set(types.Lane.values()), set(types.MessageKind.values()), set(types.Role.values())
 LONGEST_NAME = 200
 """Characters of a person's name that are kept."""
+_LONGEST_DIGEST = 64
+"""Bytes of the caller's digest of an audience."""
 _LAST_TIME = datetime(2999, 12, 31, tzinfo=UTC)  # There must be time left to expire in.
 
 
@@ -66,6 +68,9 @@ def draft(header: pb.MessageHeader) -> Draft:
     sender = header.sender
     if header.lane not in _LANES or header.kind not in _KINDS or sender.role not in _ROLES:
         raise InvalidArgument("MESSAGE_INVALID", "A lane, kind or role is not known.")
+    if len(header.audience_digest) > _LONGEST_DIGEST:
+        wrong = [("/audience_digest", f"At most {_LONGEST_DIGEST} bytes.")]
+        raise InvalidArgument("MESSAGE_INVALID", "The message is not in order.", violations=wrong)
     names = [channel_name(each.channel) for each in header.channels]
     return Draft(
         idempotency_key=header.idempotency_key,
