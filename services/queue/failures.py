@@ -2,7 +2,7 @@
 
 Classes: permanent (this delivery failed), temporary (try again), ours (our set-up is at fault; nobody's contact is),
 sender (nothing leaves by this number of ours, whomever we write to), account (the provider takes nothing from us until
-a person puts our account in order), busy (it takes no more for now), opted_out.
+a person puts our account in order, or its daily limit has room again), busy (it takes no more for now), opted_out.
 
 Twilio advises against logic on single codes, since general ones get split: an unknown code has its provider's default.
 Amazon's services share the codes about keys and haste (the rows of `aws`).

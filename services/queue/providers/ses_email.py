@@ -18,6 +18,7 @@ from services.queue.work import Delivery, Work
 
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
+_DAILY = "Daily message quota exceeded"
 
 
 def _plain(work: Work, recipient: Delivery) -> str:
@@ -116,6 +117,9 @@ async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Hande
     try:
         answer = await aws.call(aws.client.send_email, **arguments)
     except (BotoCoreError, ClientError) as problem:
+        if _DAILY in str(problem):
+            # SES says so also with the code of too much haste, for which one waits and of which nobody is told.
+            return Handed(number, Answer.UNREACHABLE, code="LimitExceededException")
         return failed(SesEmail.name, number, problem)
     return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 

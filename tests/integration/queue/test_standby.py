@@ -1,9 +1,15 @@
 """E-mail goes by the standby region while SES is away in the usual one, once each (statement 311)."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from protos.events.v1 import queue_pb2 as events
+from services.queue import events_out
+from services.queue.providers.aws import AwsClient
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.support.vendors import VendorSimulator
 
@@ -61,3 +67,34 @@ async def test_what_may_have_been_taken_is_never_given_to_the_other_region(
     await queue.drain(dispatcher)
     assert vendors.counts()["total"] > 0
     assert standby.counts()["total"] == 0
+
+
+@pytest.mark.accepts(311)
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("LimitExceededException", 400), ("ThrottlingException", 400), ("TooManyRequestsException", 429)],
+)
+async def test_with_the_daily_limit_used_up_mail_goes_by_the_other_region_and_without_one_somebody_is_told(
+    queue: Queue, standby: VendorSimulator, monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
+    call = AwsClient.call
+
+    async def used_up(aws: AwsClient, function: Any, **arguments: Any) -> Any:
+        if aws.client.meta.region_name == "us-west-2":
+            return await call(aws, function, **arguments)
+        error = {"Code": code, "Message": "Daily message quota exceeded."}
+        raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, "SendEmail")
+
+    monkeypatch.setattr(AwsClient, "call", used_up)
+    await queue.submit(draft(), [person(number) for number in range(1, 6)])
+    await queue.drain(queue.dispatcher())
+    assert await queue.rows("SELECT 1 FROM outcomes") == []
+    (told,) = await queue.event(events_out.ATTENTION_NEEDED, events.AttentionNeeded)
+    assert told.reason == (
+        "E-mail by Amazon SES waits. Our daily limit of e-mails is used up."
+        " Ask the operator to have SES raise it. LimitExceededException"
+    )
+    other = queue.dispatcher(ses_standby_region="us-west-2", ses_standby_endpoint_url=standby.url)
+    queue.clock.ahead += timedelta(seconds=60)
+    await queue.drain(other)
+    assert (standby.counts()["total"], standby.counts()["doubles"]) == (5, 0)
