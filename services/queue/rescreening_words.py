@@ -30,7 +30,8 @@ def rescreening_message(found: Rescreening) -> pb.Rescreening:
         reason=found.reason,
         asked_by_name=found.asked_by_name,
         requested_at=words.stamp(found.requested_at),
-        total=found.total,
+        # It was counted at the beginning; an upgrade meanwhile may find more to ask about.
+        total=max(found.total, found.asked),
         asked=found.asked,
         judged=found.judged,
         withheld=found.withheld,

@@ -65,6 +65,17 @@ async def test_what_was_released_in_the_period_is_asked_about_once_piece_by_piec
     assert "Number 1" in questions[1].texts
 
 
+async def test_a_period_never_says_that_more_were_judged_than_there_are(queue: Queue) -> None:
+    run = period(queue)
+    assert (await rescreening.begin(queue.engine, run)).total == 0
+    message_id = (await released(queue)).snapshot.message.message_id
+    await rescreening.ask_next(queue.engine, queue.clock)
+    await verdict(queue, message_id, types.Verdict.DECISION_CLEAN, run.rescreening_id)
+    (found,) = await rescreening.latest(queue.engine)
+    shown = rescreening_message(found)
+    assert (shown.total, shown.asked, shown.judged) == (1, 1, 1)
+
+
 @pytest.mark.accepts(168, 169, 170, 171, 172)
 async def test_a_delivered_message_is_pulled_back_once_and_its_delivery_stays_on_record(
     queue: Queue, vendors: VendorSimulator
