@@ -65,7 +65,7 @@ class Screen:
         table = Table(
             "Sign in as", "Role", "User name", "Password", box=None, header_style="bold", padding=(0, 2, 0, 0)
         )
-        for each in _one_for_each_role(accounts):
+        for each in one_for_each_role(accounts):
             title = each.get("title") or each.get("profile") or each["role"]
             table.add_row(title, each["role"], each["username"], each["password"])
         self._console.print(table)
@@ -79,11 +79,19 @@ class Screen:
             self._console.print(f"So far: {facts}.", markup=False)
 
 
-def _one_for_each_role(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first account of each kind, and all when there are few."""
+def one_for_each_role(accounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the account with the shortest user name of each kind, and all when there are few.
+
+    The sample's short ones (`principal`, not `principal.maple`) are of the school at which today's threats happen.
+    """
     if len(accounts) <= 10:
         return accounts
-    return list({each.get("profile") or each["role"]: each for each in reversed(accounts)}.values())[::-1]
+    chosen: dict[str, dict[str, Any]] = {}
+    for each in accounts:
+        kind = each.get("profile") or each["role"]
+        if kind not in chosen or len(each["username"]) < len(chosen[kind]["username"]):
+            chosen[kind] = each
+    return list(chosen.values())
 
 
 def _read(path: Path, absent: Any) -> Any:

@@ -33,7 +33,10 @@ def main() -> int:
             executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), args=_FLAGS
         )
         context = browser.new_context(
-            base_url=run["gateway"], viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light"
+            base_url=run["gateway"],
+            viewport={"width": _WIDTH, "height": _HEIGHT},
+            color_scheme="light",
+            reduced_motion="reduce",
         )
         page = context.new_page()
         page.goto("/sign-in")

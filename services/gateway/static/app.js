@@ -2,6 +2,11 @@
 const $ = (selector, from = document) => from.querySelector(selector);
 const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
+// --- What sticks at the top must not cover what is scrolled to; how high it is depends on the alerts ------------------
+const bar = $(".top");
+const measureBar = () => document.documentElement.style.setProperty("--top", `${bar.offsetHeight}px`);
+if (bar) { measureBar(); new ResizeObserver(measureBar).observe(bar); }
+
 // --- Dialogs -------------------------------------------------------------------------------------------------------
 let underlay = null; // The address below the dialogs that were opened from it.
 let opener = null;

@@ -217,3 +217,24 @@ def test_escape_closes_a_dialog_that_is_drawn_and_not_modal_yet(site: Site, sent
     expect(page.locator("dialog.page-dialog")).to_have_count(0)
     assert page.url.endswith("/reports/history")
     expect(page.locator("[data-record]:focus")).to_have_count(1)
+
+
+@pytest.mark.accepts(318)
+def test_alerts_at_the_top_cover_neither_the_menu_nor_what_is_scrolled_to(site: Site) -> None:
+    page = site.page("pri")
+    page.goto("/compose")
+    page.evaluate(
+        """() => {
+          const alerts = document.createElement("div");
+          alerts.style.height = "9rem";
+          document.querySelector(".top").prepend(alerts);
+          window.scrollTo(0, document.body.scrollHeight);
+        }"""
+    )
+    is_clear = (
+        "each => each.getBoundingClientRect().top >= document.querySelector('.top').getBoundingClientRect().bottom"
+    )
+    page.wait_for_function(f"({is_clear})(document.querySelector('.sidebar a'))")
+    body = page.locator("#body")
+    body.evaluate("each => each.scrollIntoView()")
+    assert body.evaluate(is_clear)
