@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from services.queue import surveys
-from services.queue.domain import Channel
+from services.queue.domain import MAILED, Channel
 from services.queue.records import Entry, Message
 from services.queue.surveys import Survey, said, unsaid
 from services.queue.voices import is_spoken
@@ -118,12 +118,13 @@ def deadline(now: datetime, message: Message, entries: Sequence[Entry]) -> datet
 def texts_of(message: Message, entries: Sequence[Entry], survey: Survey | None) -> list[str]:
     """Return what is translated of a message, each text once; questions and options of a poll or sign-up by themselves.
 
-    `whole` puts these together again, so that the page on which one answers says what the e-mail says. The body is what
-    inboxes show, and what is said by a channel by which the message is sent again.
+    `whole` puts these together again, so that the page on which one answers says what the e-mail says. The body is
+    among them where a channel, an inbox or that page shows it, and where it is screened; else nobody waits for it.
     """
     spoken = [each for each in entries if each.channel is not Channel.RECORDED]
     own = [unsaid(each.text, survey) if survey and each.survey_id else each.text for each in spoken]
-    every = [message.subject, message.body, *own, *(surveys.texts_of(survey) if survey else ())]
+    is_shown = message.is_held or survey is not None or any(each.channel in MAILED for each in spoken)
+    every = [message.subject, message.body if is_shown else "", *own, *(surveys.texts_of(survey) if survey else ())]
     return [text for text in dict.fromkeys(every) if text.strip()]
 
 

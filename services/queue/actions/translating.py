@@ -69,8 +69,8 @@ class Translating:
         texts = texts_of(message, entries, survey)
         around = self.around(survey) if self.around and survey else ()
         found = await self._translated(claimed, code_of(message.language), [*texts, *around])
-        if found:
-            await self._store(claimed, whole(found, entries, survey))
+        if found and await self._store(claimed, whole(found, entries, survey)) and message.body not in found:
+            await self._add_body(claimed, message)
 
     async def _translated(self, claimed: Claimed, source: str, texts: Sequence[str]) -> dict[str, str]:
         """Return the translations by their originals; none, and that is written, when one of them failed."""
@@ -108,19 +108,41 @@ class Translating:
                 metrics.translations.add(1, {"result": "original"})
                 await self._go_on(connection, claimed, message)
 
-    async def _store(self, claimed: Claimed, texts: dict[str, str]) -> None:
+    async def _add_body(self, claimed: Claimed, message: Message) -> None:
+        """Translate the body for a channel that says it when the message is sent again.
+
+        Nobody waits for it now: where it fails or is late, such a channel says it as it was written.
+        """
+        if self.provider is None or not message.body.strip():
+            return
+        asked = self.provider.translate(message.body, code_of(message.language), claimed.language)
+        try:
+            found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
+        except TimeoutError:
+            found = Rendered(code=TOO_LATE)
+        if found.code:
+            ids = {"message_id": claimed.message_id, "language": claimed.language}
+            _log.warning("body_not_translated", code=found.code, **ids)
+            return
+        async with transaction(self.engine) as connection:
+            await translations.add_texts(connection, claimed, {message.body: found.text})
+        metrics.translated_characters.add(len(message.body))
+
+    async def _store(self, claimed: Claimed, texts: dict[str, str]) -> bool:
+        """Write what was translated and let it go; False when the language was decided before."""
         now = self.clock()
         name = self.provider.name if self.provider else ""
         async with transaction(self.engine) as connection:
             message = await messages.find(connection, claimed.message_id, lock=True)
             if message is None or not await translations.translated(connection, claimed, name, texts, now):
                 metrics.translations.add(1, {"result": "too_late"})
-                return
+                return False
             if message.is_held:
                 await events_out.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
             await self._go_on(connection, claimed, message)
             reach("before_translation_commit")
         metrics.translations.add(1, {"result": "translated"})
+        return True
 
     async def _go_on(self, connection: AsyncConnection, claimed: Claimed, message: Message) -> None:
         """Let go what waited for this language alone."""

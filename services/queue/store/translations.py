@@ -124,10 +124,15 @@ async def translated(
     """Write the translations by their originals; False, and nothing is written, when it was decided before."""
     if not await _decide(connection, claimed, Stage.TRANSLATED, now, provider=provider):
         return False
+    await add_texts(connection, claimed, texts)
+    return True
+
+
+async def add_texts(connection: AsyncConnection, claimed: Claimed, texts: Mapping[str, str]) -> None:
+    """Write translations, by their originals, of a language that is decided; none of them may be there yet."""
     same = {"message_id": claimed.message_id, "language": claimed.language}
     rows = [{**same, "digest": digest(original), "text": text} for original, text in texts.items()]
     await connection.execute(_ADD_TEXT, rows)
-    return True
 
 
 async def left_original(connection: AsyncConnection, claimed: Claimed, reason: str, now: datetime) -> bool:
