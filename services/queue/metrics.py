@@ -15,7 +15,7 @@ hand_over_duration = _meter.create_histogram(
     "lantern.queue.provider.duration", "s", "Handing one batch over to its provider."
 )
 sender_refused = _meter.create_counter(
-    "lantern.queue.sender.refused", "{delivery}", "Texts and calls whose own sender was refused, so that ours was used."
+    "lantern.queue.sender.refused", "{delivery}", "Deliveries whose own sender was refused, so that ours was tried."
 )
 standby = _meter.create_gauge("lantern.queue.provider.standby", "1", "1 while a standby takes a channel's batches.")
 breaker_open = _meter.create_gauge("lantern.queue.provider.paused", "1", "1 while a provider is left alone.")

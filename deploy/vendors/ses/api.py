@@ -33,6 +33,8 @@ _STEPS = {
     "Reject": ("Send", "Reject"),
 }
 _RANKS = ("queued", "Send")
+_DENIED = "denied"
+"""Local part of a sender from which the account's policy lets nobody send."""
 _SUPPRESSED = Outcome("Bounce", "on the account's suppression list", detail="Permanent/OnAccountSuppressionList")
 Handler = Callable[[web.Request, bytes], web.Response]
 
@@ -95,6 +97,9 @@ class Ses:
         if settings.ses_verified_domain and domain != settings.ses_verified_domain:
             text = f"Email address is not verified. The following identities failed the check: {message.sender}"
             raise AwsError("MessageRejected", text)
+        if bare_address(message.sender).startswith(f"{_DENIED}@"):
+            text = f"User is not authorized to perform `ses:SendEmail' on the identity {bare_address(message.sender)}"
+            raise AwsError("AccessDeniedException", text, 403)
         if message.configuration_set not in ("", settings.ses_configuration_set):
             raise AwsError("NotFoundException", f"Configuration set <{message.configuration_set}> does not exist.", 404)
 

@@ -58,6 +58,8 @@ class Trace:
     """Whose delivery it is; empty: the channel's usual provider."""
 
 
+QUICK_SECONDS = 1.0
+"""What was refused sooner may be tried in another way at once."""
 Write = Callable[[Work, Delivery], str]
 """Returns the text for one recipient, the same one each time."""
 Others = Callable[[Sequence[str]], Awaitable[set[str]]]

@@ -1,5 +1,6 @@
 """E-mail by Amazon SES, API version 2, through boto3."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -8,17 +9,21 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from services.queue import leaving
+from services.kit.logs import get_logger
+from services.queue import leaving, metrics
 from services.queue.domain import Channel
 from services.queue.merging import content_for
 from services.queue.providers.aws import AwsClient, AwsSettings, Regions, failed
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
+from services.queue.providers.base import QUICK_SECONDS, Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Delivery, Work
 
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 _DAILY = "Daily message quota exceeded"
+_DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+"""Codes that may concern one sender alone: a policy says for each address who may send from it."""
+_log = get_logger(__name__)
 
 
 def _plain(work: Work, recipient: Delivery) -> str:
@@ -69,17 +74,17 @@ class SesEmail:
     ) -> AsyncIterator[Sequence[Handed]]:
         """Send an e-mail to each recipient."""
         content = work.content
-        sender = _sender(content.from_name or content.from_title, content.from_address or self._from)
+        title, addresses = content.from_name or content.from_title, (content.from_address or self._from, self._from)
+        senders = [_sender(title, each) for each in dict.fromkeys(addresses)]
 
         def send(one: Delivery) -> Awaitable[Handed]:
-            arguments = self._arguments(work, one, sender)
-            return self._regions.hand_over(lambda aws: _send(aws, one.number, arguments))
+            arguments = self._arguments(work, one)
+            return self._regions.hand_over(lambda aws: _from_first(aws, one.number, arguments, senders))
 
         return fan_out(self._places, work, recipients, send, may_continue)
 
-    def _arguments(self, work: Work, recipient: Delivery, sender: str) -> dict[str, Any]:
+    def _arguments(self, work: Work, recipient: Delivery) -> dict[str, Any]:
         return {
-            "FromEmailAddress": sender,
             "Destination": {"ToAddresses": [recipient.destination]},
             "Content": self._content(work, recipient),
             "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
@@ -111,6 +116,22 @@ class SesEmail:
     async def close(self) -> None:
         """End the connections."""
         await self._regions.close()
+
+
+async def _from_first(aws: AwsClient, number: int, arguments: dict[str, Any], senders: Sequence[str]) -> Handed:
+    """Return the answer to the first of the senders, the message's and ours, from which our key may send.
+
+    Where it may not from ours either, it is the account that is refused. A refusal that came late leaves no time for
+    another: one hand-over lasts little longer than one request in each region.
+    """
+    started = time.monotonic()
+    handed = await _send(aws, number, {"FromEmailAddress": senders[0], **arguments})
+    is_quick = time.monotonic() - started <= QUICK_SECONDS
+    if len(senders) == 1 or handed.code.partition("/")[0] not in _DENIED or not is_quick:
+        return handed
+    metrics.sender_refused.add(1, {"provider": SesEmail.name, "code": handed.code})
+    _log.warning("sender_refused", provider=SesEmail.name, code=handed.code)
+    return await _send(aws, number, {"FromEmailAddress": senders[-1], **arguments})
 
 
 async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Handed:

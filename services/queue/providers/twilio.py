@@ -23,7 +23,7 @@ from services.kit.errors import Unavailable
 from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.failures import OURS, SENDER, coded, explain, is_passing
-from services.queue.providers.base import Answer, Handed
+from services.queue.providers.base import QUICK_SECONDS, Answer, Handed
 
 _log = get_logger(__name__)
 KEY_PARAMETER = "delivery_key"
@@ -38,8 +38,6 @@ _TRY_AGAIN = "#rc=5&rp=all"
 """Twilio's connection overrides: up to five more tries whatever the answer is, within the 15 seconds that it allows for
 all of them. By itself it repeats a callback once, and only where it found no connection. The fragment is not sent."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-QUICK_SECONDS = 1.0
-"""What was refused sooner may be tried in another way at once."""
 _UNAVAILABLE = 503
 _retry_after_header: ContextVar[str] = ContextVar("retry_after_header", default="")
 

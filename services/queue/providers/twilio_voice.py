@@ -12,13 +12,12 @@ from typing import Any
 from services.queue.calling import in_turn
 from services.queue.domain import Channel
 from services.queue.failures import explain
-from services.queue.providers.base import Answer, Found, Handed, MayContinue, Others, Trace
+from services.queue.providers.base import QUICK_SECONDS, Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import Places, fan_out
 from services.queue.providers.twilio import (
     BROKEN,
     MOST_LISTED,
     OUR_CLOCKS_DIFFER,
-    QUICK_SECONDS,
     TwilioAccount,
     TwilioSettings,
     from_first,

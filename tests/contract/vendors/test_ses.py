@@ -168,6 +168,7 @@ def test_without_a_configuration_set_nothing_is_published(
     ("changes", "code"),
     [
         ({"FromEmailAddress": "office@example.com"}, "MessageRejected"),
+        ({"FromEmailAddress": "Denied <denied@example.org>"}, "AccessDeniedException"),
         ({"FromEmailAddress": "nobody"}, "BadRequestException"),
         ({"Destination": {"ToAddresses": ["no at sign"]}}, "BadRequestException"),
         ({"Destination": {"ToAddresses": []}}, "BadRequestException"),

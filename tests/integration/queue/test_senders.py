@@ -12,7 +12,7 @@ from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
 from services.queue.actions.sending_as import Senders
 from services.queue.actions.standing import KnownSchool
-from services.queue.domain import Source, State
+from services.queue.domain import Channel, Source, State
 from services.queue.message_types import MessageType
 from services.queue.senders import Identity, Way
 from tests.integration.queue.conftest import KNOWN, Queue, draft, person
@@ -101,6 +101,18 @@ async def test_a_number_that_is_not_ours_costs_no_delivery(
     await queue.drain(queue.dispatcher())
     assert _from(vendors) == [FROM_NUMBER]
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "pending": 1}
+
+
+@pytest.mark.accepts(308)
+async def test_an_address_that_our_key_may_not_use_costs_no_delivery(queue: Queue, vendors: VendorSimulator) -> None:
+    await _put(queue, replace(NEWS, school_id="school-1", address="denied@example.org"))
+    done = await queue.submit(draft(), [person(number) for number in range(1, 4)])
+    dispatcher = queue.dispatcher()
+    await queue.drain(dispatcher)
+    assert _from(vendors) == ["Lincoln County <office@example.org>"] * 3
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "pending": 3}
+    assert not dispatcher.breaker(Channel.EMAIL).is_open()
+    assert await queue.rows("SELECT 1 FROM refused_accounts") == [], "one address is not the account"
 
 
 @pytest.mark.parametrize(
