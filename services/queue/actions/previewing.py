@@ -121,7 +121,7 @@ async def preview_resend(
     clock: Clock,
     caller: Caller,
     wanted: Resend,
-    told: FromDirectory | None,
+    told: FromDirectory,
     invitations: Invitations | None = None,
 ) -> ChannelPreview:
     """Return what `resend` would do now; nothing is written. Raises as it does, though nobody at all is fine."""

@@ -80,14 +80,14 @@ class Again:
 
 
 async def people_of(
-    engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend, told: FromDirectory | None
+    engine: AsyncEngine, clock: Clock, caller: Caller, wanted: Resend, told: FromDirectory
 ) -> Mapping[str, Addressee]:
     """Return the contacts, by id, of those to whom an entry may go again and whose destination is not known."""
     async with transaction(engine) as connection:
         again = await look(connection, clock, caller, wanted, told)
         rows = await again.standing(connection, wanted.states)
     person_ids = sorted({each.person_id for each in rows if each.problem and each.person_id})
-    return await told.contacts_of(person_ids, again.message.sender.school_id) if told and person_ids else {}
+    return await told.contacts_of(person_ids, again.message.sender.school_id) if person_ids else {}
 
 
 async def look(
@@ -95,7 +95,7 @@ async def look(
     clock: Clock,
     caller: Caller,
     wanted: Resend,
-    told: FromDirectory | None,
+    told: FromDirectory,
     *,
     lock: bool = False,
 ) -> Again:
@@ -108,9 +108,8 @@ async def look(
     if message.expires_at and message.expires_at <= clock():
         raise FailedPrecondition("MESSAGE_OF_NO_USE", "The time after which it is of no use has passed. Write it anew.")
     channel = wanted.channel or entry.channel
-    if told:
-        _check_rights(caller, message, told.known)
-        _check_modules(channel, message, told.known)
+    _check_rights(caller, message, told.known)
+    _check_modules(channel, message, told.known)
     entries = await messages.entries_of(connection, message.message_id)
     if sentence := ways.why_not(channel, message, entries):
         raise FailedPrecondition("CHANNEL_SAYS_NOTHING", sentence)
@@ -180,7 +179,6 @@ def _is_excluded(message: Message, known: Known) -> bool:
     return school is not None and school.is_excluded
 
 
-def _scope(caller: Caller, message: Message, told: FromDirectory | None) -> ways.Scope:
-    schools = told.known.schools if told else {}
-    excluded = frozenset(each for each, school in schools.items() if school.is_excluded)
+def _scope(caller: Caller, message: Message, told: FromDirectory) -> ways.Scope:
+    excluded = frozenset(each for each, school in told.known.schools.items() if school.is_excluded)
     return ways.Scope(message.sender.school_id, excluded, reachable(caller))

@@ -32,7 +32,7 @@ async def resend(
     clock: Clock,
     caller: Caller,
     wanted: Resend,
-    told: FromDirectory | None = None,
+    told: FromDirectory,
 ) -> tuple[str, int]:
     """Queue new deliveries to those in Error or Expired; return the new entry and how many.
 

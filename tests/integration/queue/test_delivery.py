@@ -27,6 +27,7 @@ from services.queue.records import Receipt
 from services.queue.store import batches, loading, outcomes
 from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, Queue, draft, every_channel, person
+from tests.integration.queue.from_directory import told
 from tests.support.eventually import eventually
 from tests.support.vendors import Receiver, VendorSimulator
 
@@ -350,9 +351,9 @@ async def test_resending_makes_new_rows_that_link_to_the_old(queue: Queue) -> No
     email, sms = done.snapshot.entries
     await queue.expire(sms.entry_id)
     wanted = Resend("again", b"h", email.entry_id, [State.ERROR], Channel.SMS)
-    entry_id, resent = await resend(queue.engine, queue.clock, SERVICE, wanted)
+    entry_id, resent = await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     assert resent == 2
-    assert await resend(queue.engine, queue.clock, SERVICE, wanted) == (entry_id, 2)
+    assert await resend(queue.engine, queue.clock, SERVICE, wanted, told()) == (entry_id, 2)
     assert await queue.counts(entry_id) == {"total": 2, "pending": 2}
     assert await queue.counts(email.entry_id) == {"total": 3, "pending": 1, "error": 2}
     (row,) = await queue.rows("SELECT resend_of::text FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)

@@ -35,6 +35,7 @@ from services.queue.records import Receipt
 from services.queue.store import batches, loading
 from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, SENDER, Clock, Make, Queue, dispatch_one, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.postgres import Database, Databases
 from tests.support.vendors import VendorSimulator
 
@@ -182,7 +183,7 @@ class Engine(RuleBasedStateMachine):
         entry_id = _picked(list(self.entries), pick)
         wanted = Resend(new_id(), b"h", entry_id, [State.ERROR, State.EXPIRED], None)
         try:
-            fresh, count = self.run(resend(self.queue.engine, self.clock, SERVICE, wanted))
+            fresh, count = self.run(resend(self.queue.engine, self.clock, SERVICE, wanted, told()))
         except FailedPrecondition:
             return
         self.entries[fresh] = count

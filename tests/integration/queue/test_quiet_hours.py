@@ -21,7 +21,7 @@ from services.queue.quiet import QuietHours
 from services.queue.records import Addressee, Addressees, Draft
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import Queue, draft, person
-from tests.integration.queue.test_resending_elsewhere import told
+from tests.integration.queue.from_directory import told
 from tests.support.vendors import VendorSimulator
 
 SMS = [("sms", "School is closed.")]
@@ -142,7 +142,7 @@ async def test_nothing_expires_while_it_waits(queue: Queue) -> None:
     assert await upkeep.expire(queue.engine, queue.clock) == 1
     await _at(queue, time(21, 30))
     wanted = Resend("again", b"h", entry.entry_id, [State.EXPIRED], None)
-    again, _ = await resend(queue.engine, queue.clock, SERVICE, wanted)
+    again, _ = await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     due = await queue.rows("SELECT due_at, expires_at FROM batches WHERE entry_id = :entry_id", entry_id=again)
     assert due[0][0] - night == timedelta(hours=9, minutes=30)
     assert due[0][1] - night == timedelta(hours=17, minutes=30)

@@ -30,6 +30,7 @@ from services.queue.providers.recordings import FolderRecordings, RecordingStore
 from services.queue.store.recordings import Recording
 from services.queue.tickets import Tickets
 from tests.integration.queue.conftest import RECORDINGS_SECRET, Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.sound import mp3, wav
 from tests.support.vendors import Receiver, VendorSimulator
 
@@ -236,7 +237,7 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
         await store.read(unsent.recording_id, 0, 10)
     again = Resend("again", b"h", entry_id, [State.EXPIRED], None)
     service = Caller("test", frozenset())
-    fresh, _ = await resend(queue.engine, queue.clock, service, again)
+    fresh, _ = await resend(queue.engine, queue.clock, service, again, told())
     assert (await recordings.open_entry(service, fresh))[1].recording_id == sent.recording_id
     queue.clock.ahead = timedelta(days=366)
     assert await recordings.sweep(KEPT) == 0
@@ -247,7 +248,7 @@ async def test_what_is_never_sent_goes_after_a_day_and_the_rest_after_its_time(
         await recordings.open_entry(service, entry_id)
     later = Resend("later", b"h", entry_id, [State.EXPIRED], None)
     with pytest.raises(FailedPrecondition) as caught:
-        await resend(queue.engine, queue.clock, service, later)
+        await resend(queue.engine, queue.clock, service, later, told())
     assert caught.value.reason == "RECORDING_GONE"
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,34 +16,20 @@ from services.queue.actions.consenting import record_inbound
 from services.queue.actions.dispatch import claim, send
 from services.queue.actions.resendable import FromDirectory, Resend
 from services.queue.actions.resending import resend
-from services.queue.actions.standing import Known, KnownSchool, KnownSender
+from services.queue.actions.standing import KnownSchool
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel, Lane, State
 from services.queue.records import Addressee, Draft, Receipt
 from services.queue.settings_out import SETTING_CHANGED
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
+from tests.integration.queue.from_directory import SCHOOLS, SERVICE, told
 from tests.integration.queue.test_releasing import review, verdict
 from tests.integration.queue.test_rescreening import period
 from tests.integration.queue.test_translating import CLOSED, SPANISH, Translator, translator
 from tests.support.vendors import VendorSimulator
 
 __all__ = ["translator"]
-
-SERVICE = Caller("test", frozenset())
-SCHOOLS = {name: KnownSchool(name, is_excluded=False) for name in ("school-1", "school-2")}
-ON = {"call_out": True, "moderation_api": True}
-
-
-def told(*people: Addressee, caller: Caller = SERVICE, **known: Any) -> FromDirectory:
-    """What directory says: these people, and schools and modules that are all on."""
-    viewer = caller.viewer
-    sender = KnownSender(viewer.person_id, viewer.name, 1, [], "", viewer.permissions) if viewer else None
-
-    async def contacts_of(person_ids: Sequence[str], school_id: str) -> dict[str, Addressee]:
-        return {each.person_id: each for each in people if each.person_id in person_ids}
-
-    return FromDirectory(Known(**{"sender": sender, "schools": SCHOOLS, "modules": ON, **known}), contacts_of)
 
 
 def seer(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> Caller:

@@ -16,6 +16,7 @@ from services.queue.domain import Channel, Source, State
 from services.queue.message_types import MessageType
 from services.queue.senders import Identity, Way
 from tests.integration.queue.conftest import KNOWN, Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.vendors import FROM_NUMBER, VendorSimulator
 
 NEWS = Identity("", None, Way.EMAIL, "News@Example.org", "Lincoln County")
@@ -86,7 +87,7 @@ async def test_what_is_sent_again_goes_out_from_the_sender_of_now(queue: Queue, 
     await queue.rows("DELETE FROM suppressions RETURNING destination")
     await _put(queue, TEXTS)
     wanted = Resend("again", b"h", failed.snapshot.entries[0].entry_id, [State.ERROR], None)
-    entry_id, _ = await resend(queue.engine, queue.clock, Caller("test", frozenset()), wanted)
+    entry_id, _ = await resend(queue.engine, queue.clock, Caller("test", frozenset()), wanted, told())
     rows = await queue.rows("SELECT from_address FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)
     assert rows[0][0] == "+12125550188"
 

@@ -15,6 +15,7 @@ from services.queue.actions.standing import Known
 from services.queue.domain import Channel, State
 from services.queue.records import Addressee, Receipt
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.vendors import VendorSimulator
 
 SERVICE = Caller("test", frozenset())
@@ -27,10 +28,10 @@ async def corrected(person_ids: Sequence[str], school_id: str) -> dict[str, Addr
 
 
 async def again(
-    queue: Queue, entry_id: str, channel: Channel | None = None, told: FromDirectory | None = None
+    queue: Queue, entry_id: str, channel: Channel | None = None, said: FromDirectory | None = None
 ) -> tuple[str, int]:
     wanted = Resend(new_id(), b"h", entry_id, [State.ERROR, State.EXPIRED], channel)
-    return await resend(queue.engine, queue.clock, SERVICE, wanted, told)
+    return await resend(queue.engine, queue.clock, SERVICE, wanted, said or told())
 
 
 async def test_what_a_dispatcher_gives_back_after_a_cancellation_does_not_go_out(
@@ -121,4 +122,4 @@ async def test_texts_are_not_sent_again_where_the_call_out_system_is_off(queue: 
     off = FromDirectory(Known(None, {}, {"call_out": False}), corrected)
     with pytest.raises(FailedPrecondition, match="Call Out System is off"):
         await again(queue, done.snapshot.entries[0].entry_id, Channel.SMS, off)
-    assert (await again(queue, done.snapshot.entries[0].entry_id, told=off))[1] == 1
+    assert (await again(queue, done.snapshot.entries[0].entry_id, said=off))[1] == 1

@@ -13,6 +13,7 @@ from services.queue.actions.resending import resend
 from services.queue.domain import Channel, State
 from services.queue.records import Receipt
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.vendors import VendorSimulator
 
 SMS = [("sms", "School is closed.")]
@@ -76,7 +77,7 @@ async def test_an_address_that_bounces_or_complains_is_not_written_to_until_it_i
         [], [("lifted", "Ada North"), ("suppressed", "")]
     )  # fmt: skip
     wanted = Resend("again", b"h", late.snapshot.entries[0].entry_id, [State.ERROR], None)
-    await resend(queue.engine, queue.clock, SERVICE, wanted)
+    await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     await queue.drain(queue.dispatcher())
     assert vendors.counts()["total"] == before + 2
 

@@ -29,6 +29,7 @@ from services.queue.records import Draft, Receipt
 from services.queue.store import suppressions
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import ANSWERS_SECRET, KNOWN, PUPIL, Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.support.vendors import VendorSimulator
 
 SERVICE = Caller("test", frozenset())
@@ -326,7 +327,7 @@ async def test_what_is_sent_again_asks_the_same(queue: Queue, vendors: VendorSim
     bounce = Receipt("ses", "", f"{entry_id}.1.1", "Bounce", "Transient/MailboxFull", queue.clock())
     await record_receipts(queue.engine, queue.clock, [bounce])
     wanted = Resend("again", b"hash", entry_id, [State.ERROR], None)
-    await resend(queue.engine, queue.clock, SERVICE, wanted)
+    await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     vendors.reset()
     assert await _links(queue, vendors) == {"parent1@example.org": first}
 

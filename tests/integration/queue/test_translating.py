@@ -27,6 +27,7 @@ from services.queue.records import Addressee, Addressees
 from services.queue.store import translations
 from services.queue.store.deliveries import Seen
 from tests.integration.queue.conftest import ANSWERS_SECRET, Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.integration.queue.test_processes import Processes, address, processes
 from tests.support.eventually import eventually
 from tests.support.postgres import Database
@@ -146,7 +147,7 @@ async def test_what_was_translated_is_sent_again_as_it_was(
     await queue.rows("UPDATE batches SET expires_at = now() RETURNING 1")
     assert await upkeep.expire(queue.engine, queue.clock)
     wanted = Resend("again", b"hash", entry_id, [State.EXPIRED], None)
-    await resend(queue.engine, queue.clock, SERVICE, wanted)
+    await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     await queue.drain(queue.dispatcher())
     assert texts(vendors, "sms") == [SPANISH]
 

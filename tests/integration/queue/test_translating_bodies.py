@@ -9,7 +9,8 @@ from services.queue.domain import Channel
 from services.queue.providers.amazon_translate import AmazonTranslate, Rendered
 from services.queue.records import Addressee
 from tests.integration.queue.conftest import Queue, draft
-from tests.integration.queue.test_resending_elsewhere import again, told
+from tests.integration.queue.from_directory import told
+from tests.integration.queue.test_resending_elsewhere import again
 from tests.integration.queue.test_translating import (
     CLOSED,
     SPANISH,
