@@ -7,7 +7,7 @@ from hashlib import sha256
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import lists, store
+from services.gateway import choosing, lists, store
 from services.gateway.access import Person
 from services.gateway.database import transaction
 from services.gateway.drafts import Draft
@@ -31,6 +31,7 @@ def audience_of(draft: Draft, person: Person) -> directory.Audience:
         grades=draft.grades,
         roles=[ROLES[name] for name in draft.roles if name in ROLES],
         person_ids=draft.person_ids,
+        student_ids=draft.student_ids,
         working_school_id=person.working_school_id,
     )
 
@@ -73,12 +74,8 @@ def summary(draft: Draft, person: Person) -> str:
     if draft.list_id:
         found = find_list(draft, person)
         return f"Uploaded list, {len(found.entries):,} people"
-    if draft.person_ids:
-        with translated():
-            wanted = directory.BatchGetPeopleRequest(person_ids=draft.person_ids)
-            people = gateway().clients.directory.BatchGetPeople(wanted).people
-        names = [each.name for each in people]
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    if draft.names_people:
+        return choosing.summary(draft.person_ids, draft.student_ids)
     who = " and ".join(_ROLE_WORDS[name] for name in draft.roles if name in _ROLE_WORDS)
     grades = f" of grade {in_words(draft.grades)}" if draft.grades else ""
     titles = [each.title for each in schools() if each.school_id in draft.school_ids]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import addressing, asking, to_staff
+from services.gateway import addressing, asking, choosing, to_staff
 from services.gateway.access import Permission, Person
 from services.gateway.drafts import Draft
 from services.gateway.languages import LANGUAGES
@@ -72,7 +72,7 @@ def check(draft: Draft, person: Person) -> None:
 
 
 def _check_staff_only(draft: Draft) -> None:
-    if draft.school_ids or draft.grades or draft.roles or draft.list_id:
+    if draft.school_ids or draft.grades or draft.roles or draft.list_id or draft.student_ids:
         raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
     to_staff.check(draft.person_ids)
 
@@ -96,11 +96,17 @@ def _problems(draft: Draft) -> Iterator[tuple[str, str]]:
             name = CHANNELS[channel].value
             beside = " beside the link to answer" if limit < LIMITS.get(channel, BODY_LIMIT) else ""
             yield f"/texts/{name}", f"{label} takes {limit:,} characters{beside}. Write a shorter text for it."
-    if not (draft.list_id or draft.roles or draft.person_ids):
-        yield "/roles", "Choose who should get it, or upload a list."
+    yield from _audience_problems(draft)
     yield from _expiry_problems(draft)
     yield from _call_problems(draft)
     yield from _survey_problems(draft)
+
+
+def _audience_problems(draft: Draft) -> Iterator[tuple[str, str]]:
+    if not (draft.list_id or draft.roles or draft.names_people):
+        yield "/roles", "Choose who should get it, or upload a list."
+    if len(draft.person_ids) + len(draft.student_ids) > choosing.MOST:
+        yield "/person_ids", f"Name at most {choosing.MOST} people and families; for more, choose schools and grades."
 
 
 def _expiry_problems(draft: Draft) -> Iterator[tuple[str, str]]:

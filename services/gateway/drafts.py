@@ -25,6 +25,8 @@ class Draft:
     grades: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     person_ids: list[str] = field(default_factory=list)
+    student_ids: list[str] = field(default_factory=list)
+    """Whose families get it, beside the people who are named."""
     list_id: str = ""
     is_district: bool = False
     is_secure: bool = False
@@ -42,6 +44,11 @@ class Draft:
     when: When = field(default_factory=When)
     asking: Asking = field(default_factory=Asking)
     """What the poll or sign-up asks."""
+
+    @property
+    def names_people(self) -> bool:
+        """Tell whether it is for certain people, in place of roles, schools and grades."""
+        return bool(self.person_ids or self.student_ids)
 
     @property
     def stamp(self) -> str:

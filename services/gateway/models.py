@@ -93,6 +93,9 @@ class HiddenColumns(BaseModel):
     hidden: list[str]
 
 
+_NAMING = ("roles", "person_ids", "student_ids")
+
+
 class AudienceBody(Body):
     """Whom a message is for."""
 
@@ -100,16 +103,16 @@ class AudienceBody(Body):
     grades: list[Annotated[str, Field(max_length=10)]] = Field(default=[], max_length=50)
     roles: list[Literal["parent", "student", "teacher", "admin"]] = Field(default=[], max_length=4)
     person_ids: list[Id] = Field(default=[], max_length=500)
+    student_ids: list[Id] = Field(default=[], max_length=500)
+    """Whose families get it; with the people at most 500."""
 
 
 class MessageAudience(AudienceBody):
-    """Whom a message is for: roles or people are named."""
+    """Whom a message is for: roles, people or the students of families are named."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "anyOf": [{"properties": {name: {"minItems": 1}}, "required": [name]} for name in ("roles", "person_ids")]
-        },
+        json_schema_extra={"anyOf": [{"properties": {n: {"minItems": 1}}, "required": [n]} for n in _NAMING]},
     )
 
 

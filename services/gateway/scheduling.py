@@ -88,7 +88,7 @@ def may_edit(schedule: pb.Schedule) -> bool:
     """Tell whether the composer can show everything that the schedule sends, and its person may change it."""
     is_open = schedule.state in {pb.SCHEDULE_STATE_ACTIVE, pb.SCHEDULE_STATE_PAUSED}
     audience = schedule.audience
-    return schedule.is_own and is_open and not (audience.student_ids or audience.class_ids)
+    return schedule.is_own and is_open and not audience.class_ids
 
 
 def draft_of(schedule: pb.Schedule) -> Draft:
@@ -106,6 +106,7 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         grades=list(audience.grades),
         roles=[_ROLE_NAMES[each] for each in audience.roles if each in _ROLE_NAMES],
         person_ids=list(audience.person_ids),
+        student_ids=list(audience.student_ids),
         is_district=header.source == types.SOURCE_DISTRICT,
         is_secure=header.is_secure,
         is_emergency=header.is_emergency,

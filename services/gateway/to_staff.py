@@ -24,9 +24,14 @@ def check(person_ids: Sequence[str]) -> None:
         raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
 
 
+def valid(ids: Sequence[str]) -> list[str]:
+    """Return those of the ids that have the form of one, each once."""
+    return [each for each in dict.fromkeys(ids) if _ID.fullmatch(each)]
+
+
 def among(person_ids: Sequence[str]) -> list[directory.Person]:
     """Return the members of staff that these ids name, in their order; what names nobody is left out."""
-    ids = [each for each in dict.fromkeys(person_ids) if _ID.fullmatch(each)]
+    ids = valid(person_ids)
     if not ids:
         return []
     with translated():

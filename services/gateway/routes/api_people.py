@@ -3,8 +3,7 @@
 from flask import Blueprint, Response, request
 
 from protos.directory.v1 import directory_pb2 as directory
-from protos.types.v1 import types_pb2 as types
-from services.gateway import models
+from services.gateway import choosing, models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes import people, received
@@ -16,10 +15,9 @@ blueprint = Blueprint("api_people", __name__, url_prefix="/api")
 @blueprint.get("/v1/people")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 @spec.validate(resp=answers(models.Object), tags=["directory"])
-def staff() -> Response:
-    """Find members of staff by name: `q`."""
-    found = people.search_people(request.args.get("q", ""), [types.ROLE_TEACHER, types.ROLE_ADMIN])
-    return as_json(directory.SearchPeopleResponse(people=found))
+def search() -> Response:
+    """Find whom one may write to by name or number, `q`: staff; with Send Messages families and students too."""
+    return as_json(directory.SearchPeopleResponse(people=choosing.search(request.args.get("q", ""))))
 
 
 @blueprint.get("/v1/people/find")

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Request, redirect, render_template, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import addressing, audio, composing, languages, scheduling, store
+from services.gateway import addressing, audio, choosing, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
 from services.gateway.asking import check_may_ask, edit, read_asking
 from services.gateway.auth import requires
@@ -22,7 +23,6 @@ from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
 from services.gateway.recurring import read_when
 from services.gateway.routes import contacts
-from services.gateway.routes.people import staff_choices
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
 from services.kit.errors import (
@@ -138,7 +138,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     draft = Draft(key=form.get("key", "")[:200] or new_id())
     draft.subject, draft.body = form.get("subject", ""), form.get("body", "").replace("\r\n", "\n")
     draft.in_reply_to = form.get("in_reply_to", "")[:36]
-    draft.person_ids = [each[:36] for each in form.getlist("person") if each][:500]
+    draft.person_ids = _ids(form, "person")
     draft.language = form.get("language", "en")[:35]
     draft.asking = read_asking(form)
     if not someone.is_staff:
@@ -147,11 +147,7 @@ def read_draft(asked: Request, someone: Person) -> Draft:
     names = [name for name in form.getlist("channel") if name in _OFFERED]
     draft.recording_id = form.get("recording_id", "")[:36]
     draft.channels = {_OFFERED[name]: form.get(f"text_{name}", "").replace("\r\n", "\n") for name in names}
-    if form.get("audience") == "list":
-        draft.list_id = form.get("list_id", "")[:36]
-    elif not draft.person_ids:
-        draft.school_ids, draft.grades = form.getlist("school")[:500], form.getlist("grade")[:50]
-        draft.roles = [name for name in form.getlist("role") if name in addressing.ROLES]
+    _read_audience(draft, form)
     draft.is_district = form.get("source") == "district"
     draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
     draft.once_per_family = form.get("once_per_family") == "1"
@@ -161,6 +157,25 @@ def read_draft(asked: Request, someone: Person) -> Draft:
         # It is the e-mail, with a link: nobody gets two.
         draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")
     return draft
+
+
+def _read_audience(draft: Draft, form: MultiDict[str, str]) -> None:
+    """Read whom a member of staff writes to; an answer has no choice, and goes to the person who is named."""
+    way = form.get("audience", "people" if draft.person_ids else "directory")
+    if way == "people":
+        draft.student_ids = _ids(form, "student")
+        return
+    draft.person_ids = []
+    if way == "list":
+        draft.list_id = form.get("list_id", "")[:36]
+    else:
+        draft.school_ids, draft.grades = form.getlist("school")[:500], form.getlist("grade")[:50]
+        draft.roles = [name for name in form.getlist("role") if name in addressing.ROLES]
+
+
+def _ids(form: MultiDict[str, str], name: str) -> list[str]:
+    # One more than a message may name, so that too many are refused and not cut.
+    return [each[:36] for each in form.getlist(name) if each][: choosing.MOST + 1]
 
 
 def _refuse_attachments(someone: Person) -> None:
@@ -213,7 +228,7 @@ def page(
     """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
-    chosen, others = ([], []) if someone.is_staff else staff_choices("", draft.person_ids)
+    chosen, others = choosing.choices("", draft.person_ids, draft.student_ids)
     grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
     return render_template(
         "compose.html" if someone.is_staff else "write.html",
@@ -228,6 +243,7 @@ def page(
         uploaded=found,
         chosen=chosen,
         others=others,
+        choosing=choosing,
         schools=visible_schools(someone),
         grades=grades,
         offered=[(CHANNELS[each], each, composing.limit_of(each, draft)) for each in composing.offered_to(someone)],

@@ -254,7 +254,8 @@ function drawBar(bar, counts) {
 // --- The people that a message is for stay as they were ticked when a later answer draws the list again --------------
 const ticked = new Map();
 document.addEventListener("change", (event) => {
-  if (event.target.matches("#people-choices input[name=person]")) ticked.set(event.target.value, event.target);
+  const box = event.target;
+  if (box.matches("#people-choices input")) ticked.set(`[name="${box.name}"][value="${CSS.escape(box.value)}"]`, box);
 });
 document.addEventListener("keydown", (event) => {
   // Enter ends a search; it must not send the message.
@@ -263,8 +264,8 @@ document.addEventListener("keydown", (event) => {
 function keepTicked() {
   const list = $("#people-choices");
   if (!list) return;
-  for (const [id, box] of ticked) {
-    const same = $(`input[value="${CSS.escape(id)}"]`, list);
+  for (const [which, box] of ticked) {
+    const same = $(`input${which}`, list);
     if (same) same.checked = box.checked;
     else if (box.checked) list.prepend(box.closest("label"));
   }

@@ -238,3 +238,25 @@ def test_alerts_at_the_top_cover_neither_the_menu_nor_what_is_scrolled_to(site: 
     body = page.locator("#body")
     body.evaluate("each => each.scrollIntoView()")
     assert body.evaluate(is_clear)
+
+
+@pytest.mark.accepts(39)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_staff_tick_a_family_and_a_teacher_of_two_searches_and_write_to_both(site: Site, width: int) -> None:
+    page = site.page("pri", viewport={"width": width, "height": 900})
+    page.goto("/compose")
+    page.get_by_role("radio", name="Certain people or families").check()
+    find = page.get_by_label("Find people by name or number")
+    for words, box in (("stone", "Family of Amy Stone"), ("tom", "Tom Reed")):
+        with page.expect_response("**/people?*"):
+            find.fill(words)
+        page.get_by_role("checkbox", name=box).check()
+    expect(page.locator("#people-choices").get_by_role("checkbox", checked=True)).to_have_count(2)
+    page.fill("#subject", "About today")
+    page.fill("#body", "Please call me.")
+    assert faults(page) == []
+    page.get_by_role("button", name="Preview", exact=True).last.click()
+    expect(page.get_by_role("button", name="Send to 2 recipients")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Family of Amy Stone")).to_be_checked()
+    page.get_by_role("button", name="Send to 2 recipients").click()
+    expect(page.get_by_text("Family of Amy Stone, Tom Reed")).to_be_visible()
