@@ -41,7 +41,7 @@ MAILS = frozenset({types.CHANNEL_EMAIL, types.CHANNEL_POLL, types.CHANNEL_SIGNUP
 """Channels that travel by e-mail."""
 SURVEYS = frozenset({types.CHANNEL_POLL, types.CHANNEL_SIGNUP})
 """Channels that ask for an answer."""
-LINKED = frozenset({types.CHANNEL_SMS, *SURVEYS})
+LINKED = frozenset({types.CHANNEL_SMS, types.CHANNEL_PUSH, *SURVEYS})
 """Channels that carry each recipient's own link to answer, in a message that asks something."""
 
 

@@ -1,4 +1,4 @@
-"""What the e-mail of a poll or a sign-up says, and a text beside it: the text, and the recipient's own link."""
+"""What the e-mail of a poll or a sign-up says, and texts and push beside it: the text, and the recipient's own link."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,15 +57,22 @@ class Invitations:
         above = plain if once_per_family else about.replace("{student}", _USUAL_NAME)
         return f"\n{above}\n{self.url}/{'x' * LENGTH}"
 
-    def _link(self, work: Work, recipient: Delivery) -> str:
+    def address(self, work: Work, recipient: Delivery) -> str:
+        """Return where the recipient answers; empty when the message asks nothing."""
         content = work.content
         if content.survey_id is None or content.closes_at is None:
             return ""
         link = Link(content.survey_id, recipient.number, content.closes_at + LINK_KEPT)
+        return f"{self.url}/{self.links.sign(link)}"
+
+    def _link(self, work: Work, recipient: Delivery) -> str:
+        content, address = work.content, self.address(work, recipient)
+        if content.closes_at is None or not address:
+            return ""
         # What stands for brothers and sisters is about none of them alone.
         student = "" if content.once_per_family else recipient.regarding_student_name
         about, plain, _ = map(work.wording.of, self.sentences(content.closes_at))
-        return f"{about.replace('{student}', student) if student else plain}\n{self.url}/{self.links.sign(link)}"
+        return f"{about.replace('{student}', student) if student else plain}\n{address}"
 
 
 def _until(moment: datetime, zone: str) -> str:

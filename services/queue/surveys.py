@@ -20,7 +20,7 @@ MAX_CAPACITY: Final = 1_000
 LONGEST_OPEN: Final = timedelta(days=366)
 LINK_KEPT: Final = timedelta(days=30)
 """How long a link shows the answer after the survey has closed."""
-LINKED: Final = SURVEYS | {Channel.SMS}
+LINKED: Final = SURVEYS | {Channel.SMS, Channel.PUSH}
 """Channels that carry a recipient's own link to answer, when their message asks something."""
 LINK_ROOM: Final = 300
 """Characters that a text leaves for it."""

@@ -87,7 +87,9 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
                 _mail_regions(config), config.ses_from_address, config.ses_configuration_set, mailing
             )
     if config.aws_access_key_id and config.sns_platform_application_arn:
-        providers[Channel.PUSH] = SnsPush(_aws(config, config.aws_endpoint_url), config.sns_platform_application_arn)
+        providers[Channel.PUSH] = SnsPush(
+            _aws(config, config.aws_endpoint_url), config.sns_platform_application_arn, _linking(config)
+        )
     return providers
 
 
@@ -131,6 +133,12 @@ def _texts(config: ProviderConfig) -> Write:
     """Return what writes texts: beside a poll or a sign-up they have the recipient's link."""
     invitations = make_invitations(config)
     return invitations.text if invitations else text_for
+
+
+def _linking(config: ProviderConfig) -> Callable[[Work, Delivery], str]:
+    """Return what gives a push message its recipient's link to answer."""
+    invitations = make_invitations(config)
+    return invitations.address if invitations else lambda *_: ""
 
 
 def make_invitations(config: QueueConfig) -> Invitations | None:

@@ -1,7 +1,11 @@
-"""Push messages by Amazon SNS platform endpoints, through boto3."""
+"""Push messages by Amazon SNS platform endpoints, through boto3.
+
+Beside a poll or a sign-up a message carries the recipient's link to answer as `link`, which the app opens when it is
+tapped: a key of its own beside `aps` at Apple, an entry of `data` at Google.
+"""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,6 +17,8 @@ from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Content, Delivery, Work
 
 _TITLE = 120
+_PAYLOAD_BYTES = 4_096
+"""What Apple and Google take of one message, keys and all."""
 
 
 class SnsPush:
@@ -22,8 +28,11 @@ class SnsPush:
     channel = Channel.PUSH
     tells = False
 
-    def __init__(self, settings: AwsSettings, application_arn: str) -> None:
-        """`application_arn` names the platform application of our app."""
+    def __init__(
+        self, settings: AwsSettings, application_arn: str, link: Callable[[Work, Delivery], str] = lambda *_: ""
+    ) -> None:
+        """`application_arn` names the platform application of our app; `link` where a recipient answers, or empty."""
+        self._link = link
         self.slice_size = settings.concurrency
         self._places = Places(self.slice_size)
         self._aws = AwsClient("sns", settings)
@@ -38,7 +47,7 @@ class SnsPush:
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         """One device that takes it is enough; the first failure stands for all when none does."""
-        payload = _payload(content_for(work, recipient))
+        payload = _payload(content_for(work, recipient), self._link(work, recipient))
         answers = [
             await self._publish(work, recipient.number, device, payload) for device in recipient.destination.split(",")
         ]
@@ -86,9 +95,30 @@ class SnsPush:
         await self._aws.close()
 
 
-def _payload(content: Content) -> str:
+def _payload(content: Content, link: str) -> str:
     """Return the message for Apple's and Google's services; SNS picks the part of the device's platform."""
-    title, text = (content.subject or content.from_title)[:_TITLE], content.text
-    apple = json.dumps({"aps": {"alert": {"title": title, "body": text}, "sound": "default"}})
-    google = json.dumps({"notification": {"title": title, "body": text}})
-    return json.dumps({"default": text, "APNS": apple, "APNS_SANDBOX": apple, "GCM": google})
+    text = content.text
+    apple, google = _parts(content, text, link)
+    while (over := max(map(_size, (apple, google))) - _PAYLOAD_BYTES) > 0:
+        # A character has up to six bytes, so that a few turns may pass until enough of them are left out.
+        text = f"{text[: -2 - over // 6]}…"
+        apple, google = _parts(content, text, link)
+    return _packed({"default": text, "APNS": apple, "APNS_SANDBOX": apple, "GCM": google})
+
+
+def _parts(content: Content, text: str, link: str) -> tuple[str, str]:
+    title = (content.subject or content.from_title)[:_TITLE]
+    apple: dict[str, object] = {"aps": {"alert": {"title": title, "body": text}, "sound": "default"}}
+    google: dict[str, object] = {"notification": {"title": title, "body": text}}
+    if link:
+        apple["link"], google["data"] = link, {"link": link}
+    return _packed(apple), _packed(google)
+
+
+def _packed(message: Mapping[str, object]) -> str:
+    # Written as it is read: escaped, a message in Creole or Arabic would be several times as long.
+    return json.dumps(message, ensure_ascii=False)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

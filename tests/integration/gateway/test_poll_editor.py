@@ -57,10 +57,7 @@ def test_an_error_comes_back_at_its_field_without_loss(stack: Stack) -> None:
 def test_the_preview_says_which_ways_carry_the_link(stack: Stack) -> None:
     page = post(stack.browser("pri"), channel=["email", "sms", "push"]).get_data(as_text=True)
     assert "SMS: each recipient's own link to answer stands below the text." in html.unescape(page)
-    assert (
-        "Push notifications: your text alone, without the link to answer; that is in the e-mail and the text message."
-        in page
-    )
+    assert "Push notifications: a tap opens each recipient's own link to answer." in html.unescape(page)
 
 
 def test_a_text_beside_a_poll_leaves_room_for_the_link(stack: Stack) -> None:
@@ -173,6 +170,6 @@ def test_a_long_list_of_staff_says_that_it_is_not_all(stack: Stack, monkeypatch:
     student = stack.browser("amy")
     assert "These are the first ones." not in student.get("/people").get_data(as_text=True)
     found = [directory.Person(person_id=new_id(), name=f"Teacher {number}", is_active=True) for number in range(50)]
-    monkeypatch.setattr("services.gateway.routes.people.search_people", lambda *_: found)
+    monkeypatch.setattr("services.gateway.choosing.search", lambda *_: found)
     for address in ("/people", "/compose"):
         assert "These are the first ones." in student.get(address).get_data(as_text=True)

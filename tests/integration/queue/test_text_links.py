@@ -1,5 +1,6 @@
-"""Texts beside a poll or a sign-up: each recipient's own link, its length, and for whom it answers."""
+"""Texts and push beside a poll or a sign-up: each recipient's own link, its length, and for whom it answers."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -56,6 +57,16 @@ async def test_each_text_has_its_recipients_own_link(queue: Queue, vendors: Vend
     form = await answering.answer(SERVICE, Who(link=signed(found[person(2).mobile])), [2])
     assert (form.number, list(form.chosen)) == (2, [2])
     assert list((await answering.show(SERVICE, Who(link=signed(found[person(1).mobile])))).chosen) == [0]
+
+
+async def test_a_push_message_opens_its_recipients_own_link(queue: Queue, vendors: VendorSimulator) -> None:
+    await queue.submit(asking(queue), [person(1, devices="phone-1")])
+    await queue.drain(queue.dispatcher())
+    sent = json.loads(vendors.arrivals(channel="push")[0]["details"]["payload"])
+    assert sent["notification"]["body"] == "Please choose."
+    link = sent["data"]["link"].removeprefix(f"{URL}/")
+    form = await Answering(queue.engine, queue.clock, Links(ANSWERS_SECRET)).answer(SERVICE, Who(link=link), [1])
+    assert (form.number, list(form.chosen)) == (1, [1])
 
 
 async def test_two_numbers_of_one_address_answer_as_one(queue: Queue, vendors: VendorSimulator) -> None:
