@@ -1,6 +1,8 @@
 """Schedules of the composer: shown before they are kept, kept, read, changed."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
@@ -42,6 +44,14 @@ def check(draft: Draft) -> None:
     if draft.list_id:
         wrong = [("/list", "An uploaded list is sent now. Choose people of the directory to send later.")]
         raise InvalidArgument("LIST_NOT_SCHEDULED", "An uploaded list cannot be scheduled.", violations=wrong)
+
+
+def check_expiring(draft: Draft, first: datetime) -> None:
+    """Raise InvalidArgument for a new schedule that is of no use at its first sending."""
+    expires_at = draft.expiring(gateway().zone)
+    if expires_at and not draft.when.schedule_id and not first < expires_at <= first + composing.LONGEST_USE:
+        text = f"Choose a time after the first sending, by {composing.LONGEST_USE.days} days at most."
+        raise InvalidArgument("SCHEDULE_INVALID", "Some fields need another look.", violations=[("/expires_at", text)])
 
 
 def keep(draft: Draft, person: Person) -> pb.Schedule:
@@ -114,6 +124,12 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         language=known(header.language),
         is_translated=header.is_translated if header.HasField("is_translated") else None,
         in_reply_to=header.in_reply_to,
+        no_use_after=_local(header.expires_at) if header.HasField("expires_at") else "",
         when=recurring.when_of(schedule),
         asking=next((asking_of(*each) for each in asked), Asking()),
     )
+
+
+def _local(stamp: Timestamp) -> str:
+    """Return a moment as a field for date and time shows it, in the district's zone."""
+    return stamp.ToDatetime(UTC).astimezone(gateway().zone).strftime("%Y-%m-%dT%H:%M")

@@ -79,6 +79,8 @@ class Occurring:
         if draft.survey and draft.survey.closes_at:
             closes_at = schedule.timing.shifted(draft.survey.closes_at, occurs_at)
             draft = replace(draft, survey=replace(draft.survey, closes_at=closes_at))
+        if draft.expires_at:
+            draft = replace(draft, expires_at=schedule.timing.shifted(draft.expires_at, occurs_at))
         known = await self.directory.known(schedule.sender_id)
         if known.sender is None:
             raise NotFound("SENDER_UNKNOWN", "Its sender has no active account any more.")

@@ -106,6 +106,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         made = schedule_words.Made(caller.subject, decided, known, self._zone, self._clock())
         fresh = schedule_words.fresh(request, draft, made)
         surveys.check_closing(draft.survey, fresh.timing.first())
+        schedule_words.check_expiring(draft, fresh.timing.first())
         if not isinstance(request, pb.UpdateScheduleRequest):
             return fresh
         return schedule_words.numbered(fresh, schedule_id, request.version)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from protos.directory.v1 import directory_pb2 as directory
@@ -24,19 +24,29 @@ _STATES: Final = {
     ScheduleState.FINISHED: pb.SCHEDULE_STATE_FINISHED,
 }
 _STATE_NAMES: Final = {number: state for state, number in _STATES.items()}
+LONGEST_USE: Final = timedelta(days=30)
 _MOST_NAMED: Final = 5_000
 _LONGEST_AUDIENCE: Final = 400_000
 
 
 def read_draft(header: queue_pb2.MessageHeader, key: str) -> Draft:
-    """Return the message that a schedule sends, under this key; InvalidArgument when it names its own times."""
-    if header.HasField("send_at") or header.HasField("expires_at"):
+    """Return the message that a schedule sends, under this key; InvalidArgument when it says when it is sent."""
+    if header.HasField("send_at"):
         wrong = [("/header/send_at", "The schedule's timing says when.")]
-        raise InvalidArgument("SCHEDULE_INVALID", "A scheduled message has no times of its own.", violations=wrong)
+        raise InvalidArgument("SCHEDULE_INVALID", "A scheduled message has no time of its own.", violations=wrong)
     keyed = queue_pb2.MessageHeader()
     keyed.CopyFrom(header)
     keyed.idempotency_key = key
     return words.draft(keyed)
+
+
+def check_expiring(draft: Draft, first: datetime) -> None:
+    """Raise InvalidArgument unless the message is of use at its first sending, and for 30 days at most."""
+    if draft.expires_at and not first < draft.expires_at <= first + LONGEST_USE:
+        wrong = [("/expires_at", f"Choose a time after the first sending, by {LONGEST_USE.days} days at most.")]
+        raise InvalidArgument(
+            "SCHEDULE_INVALID", "The time after which it is of no use does not fit.", violations=wrong
+        )
 
 
 def timing(message: pb.Timing, zone: str) -> Timing:

@@ -120,6 +120,7 @@ def _preview(draft: Draft, someone: Person, *, is_changed: bool = False) -> str:
     if draft.when.is_later:
         scheduling.check(draft)
         upcoming = scheduling.upcoming(draft.when)
+        scheduling.check_expiring(draft, upcoming[0])
     sending = composing.preview_sending(draft, someone, upcoming[0] if upcoming else None)
     is_held_back = not upcoming and not draft.is_emergency and contacts.mail_brake().is_held_back
     return page(

@@ -117,7 +117,8 @@ def test_what_is_sent_now_may_be_of_no_use_after_a_time(stack: Stack) -> None:
         {"no_use_after": "2020-01-01T08:00"},
         {"no_use_after": "2999-01-01T08:00"},
         {"no_use_after": "soon"},
-        {"no_use_after": "2099-01-01T08:00", "when": "later", "start_date": "2099-01-01", "send_time": "07:00"},
+        {"no_use_after": "soon", "when": "later", "start_date": "2099-01-01", "send_time": "07:00"},
+        {"no_use_after": "2099-01-01T06:00", "when": "later", "start_date": "2099-01-01", "send_time": "07:00"},
     ],
 )
 def test_a_time_of_no_use_that_cannot_be_stands_at_its_field(stack: Stack, changes: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def scheduled(browser: Browser, fields: dict[str, Any]) -> str:
 @pytest.mark.accepts(54, 142)
 def test_a_message_is_shown_kept_edited_paused_and_ended(stack: Stack) -> None:
     browser = stack.browser("tea")
-    fields = form(stack, **DAILY)
+    fields = form(stack, **DAILY, no_use_after=f"{DAY}T12:30")
     preview = browser.post("/compose", fields).get_data(as_text=True)
     times = [f"{DAY + timedelta(days=n):%A}, {(DAY + timedelta(days=n)).day}" for n in range(5)]
     found = _SENDING.findall(preview)[:5]
@@ -47,10 +47,12 @@ def test_a_message_is_shown_kept_edited_paused_and_ended(stack: Stack) -> None:
     shown = browser.get(place).get_data(as_text=True)
     assert "Bus 4 leaves early." in shown
     assert "Every day" in shown
+    assert re.search(r"No use after</dt><dd>[^<]* 12:30 pm; each later message for as long", shown)
     assert len(_SENDING.findall(shown)) == 5
     edit = browser.get(f"{place}/edit").get_data(as_text=True)
     schedule_id = place.rpartition("/")[2]
     assert 'value="repeat" checked' in edit
+    assert f'name="no_use_after" value="{DAY}T12:30"' in edit
     changed = form(stack, **DAILY, schedule_id=schedule_id, version=1, subject="Bus 4")
     changed |= {"every": "weekly", "day": "TU"}
     assert scheduled(browser, changed) == place

@@ -10,9 +10,7 @@ import sqlalchemy as sa
 
 from protos.directory.v1 import directory_pb2
 from protos.events.v1 import queue_pb2 as events
-from protos.queue.v1 import queue_pb2
 from protos.queue.v1 import schedules_pb2 as pb
-from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
 from services.directory.school_fields import exclude
 from services.directory.store import settings
@@ -354,36 +352,3 @@ async def test_a_timing_is_shown_before_anything_is_kept(scheduled: Scheduled) -
     assert [at(each).day for each in answer.upcoming] == [2, 6, 9, 13, 16]
     assert all(at(each) > NOON for each in answer.upcoming)
     assert await scheduled.rows("SELECT 1 FROM schedules") == []
-
-
-def _poll(closes_at: datetime) -> queue_pb2.ChannelContent:
-    survey = surveys.Survey(
-        questions=[
-            surveys.Question(text="Which day?", options=[surveys.Option(text="One"), surveys.Option(text="Two")])
-        ]
-    )
-    survey.closes_at.FromDatetime(closes_at)
-    return queue_pb2.ChannelContent(channel=types.CHANNEL_POLL, survey=survey)
-
-
-@pytest.mark.accepts(54, 55, 138)
-async def test_each_poll_of_a_series_closes_as_long_after_it_on_the_wall(scheduled: Scheduled) -> None:
-    """From 31 October at eight in the morning to six in the evening; the clocks change in the night after it."""
-    request = scheduled.request()
-    del request.header.channels[:]
-    request.header.channels.append(_poll(EIGHT + timedelta(hours=10)))
-    await scheduled.call("tea", "CreateSchedule", request)
-    scheduled.clock.now = EIGHT
-    await scheduled.tick()
-    await scheduled.tick(hours=25)
-    rows = await scheduled.rows("SELECT closes_at FROM surveys ORDER BY created_at")
-    assert [row[0] for row in rows] == [EIGHT + timedelta(hours=10), EIGHT + timedelta(hours=35)]
-
-
-async def test_a_poll_that_would_be_closed_when_it_is_sent_is_refused(scheduled: Scheduled) -> None:
-    request = scheduled.request()
-    del request.header.channels[:]
-    request.header.channels.append(_poll(EIGHT))
-    with pytest.raises(InvalidArgument) as refused:
-        await scheduled.call("tea", "CreateSchedule", request)
-    assert refused.value.reason == "SURVEY_CLOSING_INVALID"
