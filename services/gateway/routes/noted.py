@@ -54,12 +54,12 @@ def close() -> Response | tuple[str, int]:
 
 def _page(problem: ServiceError | None = None, kept: reports.CloseNotedSenderRequest | None = None) -> str:
     """Return the page; `kept` is what was written into the form that `problem` refuses."""
-    would_hold, found = request.args.get("held") == "1", _found()
+    would_hold, found = request.args.get("held") == "1", find()
     return render_template(
         "noted.html",
         found=found,
         would_hold=would_hold,
-        students=_students(),
+        students=students(),
         read=_read(found),
         titles={each.school_id: each.title for each in schools()},
         problem=problem,
@@ -71,14 +71,16 @@ def _asked(name: str) -> types.PageRequest:
     return types.PageRequest(number=read_number(request.args, name, 1, _LAST_PAGE), size=PAGE_SIZE)
 
 
-def _found() -> reports.SearchNotedResponse:
+def find() -> reports.SearchNotedResponse:
+    """Return a page of what was noted, newest first, by the address's `page`; with `held=1` what shadow mode let go."""
     wanted = reports.SearchNotedRequest(would_hold=request.args.get("held") == "1", page=_asked("page"))
     with translated():
         answer: reports.SearchNotedResponse = gateway().clients.reports.SearchNoted(wanted)
     return answer
 
 
-def _students() -> reports.ListNotedSendersResponse:
+def students() -> reports.ListNotedSendersResponse:
+    """Return a page of the students of whom much was noted, by the address's `students`."""
     wanted = reports.ListNotedSendersRequest(page=_asked("students"))
     with translated():
         answer: reports.ListNotedSendersResponse = gateway().clients.reports.ListNotedSenders(wanted)
