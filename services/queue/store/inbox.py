@@ -22,8 +22,13 @@ _DELIVER = sa.text(
 _ITEM = (
     "m.message_id::text AS message_id, m.language AS written_in, m.sender_id, m.sender_name, m.sender_role, m.source,"
     " m.from_title, m.subject,"
-    " left(m.body, 400) AS preview, m.kind, m.is_secure, m.is_emergency, m.audience_summary,"
+    " left(m.body, 400) AS preview, m.kind, m.is_secure, m.is_emergency,"
     " (SELECT s.channel FROM surveys s WHERE s.message_id = m.message_id) AS survey_channel"
+)
+# Recipients are not told whom else it was for: the words may name other families and their students.
+_RECEIVED_ITEM = (
+    f"{_ITEM}, CASE WHEN m.sender_id = i.person_id THEN m.audience_summary ELSE '' END AS audience_summary,"
+    " i.translated_into, i.visible_at AS sent_at, i.regarding_student_name"
 )
 _TOLD = ", ".join(
     f"CASE WHEN i.translated_into <> '' THEN (SELECT {what} FROM translated_texts t WHERE t.message_id = m.message_id"
@@ -96,8 +101,7 @@ async def page(
 ) -> list[Row]:
     """Return one page of an inbox, newest first."""
     statement = sa.text(
-        f"SELECT {_ITEM}, {_TOLD}, i.translated_into, i.visible_at AS sent_at, i.read_at IS NOT NULL AS is_read,"
-        " i.regarding_student_name"
+        f"SELECT {_RECEIVED_ITEM}, {_TOLD}, i.read_at IS NOT NULL AS is_read"
         f" {_MINE}{_MATCHES}{_unread(is_unread)} ORDER BY i.visible_at DESC, m.message_id DESC LIMIT :limit"
         " OFFSET :offset"
     )
@@ -110,15 +114,14 @@ async def open_message(connection: AsyncConnection, person_id: str, message_id: 
     statement = sa.text(
         "UPDATE inbox_items i SET read_at = coalesce(i.read_at, :now) FROM messages m WHERE m.message_id = i.message_id"
         " AND i.person_id = :person_id AND i.message_id = :message_id AND i.visible_at <= :now"
-        f" RETURNING {_ITEM}, {_TOLD}, i.translated_into, m.body, i.visible_at AS sent_at, true AS is_read,"
-        " i.regarding_student_name"
+        f" RETURNING {_RECEIVED_ITEM}, {_TOLD}, m.body, true AS is_read"
     )
     values = {"person_id": person_id, "message_id": message_id, "now": now}
     row = (await connection.execute(statement, values)).mappings().one_or_none()
     return dict(row) if row else None
 
 
-_SENT_ITEM = f"{_ITEM}, m.created_at AS sent_at, true AS is_read, m.regarding, m.regarding_count"
+_SENT_ITEM = f"{_ITEM}, m.audience_summary, m.created_at AS sent_at, true AS is_read, m.regarding, m.regarding_count"
 
 
 async def open_sent(connection: AsyncConnection, person_id: str, message_id: str) -> Row | None:

@@ -59,6 +59,19 @@ def test_a_family_gets_what_regards_its_student_and_a_person_gets_it_themselves(
     assert both == [("Amy Stone", "Amy Stone"), ("Rosa Stone", "Amy Stone"), ("Tom Reed", "")]
 
 
+def test_no_recipient_reads_which_other_families_a_message_was_for(stack: Stack) -> None:
+    sender, amy, tea = stack.browser("pri"), stack.people["amy"], stack.people["tea"]
+    assert post(sender, subject="Of two", student=amy, person=tea).status_code == 200
+    to = "Family of Amy Stone, Tom Reed"
+    for name in ("mum", "tea"):
+        reader = stack.browser(name)
+        (item,) = [each for each in reader.get("/api/v1/inbox").get_json()["items"] if each["subject"] == "Of two"]
+        opened = reader.get(f"/api/v1/inbox/{item['message_id']}").get_json()["item"]
+        assert (item.get("audience_summary", ""), opened.get("audience_summary", "")) == ("", "")
+    assert to in sender.get("/sent").get_data(as_text=True)
+    assert to in sender.get(f"/sent/{item['message_id']}").get_data(as_text=True)
+
+
 def test_too_many_are_refused_and_nobody_is_cut_off(stack: Stack) -> None:
     answer = post(stack.browser("pri"), student=[f"{n:08d}-0000-0000-0000-000000000000" for n in range(501)])
     assert answer.status_code == 400
