@@ -138,6 +138,7 @@ async def preview_audience(
     total, nobody = 0, pb.LeftOut(reason="No address, number, device or account is on record.")
     async with transaction(engine) as connection:
         _, missed = await _targets(connection, query, viewer_schools)
+        unreached = await _unreached(connection, query, viewer_schools)
     async for piece in resolve_audience(engine, query, viewer_schools):
         for each in piece:
             total += 1
@@ -157,14 +158,38 @@ async def preview_audience(
     left_out = [
         pb.LeftOut(reason=f"{title} is excluded from communication.", count=count) for title, count in missed if count
     ]
-    if nobody.count:
-        left_out.append(nobody)
+    left_out += [each for each in (nobody, unreached) if each.count]
     return pb.PreviewAudienceResponse(
         recipients=total,
         reachable=reachable,
         distinct={name: len(values) for name, values in distinct.items()},
         left_out=left_out,
     )
+
+
+async def _unreached(connection: AsyncConnection, query: AudienceQuery, viewer_schools: frozenset[str]) -> pb.LeftOut:
+    """Return who is named, alone or for their family, and found in no school, with the names of those in sight."""
+    left = pb.LeftOut(reason="Nobody is reached for them: they left, or have no family or no school here.")
+    if not query.names_people:
+        return left
+    excluded = {row["school_id"]: row["is_excluded"] for row in await people.all_schools(connection)}
+    reached, left_out = schools_in_reach(query, excluded, viewer_schools)
+    found = await audience.targets(connection, query, sorted(reached | left_out))
+    persons = set(query.person_ids) - {each.person_id for each in found}
+    families = set(query.student_ids) - {each.student_id for each in found}
+    seen = None if "*" in viewer_schools else viewer_schools
+    rows = await people.people_by_id(connection, persons | families, seen_schools=seen)
+    names = {row["person_id"]: row["name"] for row in rows if _is_seen(row, seen)}
+    shown = [f"Family of {names[each]}" for each in families if each in names]
+    shown += [names[each] for each in persons if each in names]
+    left.count = len(persons) + len(families)
+    left.names.extend(sorted(shown)[:_MOST_NAMED])
+    return left
+
+
+def _is_seen(row: people.Row, seen: Collection[str] | None) -> bool:
+    # A look-up by id finds staff of other schools too.
+    return seen is None or row["role"] not in _STAFF or bool(set(row["school_ids"] or ()) & set(seen))
 
 
 async def import_roster(

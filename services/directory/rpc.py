@@ -67,8 +67,8 @@ def _query(audience: pb.Audience) -> AudienceQuery:
         school_ids=tuple(audience.school_ids),
         grades=tuple(audience.grades),
         roles=_roles(audience.roles),
-        person_ids=tuple(audience.person_ids),
-        student_ids=tuple(audience.student_ids),
+        person_ids=tuple(str(uuid.UUID(each)) for each in audience.person_ids),
+        student_ids=tuple(str(uuid.UUID(each)) for each in audience.student_ids),
         class_ids=tuple(audience.class_ids),
         working_school_id=audience.working_school_id,
     )
@@ -170,8 +170,10 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         if len(request.sourced_ids) > 500 or any("\x00" in each for each in request.sourced_ids):
             wrong = [("/sourced_ids", "At most 500 are allowed, without zero characters.")]
             raise InvalidArgument("TOO_MANY", violations=wrong)
+        seen = _viewer_schools()
+        limits = None if "*" in seen else seen
         async with transaction(self._engine) as connection:
-            rows = await people.people_by_id(connection, request.person_ids, request.sourced_ids)
+            rows = await people.people_by_id(connection, request.person_ids, request.sourced_ids, limits)
         return pb.BatchGetPeopleResponse(people=[messages.person_message(row) for row in rows])
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Any) -> pb.GetPersonResponse:

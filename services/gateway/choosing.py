@@ -1,18 +1,29 @@
 """Certain people whom a message is for, chosen by name: they themselves, or the families of students."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.types.v1 import types_pb2 as types
 from services.gateway import to_staff
 from services.gateway.access import Permission, Person
+from services.gateway.pages import visible_schools, working_school
 from services.gateway.state import gateway, person
+from services.gateway.to_staff import valid
 from services.kit.rpc_errors import translated
 
 MOST = 500
 """People and families whom one message of staff may name."""
 OFFERED_AT_ONCE = 50
+_LOOKED_UP_AT_ONCE = 500
+ALL: Final = "all"
+ROLES: Final["dict[str, tuple[types.Role.ValueType, ...]]"] = {
+    "staff": (types.ROLE_TEACHER, types.ROLE_ADMIN),
+    "family": (types.ROLE_PARENT,),
+    "student": (types.ROLE_STUDENT,),
+    ALL: (),
+}
+"""Whom a search may be limited to, by the word of its `role`."""
 
 
 class Choice(NamedTuple):
@@ -32,21 +43,33 @@ def writes_to_all(someone: Person) -> bool:
     return someone.is_staff and someone.may(Permission.SEND_MESSAGES)
 
 
-def choices(query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -> tuple[list[Choice], list[Choice]]:
+class Choices(NamedTuple):
+    """The boxes of the composer."""
+
+    chosen: list[Choice]
+    others: list[Choice]
+    is_cut: bool
+    """Whether more fit than were looked up."""
+
+
+def choices(query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -> Choices:
     """Return the boxes that are ticked, and others of people whom a name fits, without the signed-in person.
 
     Students and parents are shown members of staff even before they typed a name; staff are shown nobody then.
     """
-    if not writes_to_all(person()):
+    is_to_all = writes_to_all(person())
+    found = search(query, ALL) if query.strip() or not is_to_all else []
+    if is_to_all:
+        named, people, families = _by_id([*person_ids, *student_ids]), valid(person_ids), valid(student_ids)
+        chosen = [Choice(named[each], is_family=True) for each in families if each in named]
+        chosen += [Choice(named[each]) for each in people if each in named]
+    else:
         chosen = [Choice(each) for each in to_staff.among(person_ids[: to_staff.MOST])]
-        return chosen, _others(map(Choice, search(query)), chosen)
-    named = _by_id([*person_ids, *student_ids])
-    chosen = [Choice(named[each], is_family=True) for each in student_ids if each in named]
-    chosen += [Choice(named[each]) for each in person_ids if each in named]
-    return chosen, _others(_boxes(search(query)), chosen) if query.strip() else []
+    boxes = _boxes(found) if is_to_all else map(Choice, found)
+    return Choices(chosen, _others(boxes, chosen), len(found) >= OFFERED_AT_ONCE)
 
 
-def _others(found: Iterator[Choice], chosen: Sequence[Choice]) -> list[Choice]:
+def _others(found: Iterable[Choice], chosen: Sequence[Choice]) -> list[Choice]:
     left_out = {each.key for each in chosen} | {(person().person_id, False)}
     return [each for each in found if each.key not in left_out]
 
@@ -58,29 +81,49 @@ def _boxes(found: Sequence[directory.Person]) -> Iterator[Choice]:
         yield Choice(each)
 
 
-def search(query: str) -> list[directory.Person]:
-    """Return active people whom the signed-in person may write to, by name or number; at most OFFERED_AT_ONCE."""
-    roles = () if writes_to_all(person()) else (types.ROLE_TEACHER, types.ROLE_ADMIN)
-    wanted = directory.SearchPeopleRequest(query=query.strip()[:100], roles=roles, limit=OFFERED_AT_ONCE)
+def search(query: str, role: str) -> list[directory.Person]:
+    """Return active people whom the signed-in person may write to, by name or number; at most OFFERED_AT_ONCE.
+
+    `role` is one of ROLES; whoever writes to staff alone finds staff alone.
+    """
+    wanted = directory.SearchPeopleRequest(query=query.strip()[:100], limit=OFFERED_AT_ONCE)
+    wanted.roles.extend(ROLES[role if writes_to_all(person()) else "staff"])
+    if reached := _reached_schools(person()):
+        wanted.school_ids.extend(reached)
+    elif reached is not None:
+        return []
     with translated():
         answer = gateway().clients.directory.SearchPeople(wanted)
     return [each for each in answer.people if each.is_active]
 
 
+def _reached_schools(someone: Person) -> list[str] | None:
+    """Return the schools to whose people they may write (statements 225 to 227); None without excluded schools."""
+    seen, working = visible_schools(someone), working_school(someone)
+    if working and working.is_excluded:
+        return [working.school_id]
+    if not any(each.is_excluded for each in seen):
+        return None
+    return [each.school_id for each in seen if not each.is_excluded]
+
+
 def _by_id(ids: Sequence[str]) -> dict[str, directory.Person]:
-    valid = to_staff.valid(ids)[:MOST]
-    if not valid:
-        return {}
-    with translated():
-        wanted = directory.BatchGetPeopleRequest(person_ids=valid)
-        return {each.person_id: each for each in gateway().clients.directory.BatchGetPeople(wanted).people}
+    asked = valid(ids)
+    found: dict[str, directory.Person] = {}
+    for start in range(0, len(asked), _LOOKED_UP_AT_ONCE):
+        with translated():
+            wanted = directory.BatchGetPeopleRequest(person_ids=asked[start : start + _LOOKED_UP_AT_ONCE])
+            found |= {each.person_id: each for each in gateway().clients.directory.BatchGetPeople(wanted).people}
+    return found
 
 
 def summary(person_ids: Sequence[str], student_ids: Sequence[str]) -> str:
-    """Return who is named, in words: "Rosa Diaz, family of Mia Diaz and 3 more"."""
-    first = [*((each, "family of ") for each in student_ids), *((each, "") for each in person_ids)]
+    """Return who is named, in words: "Rosa Diaz, family of Mia Diaz and 3 more"; without a name how many they are."""
+    first = [*((each.lower(), "family of ") for each in student_ids), *((each.lower(), "") for each in person_ids)]
     named = _by_id([each for each, _ in first[:3]])
     said = [words + named[each].name for each, words in first[:3] if each in named]
     more = len(first) - len(said)
+    if not said:
+        return "1 person or family" if more == 1 else f"{more:,} people and families"
     text = ", ".join(said) + (f" and {more:,} more" if more else "")
     return text[:1].upper() + text[1:200]

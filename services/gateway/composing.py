@@ -1,7 +1,7 @@
 """Messages as the composer and the API make them: checked fields, and their submission."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
@@ -114,7 +114,7 @@ def _expiry_problems(draft: Draft) -> Iterator[tuple[str, str]]:
         return
     expires_at, now = draft.expiring(gateway().zone), gateway().clock()
     if draft.when.is_later and expires_at:
-        # The first sending decides, which the queue knows.
+        # The next sending decides, which the queue knows.
         return
     if expires_at is None or not now < expires_at <= now + LONGEST_USE:
         yield "/expires_at", f"Choose a time to come, by {LONGEST_USE.days} days at most."
@@ -148,9 +148,6 @@ def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> l
     header = header_of(draft, person)
     if send_at:
         header.send_at.FromDatetime(send_at)
-        if header.HasField("expires_at") and header.expires_at.ToDatetime(UTC) <= send_at:
-            # It is of the first sending of a series that has begun; the next one's is later.
-            header.ClearField("expires_at")
 
     def pieces() -> Iterator[queue.PreviewSubmissionRequest]:
         yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(header=header))

@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.gateway import addressing, composing, recurring
+from services.gateway import addressing, choosing, composing, recurring
 from services.gateway.access import Person
 from services.gateway.asking import Asking, asking_of
 from services.gateway.drafts import Draft
@@ -47,10 +47,10 @@ def check(draft: Draft) -> None:
 
 
 def check_expiring(draft: Draft, first: datetime) -> None:
-    """Raise InvalidArgument for a new schedule that is of no use at its first sending."""
+    """Raise InvalidArgument for a schedule whose message is of no use when it is sent next, at `first`."""
     expires_at = draft.expiring(gateway().zone)
-    if expires_at and not draft.when.schedule_id and not first < expires_at <= first + composing.LONGEST_USE:
-        text = f"Choose a time after the first sending, by {composing.LONGEST_USE.days} days at most."
+    if expires_at and not first < expires_at <= first + composing.LONGEST_USE:
+        text = f"Choose a time after the next sending, by {composing.LONGEST_USE.days} days at most."
         raise InvalidArgument("SCHEDULE_INVALID", "Some fields need another look.", violations=[("/expires_at", text)])
 
 
@@ -97,8 +97,11 @@ def move(schedule_id: str, verb: str) -> None:
 def may_edit(schedule: pb.Schedule) -> bool:
     """Tell whether the composer can show everything that the schedule sends, and its person may change it."""
     is_open = schedule.state in {pb.SCHEDULE_STATE_ACTIVE, pb.SCHEDULE_STATE_PAUSED}
-    audience = schedule.audience
-    return schedule.is_own and is_open and not audience.class_ids
+    audience, is_answer = schedule.audience, bool(schedule.header.in_reply_to)
+    named = len(audience.person_ids) + len(audience.student_ids)
+    # The composer would cut more than it names, and an answer goes to the person whom it answers alone.
+    is_shown = not audience.class_ids and named <= choosing.MOST and not (is_answer and audience.student_ids)
+    return schedule.is_own and is_open and is_shown
 
 
 def draft_of(schedule: pb.Schedule) -> Draft:

@@ -16,7 +16,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def check(person_ids: Sequence[str]) -> None:
     """Raise InvalidArgument unless somebody is named, and not too many; PermissionDenied unless all are staff."""
-    named = set(person_ids)
+    named = {each.lower() for each in person_ids}
     if not 1 <= len(named) <= MOST:
         text = f"Choose at most {MOST} people." if named else "Choose whom to write to."
         raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.", violations=[("/person_ids", text)])
@@ -25,8 +25,8 @@ def check(person_ids: Sequence[str]) -> None:
 
 
 def valid(ids: Sequence[str]) -> list[str]:
-    """Return those of the ids that have the form of one, each once."""
-    return [each for each in dict.fromkeys(ids) if _ID.fullmatch(each)]
+    """Return those of the ids that have the form of one, in lower case, each once."""
+    return [each for each in dict.fromkeys(map(str.lower, ids)) if _ID.fullmatch(each)]
 
 
 def among(person_ids: Sequence[str]) -> list[directory.Person]:

@@ -104,9 +104,10 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
             raise InvalidArgument("SENDER_UNKNOWN", "The sender is not known.", violations=wrong)
         decided = standing.decide(draft, caller, known)
         made = schedule_words.Made(caller.subject, decided, known, self._zone, self._clock())
+        upcoming = schedule_words.timing(request.timing, self._zone).upcoming(made.now)
+        surveys.check_closing(draft.survey, upcoming)
+        schedule_words.check_expiring(draft, upcoming)
         fresh = schedule_words.fresh(request, draft, made)
-        surveys.check_closing(draft.survey, fresh.timing.first())
-        schedule_words.check_expiring(draft, fresh.timing.first())
         if not isinstance(request, pb.UpdateScheduleRequest):
             return fresh
         return schedule_words.numbered(fresh, schedule_id, request.version)

@@ -41,9 +41,9 @@ def read_draft(header: queue_pb2.MessageHeader, key: str) -> Draft:
 
 
 def check_expiring(draft: Draft, first: datetime) -> None:
-    """Raise InvalidArgument unless the message is of use at its first sending, and for 30 days at most."""
+    """Raise InvalidArgument unless the message is of use when it is first sent, and for 30 days at most."""
     if draft.expires_at and not first < draft.expires_at <= first + LONGEST_USE:
-        wrong = [("/expires_at", f"Choose a time after the first sending, by {LONGEST_USE.days} days at most.")]
+        wrong = [("/expires_at", f"Choose a time after the next sending, by {LONGEST_USE.days} days at most.")]
         raise InvalidArgument(
             "SCHEDULE_INVALID", "The time after which it is of no use does not fit.", violations=wrong
         )
@@ -54,11 +54,23 @@ def timing(message: pb.Timing, zone: str) -> Timing:
     return read_timing(message.start_date, message.send_time, message.rule, message.end_date, zone)
 
 
-def kept_header(header: queue_pb2.MessageHeader, standing: Standing) -> bytes:
-    """Return the message as a schedule keeps it: without its key, from whom directory knows."""
+def carry(header: queue_pb2.MessageHeader, timing: Timing, before: datetime, after: datetime) -> None:
+    """Move what a message says of one sending, after which it is of no use and until when it asks, to another's."""
+    moments = [header.expires_at] if header.HasField("expires_at") else []
+    moments += [each.survey.closes_at for each in header.channels if each.survey.HasField("closes_at")]
+    for each in moments:
+        if found := words.moment(each):
+            each.FromDatetime(timing.carried(found, before, after))
+
+
+def kept_header(header: queue_pb2.MessageHeader, standing: Standing, timing: Timing, now: datetime) -> bytes:
+    """Return the message as a schedule keeps it: without its key, from whom directory knows, its times those of the
+    first sending. A request's are those of the next one, which the first of a series that has begun is not.
+    """
     kept = queue_pb2.MessageHeader()
     kept.CopyFrom(header)
     kept.idempotency_key, kept.audience_digest = "", b""
+    carry(kept, timing, timing.upcoming(now), timing.first())
     sender = standing.sender
     kept.sender.name, kept.sender.school_id, kept.sender.grade = sender.name, sender.school_id, sender.grade
     kept.sender.role = sender.role  # type: ignore[assignment]
@@ -105,15 +117,16 @@ class Made:
 
 def fresh(request: pb.CreateScheduleRequest | pb.UpdateScheduleRequest, draft: Draft, made: Made) -> Schedule:
     """Return a schedule of a request."""
+    rule = timing(request.timing, made.zone)
     return Schedule(
         schedule_id=new_id(),
         caller=made.caller,
         sender_id=request.header.sender.person_id,
         sender_school_id=made.standing.sender.school_id,
         school_ids=reached_schools(request.audience, made.known),
-        header=kept_header(request.header, made.standing),
+        header=kept_header(request.header, made.standing, rule, made.now),
         audience=kept_audience(request.audience, made.standing),
-        timing=timing(request.timing, made.zone),
+        timing=rule,
         created_at=made.now,
         changed_at=made.now,
         recording_id=draft.recording_id if any(name == Channel.RECORDED for name, _ in draft.channels) else None,
@@ -134,11 +147,12 @@ def states(numbers: Sequence[int]) -> list[ScheduleState]:
 
 
 def schedule(found: Schedule, now: datetime, *, is_own: bool) -> pb.Schedule:
-    """Return a schedule as it is answered."""
-    rule = found.timing
+    """Return a schedule as it is answered: the times of its message are those of the next sending."""
+    rule, header = found.timing, queue_pb2.MessageHeader.FromString(found.header)
+    carry(header, rule, rule.first(), rule.upcoming(now))
     return pb.Schedule(
         schedule_id=found.schedule_id,
-        header=queue_pb2.MessageHeader.FromString(found.header),
+        header=header,
         audience=directory.Audience.FromString(found.audience),
         timing=pb.Timing(
             start_date=rule.start.isoformat(),

@@ -77,11 +77,19 @@ class Timing:
         found = self.after(before)
         return before if found is None else found
 
+    def upcoming(self, moment: datetime) -> datetime:
+        """Return the first sending later than this moment, or the first of all when none is left."""
+        return self.after(moment) or self.first()
+
     def shifted(self, moment: datetime, sending: datetime) -> datetime:
         """Return the moment that comes as long after a sending, on the wall clock, as `moment` after the first one."""
+        return self.carried(moment, self.first(), sending)
+
+    def carried(self, moment: datetime, before: datetime, after: datetime) -> datetime:
+        """Return the moment that comes as long after `after`, on the wall clock, as `moment` after `before`."""
         zone = ZoneInfo(self.zone)
-        first, then, here = (each.astimezone(zone).replace(tzinfo=None) for each in (self.first(), moment, sending))
-        return in_utc(here + (then - first), zone)
+        here, then, there = (each.astimezone(zone).replace(tzinfo=None) for each in (before, moment, after))
+        return in_utc(there + (then - here), zone)
 
     def next_few(self, moment: datetime, how_many: int = PREVIEWED) -> list[datetime]:
         """Return the next sendings after this moment."""

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.domain import EXCLUDED
+from services.directory.domain import EXCLUDED, Role
 from services.directory.tables import (
     contacts,
     memberships,
@@ -76,11 +76,19 @@ async def profile_of(connection: AsyncConnection, person_id: str) -> str:
 
 
 async def people_by_id(
-    connection: AsyncConnection, person_ids: Iterable[str], sourced_ids: Iterable[str] = ()
+    connection: AsyncConnection,
+    person_ids: Iterable[str],
+    sourced_ids: Iterable[str] = (),
+    seen_schools: Collection[str] | None = None,
 ) -> list[Row]:
-    """Return the people that exist, each with `school_ids` in the order of their positions."""
+    """Return the people that exist, each with `school_ids` in the order of their positions.
+
+    Only staff and the people of `seen_schools` when these are given: students and parents write to staff of anywhere.
+    """
     named = sa.or_(people.c.person_id.in_(list(person_ids)), people.c.sourced_id.in_(list(sourced_ids)))
     query = sa.select(*_person_columns, _schools_of_person).where(named)
+    if seen_schools is not None:
+        query = query.where(sa.or_(people.c.role.in_((Role.ADMIN, Role.TEACHER)), _is_of(sorted(seen_schools))))
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -1,7 +1,9 @@
 """REST of what screening noted and let go, and of the students of whom there is much."""
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import models
@@ -23,6 +25,15 @@ class NotedClosing(models.Body):
     through: AwareDatetime
     """The newest that was read; what is noted later counts anew."""
     reason: str = Field(pattern=r"\S", max_length=500)
+
+    @field_validator("through")
+    @classmethod
+    def _in_utc(cls, through: datetime) -> datetime:
+        """Refuse a moment that no clock of UTC shows: year 9999 with an offset."""
+        try:
+            return through.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("The time is out of range.") from None
 
 
 @blueprint.get("/v1/threats/noted")

@@ -8,6 +8,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes import people, received
 from services.gateway.routes.api import answers, as_json, spec
+from services.kit.errors import InvalidArgument
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api")
 
@@ -16,8 +17,15 @@ blueprint = Blueprint("api_people", __name__, url_prefix="/api")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 @spec.validate(resp=answers(models.Object), tags=["directory"])
 def search() -> Response:
-    """Find whom one may write to by name or number, `q`: staff; with Send Messages families and students too."""
-    return as_json(directory.SearchPeopleResponse(people=choosing.search(request.args.get("q", ""))))
+    """Find whom one may write to, by name or number, `q`: staff; `role` asks for others.
+
+    `role` is staff, family, student or all. Without Send Messages, staff are found whatever it says.
+    """
+    role = request.args.get("role", "staff")
+    if role not in choosing.ROLES:
+        wrong = [("/role", f"One of {', '.join(choosing.ROLES)}.")]
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    return as_json(directory.SearchPeopleResponse(people=choosing.search(request.args.get("q", ""), role)))
 
 
 @blueprint.get("/v1/people/find")

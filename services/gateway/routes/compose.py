@@ -229,7 +229,6 @@ def page(
     """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
-    chosen, others = choosing.choices("", draft.person_ids, draft.student_ids)
     grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
     return render_template(
         "compose.html" if someone.is_staff else "write.html",
@@ -242,8 +241,7 @@ def page(
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,
-        chosen=chosen,
-        others=others,
+        boxes=choosing.choices("", draft.person_ids, draft.student_ids),
         choosing=choosing,
         schools=visible_schools(someone),
         grades=grades,

@@ -1,6 +1,6 @@
 """Threats › Noted messages: what screening noted and let go, and students of whom there are several."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request
@@ -40,10 +40,11 @@ def close() -> Response | tuple[str, int]:
     )
     try:
         through = datetime.fromisoformat(form.get("through", ""))
-    except ValueError:
-        through = None
-    if through is not None and through.tzinfo is not None:
-        wanted.through.FromDatetime(through)
+        if through.tzinfo is not None:
+            wanted.through.FromDatetime(through.astimezone(UTC))
+    except (ValueError, OverflowError):
+        # Without it reports refuses the request.
+        pass
     try:
         with translated():
             gateway().clients.reports.CloseNotedSender(wanted)

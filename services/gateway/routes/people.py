@@ -48,5 +48,5 @@ def find_people(query: str) -> list[directory.Person]:
 def search() -> str:
     """Show whom a name fits, as boxes of the composer, after those that are ticked (`person`, `student`: a family)."""
     query, asked = request.args.get("q", ""), request.args
-    chosen, others = choosing.choices(query, asked.getlist("person"), asked.getlist("student"))
-    return render_template("people_choices.html", chosen=chosen, others=others, query=query.strip(), choosing=choosing)
+    boxes = choosing.choices(query, asked.getlist("person"), asked.getlist("student"))
+    return render_template("people_choices.html", boxes=boxes, query=query.strip(), choosing=choosing)

@@ -109,6 +109,21 @@ async def test_the_preview_says_who_is_left_out_and_why(imported: AsyncEngine) -
     ]
 
 
+@pytest.mark.accepts(236)
+async def test_who_is_named_and_not_reached_is_said_with_the_names_of_those_in_sight(imported: AsyncEngine) -> None:
+    known = await ids(imported)
+    async with transaction(imported) as connection:
+        await connection.execute(sa.text("UPDATE people SET is_active = false WHERE sourced_id IN ('ben', 'tea')"))
+    named = audience(person_ids=(known["tea"], known["pri"]), student_ids=(known["amy"], known["ben"], known["zoe"]))
+    near = await actions.preview_audience(imported, named, frozenset({known["s1"]}))
+    assert (near.recipients, [(each.count, list(each.names)) for each in near.left_out]) == (
+        2, [(3, ["Family of Ben Stone", "Tom Reed"])],
+    )  # fmt: skip
+    wide = await actions.preview_audience(imported, named, actions.DISTRICT_WIDE)
+    assert [each.count for each in wide.left_out] == [1, 2]
+    assert wide.left_out[0].reason == "Ridge High is excluded from communication."
+
+
 @pytest.mark.accepts(75)
 async def test_guardians_come_once_for_each_student_with_normalised_contacts(imported: AsyncEngine) -> None:
     rows = await resolve(imported, audience(roles=(Role.PARENT,)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway import choosing
 from tests.integration.gateway.stack import Browser, Stack
 
 FORM: dict[str, Any] = {
@@ -73,9 +74,63 @@ def test_no_recipient_reads_which_other_families_a_message_was_for(stack: Stack)
 
 
 def test_too_many_are_refused_and_nobody_is_cut_off(stack: Stack) -> None:
-    answer = post(stack.browser("pri"), student=[f"{n:08d}-0000-0000-0000-000000000000" for n in range(501)])
+    many = [f"{n:08d}-0000-0000-0000-000000000000" for n in range(500)]
+    answer = post(stack.browser("pri"), student=[*many, stack.people["amy"]], person=[*many, stack.people["tea"]])
+    page = answer.get_data(as_text=True)
     assert answer.status_code == 400
-    assert "Name at most 500 people and families" in answer.get_data(as_text=True)
+    assert "Name at most 500 people and families" in page
+    assert boxes(page) == {"Family of Amy Stone": ("student", True), "Tom Reed": ("person", True)}
+
+
+def test_nobody_is_offered_or_named_to_whom_the_writer_cannot_write(stack: Stack) -> None:
+    district, teacher = stack.browser("off"), stack.browser("tea")
+    (zoe,) = district.get("/api/v1/people/find?q=Zoe Hill").get_json()["people"]
+    # Her school is excluded from communication: it writes to its own people alone.
+    assert boxes(district.get("/people?q=Zoe Hill").get_data(as_text=True)) == {}
+    inside = stack.browser("both")
+    assert boxes(inside.get("/people?q=Zoe Hill").get_data(as_text=True)) == {}
+    inside.send_json("PUT", "/api/v1/preferences/school", {"school_id": zoe["school_ids"][0]})
+    assert "Family of Zoe Hill" in boxes(inside.get("/people?q=Zoe Hill").get_data(as_text=True))
+    assert boxes(inside.get("/people?q=Amy Stone").get_data(as_text=True)) == {}
+    for address in ("/people?student=", "/people?person=", "/compose?to="):
+        assert "Zoe Hill" not in teacher.get(address + zoe["person_id"]).get_data(as_text=True)
+    preview = post(teacher, student=zoe["person_id"], person=stack.people["pri"], step="preview")
+    assert "Nobody is reached for them" in preview.get_data(as_text=True)
+    strangers = [f"{n:08d}-0000-0000-0000-000000000000" for n in range(2)]
+    refused = post(teacher, student=strangers[0], person=[strangers[1], stack.people["pri"]]).get_data(as_text=True)
+    assert "Ida Cole and 2 more" in refused
+
+
+def test_an_id_in_capitals_is_the_same_id(stack: Stack) -> None:
+    tea = stack.people["tea"].upper()
+    assert boxes(stack.browser("pri").get(f"/people?person={tea}").get_data(as_text=True)) == {
+        "Tom Reed": ("person", True)
+    }
+    body = {"idempotency_key": "capitals", "subject": "Hi", "body": "Hi.", "channels": ["email"]}
+    sent = stack.browser("amy").send_json("POST", "/api/v1/messages", {**body, "audience": {"person_ids": [tea]}})
+    assert sent.status_code == 200, sent.get_data(as_text=True)
+
+
+def test_people_over_rest_are_staff_unless_others_are_asked_for(stack: Stack) -> None:
+    def names(query: str, who: str = "pri") -> list[str]:
+        found = stack.browser(who).get(f"/api/v1/people?{query}").get_json()
+        return [each["name"] for each in found.get("people", [])]
+
+    assert (names("q=Stone"), names("q=Reed")) == ([], ["Tom Reed"])
+    assert names("q=Stone&role=family") == ["Rosa Stone"]
+    assert names("q=Stone&role=student") == ["Amy Stone", "Ben Stone"]
+    assert len(names("q=Stone&role=all")) == 3
+    assert names("q=Stone&role=all", "mum") == []
+    assert stack.browser("pri").get("/api/v1/people?role=x").status_code == 400
+
+
+def test_the_first_ones_are_said_to_be_the_first_when_more_may_fit(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for most, is_said in ((4, False), (3, True)):
+        monkeypatch.setattr(choosing, "OFFERED_AT_ONCE", most)
+        page = stack.browser("pri").get("/people?q=Stone").get_data(as_text=True)
+        assert ("These are the first ones" in page) is is_said
 
 
 def test_whoever_writes_to_staff_alone_finds_staff_alone_and_reaches_no_family(stack: Stack) -> None:

@@ -37,15 +37,18 @@ def test_what_is_noted_is_listed_with_its_student_and_closed_with_a_word(stack: 
     by_rest = district.get("/api/v1/threats/noted").get_json()
     assert [each["name"] for each in by_rest["rows"]] == ["Amy Stone"] * 3
     student = district.get("/api/v1/threats/noted/students").get_json()["senders"][0]
+    out_of_range = {"through": "9999-12-31T23:59:59-12:00", "reason": "A word."}
     closing = {name: student[name] for name in ("sender_id", "school_id")} | {"reason": "A word."}
-    for wrong in ({}, {"through": "2026-01-01T00:00:00Z", "reason": " "}, {"through": "soon"}):
+    for wrong in ({}, {"through": "2026-01-01T00:00:00Z", "reason": " "}, {"through": "soon"}, out_of_range):
         assert district.send_json("POST", "/api/v1/threats/noted/close", {**closing, **wrong}).status_code == 400
     for address in ("/api/v1/threats/noted", "/api/v1/threats/noted/students"):
         assert stack.browser("tea").get(address).status_code == 403
     form = dict(re.findall(r'name="(sender|school|through)" value="([^"]+)"', shown))
     empty = district.post(f"{NOTED}/close", {**form, "reason": " "}, page=NOTED)
     assert (empty.status_code, "Say why in 1 to 500" in empty.get_data(as_text=True)) == (400, True)
-    assert district.post(f"{NOTED}/close", {**form, "through": "x", "reason": "A word."}, page=NOTED).status_code == 400
+    for through in ("x", "9999-12-31T23:59:59-12:00"):
+        refused = {**form, "through": through, "reason": "A word."}
+        assert district.post(f"{NOTED}/close", refused, page=NOTED).status_code == 400
     closed = district.post(f"{NOTED}/close", {**form, "reason": "We talked <twice>."}, page=NOTED)
     assert (closed.status_code, closed.headers["Location"]) == (303, NOTED)
     after = district.get(NOTED).get_data(as_text=True)

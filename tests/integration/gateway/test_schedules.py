@@ -68,6 +68,19 @@ def test_a_message_is_shown_kept_edited_paused_and_ended(stack: Stack) -> None:
     assert browser.post(f"{place}/resume").status_code == 409
 
 
+def test_no_use_after_is_of_the_next_message_of_a_series_that_has_begun(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    begun = {**DAILY, "start_date": (utc_now() - timedelta(days=40)).date().isoformat()}
+    # Eight in the morning comes within a day; of the first date it is too late by far.
+    until = (utc_now() + timedelta(days=2)).strftime("%Y-%m-%dT23:30")
+    place = scheduled(browser, form(stack, **begun, no_use_after=until))
+    assert f'name="no_use_after" value="{until}"' in browser.get(f"{place}/edit").get_data(as_text=True)
+    edit = {**begun, "schedule_id": place.rpartition("/")[2], "version": 1}
+    late = browser.post("/compose", form(stack, **edit, no_use_after=f"{DAY}T12:30"))
+    assert "Choose a time after the next sending" in late.get_data(as_text=True)
+    assert scheduled(browser, form(stack, **edit, no_use_after=until)) == place
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

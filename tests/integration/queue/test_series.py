@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from protos.queue.v1 import queue_pb2
+from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
@@ -77,3 +78,37 @@ async def test_a_series_of_no_use_when_it_is_first_sent_is_refused(scheduled: Sc
     with pytest.raises(InvalidArgument) as refused:
         await scheduled.call("tea", "CreateSchedule", request)
     assert [each.pointer for each in refused.value.violations] == ["/expires_at"]
+
+
+@pytest.mark.accepts(54, 60, 64)
+async def test_the_times_of_a_series_that_has_begun_are_those_of_its_next_message(scheduled: Scheduled) -> None:
+    """Its first date is past when it is made; what an editor reads is what they may keep, and it stays as long."""
+    request = scheduled.request(timing={"start_date": "2026-10-01"})
+    until, closes_at = EIGHT + timedelta(hours=10), EIGHT + timedelta(hours=12)
+    request.header.expires_at.FromDatetime(until)
+    del request.header.channels[:]
+    request.header.channels.append(_poll(closes_at))
+    made = (await scheduled.call("tea", "CreateSchedule", request)).schedule
+    assert _times(made) == (until, closes_at)
+    scheduled.clock.now = EIGHT
+    await scheduled.tick()
+    found = (await scheduled.get("tea", made.schedule_id)).schedule
+    winter = timedelta(hours=25)
+    assert _times(found) == (until + winter, closes_at + winter)
+    edit = pb.UpdateScheduleRequest(header=found.header, audience=found.audience, timing=found.timing)
+    edit.schedule_id, edit.version = found.schedule_id, found.version
+    kept = (await scheduled.call("tea", "UpdateSchedule", edit)).schedule
+    assert _times(kept) == _times(found)
+    await scheduled.tick(hours=25)
+    rows = await scheduled.rows(
+        "SELECT m.expires_at, s.closes_at FROM messages m JOIN surveys s USING (message_id) ORDER BY m.created_at"
+    )
+    assert [tuple(row) for row in rows] == [(until, closes_at), (until + winter, closes_at + winter)]
+    edit.version, edit.header.expires_at.seconds = kept.version, found.header.expires_at.seconds
+    with pytest.raises(InvalidArgument):
+        await scheduled.call("tea", "UpdateSchedule", edit)
+
+
+def _times(schedule: pb.Schedule) -> tuple[datetime, datetime]:
+    survey = schedule.header.channels[0].survey
+    return schedule.header.expires_at.ToDatetime(UTC), survey.closes_at.ToDatetime(UTC)

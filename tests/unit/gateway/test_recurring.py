@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
+from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import queue_pb2 as queue
 from protos.queue.v1 import schedules_pb2 as pb
-from services.gateway import recurring
+from services.gateway import choosing, recurring, scheduling
 from services.gateway.recurring import DAYS, When
 from services.kit.errors import InvalidArgument
 
@@ -59,3 +61,12 @@ def test_missing_fields_are_named() -> None:
     pointers = [each.pointer for each in refused.value.violations]
     assert pointers == ["/timing/start_date", "/timing/send_time", "/timing/rule"]
     assert not recurring.read_when(MultiDict({"when": "elsewhen"})).is_later
+
+
+@pytest.mark.parametrize(
+    ("named", "answers", "may"), [(choosing.MOST, "", True), (choosing.MOST + 1, "", False), (1, "message", False)]
+)
+def test_a_schedule_that_the_composer_would_cut_is_not_edited(named: int, answers: str, *, may: bool) -> None:
+    kept = pb.Schedule(state=pb.SCHEDULE_STATE_ACTIVE, is_own=True, header=queue.MessageHeader(in_reply_to=answers))
+    kept.audience.CopyFrom(directory.Audience(student_ids=["student"] * named))
+    assert scheduling.may_edit(kept) is may
