@@ -176,7 +176,7 @@ async def _unreached(connection: AsyncConnection, query: AudienceQuery, viewer_s
     reached, left_out = schools_in_reach(query, excluded, viewer_schools)
     found = await audience.targets(connection, query, sorted(reached | left_out))
     persons = set(query.person_ids) - {each.person_id for each in found}
-    families = set(query.student_ids) - {each.student_id for each in found}
+    families = set(query.student_ids) - {each.student_id for each in found if each.person_id != each.student_id}
     seen = None if "*" in viewer_schools else viewer_schools
     rows = await people.people_by_id(connection, persons | families, seen_schools=seen)
     names = {row["person_id"]: row["name"] for row in rows if _is_seen(row, seen)}

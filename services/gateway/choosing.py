@@ -61,12 +61,17 @@ def choices(query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -
     found = search(query, ALL) if query.strip() or not is_to_all else []
     if is_to_all:
         named, people, families = _by_id([*person_ids, *student_ids]), valid(person_ids), valid(student_ids)
-        chosen = [Choice(named[each], is_family=True) for each in families if each in named]
-        chosen += [Choice(named[each]) for each in people if each in named]
+        chosen = [Choice(named.get(each) or _unseen(each), is_family=True) for each in families]
+        chosen += [Choice(named.get(each) or _unseen(each)) for each in people]
     else:
-        chosen = [Choice(each) for each in to_staff.among(person_ids[: to_staff.MOST])]
+        chosen = [Choice(each) for each in to_staff.among(person_ids[:MOST])]
     boxes = _boxes(found) if is_to_all else map(Choice, found)
     return Choices(chosen, _others(boxes, chosen), len(found) >= OFFERED_AT_ONCE)
+
+
+def _unseen(person_id: str) -> directory.Person:
+    # Somebody who moved out of sight stays ticked: nobody leaves a series because its editor does not see them.
+    return directory.Person(person_id=person_id, name="somebody whom you do not see", is_active=True)
 
 
 def _others(found: Iterable[Choice], chosen: Sequence[Choice]) -> list[Choice]:

@@ -1,5 +1,6 @@
 """ScheduleService: proto to action to proto."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,8 +29,8 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
     async def CreateSchedule(self, request: pb.CreateScheduleRequest, context: Any) -> pb.CreateScheduleResponse:
         """Keep a schedule."""
         key, caller = keys.read(request), current_caller()
-        fresh = await self._fresh(request, caller)
-        kept, is_repeat = await schedules.create(self._engine, self._clock, fresh, key)
+        fresh, check_times = await self._fresh(request, caller)
+        kept, is_repeat = await schedules.create(self._engine, self._clock, fresh, key, check_times)
         return pb.CreateScheduleResponse(schedule=self._answer(kept, caller), is_repeat=is_repeat)
 
     async def UpdateSchedule(self, request: pb.UpdateScheduleRequest, context: Any) -> pb.UpdateScheduleResponse:
@@ -38,7 +39,9 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         schedule_id = words.checked_id("schedule_id", request.schedule_id)
         found, _ = await schedules.get(self._engine, caller, schedule_id)
         request.header.sender.person_id = found.sender_id
-        fresh = await self._fresh(request, caller, schedule_id)
+        edited, check_times = await self._fresh(request, caller)
+        check_times()
+        fresh = schedule_words.numbered(edited, schedule_id, request.version)
         return pb.UpdateScheduleResponse(
             schedule=self._answer(await schedules.replace(self._engine, self._clock, caller, fresh), caller)
         )
@@ -88,9 +91,12 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         return pb.PreviewScheduleResponse(upcoming=upcoming, time_zone=self._zone)  # type: ignore[arg-type]
 
     async def _fresh(
-        self, request: pb.CreateScheduleRequest | pb.UpdateScheduleRequest, caller: Caller, schedule_id: str = ""
-    ) -> Schedule:
-        """Return the schedule of a request whose sender may send it now; the errors of Submit otherwise."""
+        self, request: pb.CreateScheduleRequest | pb.UpdateScheduleRequest, caller: Caller
+    ) -> tuple[Schedule, Callable[[], None]]:
+        """Return the schedule of a request whose sender may send it now; the errors of Submit otherwise.
+
+        The second raises for times that do not fit the next sending: a request that is said twice is not asked again.
+        """
         draft = schedule_words.read_draft(request.header, "schedule")
         standing.check_draft(draft)
         surveys.check_set_up(draft.survey, has_surveys=self._has_surveys)
@@ -104,13 +110,14 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
             raise InvalidArgument("SENDER_UNKNOWN", "The sender is not known.", violations=wrong)
         decided = standing.decide(draft, caller, known)
         made = schedule_words.Made(caller.subject, decided, known, self._zone, self._clock())
-        upcoming = schedule_words.timing(request.timing, self._zone).upcoming(made.now)
-        surveys.check_closing(draft.survey, upcoming)
-        schedule_words.check_expiring(draft, upcoming)
         fresh = schedule_words.fresh(request, draft, made)
-        if not isinstance(request, pb.UpdateScheduleRequest):
-            return fresh
-        return schedule_words.numbered(fresh, schedule_id, request.version)
+
+        def check_times() -> None:
+            upcoming = fresh.timing.upcoming(made.now)
+            surveys.check_closing(draft.survey, upcoming)
+            schedule_words.check_expiring(draft, upcoming)
+
+        return fresh, check_times
 
     def _answer(self, schedule: Schedule, caller: Caller) -> pb.Schedule:
         return schedule_words.schedule(schedule, self._clock(), is_own=schedules.is_own(caller, schedule))

@@ -18,8 +18,10 @@ from services.queue.store.schedules import Sight
 _OCCURRENCES_SHOWN = 20
 
 
-async def create(engine: AsyncEngine, clock: Clock, schedule: Schedule, key: Key) -> tuple[Schedule, bool]:
-    """Keep a schedule; return it, and whether the key had been used for it before.
+async def create(
+    engine: AsyncEngine, clock: Clock, schedule: Schedule, key: Key, check: Callable[[], None]
+) -> tuple[Schedule, bool]:
+    """Keep a schedule; return it, and whether the key had been used for it before. `check` raises for a new one.
 
     AlreadyExists when the key was used for something else, InvalidArgument when every date is past, ResourceExhausted
     when the sender keeps too many.
@@ -31,6 +33,7 @@ async def create(engine: AsyncEngine, clock: Clock, schedule: Schedule, key: Key
         )
         if earlier is not None:
             return await _repeated(connection, key, earlier), True
+        check()
         fresh = scheduling.started(schedule, now)
         if await schedules.count_open(connection, schedule.sender_id) >= MAX_PER_SENDER:
             raise ResourceExhausted("TOO_MANY_SCHEDULES", f"One person keeps at most {MAX_PER_SENDER} schedules.")

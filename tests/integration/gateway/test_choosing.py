@@ -79,7 +79,13 @@ def test_too_many_are_refused_and_nobody_is_cut_off(stack: Stack) -> None:
     page = answer.get_data(as_text=True)
     assert answer.status_code == 400
     assert "Name at most 500 people and families" in page
-    assert boxes(page) == {"Family of Amy Stone": ("student", True), "Tom Reed": ("person", True)}
+    assert boxes(page) == {
+        "Family of Amy Stone": ("student", True),
+        "Tom Reed": ("person", True),
+        "Family of somebody whom you do not see": ("student", True),
+        "somebody whom you do not see": ("person", True),
+    }
+    assert page.count('name="student" value=') == page.count('name="person" value=') == 501
 
 
 def test_nobody_is_offered_or_named_to_whom_the_writer_cannot_write(stack: Stack) -> None:

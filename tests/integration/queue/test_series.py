@@ -112,3 +112,13 @@ async def test_the_times_of_a_series_that_has_begun_are_those_of_its_next_messag
 def _times(schedule: pb.Schedule) -> tuple[datetime, datetime]:
     survey = schedule.header.channels[0].survey
     return schedule.header.expires_at.ToDatetime(UTC), survey.closes_at.ToDatetime(UTC)
+
+
+async def test_a_series_that_was_kept_answers_again_after_its_first_message_went_out(scheduled: Scheduled) -> None:
+    request = scheduled.request()
+    request.header.expires_at.FromDatetime(EIGHT + timedelta(hours=10))
+    kept = await scheduled.call("tea", "CreateSchedule", request)
+    scheduled.clock.now = EIGHT
+    await scheduled.tick()
+    again = await scheduled.call("tea", "CreateSchedule", request)
+    assert (again.is_repeat, again.schedule.schedule_id) == (True, kept.schedule.schedule_id)
