@@ -16,7 +16,7 @@ FIRST = [MEMBERS.index("linear"), MEMBERS.index("english")]
 ABROAD = [MEMBERS.index("linear"), MEMBERS.index("multilingual")]
 MIXTURE_FILE = "mixture.json"
 # A window this unlikely in all ten categories is clear. On dev messages no danger that is held was ever below twice it.
-_CLEAR_BELOW = 0.05
+_CLEAR_BELOW = 0.08
 
 
 @dataclass(frozen=True, slots=True)

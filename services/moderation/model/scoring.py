@@ -20,7 +20,7 @@ from services.moderation.model.wordpiece import WordPieces
 # What cannot be told apart is mostly very short English.
 READ_AS_ENGLISH = frozenset({"en", "und"})
 _IMPLIES = (("self_harm_intent", "self_harm"), ("self_harm_direction", "self_harm"), ("severe_toxicity", "toxicity"))
-# Below any threshold that a district would set; the networks take what is less for clear.
+# Below any threshold that a district would set.
 _EXPLAINED_FROM = 0.05
 _MOST_WORDS_NAMED = 4
 

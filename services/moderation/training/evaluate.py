@@ -47,6 +47,7 @@ def evaluate(places: Places, card: Path) -> None:
     neutral = judge(model, policy, [Row(text, (0.0,) * len(CATEGORIES), "probe", lang) for _, lang, text in named])
     figures = [
         sections.school(school),
+        sections.fresh(school),
         sections.trade(*strict),
         sections.categories(school),
         sections.languages(school),

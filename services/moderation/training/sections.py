@@ -13,6 +13,8 @@ from services.moderation.training.thresholds import DANGER_COLUMNS, EVERYDAY_SOU
 
 _GOALS = {"self_harm": 0.92, "self_harm_intent": 0.80, "self_harm_direction": 0.80, "threat": 0.80, "violence": 0.75}
 _LEAST_RANKED = 15
+_FRESH = ("corpus/dev_17", "corpus/dev_18")
+"""Dev lines of writers who had seen no line of the corpus and heard of no model's misses."""
 _ABOUT_GROUPS, _DISCRIMINATION = "corpus/dev_groups", CATEGORIES.index("discrimination")
 Bools = NDArray[np.bool_]
 
@@ -46,6 +48,12 @@ def school(own: Judged) -> Section:
             Figure("minimal pairs with both right", _pairs(own), 0.85),
         ],
     )
+
+
+def fresh(own: Judged) -> Section:
+    """Return the figures on the dev messages that were composed apart from everything else."""
+    part = own.where(np.array([row.source in _FRESH for row in own.rows], dtype=bool))
+    return Section(f"School messages of dev_17 and dev_18 alone ({len(part.rows)})", school(part).figures)
 
 
 def trade(own: Judged, public: Judged) -> Section:

@@ -45,7 +45,7 @@ class Budget:
 
 # A missed danger weighs more than a harmless message that is read, so hard negatives and the everyday talk of strangers
 # get more than their goals; students' own harmless messages do not.
-DANGER_BUDGET = Budget(0.02, 0.12, 0.04)
+DANGER_BUDGET = Budget(0.02, 0.14, 0.04)
 STRICT_BUDGET = Budget(0.014, 0.08, 0.02)
 # A quarter of the hard negatives are composed to look like hostility to groups: were one in a hundred allowed, more
 # than half of the hostile lines beside them would pass for their sake.

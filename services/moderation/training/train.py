@@ -34,7 +34,7 @@ ENGLISH_STAGES = (
     Stage("english, everyday", 3.0, 1.0e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 0, False),
     Stage("english, twins", 4.0, 8.0e-5, 1_000, 3_500, 112, 0.30, 0.9, 0.7, 0.0, 1, False),
     Stage("english, twins again", 2.0, 7.0e-5, 1_200, 5_500, 112, 0.35, 1.0, 0.9, 0.33, 1, False),
-    Stage("english, look-alikes", 2.1, 1.0e-4, 900, 2_500, 96, 0.22, 1.0, 0.8, 0.0, 1, False),
+    Stage("english, look-alikes", 3.0, 1.0e-4, 950, 4_000, 96, 0.25, 1.0, 0.8, 0.5, 1, False),
 )
 MULTILINGUAL_STAGES = (
     Stage("multilingual, public", 0.50, 1.5e-4, None, 0, 64, 0.10, 1.0, 0.0, 0.0, 0, False),
@@ -42,7 +42,7 @@ MULTILINGUAL_STAGES = (
     Stage("multilingual, everyday", 2.5, 1.2e-4, 1_500, 3_500, 96, 0.18, 0.6, 0.0, 0.0, 2, False),
     Stage("multilingual, twins", 4.0, 1.2e-4, 1_000, 3_000, 112, 0.30, 0.9, 0.7, 0.0, 2, False),
     Stage("multilingual, twins again", 2.0, 8.0e-5, 1_200, 6_500, 112, 0.35, 1.0, 0.9, 0.33, 3, False),
-    Stage("multilingual, look-alikes", 1.15, 1.5e-4, 800, 2_000, 96, 0.22, 1.0, 0.8, 0.0, 3, False),
+    Stage("multilingual, look-alikes", 2.0, 1.5e-4, 900, 4_000, 96, 0.25, 1.0, 0.8, 0.5, 3, False),
 )
 
 
