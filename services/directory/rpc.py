@@ -261,7 +261,7 @@ async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, b
 
 
 # What zipfile lets through of a damaged, cut, locked or unusually packed member.
-_UNREADABLE = (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
+_UNREADABLE = (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
 def _unzip(content: bytes) -> dict[str, bytes]:

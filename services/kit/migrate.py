@@ -11,7 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from services.kit.db import driver_url
+from services.kit.logs import get_logger
 
+_log = get_logger(__name__)
 _SERVICES = Path(__file__).resolve().parent.parent
 _MIGRATION_LOCK = 7_013_402_118
 _ASKED_EVERY_SECONDS = 0.2
@@ -30,7 +32,7 @@ def migrate(service: str, url: str, revision: str = "head") -> None:
         driver_url(url), poolclass=sa.NullPool, connect_args={"application_name": f"{service} migrate"}
     )
     with engine.connect() as connection:
-        _wait_for_others(connection)
+        _wait_for_others(connection, service)
         connection.execute(sa.text("SET lock_timeout = '4s'"))
         connection.execute(sa.text("SET statement_timeout = '10min'"))
         connection.commit()
@@ -38,11 +40,15 @@ def migrate(service: str, url: str, revision: str = "head") -> None:
     engine.dispose()
 
 
-def _wait_for_others(connection: Connection) -> None:
+def _wait_for_others(connection: Connection, service: str) -> None:
     # Asked again and again: who waits within one statement is waited for by an index that another migrator creates
     # concurrently, and both would wait for ever.
+    is_told = False
     while not connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}).scalar_one():
         connection.commit()
+        if not is_told:
+            _log.info("waits_for_another_migrator", migrating=service)
+            is_told = True
         time.sleep(_ASKED_EVERY_SECONDS)
     connection.commit()
 
