@@ -4,15 +4,20 @@ Every process that writes events runs one; a PostgreSQL advisory lock lets one o
 the next takes over when its connection ends. A commit wakes the relay of its own process; if that one does not lead it
 passes the wake on by NOTIFY, in a transaction of its own because NOTIFY inside theirs would line up the commits. A
 slow poll catches whatever is missed.
+
+A batch is under way all at once, and each event names the one that must be the stream's last before it: when one is
+lost, NATS refuses those behind it. After that, and at the start, events go one by one until a whole batch has gone.
 """
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
+from nats.js.api import Header
 from opentelemetry import propagate
 from psycopg.rows import TupleRow
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -48,6 +53,7 @@ class Relay:
         self._bus = bus
         self._woken = asyncio.Event()
         self._outage = Outage(part="outbox relay")
+        self._is_careful = True
         # Rows at or below the floor were published long ago. Scanning above it skips their dead index entries, of which
         # a long-held snapshot (an export) may keep very many; a full scan now and then finds a row that committed late.
         self._floor = 0
@@ -71,7 +77,7 @@ class Relay:
         async with connection:
             while not await self._leads(connection):
                 await self._stand_by(connection)
-            self._floor, self._next_full_scan = 0, 0.0
+            self._floor, self._next_full_scan, self._is_careful = 0, 0.0, True
             await connection.execute(f"LISTEN {_CHANNEL}")
             while True:
                 self._woken.clear()
@@ -111,22 +117,41 @@ class Relay:
         if not rows:
             self._outage.over()
             return 0
-        results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
-        failed = [each for each in results if isinstance(each, BaseException)]
-        done = [row[0] for row, result in zip(rows, results, strict=True) if result is None]
+        done, problem = await (self._one_by_one(rows) if self._is_careful else self._all_at_once(rows))
+        self._is_careful = problem is not None
         await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (done,))
         self._note(done)
-        if failed:
-            raise failed[0]
+        if problem:
+            raise problem
         self._outage.over()
         return len(rows)
 
-    async def _publish(self, row: tuple[Any, ...]) -> None:
+    async def _one_by_one(self, rows: Sequence[TupleRow]) -> tuple[list[int], BusError | None]:
+        done: list[int] = []
+        for row in rows:
+            if problem := await self._publish(row):
+                return done, problem
+            done.append(row[0])
+        return done, None
+
+    async def _all_at_once(self, rows: Sequence[TupleRow]) -> tuple[list[int], BusError | None]:
+        before = [None, *(row[1] for row in rows[:-1])]
+        problems = await asyncio.gather(*map(self._publish, rows, before))
+        done = [row[0] for row, problem in zip(rows, problems, strict=True) if not problem]
+        return done, next(filter(None, problems), None)
+
+    async def _publish(self, row: TupleRow, last: str | None = None) -> BusError | None:
+        """Return what went wrong, if anything did. `last` is the event that the stream has to end with."""
         _, event_id, subject, payload, traceparent, created_at = row
         headers = {"traceparent": traceparent} if traceparent else {}
-        await self._bus.publish(subject, payload, event_id, headers)
+        expected = {Header.EXPECTED_LAST_MSG_ID.value: last} if last else {}
+        try:
+            await self._bus.publish(subject, payload, event_id, {**headers, **expected})
+        except BusError as problem:
+            return problem
         _published.add(1, {"messaging.destination.name": subject})
         _lag.record(max(0.0, (utc_now() - created_at).total_seconds()), context=propagate.extract(headers))
+        return None
 
     def _from(self) -> int:
         now = time.monotonic()

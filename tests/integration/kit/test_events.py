@@ -1,7 +1,7 @@
 """Events on a real PostgreSQL and NATS: told once, in order, through restarts and loss of either."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.nats import Account, Nats
 from deploy.local.ports import free_port
 from protos.events.v1 import directory_pb2
-from services.kit.bus import Bus
+from services.kit.bus import Bus, BusError
 from services.kit.consumer import Consumer, Event, Poison, Subscribing
 from services.kit.db import create_engine, transaction
 from services.kit.errors import Aborted, Unavailable
@@ -134,6 +134,44 @@ async def test_committed_events_arrive_in_order_and_leave_the_outbox(
 
     await eventually(all_there)
     assert max(taken.sizes) > 1
+
+
+class Losing(Bus):
+    """A bus on which one publication of the event of this number is lost, as by a connection that breaks."""
+
+    lost = -1
+
+    async def publish(
+        self, subject: str, payload: bytes, event_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.lost -= 1
+        if self.lost == -1:
+            raise BusError("lost")
+        await super().publish(subject, payload, event_id, headers)
+
+
+@pytest.mark.parametrize("lost", [0, 20])
+async def test_order_holds_when_one_of_many_publications_is_lost(
+    engine: AsyncEngine, nats_url: str, running: Consuming, lost: int
+) -> None:
+    bus = Losing(nats_url, name="test")
+    await bus.open("directory")
+    bus.lost = lost
+    taken = Taken()
+    names = [f"school {number}" for number in range(100)]
+    await tell(engine, *names)
+    running.relay(engine, bus)
+    running.start(bus, taken, batch=50)
+
+    async def all_there() -> None:
+        assert taken.names == names
+        assert await left(engine) == 0
+
+    try:
+        await eventually(all_there)
+    finally:
+        await running.end()
+        await bus.close()
 
 
 async def test_a_rolled_back_change_tells_nobody(engine: AsyncEngine, bus: Bus, running: Consuming) -> None:
@@ -321,7 +359,9 @@ async def test_lost_database_connections_interrupt_the_relay_for_a_moment_only(
     await eventually(lambda: names("before"))
     with psycopg.connect(databases.server, autocommit=True) as server:
         server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (engine.url.database,)
+            # It waits until each has gone: before its good-bye arrives, a lost connection is like any other.
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            (engine.url.database,),
         )
     await tell(engine, "after")
     await eventually(lambda: names("before", "after"))
