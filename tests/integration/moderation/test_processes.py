@@ -5,16 +5,15 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import nats
 import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NoMessages
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
 
 from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
-from services.kit.bus import Bus
+from services.kit.bus import Bus, stream_name
 from services.kit.ids import new_id
 from tests.integration.moderation.replicas import Replicas
 from tests.support.eventually import eventually
@@ -55,7 +54,7 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 @pytest.mark.accepts(172, 239)
 async def test_a_replica_that_is_killed_loses_nothing_and_doubles_nothing_and_poison_is_parked(
-    replicas: Replicas, bus: Bus, database: Database, nats_url: str
+    replicas: Replicas, bus: Bus, database: Database
 ) -> None:
     doomed, other = await replicas.start(), await replicas.start()
     poison = new_id()
@@ -89,9 +88,18 @@ async def test_a_replica_that_is_killed_loses_nothing_and_doubles_nothing_and_po
     await eventually(all_are_judged, 240)
     assert len(judged()) == MESSAGES
     assert other.poll() is None
-    told = await _read(nats_url, "moderation.verdict.reached.v1", MESSAGES)
-    assert sorted(events.VerdictReached.FromString(each.data).verdict.message_id for each in told) == sorted(wanted)
-    (dead,) = await _read(nats_url, "dead.moderation-screening", 1)
+
+    async def all_is_told() -> None:
+        with psycopg.connect(database.url) as connection:
+            assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+        assert len(await _read(bus, "dead.moderation-screening")) == 1
+
+    await eventually(all_is_told)
+    told = await _read(bus, "moderation.verdict.reached.v1")
+    assert sorted(events.VerdictReached.FromString(each.data or b"").verdict.message_id for each in told) == sorted(
+        wanted
+    )
+    (dead,) = await _read(bus, "dead.moderation-screening")
     assert (dead.headers or {})["Lantern-Event-Id"] == poison
 
 
@@ -124,16 +132,14 @@ async def test_a_replica_asks_the_vendor_about_many_at_once(
     assert 2 < state["most_moderated_at_once"] <= 16
 
 
-async def _read(nats_url: str, subject: str, count: int) -> list[Msg]:
-    """Return everything of a subject once there are `count` messages, and whatever comes in the second after."""
-    client = await nats.connect(nats_url)
-    try:
-        reading = await client.jetstream().pull_subscribe(subject, stream=subject.split(".", maxsplit=1)[0].upper())
-        found: list[Msg] = []
-        while True:
-            try:
-                found += await reading.fetch(200, timeout=10 if len(found) < count else 1)
-            except NoMessages:
-                return found
-    finally:
-        await client.close()
+async def _read(bus: Bus, subject: str) -> list[RawStreamMsg]:
+    """Return everything that its stream holds of a subject."""
+    stream, last = stream_name(subject.split(".", 1)[0]), 0
+    found: list[RawStreamMsg] = []
+    while True:
+        try:
+            message = await bus.jetstream.get_msg(stream, last + 1, subject, next=True)
+        except NotFoundError:
+            return found
+        found.append(message)
+        last = message.seq or 0
