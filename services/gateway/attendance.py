@@ -12,6 +12,7 @@ from protos.queue.v1 import attendance_pb2 as attendance
 from protos.types.v1 import types_pb2 as types
 from services.gateway import languages
 from services.gateway.access import Person
+from services.gateway.linking import school_choices
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import schools, visible_schools
 from services.gateway.state import gateway
@@ -32,6 +33,7 @@ OFFERED = {
 }
 """Channels of a rule: the longest text, and the one that a new rule begins with."""
 SUBJECT_LIMIT = 120
+_EXCLUDED, _OFF = " (excluded from communication: tells nobody)", " (switched off: it does not go out)"
 _CODES, _SUBJECT = "A, UNX", "Absence from {school} on {date}"
 
 
@@ -163,14 +165,27 @@ def remove(rule_id: str) -> None:
         gateway().clients.attendance.RemoveAttendanceRule(attendance.RemoveAttendanceRuleRequest(rule_id=rule_id))
 
 
-def choices(someone: Person) -> dict[str, Any]:
-    """Return what the form offers: channels that are switched on, schools that are not excluded (statement 226)."""
+def choices(someone: Person, form: Form) -> dict[str, Any]:
+    """Return what the form offers: channels that are switched on, schools that are not excluded (statement 226).
+
+    What the form names already is offered, too: a rule loses nothing because it cannot be had at the moment.
+    """
     offered = [
-        (channel, CHANNELS[channel].value, WAYS[channel], longest)
+        (channel, CHANNELS[channel].value, f"{WAYS[channel]}{'' if is_on else _OFF}", longest)
         for channel, (longest, _) in OFFERED.items()
-        if someone.has_call_out or channel not in CALL_OUT
+        if (is_on := someone.has_call_out or channel not in CALL_OUT) or channel in form.chosen
     ]
-    return {"offered": offered, "schools": [each for each in visible_schools(someone) if not each.is_excluded]}
+    return {"offered": offered, "schools": _offered_schools(someone, form.school_ids)}
+
+
+def _offered_schools(someone: Person, kept: Sequence[str]) -> list[tuple[str, str]]:
+    seen = visible_schools(someone)
+    excluded = {each.school_id for each in seen if each.is_excluded}
+    return [
+        (school_id, f"{title}{_EXCLUDED if school_id in excluded else ''}")
+        for school_id, title in school_choices(seen, kept)
+        if school_id in kept or school_id not in excluded
+    ]
 
 
 def where(content: attendance.AttendanceRuleContent, every: Sequence[directory.School]) -> str:

@@ -66,9 +66,11 @@ def page_link(search: Search) -> Callable[[int], str]:
     return lambda number: search.link(page=number)
 
 
-def school_choices(schools: Sequence[directory.School]) -> list[tuple[str, str]]:
-    """Return schools as choices of a filter."""
-    return [(each.school_id, each.title) for each in schools]
+def school_choices(schools: Sequence[directory.School], kept: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return schools as choices; `kept` ones that are not among them stay, so that no form drops what it names."""
+    offered = [(each.school_id, each.title) for each in schools]
+    known = {school_id for school_id, _ in offered}
+    return offered + [(each, "a school that you do not see") for each in dict.fromkeys(kept) if each not in known]
 
 
 def sender_choices(senders: Sequence[reports.SenderName]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """AttendanceService: proto to action to proto."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -77,7 +78,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         owner_id = request.owner_id or (caller.viewer.person_id if caller.viewer else "")
         if caller.viewer and owner_id != caller.viewer.person_id:
             raise PermissionDenied("SENDER_NOT_SELF", "You can make rules in your own name only.")
-        fresh = await self._fresh(request.content, caller, new_id(), owner_id)
+        fresh = await self._fresh(request.content, caller, owner_id)
         kept = await attendance.create(self._engine, fresh, caller, key)
         return pb.CreateAttendanceRuleResponse(rule=_answer(kept, caller))
 
@@ -88,26 +89,29 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
         attendance.check_manager(caller)
         found = (await attendance.get(self._engine, caller, rule_id)).rule
-        fresh = await self._fresh(request.content, caller, rule_id, found.owner_id, request.version)
+        fresh = await self._fresh(request.content, caller, found.owner_id, found)
+        fresh = replace(fresh, version=request.version)
         kept = await attendance.replace_content(self._engine, self._clock, caller, fresh)
         return pb.UpdateAttendanceRuleResponse(rule=_answer(kept, caller))
 
     async def _fresh(
-        self, content: pb.AttendanceRuleContent, caller: Caller, rule_id: str, owner_id: str, version: int = 1
+        self, content: pb.AttendanceRuleContent, caller: Caller, owner_id: str, found: Rule | None = None
     ) -> Rule:
-        """Return the rule of a content that its owner may send now."""
+        """Return the rule of a content that its owner may send now; what the one that is `found` has may stay."""
         attendance.check_manager(caller)
         attendance_words.check_content(content)
         for number, each in enumerate(content.school_ids):
             words.checked_id(f"content/school_ids/{number}", each)
         known = await self._directory.known(words.checked_id("owner_id", owner_id))
         owner = attendance.check_sender(known.sender)
-        chosen = attendance.schools_for(content.school_ids, known, caller)
+        chosen = attendance.schools_for(content.school_ids, known, caller, found.school_ids if found else ())
         names = [words.channel_name(each.channel) for each in content.texts]
-        attendance.check_allowed(names, is_district=content.source == types.SOURCE_DISTRICT, known=known)
-        by, by_name = attendance.who(caller)
-        made = attendance_words.Made(rule_id, owner_id, owner.name, by, by_name, chosen, self._clock())
-        return attendance_words.rule(content, made, version)
+        kept = attendance_words.ways(found) if found else ()
+        is_district = content.source == types.SOURCE_DISTRICT
+        attendance.check_allowed(names, is_district=is_district, known=known, kept=kept)
+        rule_id, by_whom = found.rule_id if found else new_id(), attendance.who(caller)
+        made = attendance_words.Made(rule_id, owner_id, owner.name, *by_whom, chosen, self._clock())
+        return attendance_words.rule(content, made)
 
     async def SwitchAttendanceRule(
         self, request: pb.SwitchAttendanceRuleRequest, context: Any

@@ -104,8 +104,8 @@ class Made:
     now: datetime
 
 
-def rule(content: pb.AttendanceRuleContent, made: Made, version: int = 1) -> Rule:
-    """Return the rule of a checked content; `version` is the one that its editor saw."""
+def rule(content: pb.AttendanceRuleContent, made: Made) -> Rule:
+    """Return the rule of a checked content, as it begins."""
     kept = pb.AttendanceRuleContent()
     kept.CopyFrom(content)
     kept.name = content.name.strip()
@@ -128,8 +128,12 @@ def rule(content: pb.AttendanceRuleContent, made: Made, version: int = 1) -> Rul
         changed_at=made.now,
         changed_by=made.by,
         changed_by_name=made.by_name,
-        version=version,
     )
+
+
+def ways(found: Rule) -> list[str]:
+    """Return the names of the channels by which a rule tells."""
+    return [words.channel_name(each.channel) for each in pb.AttendanceRuleContent.FromString(found.content).texts]
 
 
 def rule_message(found: Rule, *, may_edit: bool) -> pb.AttendanceRule:

@@ -25,7 +25,7 @@ from services.kit.errors import (
     ServiceError,
 )
 from services.kit.logs import get_logger
-from services.queue import attending, events_out, merging, metrics, stop_points, words
+from services.queue import attendance_words, attending, events_out, merging, metrics, stop_points, words
 from services.queue.actions import attendance, standing
 from services.queue.actions.standing import Known, KnownSchool
 from services.queue.actions.submit import Submission, submit
@@ -37,7 +37,6 @@ from services.queue.attending import (
     TOLD_BY_ANOTHER,
     Due,
     Left,
-    Rule,
     Run,
     Waiting,
 )
@@ -99,7 +98,7 @@ class Telling:
 
     async def _settle(self, due: Due) -> None:
         async with transaction(self._engine) as connection:
-            left = await absences.standing(connection, due, _ways(due.rule))
+            left = await absences.standing(connection, due, attendance_words.ways(due.rule))
             students = left.students
             is_told = not students and await absences.is_anybody_absent(connection, due)
         if due.is_missed or not students:
@@ -152,7 +151,7 @@ class Telling:
         if not await absences.add_run(connection, self._run(due, left.students, message_id)):
             raise Aborted("ATTENDANCE_RUN_DONE", "Another process made this run.")
         is_same = await attendance_rules.stays(connection, due.rule)
-        now = await absences.standing(connection, due, _ways(due.rule), lock=True)
+        now = await absences.standing(connection, due, attendance_words.ways(due.rule), lock=True)
         # Who was being told and failed meanwhile changes nothing; who was told meanwhile must not be told again.
         if not is_same or now.students != left.students or not now.told <= left.told:
             raise Aborted("ATTENDANCE_RULE_CHANGED", "The rule or its absences changed meanwhile.")
@@ -202,11 +201,6 @@ class Telling:
                 has = [all((name, *each) in left.told for name in channels) for each in about]
                 yield piece.only([position for position, is_told in enumerate(has) if not is_told])
         stop_points.reach("before_run_commit")
-
-
-def _ways(rule: Rule) -> list[str]:
-    """Return the names of the channels by which a rule tells."""
-    return [words.channel_name(each.channel) for each in pb.AttendanceRuleContent.FromString(rule.content).texts]
 
 
 def _channels(

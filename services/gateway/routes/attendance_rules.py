@@ -114,5 +114,5 @@ def _form(form: Form, problem: ServiceError | None = None) -> str:
         problem=problem and shown_on_form(problem),
         wrong=attendance.wrong_fields(problem),
         subject_limit=attendance.SUBJECT_LIMIT,
-        **attendance.choices(person()),
+        **attendance.choices(person(), form),
     )

@@ -49,11 +49,12 @@ def check_sender(sender: KnownSender | None) -> KnownSender:
     return sender
 
 
-def schools_for(wanted: Sequence[str], known: Known, caller: Caller) -> list[str]:
-    """Return the schools of a rule; none for every school of the district.
+def schools_for(wanted: Sequence[str], known: Known, caller: Caller, kept: Sequence[str] = ()) -> list[str]:
+    """Return the schools of a rule; none for every school of the district. `kept` are those that it has already.
 
     InvalidArgument for one that is not known; PermissionDenied for one outside of the sender's or the caller's view;
-    FailedPrecondition for one that is excluded from communication (statement 226).
+    FailedPrecondition for one that is excluded from communication (statement 226), unless the rule keeps it: nobody is
+    told there, and nothing is to be set again once it is included (statement 235).
     """
     sender = check_sender(known.sender)
     is_district = "*" in sender.visible_schools and (caller.viewer is None or "*" in caller.viewer.schools)
@@ -68,6 +69,8 @@ def schools_for(wanted: Sequence[str], known: Known, caller: Caller) -> list[str
         )
     for school_id in chosen:
         _check_school(school_id, known, sender, caller)
+        if school_id not in kept:
+            check_not_excluded(known, school_id)
     return chosen
 
 
@@ -80,15 +83,17 @@ def _check_school(school_id: str, known: Known, sender: KnownSender, caller: Cal
     is_senders = "*" in sender.visible_schools or school_id in sender.visible_schools
     if not is_senders or (caller.viewer and not caller.viewer.sees_school(school_id)):
         raise PermissionDenied("SCHOOL_NOT_YOURS", f"{school.title} is not one of your schools.")
-    check_not_excluded(known, school_id)
 
 
-def check_allowed(channels: Sequence[str], *, is_district: bool, known: Known) -> None:
-    """Raise PermissionDenied or FailedPrecondition for a source or a channel that the owner may not use now."""
+def check_allowed(channels: Sequence[str], *, is_district: bool, known: Known, kept: Sequence[str] = ()) -> None:
+    """Raise PermissionDenied or FailedPrecondition for a source or a channel that the owner may not use now.
+
+    `kept` are the channels that the rule has already: they leave nothing while they are off, and stay.
+    """
     sender = check_sender(known.sender)
     if is_district and "send_as_district" not in sender.permissions:
         raise PermissionDenied("DISTRICT_NOT_ALLOWED", "Your profile does not allow sending as the district.")
-    if not known.modules.get("call_out", False) and set(channels) & CALL_OUT:
+    if not known.modules.get("call_out", False) and (set(channels) - set(kept)) & CALL_OUT:
         raise FailedPrecondition("CALL_OUT_OFF", "The Call Out System is off: texts and calls cannot be sent.")
 
 
