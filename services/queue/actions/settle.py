@@ -174,9 +174,12 @@ def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
         batch, settlement = done.batch, done.settlement
         asked = timedelta(seconds=settlement.retry_after_seconds)
         later = now + max(asked, backoff(batch.attempt, batch.lane, pace.retry_seconds))
+        # The attempt counts calls that nobody took, and says nothing of how long the provider has not been there: the
+        # breaker's pause does, which is part of what was asked.
+        soon = now + max(asked, backoff(1, batch.lane, pace.retry_seconds))
         for numbers, attempt, due_at in (
             (settlement.again, batch.attempt + 1, later),
-            (settlement.unreached, batch.attempt, later),
+            (settlement.unreached, batch.attempt, soon),
             (settlement.not_tried, batch.attempt, now),
         ):
             if numbers:

@@ -118,6 +118,28 @@ async def test_an_emergency_call_leaves_first_and_waits_a_tenth(
     assert (due[1], due[2]) == (Lane.EMERGENCY, 2)
 
 
+async def test_a_later_call_waits_for_a_busy_provider_no_longer_than_a_first_one(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(channels=TTS), [person(1, phones=f"{BUSY},{NOBODY},{MACHINE}")])
+    dispatcher = queue.dispatcher(retry_seconds=5.0)
+    for attempt in range(1, 7):
+        await queue.drain(dispatcher)
+        key = f"{done.snapshot.entries[0].entry_id}.1.{attempt}"
+        await queue.record([Receipt("twilio_voice", "", key, "busy", "", queue.clock())])
+        queue.clock.ahead += timedelta(minutes=17)
+    vendors.modes(voice={"mode": "429", "retry_after_seconds": 0.05})
+    await queue.drain(dispatcher)
+    (row,) = await queue.rows("SELECT attempt, due_at FROM batches")
+    assert row[0] == 7
+    assert row[1] - queue.clock() <= timedelta(seconds=60)
+    vendors.modes(voice={"mode": "ok"})
+    queue.clock.ahead += timedelta(seconds=60)
+    dispatcher.breakers.clear()
+    await queue.drain(dispatcher)
+    assert len(vendors.arrivals(channel="voice")) == 7
+
+
 async def test_calls_that_fail_together_are_made_again_in_one_batch(
     queue: Queue, vendors: VendorSimulator, receiver: Receiver
 ) -> None:
