@@ -229,7 +229,7 @@ def page(
     """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
-    grades = sorted({grade for school in schools() for grade in school.grades}, key=_grade_order)
+    grades = sorted({*draft.grades, *(grade for each in schools() for grade in each.grades)}, key=_grade_order)
     return render_template(
         "compose.html" if someone.is_staff else "write.html",
         draft=draft,
@@ -258,7 +258,7 @@ def _list_of(draft: Draft, someone: Person) -> store.RecipientList | None:
 
 
 def _grade_order(grade: str) -> tuple[int, str]:
-    return (int(grade), "") if grade.isdigit() else (0, grade)
+    return (int(grade), "") if grade.isdecimal() else (0, grade)
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)

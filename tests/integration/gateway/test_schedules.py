@@ -10,6 +10,7 @@ from python_calamine import CalamineWorkbook
 
 from services.kit.clock import utc_now
 from services.kit.ids import new_id
+from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import Browser, Stack
 from tests.integration.gateway.telling import tell_paused
 from tests.support.eventually import eventually_sync
@@ -109,6 +110,21 @@ def test_the_next_sendings_follow_the_editor(stack: Stack) -> None:
     assert "Choose a date." in browser.get("/compose/sendings?when=later&send_time=08:00").get_data(as_text=True)
     assert _SENDING.findall(browser.get("/compose/sendings?when=now").get_data(as_text=True)) == []
     assert stack.browser("mum").get("/compose/sendings").status_code == 403
+
+
+def test_an_edited_series_keeps_the_schools_and_grades_that_its_editor_does_not_see(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    schools = stack.browser("off").get("/api/v1/schools").get_json()["schools"]
+    ridge = next(each["school_id"] for each in schools if each["title"] == "Ridge High")
+    place = scheduled(browser, form(stack, **DAILY, audience="directory", school=ridge, grade="77"))
+    page = browser.get(f"{place}/edit").get_data(as_text=True)
+    assert f'value="{ridge}" checked> a school that you do not see' in page
+    rendered = filled(page, "/compose")
+    preview = browser.post("/compose", {**rendered, "step": "preview"}).get_data(as_text=True)
+    assert "<strong>0 recipients</strong>" in preview
+    assert scheduled(browser, {**rendered, "subject": "Later"}) == place
+    again = filled(browser.get(f"{place}/edit").get_data(as_text=True), "/compose")
+    assert (again["school"], again["grade"], again["subject"]) == ([ridge], ["77"], ["Later"])
 
 
 def test_another_persons_schedule_is_not_there(stack: Stack) -> None:
