@@ -20,6 +20,7 @@ _GSM = frozenset(
     "¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
 )
 _LONGEST_BODY = 1600
+_LONGEST_VALIDITY_SECONDS = 36_000
 _ERROR_TEXTS = {
     30003: "Unreachable destination handset",
     30005: "Unknown destination handset",
@@ -39,6 +40,11 @@ def count_segments(body: str) -> int:
     else:
         length, alone, joined = len(body.encode("utf-16-le")) // 2, 70, 67
     return 1 if length <= alone else -(-length // joined)
+
+
+def _check_validity(period: str) -> None:
+    if period and not (period.isdecimal() and 1 <= int(period) <= _LONGEST_VALIDITY_SECONDS):
+        raise TwilioError(20001, "ValidityPeriod")
 
 
 class Messages:
@@ -80,6 +86,7 @@ class Messages:
         if len(body) > _LONGEST_BODY:
             raise TwilioError(21617)
         rest.check_callback(rest.field(form, "StatusCallback"))
+        _check_validity(rest.field(form, "ValidityPeriod"))
         if to in self.opted_out:
             raise TwilioError(21610)
         if outcome.refused:
@@ -100,6 +107,8 @@ class Messages:
         )
         if service or media:
             arrival.details = {"messaging_service_sid": service or None, "num_media": media}
+        if period := rest.field(form, "ValidityPeriod"):
+            arrival.details["validity_period"] = int(period)
         return self._core.arrivals.add(arrival)
 
     def _schedule(self, arrival: Arrival, callback: str, outcome: Outcome) -> None:

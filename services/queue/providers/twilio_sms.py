@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from services.queue.domain import Channel
 from services.queue.merging import text_for
@@ -19,6 +20,9 @@ from services.queue.providers.twilio import (
     status_of,
 )
 from services.queue.work import Delivery, Work
+
+_LONGEST_VALIDITY_SECONDS: Final = 36_000
+"""Most of ValidityPeriod (twilio.com/docs/messaging/api/message-resource: 1 to 36,000): no text waits longer there."""
 
 
 class TwilioSms:
@@ -43,7 +47,11 @@ class TwilioSms:
 
     async def _send(self, work: Work, recipient: Delivery) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))
-        form = {"To": recipient.destination, "Body": self._write(work, recipient)}
+        form = {
+            "To": recipient.destination,
+            "Body": self._write(work, recipient),
+            "ValidityPeriod": str(_validity_seconds(work)),
+        }
         if address:
             form["StatusCallback"] = address
 
@@ -92,6 +100,12 @@ class TwilioSms:
     async def close(self) -> None:
         """End the connections."""
         await self._account.close()
+
+
+def _validity_seconds(work: Work) -> int:
+    """Return for how long Twilio may keep a text waiting: one that would leave after its time does not leave at all."""
+    left = int((work.batch.expires_at - datetime.now(UTC)).total_seconds())
+    return max(1, min(left, _LONGEST_VALIDITY_SECONDS))
 
 
 def _assigned(recipients: Sequence[Delivery], messages: Sequence[Any]) -> dict[int, Trace]:

@@ -98,6 +98,7 @@ def test_a_carrier_may_never_confirm(twilio: Client, vendors: VendorSimulator) -
         ({"to": "+15005550009"}, 400, 21614),
         ({"from_": "+15005550007"}, 400, 21606),
         ({"from_": "+15005550008"}, 400, 21611),
+        ({"validity_period": "36001"}, 400, 20001),
     ],
 )
 def test_refusals_carry_twilios_error_numbers(
