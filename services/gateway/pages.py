@@ -128,6 +128,7 @@ class Alerts:
     def __init__(self, alerts: list[notify.Alert], is_known: bool) -> None:
         """Take the alerts, newest first."""
         self.alerts, self.is_known = alerts, is_known
+        self.read_at = gateway().clock()
 
 
 def open_alerts(someone: Person) -> Alerts:

@@ -1,4 +1,4 @@
-// Everything here adds to pages that work without it: dialogs over their page, keys, live alerts and counts.
+// Everything here adds to pages that work without it: dialogs over their page, keys, live counts. Alerts: alerts.js.
 const $ = (selector, from = document) => from.querySelector(selector);
 const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
@@ -6,6 +6,15 @@ const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 const bar = $(".top");
 const measureBar = () => document.documentElement.style.setProperty("--top", `${bar.offsetHeight}px`);
 if (bar) { measureBar(); new ResizeObserver(measureBar).observe(bar); }
+
+function sayProblem(...words) {
+  const notice = $("#notice");
+  if (!notice) return;
+  const box = document.createElement("div");
+  box.className = "problem";
+  box.append(...words);
+  notice.replaceChildren(box);
+}
 
 // --- Dialogs -------------------------------------------------------------------------------------------------------
 let underlay = null; // The address below the dialogs that were opened from it.
@@ -152,61 +161,6 @@ document.addEventListener("keydown", (event) => {
   if (act) { act(); if (!event.key.startsWith("Arrow")) event.preventDefault(); }
 });
 
-// --- Alerts --------------------------------------------------------------------------------------------------------
-const title = document.title;
-let alertStream = null;
-let polling = 0;
-
-async function refreshAlerts() {
-  const banner = $("#alerts");
-  const answer = await fetch(banner.dataset.banner, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!answer?.ok) return;
-  const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("alerts");
-  if (!next) return;
-  const open = new Set($$(".threat-alert:has(details[open])", banner).map((each) => each.dataset.message));
-  const known = $$(".threat-alert", banner).map((each) => each.dataset.message).join();
-  if (known !== $$(".threat-alert", next).map((each) => each.dataset.message).join() || $(".alert-stale", banner)) {
-    $$('input[name="next"]', next).forEach((each) => { each.value = location.pathname + location.search; });
-    // An alert whose details are being read stays as it is.
-    open.forEach((id) => {
-      const [before, after] = [banner, next].map((where) => $(`[data-message="${CSS.escape(id)}"]`, where));
-      if (before && after) { $(".threat-age", before).textContent = $(".threat-age", after).textContent; after.replaceWith(before); }
-    });
-    banner.replaceChildren(...next.childNodes);
-    banner.dataset.open = next.dataset.open;
-  }
-  showOpenCount();
-}
-
-// What an alert hides is read when it is asked for, and the reading is logged.
-document.addEventListener("toggle", async (event) => {
-  const details = event.target;
-  if (!details.matches?.("details[data-details]") || !details.open || details.dataset.isRead) return;
-  details.dataset.isRead = "1";
-  const answer = await fetch(details.dataset.details, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (answer?.ok) $(".threat-words", details).innerHTML = await answer.text();
-  else delete details.dataset.isRead;
-}, true);
-
-function showOpenCount() {
-  const count = Number($("#alerts")?.dataset.open || 0);
-  document.title = count ? `(${count}) ${title}` : title;
-  const badge = $("[data-open-count]");
-  if (badge) { badge.hidden = !count; badge.firstChild.textContent = String(count); }
-}
-
-function followAlerts() {
-  const banner = $("#alerts[data-stream]");
-  if (!banner) return;
-  alertStream?.close();
-  clearInterval(polling);
-  polling = setInterval(() => { if (alertStream?.readyState !== EventSource.OPEN) refreshAlerts(); }, 10000);
-  if (document.hidden) { alertStream = null; return; }
-  alertStream = new EventSource(banner.dataset.stream);
-  alertStream.addEventListener("alerts", refreshAlerts);
-  alertStream.addEventListener("error", () => { if (alertStream?.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) followAlerts(); }, 20000); });
-}
-
 // --- Live counts ---------------------------------------------------------------------------------------------------
 let countStream = null;
 
@@ -315,20 +269,11 @@ function settle() {
 
 document.addEventListener("htmx:after:swap", settle);
 document.addEventListener("htmx:before:request", () => { const notice = $("#notice"); if (notice) notice.replaceChildren(); });
-document.addEventListener("htmx:error", () => {
-  const notice = $("#notice");
-  if (!notice) return;
-  const box = document.createElement("div");
-  box.className = "problem";
-  box.textContent = "The server does not answer. What you see on this page stays; try again in a moment.";
-  notice.replaceChildren(box);
-});
-document.addEventListener("visibilitychange", () => { followAlerts(); followCounts(); if (!document.hidden && $("#alerts[data-stream]")) refreshAlerts(); });
-addEventListener("pagehide", () => { alertStream?.close(); countStream?.close(); });
-addEventListener("pageshow", (event) => { if (event.persisted) { followAlerts(); followCounts(); } });
+document.addEventListener("htmx:error", () => sayProblem("The server does not answer. What you see on this page stays; try again in a moment."));
+document.addEventListener("visibilitychange", followCounts);
+addEventListener("pagehide", () => countStream?.close());
+addEventListener("pageshow", (event) => { if (event.persisted) followCounts(); });
 // By itself htmx begins in a timer, when the page can be used already: what is opened before would replace the page.
 htmx.initialize();
 settle();
-showOpenCount();
-followAlerts();
 $("[data-focus]")?.focus();

@@ -39,10 +39,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Serve the application on a free port."""
+    """Serve the application on a free port, before the usual services or those that the module names in SERVICES."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
     databases = Databases(servers.postgres)
-    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens, (*SERVICES, "moderation")) as stack:
+    services = getattr(request.module, "SERVICES", (*SERVICES, "moderation"))
+    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens, services) as stack:
         server = make_server("127.0.0.1", 0, stack.app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
