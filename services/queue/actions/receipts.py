@@ -14,7 +14,7 @@ from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
 from services.queue.failures import Meaning, meaning
 from services.queue.records import Receipt
-from services.queue.store import counts, outcomes, suppressions
+from services.queue.store import counts, outcomes, redials, suppressions
 from services.queue.store.outcomes import Standing
 from services.queue.suppressing import reason_of
 
@@ -66,6 +66,7 @@ async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = 
         await _apply(connection, _told([receipt for _, receipt in found]), now, redial_seconds)
         await outcomes.forget_unmatched(connection, [receipt_id for receipt_id, _ in found])
         await outcomes.forget_old(connection, now - _KEEP_UNMATCHED)
+        await redials.forget_old(connection, now - _KEEP_UNMATCHED)
     return len(found)
 
 

@@ -120,11 +120,15 @@ async def matchable(connection: AsyncConnection, limit: int) -> list[tuple[int, 
 
 
 async def owned(connection: AsyncConnection, ids: Sequence[str], keys: Sequence[str]) -> set[str]:
-    """Return those of the provider's ids that an outcome holds, or a kept receipt of a delivery outside of `keys`."""
+    """Return those of the provider's ids that are of other deliveries, or of earlier calls of the same ones.
+
+    An outcome holds them, or a kept receipt of a delivery outside of `keys`; or the call was made again.
+    """
     statement = sa.text(
         "SELECT provider_message_id FROM outcomes WHERE provider_message_id <> '' AND provider_message_id = ANY(:ids)"
         " UNION SELECT provider_message_id FROM receipts_unmatched WHERE provider_message_id = ANY(:ids)"
         " AND delivery_key <> '' AND delivery_key <> ALL(:keys)"
+        " UNION SELECT provider_message_id FROM redialled_calls WHERE provider_message_id = ANY(:ids)"
     )
     return set((await connection.execute(statement, {"ids": list(ids), "keys": list(keys)})).scalars())
 

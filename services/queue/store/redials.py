@@ -25,6 +25,10 @@ _FORGET = sa.text(
     "DELETE FROM outcomes WHERE entry_id = :entry_id AND number = :number AND created_at = :created_at"
     " AND state = 'handed_off'"
 )
+_KEEP = sa.text(
+    "INSERT INTO redialled_calls (provider_message_id, redialled_at) VALUES (:provider_message_id, :now)"
+    " ON CONFLICT DO NOTHING"
+)
 _JOIN = sa.text(
     "UPDATE batches SET changed_at = :now,"
     " numbers = (SELECT array_agg(n ORDER BY n) FROM unnest(numbers || CAST(:number AS integer)) AS n)"
@@ -78,7 +82,10 @@ def shared_moment(due_at: datetime, pause: timedelta) -> datetime:
 async def queue_again(
     connection: AsyncConnection, standing: Standing, call: Call, due_at: datetime, now: datetime
 ) -> None:
-    """Replace the outcome of a call by a place in a batch that is due then, as the next attempt."""
+    """Replace the outcome of a call by a place in a batch that is due then, as the next attempt.
+
+    The provider's id of the call is kept: should the next call be lost, this one must not be taken for it.
+    """
     values = {
         "entry_id": standing.entry_id,
         "number": standing.number,
@@ -95,5 +102,12 @@ async def queue_again(
         "translated_into": call.translated_into,
     }
     await connection.execute(_FORGET, values)
+    if standing.provider_message_id:
+        await connection.execute(_KEEP, {"provider_message_id": standing.provider_message_id, "now": now})
     if (await connection.execute(_JOIN, values)).scalar_one_or_none() is None:
         await connection.execute(_ADD, values)
+
+
+async def forget_old(connection: AsyncConnection, before: datetime) -> None:
+    """Delete the ids of calls that are too long ago to be taken for another."""
+    await connection.execute(sa.text("DELETE FROM redialled_calls WHERE redialled_at < :before"), {"before": before})

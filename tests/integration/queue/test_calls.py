@@ -224,6 +224,31 @@ async def test_a_killed_dispatcher_calls_nobody_twice(
     assert vendors.counts()["total"] == 20
 
 
+@pytest.mark.accepts(65)
+async def test_an_earlier_call_to_a_family_is_not_taken_for_the_one_that_was_lost(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    family = person(1, phones=f"{BUSY},{NOBODY},{MACHINE}")
+    done = await queue.submit(draft(channels=TTS, is_emergency=True), [family])
+    dispatcher = queue.dispatcher(twilio_status_callback_url="")
+    for attempt in (1, 2):
+        await queue.drain(dispatcher)
+        (row,) = await queue.rows("SELECT provider_message_id FROM outcomes")
+        key = f"{done.snapshot.entries[0].entry_id}.1.{attempt}"
+        await queue.record([Receipt("twilio_voice", row[0], key, "no-answer", "", queue.clock())])
+        queue.clock.ahead += timedelta(seconds=4)
+    async with transaction(queue.engine) as connection:
+        assert await batches.claim(connection, every_channel(), queue.clock(), timedelta(seconds=60))
+    queue.clock.ahead += timedelta(seconds=61)
+    assert await recover_one(dispatcher)
+    await queue.drain(dispatcher)
+    assert {each["to"] for each in vendors.arrivals(channel="voice")} == {BUSY, NOBODY, MACHINE}
+    for days, kept in ((0, 2), (8, 0)):
+        queue.clock.ahead += timedelta(days=days)
+        await match_kept(queue.engine, queue.clock)
+        assert len(await queue.rows("SELECT 1 FROM redialled_calls")) == kept
+
+
 @pytest.mark.parametrize("mode", ["429", "500", "timeout_after_accept", "hang"])
 async def test_an_outage_of_voice_loses_and_doubles_nothing(
     queue: Queue, vendors: VendorSimulator, receiver: Receiver, mode: str
