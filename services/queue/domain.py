@@ -199,15 +199,10 @@ def backoff(attempt: int, lane: Lane, base_seconds: float) -> timedelta:
 
 
 def expiry(channel: Channel, start: datetime, *, is_emergency: bool, asked: datetime | None) -> datetime:
-    """Return when what has not arrived expires; `start` is when it may first leave."""
+    """Return when what has not arrived expires; `start` is when it may first leave, and no quiet hours come then."""
     if asked is not None:
         return asked
     return start + (EMERGENCY_EXPIRY if is_emergency else DEFAULT_EXPIRY[channel])
-
-
-def renewed_expiry(channel: Channel, start: datetime, *, sent_at: datetime, asked: datetime | None) -> datetime:
-    """Return when what is released after all expires: as long after `start` as it would have been after sending."""
-    return expiry(channel, start, is_emergency=False, asked=asked and start + (asked - sent_at))
 
 
 def source_of(asked: Source, *, is_excluded: bool) -> Source:

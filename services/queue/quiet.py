@@ -10,7 +10,7 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.queue.domain import CALLS, URGENT_LANES, Channel, Lane
+from services.queue.domain import CALLS, URGENT_LANES, Channel, Lane, expiry
 from services.queue.timing import in_utc
 
 WAITING_CHANNELS: Final = frozenset({Channel.SMS, Channel.PUSH, *CALLS})
@@ -37,6 +37,20 @@ class QuietHours:
             is_quiet = clock >= self.begins or clock < self.ends
             day += timedelta(days=1 if clock >= self.begins else 0)
         return max(moment, in_utc(datetime.combine(day, self.ends), zone)) if is_quiet else moment
+
+    def after(self, moment: datetime, life: timedelta) -> datetime:
+        """Return when a life from the moment on is over, of which no quiet time counts."""
+        moment = self.end(moment)
+        while life > (awake := self._next(moment) - moment):
+            moment, life = self.end(moment + awake), life - awake
+        return moment + life
+
+    def _next(self, moment: datetime) -> datetime:
+        """Return when the quiet hours begin next after a moment that lies in none."""
+        zone = ZoneInfo(self.time_zone)
+        local = moment.astimezone(zone)
+        day = local.date() + timedelta(days=0 if local.time() < self.begins else 1)
+        return in_utc(datetime.combine(day, self.begins), zone)
 
 
 def is_zone(name: str) -> bool:
@@ -69,5 +83,16 @@ class Quiet:
         return found.end(moment) if found and waits(channel, self.lane) else moment
 
     def last_leaves_at(self, channel: Channel, moment: datetime) -> datetime:
-        """Return when the last school's part may leave: what is sent must not expire before."""
+        """Return when the last school's part may leave."""
         return max([moment, *(self.leaves_at(channel, school_id, moment) for school_id in self.hours)])
+
+    def expires_at(self, channel: Channel, moment: datetime, *, is_emergency: bool, asked: datetime | None) -> datetime:
+        """Return when what is due at the moment expires, unless it has arrived.
+
+        Its usual life is that without the quiet hours of the last school: what waits, or is tried again, in the evening
+        must not expire in the night. An asked time stays as it was asked.
+        """
+        plain = expiry(channel, moment, is_emergency=is_emergency, asked=asked)
+        if asked or not waits(channel, self.lane):
+            return plain
+        return max([plain, *(each.after(moment, plain - moment) for each in set(self.hours.values()))])

@@ -15,7 +15,7 @@ from services.queue import events_out
 from services.queue.actions import inboxes
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.standing import Known
-from services.queue.domain import CALL_OUT, Channel, Deltas, Screening, State, renewed_expiry
+from services.queue.domain import CALL_OUT, Channel, Deltas, Screening, State
 from services.queue.quiet import Quiet
 from services.queue.records import Entry, Message, Outcome
 from services.queue.store import copying, counts, messages, surveys, translations, withheld
@@ -110,8 +110,10 @@ class _Releasing:
     async def let_go(self, entry: Entry) -> None:
         """Make an entry's batches pending, with a deadline that counts from now."""
         sent_at, asked = self.message.send_at, self.message.expires_at
-        leaves_at = self.quiet.last_leaves_at(entry.channel, max(self.now, sent_at))
-        renewed = renewed_expiry(entry.channel, leaves_at, sent_at=sent_at, asked=asked)
+        due_at = max(self.now, sent_at)
+        # Who asked for a time gets as long after the release as there would have been after sending.
+        renewed = asked and self.quiet.last_leaves_at(entry.channel, due_at) + (asked - sent_at)
+        renewed = self.quiet.expires_at(entry.channel, due_at, is_emergency=False, asked=renewed)
         expires_at = ends(entry.channel, max(entry.expires_at, renewed), self.survey)
         only = self.rules.only_school_id
         for school_id, how_many in await withheld.release(self.connection, entry, expires_at, self.now, only):

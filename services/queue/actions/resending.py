@@ -19,7 +19,7 @@ from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.resendable import Again, FromDirectory, Resend, look, people_of
 from services.queue.actions.sending_as import senders_of
-from services.queue.domain import MAILED, State, expiry
+from services.queue.domain import MAILED, State
 from services.queue.records import Entry, Message, Recipient, type_of
 from services.queue.store import copying, counts, inbox, messages, recordings, translations
 from services.queue.store.submissions import Writer
@@ -68,8 +68,8 @@ async def _entry_like(connection: AsyncConnection, again: Again, clock: Clock) -
     now, channel, message, source = clock(), again.channel, again.message, again.source
     message_type = type_of(channel, message, message.sender.role)
     sender = (await senders_of(connection, message))(channel, message_type)
-    leaves_at = (await quiet_of(connection, message)).last_leaves_at(channel, now)
-    expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=message.expires_at)
+    quiet = await quiet_of(connection, message)
+    expires_at = quiet.expires_at(channel, now, is_emergency=message.is_emergency, asked=message.expires_at)
     return Entry(
         entry_id=new_id(),
         message_id=message.message_id,

@@ -27,7 +27,6 @@ from services.queue.domain import (
     FamilyFilter,
     Screening,
     State,
-    expiry,
     lane_of,
     source_of,
 )
@@ -151,10 +150,11 @@ def _entries(
     draft, found = submission.draft, []
     for position, (name, text) in enumerate(draft.channels):
         channel, entry_id = Channel(name), new_id()
-        leaves_at = quiet.last_leaves_at(channel, message.send_at)
         message_type = type_of(channel, message, message.sender.role)
         sender = sender_of(channel, message_type)
-        expires_at = expiry(channel, leaves_at, is_emergency=message.is_emergency, asked=message.expires_at)
+        expires_at = quiet.expires_at(
+            channel, message.send_at, is_emergency=message.is_emergency, asked=message.expires_at
+        )
         found.append(
             Entry(
                 entry_id=entry_id,

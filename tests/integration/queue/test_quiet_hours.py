@@ -148,6 +148,25 @@ async def test_nothing_expires_while_it_waits(queue: Queue) -> None:
     assert due[0][1] - night == timedelta(hours=17, minutes=30)
 
 
+@pytest.mark.accepts(60, 307)
+async def test_a_call_that_waited_until_quiet_hours_began_rings_in_the_morning(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    await _quiet(queue, "school-1")
+    evening = await _at(queue, time(20, 50))
+    message = draft(channels=[("tts", "Hello.")])
+    await queue.submit(message, [person(2)])
+    queue.clock.ahead += timedelta(minutes=15)
+    dispatcher = queue.dispatcher()
+    await queue.drain(dispatcher)
+    (waits,) = await queue.rows("SELECT due_at FROM batches")
+    assert waits[0] - evening == timedelta(hours=10, minutes=10)
+    queue.clock.ahead += timedelta(hours=10)
+    assert await upkeep.expire(queue.engine, queue.clock) == 0
+    await queue.drain(dispatcher)
+    assert vendors.counts()["total"] == 1
+
+
 @pytest.mark.accepts(306)
 async def test_a_preview_says_who_is_left_out_and_writes_nothing(queue: Queue) -> None:
     await record_inbound(queue.engine, queue.clock, "SM1", "+12125550103", "STOP")

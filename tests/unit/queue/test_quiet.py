@@ -1,6 +1,7 @@
 """Quiet hours on the wall clock, and segments of texts."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -55,6 +56,44 @@ def test_recipients_of_no_school_are_their_senders() -> None:
     assert hours.leaves_at(Channel.SMS, "", EVENING) == MORNING
     assert hours.leaves_at(Channel.SMS, "s2", EVENING) == EVENING
     assert hours.last_leaves_at(Channel.SMS, EVENING) == MORNING
+
+
+def _local(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=ZoneInfo(NEW_YORK)).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "start", "life", "end"),
+    [
+        (NIGHT, _local(24, 9), 8, _local(24, 17)),
+        (NIGHT, _local(24, 13), 8, _local(24, 21)),
+        (NIGHT, _local(24, 20, 50), 8, _local(25, 14, 50)),
+        (NIGHT, _local(24, 21, 30), 8, _local(25, 15)),
+        (NIGHT, _local(24, 9), 24, _local(25, 19)),
+        (NIGHT, _local(24, 9), 30, _local(26, 11)),
+        (NOON, _local(24, 11), 8, _local(24, 20)),
+        # Clocks go back in this night: it is an hour longer.
+        (NIGHT, _local(31, 20, month=10), 8, _local(1, 14)),
+    ],
+)
+@pytest.mark.accepts(60, 307)
+def test_quiet_time_does_not_count(hours: QuietHours, start: datetime, life: int, end: datetime) -> None:
+    assert hours.after(start, timedelta(hours=life)) == end
+
+
+@pytest.mark.accepts(60, 307)
+def test_what_waits_in_the_evening_lives_until_the_last_school_had_its_time() -> None:
+    evening, asked = _local(24, 20, 50), _local(24, 23)
+    quiet = Quiet({"s1": NIGHT, "s2": NOON}, Lane.NORMAL, "")
+
+    def end(channel: Channel, hours: Quiet = quiet, asked: datetime | None = None) -> datetime:
+        return hours.expires_at(channel, evening, is_emergency=False, asked=asked)
+
+    assert end(Channel.TTS) == _local(25, 14, 50)
+    assert end(Channel.TTS, asked=asked) == asked
+    assert end(Channel.TTS, Quiet({}, Lane.NORMAL, "")) == _local(25, 4, 50)
+    assert end(Channel.TTS, Quiet({"s1": NIGHT}, Lane.ALERT, "")) == _local(25, 4, 50)
+    assert end(Channel.EMAIL) == _local(27, 20, 50)
 
 
 @pytest.mark.parametrize(("name", "is_known"), [(NEW_YORK, True), ("Mars/Base", False), ("", False), ("../x", False)])
