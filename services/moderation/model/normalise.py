@@ -26,7 +26,8 @@ from services.moderation.model.respell import Respeller
 LEXICON_FILE = Path(__file__).with_name("artefacts") / "lexicon.txt"
 SENTENCE_WORDS = 40
 WINDOW_WORDS = 60
-_MOST_WINDOWS = 400
+_MOST_OVERLAPPING = 30_000
+"""Characters in windows that overlap, which takes seconds where they are gibberish."""
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+|(?<=[。！？])")
@@ -115,19 +116,25 @@ def sentences(text: str) -> list[str]:
 def windows(text: str) -> list[str]:
     """Return normalised text as the members read it: whole when short, else in windows that overlap by half.
 
-    A window holds about ``WINDOW_WORDS`` words in whole sentences; one that was there before is left out.
+    A window holds about ``WINDOW_WORDS`` words in whole sentences; one that was there before is left out. Nothing is
+    left unread: those of a very long text, unless it says the same again and again, begin where the last one ended.
     """
     parts = sentences(text)
+    found = _cut(parts, overlap=True)
+    return found if sum(map(len, found)) <= _MOST_OVERLAPPING else _cut(parts, overlap=False)
+
+
+def _cut(parts: list[str], *, overlap: bool) -> list[str]:
     lengths = [len(part.split()) for part in parts]
     found: list[str] = []
     start = 0
-    while start < len(parts) and len(found) < _MOST_WINDOWS:
+    while start < len(parts):
         end, size = start + 1, lengths[start]
         while end < len(parts) and size + lengths[end] <= WINDOW_WORDS:
             size += lengths[end]
             end += 1
         found.append(" ".join(parts[start:end]))
-        start = end if end == len(parts) else start + max(1, (end - start) // 2)
+        start = start + max(1, (end - start) // 2) if overlap and end < len(parts) else end
     return list(dict.fromkeys(found))
 
 

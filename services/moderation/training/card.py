@@ -20,7 +20,7 @@ multilingual transformer (from multilingual-e5-small, MIT); for English also a s
 Apache-2.0). Both are fine-tuned here, on public text and then on our own corpus, and run in eight bits. The members'
 log-odds are weighed per category. Plain English is read by the regression and the English network first; what they find
 clear (all ten below 0.08) the multilingual network does not read. A message of up to about sixty words is read whole, a
-longer one in windows that overlap by half. The highest counts.
+longer one in windows that overlap by half, a very long one side by side. The highest counts.
 
 **How it was measured.** On the corpus's dev messages, which nothing learns from: {rows} messages ({kinds}; {langs}),
 written with other characters and other scenes than the rest. The weighing and the thresholds are fitted on dev

@@ -156,3 +156,18 @@ def test_windows_of_a_long_message_overlap_and_lose_nothing() -> None:
     assert all(any(f"{a} {b}" in window for window in read) for a, b in itertools.pairwise(parts))
     assert max(len(window.split()) for window in read) <= 60
     assert len(read) < 20
+
+
+@pytest.mark.parametrize("word", ["7", "ha", "word{i}"])
+def test_nothing_of_a_long_message_is_left_unread(word: str) -> None:
+    lines = [" ".join([word.format(i=i)] * 16) for i in range(700)]
+    read = windows("\n".join([*lines, "the last line"]))
+    assert any("the last line" in window for window in read)
+    assert all(any(line in window for window in read) for line in lines)
+
+
+def test_every_sentence_of_a_very_long_message_is_read_once() -> None:
+    """Students' messages wait behind it for as long as it takes."""
+    lines = [" ".join([f"x{i}"] * 16) for i in range(100, 400)]
+    assert len(windows("\n".join(lines[:90]))) == 88
+    assert len(windows("\n".join(lines))) == 100
