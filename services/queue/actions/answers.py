@@ -25,8 +25,6 @@ class Settlement:
     """To be tried as the same attempt after a pause: the provider was not there, too busy, or refused our account."""
     unsure: list[int] = field(default_factory=list)
     """To be asked about."""
-    stopped: list[int] = field(default_factory=list)
-    """The provider says that their owners want no more: goes into the consent ledger."""
     retry_after_seconds: float = 0.0
     """What the provider asked for."""
     account_code: str = ""
@@ -81,8 +79,6 @@ def _refused(batch: Batch, provider: str, handed: Handed, settlement: Settlement
         return
     state = State.OPTED_OUT if kind == "opted_out" else State.ERROR
     settlement.outcomes.append(Outcome(handed.number, state, batch.attempt, provider, "", handed.code or "REFUSED"))
-    if state is State.OPTED_OUT:
-        settlement.stopped.append(handed.number)
 
 
 def _again(batch: Batch, handed: Handed, settlement: Settlement) -> None:

@@ -1,17 +1,19 @@
-"""Inbound texts: STOP, START and HELP change the consent ledger (statement 306)."""
+"""Inbound texts: STOP, START and HELP change the consent ledger (statement 306), and so does what providers know of."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue import contacts
-from services.queue.domain import Channel
-from services.queue.settings_out import OWNER, Done, tell_consent
+from services.queue.domain import Channel, travels_as
+from services.queue.settings_out import OWNER, PROVIDER, Done, tell_consent
 from services.queue.store import consent, exemptions
 
 _WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -76,3 +78,13 @@ async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sende
         if is_new and action in {"stopped", "started"}:
             await tell_consent(connection, Done(OWNER, clock()), Channel.SMS, number, [f"{action}=every"])
         return action if is_new else await consent.action_of(connection, identity)
+
+
+async def record_provider_stops(
+    connection: AsyncConnection, deliveries: Sequence[tuple[str, int]], now: datetime
+) -> None:
+    """Record that a provider says of deliveries (entry and number) that their recipients want no more."""
+    for channel, destination in await consent.destinations_of(connection, deliveries):
+        way = travels_as(channel)
+        if await consent.record(connection, way, destination, "stopped", origin="provider", now=now):
+            await tell_consent(connection, Done(PROVIDER, now), way, destination, ["stopped=every"])

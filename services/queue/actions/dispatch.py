@@ -159,10 +159,7 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
         engine, clock, code = dispatcher.engine, dispatcher.clock, settlement.account_code
         await note_refusal(engine, clock, provider.name, code, is_emergency=batch.lane is Lane.EMERGENCY)
     await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
-    stopped = set(settlement.stopped)
-    every = work.recipients if stopped else ()
-    destinations = {each.number: each.destination for each in every if each.number in stopped}
-    if not await dispatcher.settler.settle(Done(batch, settlement, destinations)):
+    if not await dispatcher.settler.settle(Done(batch, settlement)):
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)
 
 

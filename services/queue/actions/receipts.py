@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.queue import metrics
+from services.queue.actions.consenting import record_provider_stops
 from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
 from services.queue.failures import Meaning, meaning
@@ -102,6 +103,8 @@ async def _apply(
         metrics.redialled.add(1)
     if findings:
         await suppressions.suppress(connection, findings, now)
+    if stopped := [key for key, each in changed.items() if each.state is State.OPTED_OUT]:
+        await record_provider_stops(connection, stopped, now)
     if changed:
         await outcomes.update(connection, list(changed.values()), now)
         await counts.apply(connection, deltas, now)

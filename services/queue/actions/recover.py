@@ -57,9 +57,7 @@ async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
         found = proven.get(each.number) or traces.get(each.number, Trace(Found.NOT_TAKEN))
         metrics.recovered.add(1, {"found": found.found.value})
         _decide(dispatcher, work, each.number, found, settlement)
-    destinations = {each.number: each.destination for each in work.recipients}
-    done = Done(batch, settlement, destinations)
-    await settle(dispatcher.engine, dispatcher.clock, [done], dispatcher.pace)
+    await settle(dispatcher.engine, dispatcher.clock, [Done(batch, settlement)], dispatcher.pace)
 
 
 async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, Trace]:

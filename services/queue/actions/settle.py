@@ -16,14 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import Aborted, DeadlineExceeded, Unavailable
-from services.queue import metrics, settings_out
+from services.queue import metrics
 from services.queue.actions.answers import Settlement
+from services.queue.actions.consenting import record_provider_stops
 from services.queue.actions.redialling import REDIAL_SECONDS
-from services.queue.domain import DeliveryKey, Deltas, Screening, State, after_receipt, backoff, travels_as
+from services.queue.actions.refusing import STOPPED
+from services.queue.domain import DeliveryKey, Deltas, Screening, State, after_receipt, backoff
 from services.queue.failures import meaning
 from services.queue.records import Outcome, Receipt
 from services.queue.stop_points import reach
-from services.queue.store import batches, consent, copying, counts, messages, outcomes, suppressions
+from services.queue.store import batches, copying, counts, messages, outcomes, suppressions
 from services.queue.store.batches import Again
 from services.queue.suppressing import reason_of
 from services.queue.work import Batch
@@ -55,8 +57,6 @@ class Done:
 
     batch: Batch
     settlement: Settlement
-    destinations: Mapping[int, str]
-    """By number; needed for those who want no more messages."""
 
 
 async def settle(engine: AsyncEngine, clock: Clock, every: Sequence[Done], pace: Pace) -> set[int]:
@@ -156,7 +156,7 @@ async def _write(
         rows = [(batch.entry_id, batch.created_at, batch.school_id, now, found) for batch, found in decided]
         await copying.copy_outcomes(connection, rows)
     await _suppress(connection, decided, now)
-    await _remember_who_stopped(connection, every, now)
+    await _remember_who_stopped(connection, decided, now)
     await batches.add_again(connection, _again(every, now, pace), now)
     for each in every:
         if each.settlement.unsure:
@@ -200,14 +200,16 @@ async def _suppress(connection: AsyncConnection, decided: Iterable[_Decided], no
         await suppressions.suppress(connection, findings, now)
 
 
-async def _remember_who_stopped(connection: AsyncConnection, every: Iterable[Done], now: datetime) -> None:
-    for done in every:
-        for number in done.settlement.stopped:
-            destination = done.destinations[number]
-            channel = travels_as(done.batch.channel)
-            if await consent.record(connection, channel, destination, "stopped", origin="provider", now=now):
-                said = settings_out.Done(settings_out.PROVIDER, now)
-                await settings_out.tell_consent(connection, said, channel, destination, ["stopped=every"])
+async def _remember_who_stopped(connection: AsyncConnection, decided: Iterable[_Decided], now: datetime) -> None:
+    """Put those into the consent ledger of whom a provider says it; what the ledger stopped is in it."""
+    stopped = [
+        (batch.entry_id, each.number)
+        for batch, its_outcomes in decided
+        for each in its_outcomes
+        if each.state is State.OPTED_OUT and each.error_code != STOPPED
+    ]
+    if stopped:
+        await record_provider_stops(connection, stopped, now)
 
 
 async def _with_early_receipts(connection: AsyncConnection, every: Sequence[Done]) -> list[_Decided]:

@@ -3,6 +3,7 @@
 The owner's STOP ends every type; everything else ends single types. START wants all of them again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,8 +36,13 @@ _START_TYPE = sa.text(
     " WHERE channel = :channel AND destination = :destination AND CAST(:message_type AS text) = ANY(stopped_types)"
     " RETURNING destination"
 )
-
-
+_DESTINATIONS = sa.text(
+    "SELECT DISTINCT e.channel, r.destination"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
+    " JOIN entries e ON e.entry_id = k.entry_id JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number"
+    # Everybody writes them in one order, so that no two wait for each other.
+    " AND r.created_at = e.created_at WHERE r.destination <> '' ORDER BY e.channel, r.destination"
+)
 _SUBSCRIPTION = sa.text(
     "SELECT r.destination, e.message_type,"
     " NOT coalesce(c.is_stopped OR e.message_type = ANY(c.stopped_types), false), r.language"
@@ -109,6 +115,14 @@ async def action_of(connection: AsyncConnection, provider_message_id: str) -> st
     """Return what an inbound message that is known already did."""
     query = sa.text("SELECT action FROM consent_changes WHERE provider_message_id = :provider_message_id")
     return str((await connection.execute(query, {"provider_message_id": provider_message_id})).scalar_one())
+
+
+async def destinations_of(
+    connection: AsyncConnection, deliveries: Sequence[tuple[str, int]]
+) -> list[tuple[Channel, str]]:
+    """Return channel and destination of deliveries (entry and number), each once, in order."""
+    values = {"entry_ids": [entry_id for entry_id, _ in deliveries], "numbers": [number for _, number in deliveries]}
+    return [(Channel(row[0]), row[1]) for row in await connection.execute(_DESTINATIONS, values)]
 
 
 async def subscription(connection: AsyncConnection, entry_id: str, number: int) -> tuple[str, str, bool, str] | None:

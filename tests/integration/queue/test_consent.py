@@ -6,22 +6,27 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from protos.events.v1 import settings_pb2 as settings
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from services.queue.actions import contacting
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.contacting import Wish
+from services.queue.actions.dispatch import claim, send
+from services.queue.actions.recover import recover_one
 from services.queue.actions.unsubscribing import Unsubscribing
-from services.queue.domain import Channel
+from services.queue.domain import Channel, Lane
 from services.queue.leaving import PURPOSE
 from services.queue.links import Links
 from services.queue.message_types import MessageType
-from services.queue.records import KIND_ALERT, KIND_ATTENDANCE, ROLE_PARENT, Draft, Sender, type_of
+from services.queue.records import KIND_ALERT, KIND_ATTENDANCE, ROLE_PARENT, Draft, Receipt, Sender, type_of
+from services.queue.settings_out import SETTING_CHANGED
 from tests.integration.queue.conftest import SENDER, Queue, draft, person
 from tests.support.vendors import VendorSimulator
 
 ADDRESS, NUMBER = "rosa@example.org", "+12125550100"
-BOTH = [("email", ""), ("sms", "Picture day is on Friday.")]
+TEXT = [("sms", "Picture day is on Friday.")]
+BOTH = [("email", ""), *TEXT]
 
 
 def _officer(*permissions: str) -> Caller:
@@ -84,6 +89,37 @@ async def test_stop_ends_every_type_and_only_start_takes_it_back(queue: Queue) -
         await contacting.set_consent(queue.engine, queue.clock, OFFICER, wish)
     await record_inbound(queue.engine, queue.clock, "SM2", NUMBER, "START")
     assert await _states(queue, draft(channels=BOTH, kind=KIND_ATTENDANCE)) == ["pending", "pending"]
+
+
+@pytest.mark.accepts(306)
+@pytest.mark.parametrize("comes", ["after its outcome", "before its outcome", "after its dispatcher died"])
+async def test_a_stop_that_the_provider_tells_by_receipt_enters_the_ledger(
+    queue: Queue, vendors: VendorSimulator, comes: str
+) -> None:
+    rosa = person(1, mobile=NUMBER)
+    done = await queue.submit(draft(channels=TEXT), [rosa])
+    dispatcher = queue.dispatcher(twilio_status_callback_url="")
+    key = f"{done.snapshot.entries[0].entry_id}.1.1"
+    stopped = Receipt("twilio", "", key, "failed", "21610", queue.clock())
+    claimed = await claim(dispatcher, list(Lane), 1)
+    if comes == "after its outcome":
+        await send(dispatcher, claimed.works[0], claimed.until)
+    for _ in range(2):
+        await queue.record([stopped])
+    if comes == "before its outcome":
+        await send(dispatcher, claimed.works[0], claimed.until)
+    queue.clock.ahead = timedelta(seconds=61)
+    assert await recover_one(dispatcher) == (comes == "after its dispatcher died")
+    before = vendors.counts()["total"]
+    again = await queue.submit(draft(channels=TEXT), [rosa])
+    await queue.drain(dispatcher)
+    for each in (done, again):
+        assert await queue.counts(each.snapshot.entries[0].entry_id) == {"total": 1, "opted_out": 1}
+    assert vendors.counts()["total"] == before
+    rows = await queue.rows("SELECT channel, destination, action, origin FROM consent_changes")
+    assert [tuple(row) for row in rows] == [("sms", NUMBER, "stopped", "provider")]
+    (told,) = await queue.event(SETTING_CHANGED, settings.SettingChanged)
+    assert (told.action, told.changed_by_name) == ("consent.changed", "The provider")
 
 
 @pytest.mark.accepts(306)

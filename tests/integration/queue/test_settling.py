@@ -30,7 +30,6 @@ def _taken(claimed: Claimed) -> list[Done]:
         Done(
             work.batch,
             Settlement(outcomes=[Outcome(number, State.HANDED_OFF, 1, "sandbox") for number in work.batch.numbers]),
-            {},
         )
         for work in claimed.works
     ]
