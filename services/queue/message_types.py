@@ -16,7 +16,7 @@ class MessageType(StrEnum):
     SURVEY = "survey"
     """Polls and sign-ups."""
     PERSONAL = "personal"
-    """Written by a student or parent, or in answer to such a message."""
+    """Written by a student or parent, or in answer to a message, to its author alone."""
     ALERT = "alert"
     """Tells staff of a threat."""
 

@@ -88,7 +88,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         expires_at=moment(header.expires_at),
         audience_summary=header.audience_summary,
         language=header.language or "en",
-        in_reply_to=header.in_reply_to,
+        in_reply_to=header.in_reply_to and checked_id("in_reply_to", header.in_reply_to),
         alert_message_id=header.alert_message_id,
         from_title=header.from_title,
         recording_id=_recording_id(header),

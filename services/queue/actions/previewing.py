@@ -14,6 +14,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue import contacts
+from services.queue.actions import replying
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import refused
 from services.queue.actions.resendable import Again, FromDirectory, Resend, look, people_of
@@ -84,7 +85,8 @@ async def preview(
         hours = Quiet(await quiet.every(connection), lane, submission.standing.sender.school_id)
         looks = [_Look(submission, each, hours, max(now, draft.send_at or now)) for each in found]
         count = 0
-        async for piece in pieces:
+        sender = submission.standing.sender
+        async for piece in await replying.checked(connection, draft, sender, pieces, now):
             submission.standing.check_recipients(piece, count)
             count += piece.size
             if count > MAX_RECIPIENTS:

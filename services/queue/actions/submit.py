@@ -13,7 +13,7 @@ from services.kit.db import transaction
 from services.kit.errors import AlreadyExists, InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
-from services.queue.actions import inboxes, recordings
+from services.queue.actions import inboxes, recordings, replying
 from services.queue.actions.describing import describe
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import Refusals, outcome_of
@@ -74,7 +74,8 @@ async def submit(
     """Write the message with all recipients of the pieces.
 
     AlreadyExists when the key was used with another header; InvalidArgument without recipients, with more than a
-    million, or for later than soon; PermissionDenied with one whom the sender may not write to.
+    million, for later than soon, or for an answer that is none; PermissionDenied with one whom the sender may not
+    write to.
     """
     now = clock()
     check_soon(submission.draft.send_at, now)
@@ -89,6 +90,7 @@ async def submit(
         )
         if earlier is not None:
             return await _repeated(connection, draft, earlier)
+        people = await replying.checked(connection, draft, message.sender, pieces, now)
         await recordings.use(connection, draft, submission.caller, message.send_at)
         await messages.ensure_months(connection, [now])
         await messages.insert_messages(connection, [message])
@@ -98,7 +100,7 @@ async def submit(
         await messages.insert_entries(connection, entries)
         async with Writer(connection, message, quiet, now) as writer:
             recipients = _Recipients(connection, submission, message, entries, writer)
-            async for piece in pieces:
+            async for piece in people:
                 await recipients.add(piece)
             await recipients.finish()
         snapshot = await messages.snapshot(connection, message)

@@ -121,6 +121,14 @@ async def open_message(connection: AsyncConnection, person_id: str, message_id: 
     return dict(row) if row else None
 
 
+async def author_of(connection: AsyncConnection, person_id: str, message_id: str, now: datetime) -> str | None:
+    """Return who wrote a message of this inbox; None when it is not there."""
+    statement = sa.text(f"SELECT m.sender_id {_MINE} AND i.message_id = :message_id")
+    values = {"person_id": person_id, "message_id": message_id, "now": now}
+    found: str | None = (await connection.execute(statement, values)).scalar_one_or_none()
+    return found
+
+
 _SENT_ITEM = f"{_ITEM}, m.audience_summary, m.created_at AS sent_at, true AS is_read, m.regarding, m.regarding_count"
 
 

@@ -148,6 +148,12 @@ class Queue:
 
         return await submit(self.engine, self.clock, Submission(message, "test", standing), pieces())
 
+    async def written_by(self, number: int) -> str:
+        """Let a parent write to the usual sender's inbox; return the message, which can be answered."""
+        parent = Sender(f"parent-{number}", f"Parent {number}", PARENT)
+        done = await self.submit(draft(sender=parent), [person(0, person_id=SENDER.person_id, email="")])
+        return done.snapshot.message.message_id
+
     async def drain(self, dispatcher: Dispatcher) -> int:
         """Send everything that is due; return how many batches."""
         sent = 0

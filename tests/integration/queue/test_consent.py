@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from protos.events.v1 import settings_pb2 as settings
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.kit.ids import new_id
 from services.queue.actions import contacting
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.contacting import Wish
@@ -21,7 +22,7 @@ from services.queue.links import Links
 from services.queue.message_types import MessageType
 from services.queue.records import KIND_ALERT, KIND_ATTENDANCE, ROLE_PARENT, Draft, Receipt, Sender, type_of
 from services.queue.settings_out import SETTING_CHANGED
-from tests.integration.queue.conftest import SENDER, Queue, draft, person
+from tests.integration.queue.conftest import PUPIL, SENDER, Queue, draft, person
 from tests.support.vendors import VendorSimulator
 
 ADDRESS, NUMBER = "rosa@example.org", "+12125550100"
@@ -184,7 +185,7 @@ async def test_mails_to_many_carry_the_headers_of_one_click_and_its_link_works(
     secret, url = "an-unsubscribe-secret-of-32-chars", "https://lantern.example.org/unsubscribe"
     await queue.submit(draft(), [person(1, email=ADDRESS, language="es-MX")])
     await queue.submit(draft(kind=KIND_ALERT), [person(2)])
-    await queue.submit(draft(in_reply_to="m"), [person(3)])
+    await queue.submit(draft(in_reply_to=await queue.written_by(3)), [person(3)])
     await queue.drain(queue.dispatcher(unsubscribe_url=url, unsubscribe_secret=secret))
     arrived = {each["to"]: each for each in vendors.arrivals(channel="email")}
     headers = {each["name"]: each["value"] for each in arrived[ADDRESS]["headers"]}
@@ -208,6 +209,24 @@ async def test_mails_to_many_carry_the_headers_of_one_click_and_its_link_works(
     queue.clock.ahead = timedelta(days=401)
     with pytest.raises(NotFound):
         await unsubscribing.show(link)
+
+
+@pytest.mark.accepts(306)
+async def test_only_an_answer_to_who_wrote_is_personal(queue: Queue) -> None:
+    await contacting.set_consent(queue.engine, queue.clock, OFFICER, _wish(stop=[MessageType.ANNOUNCEMENT]))
+    rosa = person(1, email=ADDRESS)
+    answered = await queue.written_by(1)
+    others = await queue.submit(draft(sender=PUPIL), [person(2)])
+    for wrong in (new_id(), others.snapshot.message.message_id):
+        with pytest.raises(InvalidArgument) as refused:
+            await queue.submit(draft(in_reply_to=wrong), [rosa])
+        assert refused.value.reason == "ANSWERED_UNKNOWN"
+    for people in ([rosa, person(2)], [person(2)], [rosa._replace(person_id="")]):
+        with pytest.raises(InvalidArgument) as refused:
+            await queue.submit(draft(in_reply_to=answered), people)
+        assert refused.value.reason == "ANSWER_TO_OTHERS"
+    assert await _states(queue, draft()) == ["opted_out"]
+    assert await _states(queue, draft(in_reply_to=answered)) == ["pending"]
 
 
 def test_every_message_has_a_type() -> None:

@@ -62,7 +62,7 @@ async def test_each_message_goes_out_from_the_sender_that_stood_when_it_was_sent
     vendors.reset()
     await queue.submit(replace(both, idempotency_key="school"), [person(1)])
     await queue.submit(draft(source=Source.DISTRICT), [person(2)])
-    await queue.submit(draft(in_reply_to="m"), [person(3)])
+    await queue.submit(draft(in_reply_to=await queue.written_by(3)), [person(3)])
     calls = draft(channels=[("tts", "Stay inside."), ("sms", "Stay inside.")], is_emergency=True)
     await queue.submit(calls, [person(4)])
     await queue.drain(queue.dispatcher())
