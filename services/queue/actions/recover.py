@@ -1,6 +1,6 @@
 """Finding out what became of deliveries whose dispatcher died between the provider's call and the settling commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from services.kit.db import transaction
@@ -15,7 +15,7 @@ from services.queue.failures import meaning
 from services.queue.providers.base import Found, Trace
 from services.queue.records import KIND_ALERT, Outcome, Receipt
 from services.queue.store import batches, loading, outcomes
-from services.queue.work import Work
+from services.queue.work import Delivery, Work
 
 _log = get_logger(__name__)
 
@@ -43,15 +43,10 @@ async def recover_one(dispatcher: Dispatcher) -> bool:
 async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
     """Settle a batch that was taken over after its provider had been called. Raises Unavailable."""
     batch = work.batch
-    provider = dispatcher.providers[batch.channel]
     proven = await _proven_by_receipts(dispatcher, work)
     begun = set(batch.numbers[: batch.begun]) - set(proven)
     unproven = [each for each in work.recipients if each.number in begun and each.destination and not each.problem]
-
-    async def others(ids: Sequence[str]) -> set[str]:
-        return await _of_others(dispatcher, work, ids)
-
-    traces = await dispatcher.failover.trace(provider, work, unproven, others) if unproven else {}
+    traces = await _traces(dispatcher, work, unproven) if unproven else {}
     settlement = Settlement()
     for each in work.recipients:
         found = proven.get(each.number) or traces.get(each.number, Trace(Found.NOT_TAKEN))
@@ -71,6 +66,19 @@ async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, T
         if key in wanted:
             found[key.number] = Trace(Found.TAKEN, receipt.provider_message_id, provider=receipt.provider)
     return found
+
+
+async def _traces(dispatcher: Dispatcher, work: Work, unproven: Sequence[Delivery]) -> Mapping[int, Trace]:
+    """Return what the provider knows of the deliveries that it may have taken. Raises Unavailable."""
+    provider = dispatcher.providers.get(work.batch.channel)
+    if provider is None:
+        # The channel is not set up any more: there is nobody to ask.
+        return {each.number: Trace(Found.CANNOT_TELL) for each in unproven}
+
+    async def others(ids: Sequence[str]) -> set[str]:
+        return await _of_others(dispatcher, work, ids)
+
+    return await dispatcher.failover.trace(provider, work, unproven, others)
 
 
 async def _of_others(dispatcher: Dispatcher, work: Work, ids: Sequence[str]) -> set[str]:

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from services.kit.db import transaction
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
 from services.queue.providers.base import Handed, MayContinue, Provider
 from services.queue.records import Receipt
+from services.queue.store import batches
 from services.queue.work import Delivery, Work
-from tests.integration.queue.conftest import Queue, dispatch_one, draft, person
+from tests.integration.queue.conftest import Queue, dispatch_one, draft, every_channel, person
 from tests.support.eventually import eventually
 from tests.support.vendors import VendorSimulator
 
@@ -88,6 +90,32 @@ async def test_only_calls_that_may_have_begun_are_in_question(
     assert errors <= IN_QUESTION
     rows = await queue.rows("SELECT DISTINCT error_code FROM outcomes WHERE state = 'error'")
     assert {row[0] for row in rows} <= {"UNKNOWN_OUTCOME"}
+
+
+@pytest.mark.accepts(65)
+@pytest.mark.parametrize("is_emergency", [False, True])
+async def test_a_lost_claim_of_a_channel_that_is_not_set_up_any_more_is_settled(
+    queue: Queue, is_emergency: bool
+) -> None:
+    queue.clock.stop()
+    message = draft(channels=[("push", "Closed.")], is_emergency=is_emergency)
+    families = [person(2 * n, devices=f"device-{n}") for n in range(1, 5)]
+    entry_id = (await queue.submit(message, families)).snapshot.entries[0].entry_id
+    async with transaction(queue.engine) as connection:
+        assert await batches.claim(connection, every_channel(slice_size=2), queue.clock(), timedelta(seconds=60))
+    await queue.record([Receipt("sns", "id-1", f"{entry_id}.1.1", "success", "", queue.clock())])
+    dispatcher = queue.dispatcher(sns_platform_application_arn="", receipt_wait_seconds=90.0)
+    assert Channel.PUSH not in dispatcher.providers
+    for seconds in (61, 61):
+        queue.clock.ahead += timedelta(seconds=seconds)
+        assert await recover_one(dispatcher)
+        assert not await recover_one(dispatcher)
+    await queue.assert_true()
+    rows = await queue.rows("SELECT number, state, error_code FROM outcomes ORDER BY number")
+    unknown = [] if is_emergency else [(2, "error", "UNKNOWN_OUTCOME")]
+    assert [tuple(row) for row in rows] == [(1, "sent", ""), *unknown]
+    waiting = await queue.rows("SELECT unnest(numbers) FROM batches WHERE state = 'pending' ORDER BY 1")
+    assert [row[0] for row in waiting] == ([2, 3, 4] if is_emergency else [3, 4])
 
 
 async def test_a_lost_claim_begins_no_further_call(queue: Queue, vendors: VendorSimulator) -> None:
