@@ -39,17 +39,17 @@ def audience_of(draft: Draft, person: Person) -> directory.Audience:
 def preview(draft: Draft, person: Person) -> directory.PreviewAudienceResponse:
     """Return how many a draft would reach, and who is left out and why."""
     if draft.list_id:
-        return lists.preview(find_list(draft, person).entries)
+        return lists.preview(find_list(draft.list_id, person).entries)
     with translated():
         wanted = directory.PreviewAudienceRequest(audience=audience_of(draft, person))
         answer: directory.PreviewAudienceResponse = gateway().clients.directory.PreviewAudience(wanted)
     return answer
 
 
-def find_list(draft: Draft, person: Person) -> store.RecipientList:
-    """Return the uploaded list of a draft. NotFound when it is gone, or somebody else's."""
+def find_list(list_id: str, person: Person) -> store.RecipientList:
+    """Return an uploaded list. NotFound when it is gone, or somebody else's."""
     with transaction(gateway().engine) as connection:
-        found = store.find_list(connection, person.person_id, draft.list_id)
+        found = store.find_list(connection, person.person_id, list_id)
     if found is None:
         raise NotFound("LIST_UNKNOWN", "The list is no longer here. Upload it again.")
     return found
@@ -58,7 +58,7 @@ def find_list(draft: Draft, person: Person) -> store.RecipientList:
 def recipients(draft: Draft, person: Person) -> Iterator[queue.Recipients]:
     """Yield whom a draft is for, in the pieces that the queue takes."""
     if draft.list_id:
-        entries = find_list(draft, person).entries
+        entries = find_list(draft.list_id, person).entries
         for start in range(0, len(entries), _ROWS_A_PIECE):
             yield lists.recipients(entries[start : start + _ROWS_A_PIECE])
         return
@@ -72,7 +72,7 @@ def recipients(draft: Draft, person: Person) -> Iterator[queue.Recipients]:
 def summary(draft: Draft, person: Person) -> str:
     """Return whom a draft is for, in words: "All families, Lincoln High"."""
     if draft.list_id:
-        found = find_list(draft, person)
+        found = find_list(draft.list_id, person)
         return f"Uploaded list, {len(found.entries):,} people"
     if draft.names_people:
         return choosing.summary(draft.person_ids, draft.student_ids)
@@ -87,5 +87,5 @@ def summary(draft: Draft, person: Person) -> str:
 def digest(draft: Draft, person: Person) -> bytes:
     """Return what tells whom a draft is for from anybody else: the same file twice is the same list."""
     if draft.list_id:
-        return sha256(json.dumps(find_list(draft, person).entries, sort_keys=True).encode()).digest()
+        return sha256(json.dumps(find_list(draft.list_id, person).entries, sort_keys=True).encode()).digest()
     return sha256(audience_of(draft, person).SerializeToString(deterministic=True)).digest()

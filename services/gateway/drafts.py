@@ -9,6 +9,22 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.asking import Asking
 from services.gateway.recurring import When
 
+AUDIENCES = ("directory", "people", "list")
+"""Ways to say whom a message is for: a selection of the directory, people by name, an uploaded list."""
+
+
+@dataclass
+class Spare:
+    """What was filled in beside what is chosen: the form shows it again, and nothing of it is sent."""
+
+    texts: dict["types.Channel.ValueType", str] = field(default_factory=dict)
+    school_ids: list[str] = field(default_factory=list)
+    grades: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    person_ids: list[str] = field(default_factory=list)
+    student_ids: list[str] = field(default_factory=list)
+    list_id: str = ""
+
 
 @dataclass
 class Draft:
@@ -21,6 +37,8 @@ class Draft:
     """Text of each chosen channel; empty means the body."""
     recording_id: str = ""
     """What the recorded call plays."""
+    audience: str = AUDIENCES[0]
+    """Which of AUDIENCES the form has chosen; the fields of the others are empty, and spare."""
     school_ids: list[str] = field(default_factory=list)
     grades: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
@@ -44,6 +62,7 @@ class Draft:
     when: When = field(default_factory=When)
     asking: Asking = field(default_factory=Asking)
     """What the poll or sign-up asks."""
+    spare: Spare = field(default_factory=Spare)
 
     @property
     def names_people(self) -> bool:
@@ -55,7 +74,7 @@ class Draft:
         """What tells whether it is still what a preview showed."""
         asked = replace(self.asking, focus="")
         said = [(channel, text.strip()) for channel, text in self.channels.items()]
-        shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked)
+        shown = replace(self, key="", body=self.body.strip(), channels=dict(said), asking=asked, spare=Spare())
         return sha256(repr(shown).encode()).hexdigest()[:32]
 
     def expiring(self, zone: ZoneInfo) -> datetime | None:
@@ -74,4 +93,4 @@ class Draft:
     def text_of(self, channel: "types.Channel.ValueType") -> str:
         """Return a channel's own text as the editor shows it."""
         asked = self.channels.get(self.asking.channel, "") if channel == types.CHANNEL_EMAIL else ""
-        return self.channels.get(channel, "") or asked
+        return self.channels.get(channel, "") or asked or self.spare.texts.get(channel, "")

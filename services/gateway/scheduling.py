@@ -115,6 +115,7 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         body=header.body,
         channels={each.channel: each.text for each in header.channels},
         recording_id=recordings[0] if recordings else "",
+        audience="people" if audience.person_ids or audience.student_ids else "directory",
         school_ids=list(audience.school_ids),
         grades=list(audience.grades),
         roles=[_ROLE_NAMES[each] for each in audience.roles if each in _ROLE_NAMES],

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Request, redirect, render_template, request
-from werkzeug.datastructures import MultiDict
+from flask import Blueprint, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
@@ -13,15 +12,15 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway import addressing, audio, choosing, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
-from services.gateway.asking import check_may_ask, edit, read_asking
+from services.gateway.asking import check_may_ask, edit
 from services.gateway.auth import requires
 from services.gateway.composing import OFFERED
 from services.gateway.database import transaction
+from services.gateway.draft_forms import read_draft
 from services.gateway.drafts import Draft
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
-from services.gateway.recurring import read_when
 from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
@@ -39,7 +38,6 @@ from services.kit.errors import (
 from services.kit.ids import new_id
 
 blueprint = Blueprint("compose", __name__)
-_OFFERED = {CHANNELS[channel].value: channel for channel in OFFERED}
 _ASKED_DAYS = 7
 """Until when a poll or a sign-up takes answers, unless something else is chosen."""
 _SENT_ALREADY = (
@@ -59,6 +57,7 @@ def compose() -> str:
     draft = Draft(key=new_id(), subject=request.args.get("subject", "")[:200])
     draft.when.start_date, draft.asking.close_date = in_days(1), in_days(_ASKED_DAYS)
     draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
+    draft.audience = "people" if draft.person_ids else "directory"
     draft.in_reply_to = request.args.get("reply", "")[:36]
     draft.roles, draft.channels = ["parent"], {OFFERED[0]: ""}
     # Staff write in the district's language, whatever is spoken at their home.
@@ -71,11 +70,10 @@ def compose() -> str:
 def send() -> str | Response | tuple[str, int]:
     """Preview a draft, send it, or keep it to be sent later."""
     someone = person()
-    draft = read_draft(request, someone)
+    draft = read_draft(request.form, someone)
     try:
         _refuse_attachments(someone)
-        _keep_upload(draft, someone)
-        _keep_recording(draft, someone)
+        _keep_uploads(draft, someone)
         if "edit" in request.form:
             edit(draft.asking, request.form["edit"])
             return page(draft)
@@ -94,6 +92,8 @@ def send() -> str | Response | tuple[str, int]:
     except (Unavailable, DeadlineExceeded) as away:
         # Whether it was taken is not known; the form keeps its key, so that sending it again is safe.
         return page(draft, problem=Unavailable(away.reason, _NO_ANSWER)), 503
+    except RequestEntityTooLarge:
+        return page(draft, problem=_too_large()), 413
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=addressing.summary(draft, someone))
@@ -104,7 +104,7 @@ def send() -> str | Response | tuple[str, int]:
 def edit_survey() -> str:
     """Show the editor of a poll or a sign-up again, with a question or an option more or less."""
     check_may_ask(person())
-    draft = read_draft(request, person())
+    draft = read_draft(request.form, person())
     edit(draft.asking, request.form.get("edit", ""))
     return render_template("survey_editor.html", draft=draft)
 
@@ -133,52 +133,6 @@ def _preview(draft: Draft, someone: Person, *, is_changed: bool = False) -> str:
     )
 
 
-def read_draft(asked: Request, someone: Person) -> Draft:
-    """Return the draft of a form."""
-    form = asked.form
-    draft = Draft(key=form.get("key", "")[:200] or new_id())
-    draft.subject, draft.body = form.get("subject", ""), form.get("body", "").replace("\r\n", "\n")
-    draft.in_reply_to = form.get("in_reply_to", "")[:36]
-    draft.person_ids = _ids(form, "person")
-    draft.language = form.get("language", "en")[:35]
-    draft.asking = read_asking(form)
-    if not someone.is_staff:
-        draft.channels = {draft.asking.channel or OFFERED[0]: ""}
-        return draft
-    names = [name for name in form.getlist("channel") if name in _OFFERED]
-    draft.recording_id = form.get("recording_id", "")[:36]
-    draft.channels = {_OFFERED[name]: form.get(f"text_{name}", "").replace("\r\n", "\n") for name in names}
-    _read_audience(draft, form)
-    draft.is_district = form.get("source") == "district"
-    draft.is_secure, draft.is_emergency = form.get("secure") == "1", form.get("emergency") == "1"
-    draft.once_per_family = form.get("once_per_family") == "1"
-    draft.is_translated = form.get("translated") == "1" if someone.has_translation else None
-    draft.no_use_after, draft.when = form.get("no_use_after", "")[:16], read_when(form)
-    if draft.asking.kind:
-        # It is the e-mail, with a link: nobody gets two.
-        draft.channels[draft.asking.channel] = draft.channels.pop(OFFERED[0], "")
-    return draft
-
-
-def _read_audience(draft: Draft, form: MultiDict[str, str]) -> None:
-    """Read whom a member of staff writes to; an answer has no choice, and goes to the person who is named."""
-    way = form.get("audience", "people" if draft.person_ids else "directory")
-    if way == "people":
-        draft.student_ids = _ids(form, "student")
-        return
-    draft.person_ids = []
-    if way == "list":
-        draft.list_id = form.get("list_id", "")[:36]
-    else:
-        draft.school_ids, draft.grades = form.getlist("school")[:500], form.getlist("grade")[:50]
-        draft.roles = [name for name in form.getlist("role") if name in addressing.ROLES]
-
-
-def _ids(form: MultiDict[str, str], name: str) -> list[str]:
-    # One more than a message may name, so that too many are refused and not cut.
-    return [each[:36] for each in form.getlist(name) if each][: choosing.MOST + 1]
-
-
 def _refuse_attachments(someone: Person) -> None:
     """Raise InvalidArgument for a file that a student or a parent sends along: nothing unscreened leaves (163)."""
     if not someone.is_staff and any(each.filename for each in request.files.values()):
@@ -186,10 +140,18 @@ def _refuse_attachments(someone: Person) -> None:
         raise InvalidArgument("ATTACHMENT_REFUSED", text, violations=[("/attachment", text)])
 
 
-def _keep_upload(draft: Draft, someone: Person) -> None:
-    """Keep a list that came with the form until its message is sent."""
+def _keep_uploads(draft: Draft, someone: Person) -> None:
+    """Keep what came with the form; a file that is refused does not cost the other one."""
+    try:
+        _keep_recording(draft, someone)
+    finally:
+        _keep_list(draft, someone)
+
+
+def _keep_list(draft: Draft, someone: Person) -> None:
+    """Keep a list until its message is sent."""
     upload = request.files.get("list")
-    if request.form.get("audience") != "list" or upload is None or not upload.filename:
+    if draft.audience != "list" or upload is None or not upload.filename:
         return
     content = upload.read(BODY_BYTES + 1)
     if len(content) > BODY_BYTES:
@@ -205,7 +167,7 @@ def _keep_upload(draft: Draft, someone: Person) -> None:
 
 
 def _keep_recording(draft: Draft, someone: Person) -> None:
-    """Keep a recording that came with the form: whoever uploads one wants it played."""
+    """Keep a recording: whoever uploads one wants it played."""
     upload = request.files.get("recording")
     if someone.is_staff and upload is not None and upload.filename:
         draft.channels.setdefault(types.CHANNEL_RECORDED, "")
@@ -229,7 +191,8 @@ def page(
     """Show the composer with a draft."""
     someone = person()
     found = _list_of(draft, someone)
-    grades = sorted({*draft.grades, *(grade for each in schools() for grade in each.grades)}, key=_grade_order)
+    named = {*draft.grades, *draft.spare.grades}
+    grades = sorted(named.union(*(each.grades for each in schools())), key=_grade_order)
     return render_template(
         "compose.html" if someone.is_staff else "write.html",
         draft=draft,
@@ -241,7 +204,9 @@ def page(
         problem=problem,
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,
-        boxes=choosing.choices("", draft.person_ids, draft.student_ids),
+        boxes=choosing.choices(
+            "", draft.person_ids + draft.spare.person_ids, draft.student_ids + draft.spare.student_ids
+        ),
         choosing=choosing,
         schools=visible_schools(someone),
         grades=grades,
@@ -251,8 +216,9 @@ def page(
 
 
 def _list_of(draft: Draft, someone: Person) -> store.RecipientList | None:
+    list_id = draft.list_id or draft.spare.list_id
     try:
-        return addressing.find_list(draft, someone) if draft.list_id else None
+        return addressing.find_list(list_id, someone) if list_id else None
     except NotFound:
         return None
 
@@ -263,10 +229,11 @@ def _grade_order(grade: str) -> tuple[int, str]:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def too_large(_error: RequestEntityTooLarge) -> tuple[str, int]:
-    """Show the composer's own words for a list that is larger than what is read."""
-    problem = InvalidArgument(
-        "BODY_TOO_LARGE",
-        "The upload is too large: a list takes 1 MB, a recording 10 MB.",
-        violations=[("/list", "A list takes 1 MB."), ("/recording", "A recording takes 10 MB.")],
-    )
-    return page(Draft(key=new_id()), problem=problem), 413
+    """Show the composer's own words for a form that is larger than what is read, and so was not read."""
+    return page(Draft(key=new_id()), problem=_too_large()), 413
+
+
+def _too_large() -> InvalidArgument:
+    wrong = [("/list", "A list takes 1 MB."), ("/recording", "A recording takes 10 MB.")]
+    text = "The upload is too large: a list takes 1 MB, a recording 10 MB."
+    return InvalidArgument("BODY_TOO_LARGE", text, violations=wrong)
