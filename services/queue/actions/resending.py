@@ -21,7 +21,7 @@ from services.queue.actions.resendable import Again, FromDirectory, Resend, look
 from services.queue.actions.sending_as import senders_of
 from services.queue.domain import MAILED, State
 from services.queue.records import Entry, Message, Recipient, type_of
-from services.queue.store import copying, counts, inbox, messages, recordings, translations
+from services.queue.store import copying, counts, inbox, messages, recordings, surveys, translations
 from services.queue.store.submissions import Writer
 from services.queue.surveys import ends
 from services.queue.translating import Stage, deadline
@@ -116,6 +116,9 @@ async def _write(
         await writer.finish([entry], State.PENDING, waits_until, languages)
     if entry.channel in MAILED:
         await inbox.deliver(connection, message, entry, now)
+        if entry.survey_id:
+            # Who got an account since was not among those who may answer in the portal.
+            await surveys.note_respondents(connection, message, entry)
 
 
 async def _translate(

@@ -364,3 +364,14 @@ async def test_a_past_poll_is_imported_with_its_questions_and_is_closed(queue: Q
     assert [each.text for each in entry.survey.questions] == ["Which evening suits you?"]
     form = await _answering(queue).show(_parent("parent-1"), Who(message_id=told.message.message_id))
     assert (form.is_closed, list(form.chosen)) == (True, [0])
+
+
+@pytest.mark.accepts(305)
+async def test_who_got_an_account_since_answers_in_the_inbox_what_was_sent_again(queue: Queue) -> None:
+    someone = person(1, email="", has_account=False)
+    done = await queue.submit(_asking(queue, EVENINGS), [person(2), someone])
+    wanted = Resend("again", b"h", done.snapshot.entries[0].entry_id, [State.ERROR], None)
+    await resend(queue.engine, queue.clock, SERVICE, wanted, told(someone._replace(has_account=True)))
+    inbox = Who(message_id=done.snapshot.message.message_id)
+    form = await _answering(queue).answer(_parent(someone.person_id), inbox, [2])
+    assert (form.number, list(form.chosen)) == (2, [2])
