@@ -196,6 +196,6 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("pagehide", () => alertStream?.close());
 addEventListener("pageshow", (event) => { if (event.persisted) followAlerts(); });
-if ($("#alerts[data-stream]")) { setClock($("#alerts")); setInterval(showAges, 30000); }
+if ($("#alerts[data-now]")) { setClock($("#alerts")); setInterval(showAges, 30000); }
 showOpenCount();
 followAlerts();
