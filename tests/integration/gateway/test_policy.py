@@ -209,3 +209,15 @@ def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(sta
     assert re.search(rf"At work</span> · {iso_day(today)} · \d", shown)
     other = district.post("/policy/rescreenings", wanted | {"key": new_id(), "reason": "Again."}, page=page)
     assert (other.status_code, "Wait until it is through" in other.get_data(as_text=True)) == (409, True)
+
+
+def test_the_reason_is_kept_while_fields_are_mended_and_exceptions_added(stack: Stack) -> None:
+    district = stack.browser("off")
+    page = send(district, district.get("/policy").get_data(as_text=True), "try", shadow="on").get_data(as_text=True)
+    added = send(district, page, "exception", note='After "drills".').get_data(as_text=True)
+    assert html.unescape(fields(added)["note"]) == 'After "drills".'
+    score = next(name for name in fields(page) if name.endswith(".hold"))
+    wrong = send(district, page, "save", note="After drills.", **{score: "2"})
+    assert wrong.status_code == 400
+    tried = send(district, wrong.get_data(as_text=True), "try", **{score: "0.7"})
+    assert fields(tried.get_data(as_text=True))["note"] == "After drills."
