@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services.gateway import auth, limits, metrics, pages, problems
+from services.gateway import auth, keeping, limits, metrics, pages, problems
 from services.gateway.limits import BODY_BYTES
 from services.gateway.routes import BLUEPRINTS, OPEN_TO_OTHER_SITES
 from services.gateway.state import KEY, Gateway
@@ -45,6 +45,7 @@ def create_app(gateway: Gateway) -> Flask:
     for blueprint in OPEN_TO_OTHER_SITES:
         protection.exempt(blueprint)
     problems.install(app)
+    keeping.install(app)
     pages.install(app)
     app.after_request(partial(_finish, is_secure=gateway.settings.is_secure))
     if gateway.settings.trusted_proxies:

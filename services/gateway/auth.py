@@ -45,9 +45,14 @@ def _refusal(permissions: tuple[Permission, ...]) -> BaseResponse | None:
         if wants_problem() or request.method != "GET" or "HX-Request" in request.headers:
             raise Unauthenticated("SIGN_IN_NEEDED", "Sign in to go on.")
         return redirect_to_sign_in()
-    if Permission.SIGNED_IN not in permissions and not someone.may(*permissions):
+    if not is_allowed(someone, permissions):
         raise PermissionDenied("PERMISSION_NEEDED", "Your profile does not allow this.")
     return None
+
+
+def is_allowed(someone: Person, permissions: tuple[Permission, ...]) -> bool:
+    """Tell whether a route that asks for one of these permissions is for somebody who is signed in."""
+    return Permission.SIGNED_IN in permissions or someone.may(*permissions)
 
 
 def redirect_to_sign_in() -> BaseResponse:

@@ -1,12 +1,33 @@
-"""Forms that cannot be drawn while a service is away: what was filled in is kept on a page that sends it again."""
+"""Forms whose answer cannot be drawn as usual: what was filled in is not lost, and nothing of it is done by itself.
+
+While a service is away, or when the session is over, a page keeps the fields and sends them again. A form that was
+opened in an earlier session is drawn again with what it says, for the person to look at and send.
+"""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
 
+from services.gateway import problems
+from services.gateway.auth import is_allowed, signed_in_person
 from services.gateway.problems import AWAY, STATUS, shown
+from services.kit.errors import InvalidArgument, ServiceError, Unauthenticated
+
+_RENEWED = (
+    "Your session was renewed while this page was open. Nothing was sent or changed: look at what you wrote, then send"
+    " it once more."
+)
+_PART_EXPIRED = (
+    "Your session was renewed while this page was open. Send the form: it is shown to you again first, with what you"
+    " wrote."
+)
+_SIGNED_OUT = (
+    "Nothing was sent or changed. What you wrote is kept on this page, and nowhere else: sign in in a new tab, come"
+    " back here, and press Try again. It is shown to you before it is sent."
+)
 
 
 def keeps_form(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,8 +41,83 @@ def keeps_form(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return view(*args, **kwargs)
         except AWAY as problem:
-            fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
-            page = render_template("kept.html", problem=shown(problem), fields=fields, address=request.path)
-            return make_response(page, STATUS[type(problem)])
+            return _kept(shown(problem), has_token=True)
 
     return kept
+
+
+def draws_again(draw: Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name what draws a view's form with all that was filled in, when the session that it was opened in is over.
+
+    It gets the problem to show and the view's own arguments, and neither sends nor changes anything.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        view.draws_again = draw  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def install(app: Flask) -> None:
+    """Answer forms of earlier sessions."""
+    app.register_error_handler(CSRFError, _on_expired)
+    app.register_error_handler(Unauthenticated, _on_signed_out)
+
+
+def _on_expired(_error: CSRFError) -> Response:
+    view = _view()
+    try:
+        someone = signed_in_person() if view else None
+        if view and someone is None:
+            return _on_signed_out(Unauthenticated("SIGN_IN_NEEDED", "Sign in to go on."))
+        if view and someone and is_allowed(someone, view.requires):
+            return _drawn(view)
+    except AWAY as problem:
+        return _kept(shown(problem), has_token=False)
+    except ServiceError as problem:
+        return problems.on_service_error(problem)
+    return problems.expired()
+
+
+def _on_signed_out(error: Unauthenticated) -> Response:
+    if _view() is None or _is_part():
+        return problems.on_service_error(error)
+    return _kept(Unauthenticated(error.reason, _SIGNED_OUT + _files()), has_token=False)
+
+
+def _view() -> Any:
+    """Return the view of the request if its form can be drawn again."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return view if hasattr(view, "draws_again") else None
+
+
+def _drawn(view: Any) -> Response:
+    if _is_part():
+        return problems.expired(_PART_EXPIRED)
+    g.reason = "FORM_EXPIRED"
+    problem = InvalidArgument(g.reason, _RENEWED + _files())
+    return make_response(view.draws_again(problem, **(request.view_args or {})), 400)
+
+
+def _kept(problem: ServiceError, *, has_token: bool) -> Response:
+    """Answer with the fields in hidden ones. Without a token they are drawn again before anything is done with them."""
+    g.reason = problem.reason
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    page = render_template(
+        "kept.html", problem=problem, fields=fields, address=request.path, has_token=has_token, status=_status(problem)
+    )
+    return make_response(page, _status(problem))
+
+
+def _status(problem: ServiceError) -> int:
+    return STATUS[type(problem)]
+
+
+def _is_part() -> bool:
+    return "HX-Request" in request.headers
+
+
+def _files() -> str:
+    names = [each.filename for each in request.files.values() if each.filename]
+    return "".join(f" The file {name} cannot be kept: choose it again." for name in names)

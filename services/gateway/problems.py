@@ -4,7 +4,6 @@ import math
 from http import HTTPStatus
 
 from flask import Flask, Response, g, json, make_response, render_template, request
-from flask_wtf.csrf import CSRFError
 from opentelemetry import trace
 from werkzeug.exceptions import HTTPException
 
@@ -32,6 +31,7 @@ AWAY = (errors.Unavailable, errors.DeadlineExceeded)
 SHOWN = (errors.InvalidArgument, errors.FailedPrecondition, errors.Aborted, errors.ResourceExhausted, *AWAY)
 """What a long form shows in place of an error page, with all that was filled in."""
 _KEPT = "The system does not answer at the moment. What you wrote is kept on this page: try again soon."
+_EXPIRED = "The page was open for too long, or the form came from elsewhere. Load the page again and send it once more."
 _HTTP_REASONS = {
     400: ("REQUEST_MALFORMED", "The request cannot be read."),
     404: ("PAGE_NOT_FOUND", "There is nothing at this address."),
@@ -54,20 +54,20 @@ def wants_problem() -> bool:
 
 def install(app: Flask) -> None:
     """Answer every error of this application."""
-    app.register_error_handler(ServiceError, _on_service_error)
-    app.register_error_handler(CSRFError, _on_csrf_error)
+    app.register_error_handler(ServiceError, on_service_error)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, _on_bug)
 
 
-def _on_service_error(error: ServiceError) -> Response:
+def on_service_error(error: ServiceError) -> Response:
+    """Answer with what a service refused, or this application itself."""
     if isinstance(error, errors.Internal):
         return _answer(500, "INTERNAL", "Something went wrong on our side.")
     return _answer(STATUS[type(error)], error.reason, error.message, error)
 
 
-def _on_csrf_error(_error: CSRFError) -> Response:
-    text = "The page was open for too long, or the form came from elsewhere. Load the page again and send it once more."
+def expired(text: str = _EXPIRED) -> Response:
+    """Answer a form whose token is missing, old or of another session."""
     return _answer(400, "FORM_EXPIRED", text)
 
 

@@ -8,6 +8,7 @@ from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
+from services.gateway.keeping import draws_again
 from services.gateway.pages import schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
@@ -69,8 +70,13 @@ def edit(rule_id: str) -> str:
     return _form(attendance.form_of(found))
 
 
+def _draw_again(problem: ServiceError, rule_id: str = "") -> str:
+    return _form(attendance.read_form(request.form, str(rule_id)), problem)
+
+
 @blueprint.post(PATH)
 @requires(Permission.MANAGE_ATTENDANCE)
+@draws_again(_draw_again)
 def create() -> Response | tuple[str, int]:
     """Make a rule."""
     return _keep(attendance.read_form(request.form))
@@ -78,6 +84,7 @@ def create() -> Response | tuple[str, int]:
 
 @blueprint.post(f"{PATH}/<uuid:rule_id>")
 @requires(Permission.MANAGE_ATTENDANCE)
+@draws_again(_draw_again)
 def change(rule_id: str) -> Response | tuple[str, int]:
     """Give a rule another content."""
     return _keep(attendance.read_form(request.form, str(rule_id)))

@@ -13,14 +13,16 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import addressing, audio, choosing, composing, languages, scheduling, store
 from services.gateway.access import Permission, Person
 from services.gateway.asking import check_may_ask, edit
-from services.gateway.auth import requires
+from services.gateway.auth import requires, signed_in_person
 from services.gateway.composing import OFFERED
 from services.gateway.database import transaction
 from services.gateway.draft_forms import read_draft
 from services.gateway.drafts import Draft
+from services.gateway.keeping import draws_again
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools
+from services.gateway.problems import on_service_error
 from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
@@ -33,6 +35,7 @@ from services.kit.errors import (
     NotFound,
     ResourceExhausted,
     ServiceError,
+    Unauthenticated,
     Unavailable,
 )
 from services.kit.ids import new_id
@@ -47,6 +50,7 @@ _NO_ANSWER = (
     "The system does not answer at the moment. What you wrote is kept on this page: try again soon. However often it is"
     " sent from here, it goes out once."
 )
+_FILE_WITHOUT_SESSION = "Sign in to go on. The form had a file with it, and was too large to be kept."
 _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 
 
@@ -65,8 +69,13 @@ def compose() -> str:
     return page(draft)
 
 
+def _draw_again(problem: ServiceError) -> str:
+    return page(read_draft(request.form, person()), problem=problem)
+
+
 @blueprint.post("/compose")
 @requires(*_SENDERS)
+@draws_again(_draw_again)
 def send() -> str | Response | tuple[str, int]:
     """Preview a draft, send it, or keep it to be sent later."""
     someone = person()
@@ -101,6 +110,7 @@ def send() -> str | Response | tuple[str, int]:
 
 @blueprint.post("/compose/survey")
 @requires(*_SENDERS)
+@draws_again(_draw_again)
 def edit_survey() -> str:
     """Show the editor of a poll or a sign-up again, with a question or an option more or less."""
     check_may_ask(person())
@@ -228,8 +238,10 @@ def _grade_order(grade: str) -> tuple[int, str]:
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
-def too_large(_error: RequestEntityTooLarge) -> tuple[str, int]:
+def too_large(_error: RequestEntityTooLarge) -> Response | tuple[str, int]:
     """Show the composer's own words for a form that is larger than what is read, and so was not read."""
+    if signed_in_person() is None:
+        return on_service_error(Unauthenticated("SIGN_IN_NEEDED", _FILE_WITHOUT_SESSION))
     return page(Draft(key=new_id()), problem=_too_large()), 413
 
 

@@ -13,7 +13,7 @@ from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import grades, policies
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.keeping import keeps_form
+from services.gateway.keeping import draws_again, keeps_form
 from services.gateway.pages import schools, visible_schools
 from services.gateway.policies import Form
 from services.gateway.problems import SHOWN, STATUS, shown
@@ -76,14 +76,24 @@ def show() -> str:
     return _page(policies.form_of(policy, person().visible_schools), now=_try(policy))
 
 
+def _read_form(base: pb.Policy) -> Form:
+    known = {grade for school in schools() for grade in school.grades}
+    return policies.read_form(request.form, base, person().visible_schools, known)
+
+
+def _draw_again(problem: ServiceError) -> str:
+    form = _read_form(_policy(request.form.get("version", 0, int)))
+    return _page(form, problem=problem, note=request.form.get("note", ""))
+
+
 @blueprint.post(PATH)
 @requires(Permission.MANAGE_POLICY)
+@draws_again(_draw_again)
 @keeps_form
 def change() -> Response | str | tuple[str, int]:
     """Add an exception to the form, show what the change would have done, or save it once that was shown."""
     base = _policy(request.form.get("version", 0, int))
-    known = {grade for school in schools() for grade in school.grades}
-    form = policies.read_form(request.form, base, person().visible_schools, known)
+    form = _read_form(base)
     step = request.form.get("step", "try")
     if step == "exception":
         form.policy.overrides.add(school_id="" if person().visible_schools == {"*"} else _first_school())
@@ -119,6 +129,7 @@ def version(version: int) -> str:
 
 @blueprint.post(f"{PATH}/rescreenings")
 @requires(Permission.MANAGE_POLICY)
+@draws_again(lambda problem: _period_again(Asked.read(request.form), problem))
 @keeps_form
 def judge_again() -> Response | tuple[str, int]:
     """Begin to judge again what was delivered on some days."""
@@ -128,10 +139,14 @@ def judge_again() -> Response | tuple[str, int]:
         with translated():
             gateway().clients.queue.RescreenMessages(queue.RescreenMessagesRequest(rescreening=wanted))
     except (*SHOWN, PermissionDenied) as problem:
-        policy = _policy()
-        form = policies.form_of(policy, person().visible_schools)
-        return _page(form, now=_try(policy), problem=shown(problem), asked=asked), STATUS[type(problem)]
+        return _period_again(asked, shown(problem)), STATUS[type(problem)]
     return redirect(f"{PATH}#again", 303)
+
+
+def _period_again(asked: Asked, problem: ServiceError) -> str:
+    policy = _policy()
+    form = policies.form_of(policy, person().visible_schools)
+    return _page(form, now=_try(policy), problem=problem, asked=asked)
 
 
 def _rescreenings() -> list[queue.Rescreening]:

@@ -1,0 +1,182 @@
+"""What was being written when a session ended is shown again to whoever wrote it, and is never sent by that."""
+
+import html
+import io
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.gateway.sessions import IDLE
+from services.kit.ids import new_id
+from tests.integration.gateway.policy_pages import fields as policy_fields
+from tests.integration.gateway.stack import SERVICES as USUAL
+from tests.integration.gateway.stack import Browser, Stack
+
+SERVICES = (*USUAL, "moderation")
+TEXT = 'School closes at noon.\r\nBuses leave "early".'
+WRITTEN: dict[str, Any] = {
+    "subject": "Storm", "body": TEXT, "audience": "directory", "role": "parent", "channel": ["email", "push"],
+}  # fmt: skip
+RULE: dict[str, Any] = {
+    "name": "Absent today", "codes": "UNX", "subject": "{student}", "channel": "email", "text_email": "He was absent.",
+    "send_time": "10:30",
+}  # fmt: skip
+RENEWED = "Your session was renewed while this page was open. Nothing was sent or changed"
+
+
+def token(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def open_form(browser: Browser, address: str) -> dict[str, str]:
+    """Return the hidden fields of a form that is open in a tab."""
+    page = browser.get(address).get_data(as_text=True)
+    key = re.search(r'name="key" value="([^"]+)"', page)
+    return {"csrf_token": token(page), "key": key[1] if key else new_id()}
+
+
+def sign_in_anew(browser: Browser, username: str) -> None:
+    """Sign out and in, as in another tab."""
+    assert browser.post("/sign-out").status_code == 303
+    assert browser.sign_in(username).status_code == 303
+
+
+def kept_fields(page: str) -> dict[str, list[str]]:
+    """Return what Try again sends from a page that keeps a form."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page):
+        found.setdefault(name, []).append(html.unescape(value))
+    return found
+
+
+def sent(browser: Browser) -> list[str]:
+    return [each["subject"] for each in browser.get("/api/v1/sent").get_json()["items"]]
+
+
+@pytest.mark.parametrize("username", ["pri", "amy"])
+def test_a_composer_of_an_earlier_session_is_drawn_again_and_sends_nothing(stack: Stack, username: str) -> None:
+    browser = stack.browser(username)
+    form = WRITTEN | open_form(browser, "/compose") | {"person": stack.people["tea"], "step": "send"}
+    sign_in_anew(browser, username)
+    before = sent(browser)
+    answer = browser.client.post("/compose", data=form)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, RENEWED in page) == (400, True)
+    assert 'value="Storm"' in page
+    assert TEXT.replace("\r\n", "\n") in html.unescape(page)
+    assert f'name="key" value="{form["key"]}"' in page
+    assert sent(browser) == before
+    # What is drawn has a token that is good.
+    again = browser.client.post("/compose", data=form | {"csrf_token": token(page)})
+    assert "Message sent" in again.get_data(as_text=True)
+    assert sent(browser) == ["Storm", *before]
+
+
+def test_a_session_that_ended_keeps_what_was_written_until_one_signs_in_again(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    form = WRITTEN | open_form(browser, "/compose") | {"step": "send"}
+    before = sent(browser)
+    stack.clock.later = IDLE + timedelta(minutes=5)
+    answer = browser.client.post("/compose", data=form)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")
+    kept = kept_fields(page)
+    assert (kept["subject"], kept["body"], kept["channel"]) == (["Storm"], [TEXT], ["email", "push"])
+    assert re.search(r'<a [^>]*href="/sign-in"[^>]*target="_blank"', page)
+    # Too early: it is kept once more.
+    early = browser.client.post("/compose", data=kept)
+    assert (early.status_code, kept_fields(early.get_data(as_text=True))) == (401, kept)
+    browser.sign_in("pri")
+    drawn = browser.client.post("/compose", data=kept)
+    assert (drawn.status_code, sent(browser)) == (400, before)
+    page = drawn.get_data(as_text=True)
+    assert RENEWED in page
+    assert 'value="Storm"' in page
+    assert len(re.findall(r'name="channel" value="(?:email|push)" checked', page)) == 2
+
+
+def test_signed_out_in_another_tab_keeps_what_was_written(stack: Stack) -> None:
+    browser = stack.browser("amy")
+    form = WRITTEN | open_form(browser, "/compose")
+    browser.post("/sign-out")
+    answer = browser.client.post("/compose", data=form)
+    assert answer.status_code == 401
+    assert kept_fields(answer.get_data(as_text=True))["subject"] == ["Storm"]
+    assert "Storm" not in browser.get("/sign-in").get_data(as_text=True)
+    # Somebody else, who may not write the policy, is shown no form of it.
+    refused = stack.browser("amy").client.post("/policy", data={"note": "Storm"})
+    assert (refused.status_code, "Storm" in refused.get_data(as_text=True)) == (400, False)
+
+
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_a_file_cannot_be_kept_and_the_page_says_so(stack: Stack, is_signed_in: bool) -> None:
+    browser = stack.browser("pri")
+    form = WRITTEN | open_form(browser, "/compose")
+    browser.post("/sign-out")
+    if is_signed_in:
+        browser.sign_in("pri")
+    file = {"audience": "list", "list": (io.BytesIO(b"name,email\nA,a@example.org\n"), "families.csv")}
+    page = browser.client.post("/compose", data=form | file).get_data(as_text=True)
+    assert "families.csv cannot be kept: choose it again." in page
+
+
+def test_a_part_of_the_composer_says_how_to_keep_the_whole(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    form = WRITTEN | open_form(browser, "/compose")
+    sign_in_anew(browser, "pri")
+    part = browser.client.post("/compose/survey", data=form, headers={"HX-Request": "true"})
+    page = part.get_data(as_text=True)
+    assert (part.status_code, part.headers["HX-Retarget"]) == (400, "#notice")
+    assert "Send the form" in page
+    assert "Load the page again" not in page
+    browser.post("/sign-out")
+    out = browser.client.post("/compose/survey", data=form, headers={"HX-Request": "true"})
+    assert out.status_code == 401
+    assert 'target="_blank"' in out.get_data(as_text=True)
+
+
+def test_an_attendance_rule_of_an_earlier_session_is_drawn_again(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    form = RULE | open_form(browser, "/attendance-rules/new")
+    sign_in_anew(browser, "pri")
+    answer = browser.client.post("/attendance-rules", data=form)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, RENEWED in page) == (400, True)
+    assert 'value="Absent today"' in page
+    assert "He was absent." in page
+    assert "Absent today" not in browser.get("/attendance-rules").get_data(as_text=True)
+    made = browser.client.post("/attendance-rules", data=form | {"csrf_token": token(page)})
+    address = made.headers["Location"]
+    browser.post("/sign-out")
+    kept = browser.client.post(address, data=form | {"version": "1", "name": "Tardy"})
+    assert (kept.status_code, kept_fields(kept.get_data(as_text=True))["name"]) == (401, ["Tardy"])
+    browser.sign_in("pri")
+    changed = browser.client.post(address, data=form | {"version": "1", "name": "Tardy"})
+    assert (changed.status_code, 'value="Tardy"' in changed.get_data(as_text=True)) == (400, True)
+    assert "Tardy" not in browser.get(address).get_data(as_text=True)
+
+
+def test_a_policy_of_an_earlier_session_is_drawn_again(stack: Stack) -> None:
+    browser = stack.browser("off")
+    form = policy_fields(browser.get("/policy").get_data(as_text=True))
+    form |= {"blocked_phrases": "night riders", "note": "A trial.", "step": "save"}
+    asked = open_form(browser, "/policy") | {"first": "2026-01-01", "last": "2026-01-02", "reason": "New phrases."}
+    sign_in_anew(browser, "off")
+    answer = browser.client.post("/policy", data=form)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, RENEWED in page) == (400, True)
+    assert "night riders" in page
+    assert 'value="A trial."' in page
+    period = browser.client.post("/policy/rescreenings", data=asked)
+    assert (period.status_code, "New phrases." in period.get_data(as_text=True)) == (400, True)
+
+
+def test_a_large_file_without_a_session_is_refused_in_words(stack: Stack) -> None:
+    browser = stack.browser()
+    kind = "multipart/form-data; boundary=edge"
+    answer = browser.client.post("/compose", data=b"x" * 2_000_000, content_type=kind)
+    assert (answer.status_code, "too large to be kept" in answer.get_data(as_text=True)) == (401, True)
