@@ -22,6 +22,7 @@ MAX_PER_SENDER: Final = 100
 """Active and paused schedules of one sender."""
 MISSED: Final = "The system did not run when this was due."
 FAILED: Final = "It could not be sent within an hour of its time."
+RETIMED: Final = "Its times were changed before this was sent."
 _MOST_MISSED: Final = 1_000
 _FIRST_RETRY: Final = timedelta(seconds=1)
 _LONGEST_RETRY: Final = timedelta(minutes=1)
@@ -100,13 +101,20 @@ class Due:
 
 def due(schedule: Schedule, now: datetime) -> Due:
     """Return which occurrence to send and which were missed: at most one is sent, however long nothing ran."""
-    if schedule.next_at is None or schedule.next_at > now:
+    passed = _passed(schedule, now)
+    if not passed:
         return Due(None, ())
-    passed = list(schedule.timing.between(schedule.next_at, now)) or [schedule.next_at]
     latest = passed[-1]
     if now - latest <= GRACE:
         return Due(latest, passed[:-1][-_MOST_MISSED:])
     return Due(None, passed[-_MOST_MISSED:])
+
+
+def _passed(schedule: Schedule, now: datetime) -> list[datetime]:
+    """Return the occurrences of which nothing has become yet and whose time has come."""
+    if schedule.next_at is None or schedule.next_at > now:
+        return []
+    return list(schedule.timing.between(schedule.next_at, now)) or [schedule.next_at]
 
 
 def moved_on(schedule: Schedule, now: datetime) -> Schedule:
@@ -143,7 +151,16 @@ def edited(before: Schedule, after: Schedule, now: datetime) -> Schedule:
         timing=after.timing,
         recording_id=after.recording_id,
     )
-    return started(_changed(fresh, now), now)
+    fresh = _changed(fresh, now)
+    # What is due already goes out in the new words, or is noted as missed.
+    return fresh if fresh.timing == before.timing and _passed(before, now) else started(fresh, now)
+
+
+def dropped(before: Schedule, after: Schedule, now: datetime) -> list[Occurrence]:
+    """Return what was due and is not sent any more, since an edit changed the times."""
+    if after.timing == before.timing:
+        return []
+    return [Occurrence(each, None, RETIMED) for each in _passed(before, now)[-_MOST_MISSED:]]
 
 
 def paused(schedule: Schedule, now: datetime, reason: str = "") -> Schedule:

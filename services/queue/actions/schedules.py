@@ -65,6 +65,7 @@ async def replace(engine: AsyncEngine, clock: Clock, caller: Caller, schedule: S
             raise Aborted("SCHEDULE_CHANGED", "It changed meanwhile. Read it again.")
         fresh = scheduling.edited(found, schedule, now)
         await _hold_recording(connection, fresh, now)
+        await schedules.add_occurrences(connection, fresh.schedule_id, scheduling.dropped(found, fresh, now), now)
         await _keep(connection, fresh)
     return fresh
 

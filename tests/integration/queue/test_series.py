@@ -10,6 +10,7 @@ from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.queue.scheduling import RETIMED
 from tests.integration.queue.scheduled import Scheduled, scheduled_queue
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -122,3 +123,43 @@ async def test_a_series_that_was_kept_answers_again_after_its_first_message_went
     await scheduled.tick()
     again = await scheduled.call("tea", "CreateSchedule", request)
     assert (again.is_repeat, again.schedule.schedule_id) == (True, kept.schedule.schedule_id)
+
+
+def _edit(kept: pb.Schedule) -> pb.UpdateScheduleRequest:
+    """Return a request for other words and nothing else."""
+    edit = pb.UpdateScheduleRequest(schedule_id=kept.schedule_id, version=kept.version, header=kept.header)
+    edit.audience.CopyFrom(kept.audience)
+    edit.timing.CopyFrom(kept.timing)
+    edit.header.subject = "Snack"
+    return edit
+
+
+@pytest.mark.accepts(55, 142)
+@pytest.mark.parametrize("rule", ["FREQ=DAILY", ""])
+async def test_what_is_due_while_its_words_are_changed_goes_out_in_the_new_ones(
+    scheduled: Scheduled, rule: str
+) -> None:
+    kept = await scheduled.create(timing={"rule": rule})
+    scheduled.clock.now = EIGHT + timedelta(seconds=30)
+    await scheduled.call("tea", "UpdateSchedule", _edit(kept))
+    await scheduled.tick()
+    assert [each.subject for each in await scheduled.messages()] == ["Snack"]
+    (sent,) = (await scheduled.get("tea", kept.schedule_id)).occurrences
+    assert (sent.occurs_at.ToDatetime(UTC), bool(sent.message_id), sent.reason) == (EIGHT, True, "")
+
+
+@pytest.mark.accepts(55, 142)
+async def test_what_is_due_while_its_times_are_changed_is_noted_as_not_sent(scheduled: Scheduled) -> None:
+    kept = await scheduled.create()
+    scheduled.clock.now = EIGHT + timedelta(days=1, hours=1, seconds=30)
+    edit = _edit(kept)
+    edit.timing.send_time = "09:30"
+    await scheduled.call("tea", "UpdateSchedule", edit)
+    await scheduled.tick(minutes=90)
+    assert [each.subject for each in await scheduled.messages()] == ["Snack"]
+    found = (await scheduled.get("tea", kept.schedule_id)).occurrences
+    assert [(each.occurs_at.ToDatetime(UTC), each.reason) for each in found] == [
+        (EIGHT + timedelta(days=1, hours=2, minutes=30), ""),
+        (EIGHT + timedelta(days=1, hours=1), RETIMED),
+        (EIGHT, RETIMED),
+    ]
