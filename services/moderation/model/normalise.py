@@ -28,6 +28,8 @@ SENTENCE_WORDS = 40
 WINDOW_WORDS = 60
 _MOST_OVERLAPPING = 30_000
 """Characters in windows that overlap, which takes seconds where they are gibberish."""
+_LONGEST_READ = 30_000
+"""Characters; no message has so many before it is normalised, and it takes seconds to read them."""
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+|(?<=[。！？])")
@@ -37,7 +39,7 @@ _BARE = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """A message without its disguise, in lower case; ``encoded`` when part of it needs a person to decode it."""
+    """A message without its disguise, in lower case; ``encoded`` when part of it needs a person to read it."""
 
     text: str
     encoded: bool
@@ -73,7 +75,8 @@ class Normaliser:
         said = self._respell(said)
         said = self._run_together(said)
         said = self._phrase.sub(self._meaning, said)
-        return Normalised(re.sub(r"[ \t\r\f\v]+", " ", said).strip(), encoded)
+        said = re.sub(r"[ \t\r\f\v]+", " ", said).strip()
+        return Normalised(_both_ends(said), encoded or len(said) > _LONGEST_READ)
 
     def _respell(self, text: str) -> str:
         words = text.split()
@@ -98,6 +101,12 @@ class Normaliser:
 
     def _run_together(self, text: str) -> str:
         return _BARE.sub(lambda word: split_run_together(word.group(), self._lexicon), text)
+
+
+def _both_ends(text: str) -> str:
+    """Return what is read of a text: all, but of one that grew without measure, by signs that stand for sentences."""
+    half = _LONGEST_READ // 2
+    return text if len(text) <= _LONGEST_READ else f"{text[:half]}\n{text[-half:]}"
 
 
 def _loosely(phrase: str) -> str:

@@ -1,12 +1,19 @@
 """Small transformers that read words in their order, so that "kill this test" and "kill this kid" part."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.moderation.model.chunks import in_chunks
+
 MOST_PIECES = 128
+_ALL = sys.maxsize
+_SIGNS_IN_A_ROW = re.compile(r"((?:(?:[^\w\s]|_)\s*){3})(?:(?:[^\w\s]|_)\s*)*(?:[^\w\s]|_)")
+"""More than three signs, with or without space between them; those after the third say nothing more."""
 
 
 class Pieces(Protocol):
@@ -38,6 +45,13 @@ class Reader:
         return np.concatenate([self._one(text) for text in texts])
 
     def _one(self, text: str) -> NDArray[np.float32]:
-        numbers = np.array([self._pieces.numbers(text, MOST_PIECES)], dtype=np.int64)
-        found: NDArray[np.float32] = self._session.run(None, {"numbers": numbers})[0]
+        numbers = self._pieces.numbers(text, _ALL)
+        if len(numbers) > MOST_PIECES:
+            # Signs in a row take the place of words and drown what those say.
+            numbers = self._pieces.numbers(_SIGNS_IN_A_ROW.sub(r"\1", text), _ALL)
+        found: NDArray[np.float32] = np.max([self._run(each) for each in in_chunks(numbers, MOST_PIECES)], axis=0)
+        return found
+
+    def _run(self, numbers: list[int]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self._session.run(None, {"numbers": np.array([numbers], dtype=np.int64)})[0]
         return found

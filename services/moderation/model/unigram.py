@@ -27,15 +27,21 @@ class Unigram:
         """Return the piece numbers of ``text`` between start and end marks, at most ``most`` of them."""
         found = [_START]
         for word in text.split():
-            found += self._word(word)
+            found += self._word(_WORD_MARK + word)
             if len(found) >= most:
                 break
         return [*found[: most - 1], _END]
 
     def _word(self, word: str) -> list[int]:
+        # What is longer is no word, and the likeliest cut of all of it would be dear.
+        first = _LONGEST_WORD + len(_WORD_MARK)
+        rest = [word[i : i + _LONGEST_WORD] for i in range(first, len(word), _LONGEST_WORD)]
+        return [number for part in (word[:first], *rest) for number in self._remembered(part)]
+
+    def _remembered(self, word: str) -> list[int]:
         known = self._memory.get(word)
         if known is None:
-            known = self._cut(_WORD_MARK + word[:_LONGEST_WORD])
+            known = self._cut(word)
             if len(self._memory) > 30_000:
                 self._memory.clear()
             self._memory[word] = known

@@ -171,3 +171,12 @@ def test_every_sentence_of_a_very_long_message_is_read_once() -> None:
     lines = [" ".join([f"x{i}"] * 16) for i in range(100, 400)]
     assert len(windows("\n".join(lines[:90]))) == 88
     assert len(windows("\n".join(lines))) == 100
+
+
+def test_a_text_that_grows_without_measure_goes_to_a_person() -> None:
+    """Each of these signs is eighteen letters; reading all of them would keep students' messages waiting."""
+    read = load_normaliser().normalise("\ufdfa, " * 3_000 + "the end")
+    assert read.encoded
+    assert len(read.text) <= 30_001
+    assert read.text.endswith("the end")
+    assert not load_normaliser().normalise("see you at lunch. " * 1_600).encoded

@@ -1,5 +1,6 @@
 """Words are cut into the pieces that a network learnt with, and unknown ones lose nothing but themselves."""
 
+from services.moderation.model.chunks import in_chunks
 from services.moderation.model.unigram import Unigram
 from services.moderation.model.wordpiece import WordPieces
 
@@ -25,3 +26,17 @@ def test_the_longest_piece_comes_first() -> None:
 def test_long_texts_are_cut_and_keep_their_end_mark() -> None:
     assert _UNIGRAM.numbers("go " * 50, 8) == [0, *[12] * 6, 2]
     assert _WORDPIECES.numbers("go " * 50, 8) == [2, *[6] * 6, 3]
+
+
+def test_what_is_too_long_comes_in_chunks_that_overlap_to_the_last_piece() -> None:
+    def cut(pieces: int) -> list[list[int]]:
+        return in_chunks([-1, *range(pieces), -2], 128)
+
+    assert cut(0) == [[-1, -2]]
+    assert cut(126) == [[-1, *range(126), -2]]
+    assert cut(127) == [[-1, *range(126), -2], [-1, *range(1, 127), -2]]
+    assert cut(300) == [[-1, *range(i, i + 126), -2] for i in (0, 94, 174)]
+
+
+def test_of_a_very_long_word_every_letter_is_read() -> None:
+    assert _UNIGRAM.numbers("go" + "z" * 200 + "happy", 500) == [0, 12, *[3] * 200, 6, 2]

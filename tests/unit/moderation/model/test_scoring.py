@@ -76,6 +76,26 @@ def test_padding_does_not_hide_danger() -> None:
     assert "kill" in scores.explanation["self_harm"].words
 
 
+@pytest.mark.parametrize("signs", ["!" * 200, "!?#," * 50, "! " * 200, "\N{SPARKLES}" * 200, "_" * 200])
+@pytest.mark.parametrize(
+    ("danger", "category"),
+    [
+        ("i am going to stab her tomorrow", "threat"),
+        (_DANGER.lower(), "self_harm_intent"),
+        ("te voy a matar mañana en la escuela", "threat"),
+    ],
+)
+def test_signs_do_not_push_danger_out_of_sight(danger: str, category: str, signs: str) -> None:
+    """A network reads 128 pieces at a time, of which each sign is one."""
+    alone = load_model().score(danger).as_dict()[category]
+    assert load_model().score(f"hey{signs} {danger}").as_dict()[category] >= 0.9 * alone
+
+
+@pytest.mark.parametrize("filler", ["xq zv wj kp " * 12, "qzxjkvwp" * 9 + " ", "ha-ha-ha-ha-ha-ha " * 12])
+def test_gibberish_before_danger_hides_none_of_it(filler: str) -> None:
+    assert load_default_policy().held(load_model().score(filler + _DANGER))
+
+
 @pytest.mark.parametrize(
     "sentence", ["ya no quiero vivir, hoy me mato", "mwen pral touye tèt mwen aswè a", "ce soir je vais me tuer"]
 )
