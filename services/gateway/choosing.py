@@ -8,7 +8,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway import to_staff
 from services.gateway.access import Permission, Person
 from services.gateway.pages import visible_schools, working_school
-from services.gateway.state import gateway, person
+from services.gateway.state import gateway
 from services.gateway.to_staff import valid
 from services.kit.rpc_errors import translated
 
@@ -52,13 +52,13 @@ class Choices(NamedTuple):
     """Whether more fit than were looked up."""
 
 
-def choices(query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -> Choices:
-    """Return the boxes that are ticked, and others of people whom a name fits, without the signed-in person.
+def choices(someone: Person, query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -> Choices:
+    """Return the boxes that are ticked, and others of people whom a name fits, without the writer.
 
     Students and parents are shown members of staff even before they typed a name; staff are shown nobody then.
     """
-    is_to_all = writes_to_all(person())
-    found = search(query, ALL) if query.strip() or not is_to_all else []
+    is_to_all = writes_to_all(someone)
+    found = search(someone, query, ALL) if query.strip() or not is_to_all else []
     if is_to_all:
         named, people, families = _by_id([*person_ids, *student_ids]), valid(person_ids), valid(student_ids)
         chosen = [Choice(named.get(each) or _unseen(each), is_family=True) for each in families]
@@ -66,7 +66,7 @@ def choices(query: str, person_ids: Sequence[str], student_ids: Sequence[str]) -
     else:
         chosen = [Choice(each) for each in to_staff.among(person_ids[:MOST])]
     boxes = _boxes(found) if is_to_all else map(Choice, found)
-    return Choices(chosen, _others(boxes, chosen), len(found) >= OFFERED_AT_ONCE)
+    return Choices(chosen, _others(someone, boxes, chosen), len(found) >= OFFERED_AT_ONCE)
 
 
 def _unseen(person_id: str) -> directory.Person:
@@ -74,8 +74,8 @@ def _unseen(person_id: str) -> directory.Person:
     return directory.Person(person_id=person_id, name="somebody whom you do not see", is_active=True)
 
 
-def _others(found: Iterable[Choice], chosen: Sequence[Choice]) -> list[Choice]:
-    left_out = {each.key for each in chosen} | {(person().person_id, False)}
+def _others(someone: Person, found: Iterable[Choice], chosen: Sequence[Choice]) -> list[Choice]:
+    left_out = {each.key for each in chosen} | {(someone.person_id, False)}
     return [each for each in found if each.key not in left_out]
 
 
@@ -86,14 +86,14 @@ def _boxes(found: Sequence[directory.Person]) -> Iterator[Choice]:
         yield Choice(each)
 
 
-def search(query: str, role: str) -> list[directory.Person]:
-    """Return active people whom the signed-in person may write to, by name or number; at most OFFERED_AT_ONCE.
+def search(someone: Person, query: str, role: str) -> list[directory.Person]:
+    """Return active people whom a person may write to from where they work, by name or number; at most OFFERED_AT_ONCE.
 
     `role` is one of ROLES; whoever writes to staff alone finds staff alone.
     """
     wanted = directory.SearchPeopleRequest(query=query.strip()[:100], limit=OFFERED_AT_ONCE)
-    wanted.roles.extend(ROLES[role if writes_to_all(person()) else "staff"])
-    if reached := _reached_schools(person()):
+    wanted.roles.extend(ROLES[role if writes_to_all(someone) else "staff"])
+    if reached := _reached_schools(someone):
         wanted.school_ids.extend(reached)
     elif reached is not None:
         return []

@@ -26,6 +26,7 @@ def read_draft(form: Form, someone: Person) -> Draft:
         draft.person_ids = _ids(form, "person")
         draft.channels = {draft.asking.channel or OFFERED[0]: ""}
         return draft
+    draft.from_school_id = form.get("from_school", "")[:36]
     draft.recording_id = form.get("recording_id", "")[:36]
     _read_texts(draft, form)
     _read_audience(draft, form)

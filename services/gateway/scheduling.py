@@ -26,6 +26,14 @@ STATES = {
 _ROLE_NAMES = {number: name for name, number in addressing.ROLES.items()}
 
 
+def writer(someone: Person, school_id: str) -> Person:
+    """Return a person at work in the school that the schedule which they edit is from, while it is one of theirs.
+
+    A schedule stays of its school, whichever one its writer happens to work in when they change a word of it.
+    """
+    return someone.working_in(school_id) if school_id in someone.school_ids else someone
+
+
 def upcoming(when: When) -> list[datetime]:
     """Return the next sendings, at most five; InvalidArgument with every field at fault, also when all are past."""
     recurring.check(when)
@@ -128,6 +136,7 @@ def draft_of(schedule: pb.Schedule) -> Draft:
         language=known(header.language),
         is_translated=header.is_translated if header.HasField("is_translated") else None,
         in_reply_to=header.in_reply_to,
+        from_school_id=header.sender.school_id,
         no_use_after=_local(header.expires_at) if header.HasField("expires_at") else "",
         when=recurring.when_of(schedule),
         asking=next((asking_of(*each) for each in asked), Asking()),

@@ -8,6 +8,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes import people, received
 from services.gateway.routes.api import answers, as_json, spec
+from services.gateway.state import person
 from services.kit.errors import InvalidArgument
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api")
@@ -25,7 +26,7 @@ def search() -> Response:
     if role not in choosing.ROLES:
         wrong = [("/role", f"One of {', '.join(choosing.ROLES)}.")]
         raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
-    return as_json(directory.SearchPeopleResponse(people=choosing.search(request.args.get("q", ""), role)))
+    return as_json(directory.SearchPeopleResponse(people=choosing.search(person(), request.args.get("q", ""), role)))
 
 
 @blueprint.get("/v1/people/find")

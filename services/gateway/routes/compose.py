@@ -21,7 +21,7 @@ from services.gateway.drafts import Draft
 from services.gateway.keeping import draws_again
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
-from services.gateway.pages import schools, visible_schools
+from services.gateway.pages import schools, visible_schools, working_school
 from services.gateway.problems import on_service_error
 from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
@@ -78,8 +78,8 @@ def _draw_again(problem: ServiceError) -> str:
 @draws_again(_draw_again)
 def send() -> str | Response | tuple[str, int]:
     """Preview a draft, send it, or keep it to be sent later."""
-    someone = person()
-    draft = read_draft(request.form, someone)
+    draft = read_draft(request.form, person())
+    someone = scheduling.writer(person(), draft.from_school_id)
     try:
         _refuse_attachments(someone)
         _keep_uploads(draft, someone)
@@ -199,7 +199,7 @@ def page(
     problem: ServiceError | None = None,
 ) -> str:
     """Show the composer with a draft."""
-    someone = person()
+    someone = scheduling.writer(person(), draft.from_school_id)
     found = _list_of(draft, someone)
     named = {*draft.grades, *draft.spare.grades}
     grades = sorted(named.union(*(each.grades for each in schools())), key=_grade_order)
@@ -215,9 +215,10 @@ def page(
         wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
         uploaded=found,
         boxes=choosing.choices(
-            "", draft.person_ids + draft.spare.person_ids, draft.student_ids + draft.spare.student_ids
+            someone, "", draft.person_ids + draft.spare.person_ids, draft.student_ids + draft.spare.student_ids
         ),
         choosing=choosing,
+        school=working_school(someone),
         schools=visible_schools(someone),
         grades=grades,
         offered=[(CHANNELS[each], each, composing.limit_of(each, draft)) for each in composing.offered_to(someone)],

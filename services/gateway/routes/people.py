@@ -3,11 +3,11 @@
 from flask import Blueprint, render_template, request
 
 from protos.directory.v1 import directory_pb2 as directory
-from services.gateway import choosing
+from services.gateway import choosing, scheduling
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import safe_return, schools
-from services.gateway.state import gateway
+from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("people", __name__)
@@ -48,5 +48,6 @@ def find_people(query: str) -> list[directory.Person]:
 def search() -> str:
     """Show whom a name fits, as boxes of the composer, after those that are ticked (`person`, `student`: a family)."""
     query, asked = request.args.get("q", ""), request.args
-    boxes = choosing.choices(query, asked.getlist("person"), asked.getlist("student"))
+    someone = scheduling.writer(person(), asked.get("from_school", ""))
+    boxes = choosing.choices(someone, query, asked.getlist("person"), asked.getlist("student"))
     return render_template("people_choices.html", boxes=boxes, query=query.strip(), choosing=choosing)

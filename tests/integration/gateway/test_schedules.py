@@ -5,9 +5,12 @@ from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
+import psycopg
 import pytest
 from python_calamine import CalamineWorkbook
 
+from protos.directory.v1.directory_pb2 import Audience
+from protos.queue.v1.queue_pb2 import MessageHeader
 from services.kit.clock import utc_now
 from services.kit.ids import new_id
 from tests.integration.gateway.filled import filled
@@ -125,6 +128,44 @@ def test_an_edited_series_keeps_the_schools_and_grades_that_its_editor_does_not_
     assert scheduled(browser, {**rendered, "subject": "Later"}) == place
     again = filled(browser.get(f"{place}/edit").get_data(as_text=True), "/compose")
     assert (again["school"], again["grade"], again["subject"]) == ([ridge], ["77"], ["Later"])
+
+
+def work_in(browser: Browser, school_id: str) -> None:
+    answer = browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": school_id})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+
+def kept_from(stack: Stack, place: str) -> tuple[str, str, str]:
+    """Return from which school a schedule is, in whose name it speaks, and as which its audience is looked up."""
+    query = "SELECT sender_school_id::text, header, audience FROM schedules WHERE schedule_id = %s"
+    with psycopg.connect(stack.environments["queue"]["DATABASE_URL"]) as connection:
+        row = connection.execute(query, [place.rpartition("/")[2]]).fetchone()
+    assert row
+    return row[0], MessageHeader.FromString(row[1]).from_title, Audience.FromString(row[2]).working_school_id
+
+
+@pytest.mark.accepts(227, 232)
+@pytest.mark.parametrize(("at", "to"), [("Lincoln High", "Ridge High"), ("Ridge High", "Lincoln High")])
+def test_an_edited_series_stays_of_its_school_whichever_one_its_writer_works_in_now(
+    stack: Stack, at: str, to: str
+) -> None:
+    writer, is_open = stack.browser("both"), at == "Lincoln High"
+    ids = {each["title"]: each["school_id"] for each in writer.get("/api/v1/schools").get_json()["schools"]}
+    work_in(writer, ids[at])
+    place = scheduled(writer, form(stack, **DAILY, role="student", school=[], channel=["email", "push"]))
+    assert kept_from(stack, place) == (ids[at], at, ids[at])
+    work_in(writer, ids[to])
+    page = writer.get(f"{place}/edit").get_data(as_text=True)
+    assert f"From {at}, whichever school you are working in." in page
+    # Texts and lists are not for a school that is excluded from communication.
+    assert ('name="channel" value="sms"' in page, 'name="audience" value="list"' in page) == (is_open, is_open)
+    rendered = filled(page, "/compose")
+    preview = writer.post("/compose", {**rendered, "step": "preview"}).get_data(as_text=True)
+    assert f"<strong>{'2 recipients' if is_open else '1 recipient'}</strong>" in preview
+    found = {"q": "Stone", "from_school": ids[at]}
+    assert ("Amy Stone" in writer.get("/people", query_string=found).get_data(as_text=True)) is is_open
+    assert scheduled(writer, {**rendered, "subject": "Later"}) == place
+    assert kept_from(stack, place) == (ids[at], at, ids[at])
 
 
 def test_another_persons_schedule_is_not_there(stack: Stack) -> None:
