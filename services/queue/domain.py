@@ -143,6 +143,8 @@ CALLS: Final = frozenset({Channel.TTS, Channel.RECORDED})
 CALL_OUT: Final = frozenset({Channel.SMS, *CALLS})
 """Channels of the Call Out System (statements 13, 226)."""
 MAX_KEY: Final = 200
+MAX_ID: Final = 200
+"""Longest id, and longest of what else a roster has in one word: grade, number, language."""
 MAX_ATTEMPTS: Final = 5
 """Tries of one delivery before its temporary failure counts as permanent."""
 DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {

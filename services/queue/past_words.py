@@ -5,7 +5,7 @@ from protos.types.v1 import types_pb2 as types
 from services.queue.actions.history import Imported
 from services.queue.past_records import PastMessage, PastOutcome
 from services.queue.records import TYPE_DIRECTORY, Addressee
-from services.queue.words import LONGEST_NAME, STATE_NAMES, channel_name, draft, moment
+from services.queue.words import STATE_NAMES, channel_name, draft, moment, shown
 
 
 def past_message(message: pb.HistoryMessage) -> PastMessage:
@@ -28,12 +28,12 @@ def _addressee(row: pb.RecipientRow) -> Addressee:
     invalid = person.invalid_contacts
     return Addressee(
         person_id=person.person_id,
-        name=person.name[:LONGEST_NAME].replace("\x00", ""),
+        name=shown(person.name),
         role=person.role,
         school_id=person.school_id,
         staff_id=person.staff_id,
         regarding_student_id=person.regarding_student_id,
-        regarding_student_name=person.regarding_student_name[:LONGEST_NAME],
+        regarding_student_name=shown(person.regarding_student_name),
         student_number=person.student_number,
         language=person.language,
         email=person.email,

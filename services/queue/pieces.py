@@ -7,28 +7,16 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.queue.domain import MAX_ID
 from services.queue.records import TYPE_DIRECTORY, Addressees
-from services.queue.words import LONGEST_NAME
+from services.queue.words import LONGEST_NAME, shown
 
 ValueT = TypeVar("ValueT")
 _MOST_ROWS = 1_000
 _NAMES = ("names", "regarding_student_names")
-_TEXTS = (
-    *_NAMES,
-    "person_ids",
-    "school_ids",
-    "staff_ids",
-    "regarding_student_ids",
-    "student_numbers",
-    "languages",
-    "emails",
-    "mobiles",
-    "devices",
-    "phones",
-    "invalid_emails",
-    "invalid_mobiles",
-    "invalid_landlines",
-)
+_WORDS = ("person_ids", "school_ids", "staff_ids", "regarding_student_ids", "student_numbers", "languages")
+_CONTACTS = ("emails", "mobiles", "devices", "phones", "invalid_emails", "invalid_mobiles", "invalid_landlines")
+_TEXTS = (*_NAMES, *_WORDS, *_CONTACTS)
 
 
 async def previewed(requests: AsyncIterator[pb.PreviewSubmissionRequest]) -> AsyncIterator[pb.SubmitRequest]:
@@ -55,12 +43,17 @@ async def pieces_of(requests: AsyncIterator[pb.SubmitRequest]) -> AsyncIterator[
 
 
 def addressees(columns: directory.RecipientColumns, kind: "types.RecipientType.ValueType") -> Addressees:
-    """Return the addressees of a piece. InvalidArgument for a large one, and for columns of different lengths."""
+    """Return the addressees of a piece.
+
+    InvalidArgument for a large one, for columns of different lengths, and for what cannot be stored.
+    """
     count = columns.count
     if count > _MOST_ROWS:
         wrong = [("/recipients/columns/count", f"At most {_MOST_ROWS:,} a piece.")]
         raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
     texts = {name: _column(columns, name, "") for name in _TEXTS}
+    for name in (*_WORDS, *_CONTACTS):
+        _check(name, texts[name])
     mobiles, landlines = texts["invalid_mobiles"], texts.pop("invalid_landlines")
     return Addressees(
         **texts | {name: _shown(texts[name]) for name in _NAMES},
@@ -75,7 +68,17 @@ def _shown(names: list[str]) -> list[str]:
     """Return names as they can be stored; mostly all of them can."""
     if max(map(len, names), default=0) <= LONGEST_NAME and "\x00" not in "".join(names):
         return names
-    return [each[:LONGEST_NAME].replace("\x00", "") for each in names]
+    return [shown(each) for each in names]
+
+
+def _check(name: str, values: list[str]) -> None:
+    """Raise InvalidArgument when one of them cannot be stored."""
+    problem = "A zero character is not allowed." if "\x00" in "".join(values) else ""
+    if name in _WORDS and max(map(len, values), default=0) > MAX_ID:
+        problem = f"At most {MAX_ID} characters."
+    if problem:
+        wrong = [(f"/recipients/columns/{name}", problem)]
+        raise InvalidArgument("PIECE_INVALID", "A recipient is not in order.", violations=wrong)
 
 
 def _column(columns: directory.RecipientColumns, name: str, empty: ValueT) -> list[ValueT]:

@@ -63,6 +63,11 @@ def checked_id(field: str, value: str) -> str:
         raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "Not an id.")]) from None
 
 
+def shown(name: str) -> str:
+    """Return a person's name as it can be stored."""
+    return name[:LONGEST_NAME].replace("\x00", "")
+
+
 def draft(header: pb.MessageHeader) -> Draft:
     """Return the message of a header; its lengths are checked elsewhere."""
     sender = header.sender
@@ -74,7 +79,7 @@ def draft(header: pb.MessageHeader) -> Draft:
     names = [channel_name(each.channel) for each in header.channels]
     return Draft(
         idempotency_key=header.idempotency_key,
-        sender=Sender(sender.person_id, sender.name, int(sender.role), sender.school_id, sender.grade),
+        sender=Sender(sender.person_id, shown(sender.name), int(sender.role), sender.school_id, sender.grade),
         subject=header.subject,
         body=header.body,
         channels=list(zip(names, (each.text for each in header.channels), strict=True)),

@@ -1,13 +1,13 @@
 """The rows of one past message, and what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.kit.ids import new_id
 from services.queue.domain import FINAL, MAILED, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
-from services.queue.past_records import PastMessage
+from services.queue.past_records import PastMessage, PastOutcome
 from services.queue.records import Entry, Message, Outcome, Recipient, type_of
 from services.queue.store.copying import place_of
 from services.queue.surveys import Survey, said
@@ -44,16 +44,24 @@ def check(piece: PastMessage) -> None:
     if not 1 <= len(piece.recipients) <= MAX_RECIPIENTS:
         raise Problem(f"It needs 1 to {MAX_RECIPIENTS:,} recipients.")
     channels = {name for name, _ in piece.draft.channels}
-    for _, outcomes in piece.recipients:
+    for person, outcomes in piece.recipients:
+        if any("\x00" in each for each in person if isinstance(each, str)):
+            raise Problem("A recipient has a zero character.")
         for outcome in outcomes:
-            if outcome.state is None or outcome.state not in _FINAL:
-                raise Problem("An outcome is not a final state.")
-            if outcome.channel not in channels:
-                raise Problem("An outcome names a channel that the message does not have.")
-            if piece.is_withheld and outcome.state is not State.WITHHELD:
-                raise Problem("A withheld message has an outcome other than withheld.")
+            _check_outcome(outcome, channels, is_withheld=piece.is_withheld)
         if len({outcome.channel for outcome in outcomes}) != len(outcomes):
             raise Problem("A recipient has two outcomes for one channel.")
+
+
+def _check_outcome(outcome: PastOutcome, channels: Set[str], *, is_withheld: bool) -> None:
+    if outcome.state is None or outcome.state not in _FINAL:
+        raise Problem("An outcome is not a final state.")
+    if outcome.channel not in channels:
+        raise Problem("An outcome names a channel that the message does not have.")
+    if is_withheld and outcome.state is not State.WITHHELD:
+        raise Problem("A withheld message has an outcome other than withheld.")
+    if "\x00" in outcome.destination + outcome.error_code:
+        raise Problem("An outcome has a zero character.")
 
 
 def rows_of(piece: PastMessage, message: Message) -> Rows:

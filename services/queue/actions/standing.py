@@ -12,6 +12,7 @@ from services.queue.domain import (
     CALLS,
     MAILED,
     MAX_BODY,
+    MAX_ID,
     MAX_KEY,
     MAX_SUBJECT,
     MAX_TEXT,
@@ -35,6 +36,7 @@ from services.queue.records import (
 )
 
 _STAFF = {ROLE_ADMIN, ROLE_TEACHER}
+_WORDS = ("person_id", "school_id", "grade")
 MAX_CHANNELS = 7
 
 
@@ -118,6 +120,8 @@ def check_draft(draft: Draft) -> None:
         *_length("audience_summary", draft.audience_summary, 0, 500),
         *_line("from_title", draft.from_title, 200),
         *_length("language", draft.language, 0, 35),
+        *(bad for name in _WORDS for bad in _length(f"sender/{name}", getattr(draft.sender, name), 0, MAX_ID)),
+        *_length("alert_message_id", draft.alert_message_id, 0, MAX_ID),
         *_channels(draft),
         *surveys.problems([name for name, _ in draft.channels], draft.survey),
     ]
