@@ -12,10 +12,10 @@ from typing import Final
 WINDOW: Final = timedelta(hours=24)
 """E-mails submitted since then are judged, or since the brake was last released."""
 FEWEST_ANSWERED: Final = 500
-"""Deliveries that arrived or failed before a rate means anything."""
+"""Deliveries that the provider took and that arrived or failed, before a rate means anything."""
 MOST_BOUNCED: Final = 0.05
 MOST_COMPLAINED: Final = 0.001
-_FEWEST_COMPLAINTS: Final = 3
+FEWEST_COMPLAINTS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Mailing:
     """What became of the e-mail deliveries of a window."""
 
     answered: int
-    """Arrived or failed for good."""
+    """Arrived or failed for good, of what the provider had: only that counts there."""
     bounced: int
     """Of these, to addresses that do not exist or refuse for ever."""
     complained: int
@@ -34,7 +34,7 @@ class Mailing:
         """Whether ordinary e-mail has to stop."""
         if self.answered < FEWEST_ANSWERED:
             return False
-        has_complaints = self.complained >= max(_FEWEST_COMPLAINTS, self.answered * MOST_COMPLAINED)
+        has_complaints = self.complained >= max(FEWEST_COMPLAINTS, self.answered * MOST_COMPLAINED)
         return has_complaints or self.bounced >= self.answered * MOST_BOUNCED
 
     def in_words(self) -> str:

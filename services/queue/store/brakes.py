@@ -1,25 +1,29 @@
 """The brake of e-mail: what it goes by, when it was set, and who released it; rows are kept as history."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.queue.braking import Mailing
+from services.queue.braking import FEWEST_ANSWERED, FEWEST_COMPLAINTS, MOST_BOUNCED, Mailing
 
 # Polls and sign-ups are e-mails.
-_MEASURE = sa.text(
-    "SELECT coalesce(sum(c.sent + c.error), 0), coalesce(sum(c.error), 0),"
-    " (SELECT count(*) FROM suppression_changes WHERE changed_at >= :since AND channel = 'email'"
-    " AND action = 'suppressed' AND reason = 'complaint')"
+_AT_WORST = sa.text(
+    "SELECT coalesce(sum(c.sent + c.error), 0), coalesce(sum(c.error), 0)"
     " FROM entries e JOIN entry_counts c USING (entry_id)"
     " WHERE e.created_at >= :since AND e.channel IN ('email', 'poll', 'signup')"
 )
-_BOUNCED = sa.text(
-    "SELECT count(*) FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
+_SUPPRESSED = sa.text(
+    "SELECT count(*) FILTER (WHERE reason = 'hard_bounce'), count(*) FILTER (WHERE reason = 'complaint')"
+    " FROM suppression_changes WHERE changed_at >= :since AND channel = 'email' AND action = 'suppressed'"
+)
+# What has no address, or is in the portal alone, never was the provider's.
+_ANSWERED = sa.text(
+    "SELECT count(*), count(*) FILTER (WHERE o.state = 'error' AND o.error_code ILIKE 'bounce/permanent%')"
+    " FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
     " WHERE e.created_at >= :since AND o.created_at >= :since AND e.channel IN ('email', 'poll', 'signup')"
-    " AND o.state = 'error' AND o.provider = 'ses' AND o.error_code ILIKE 'bounce/permanent%'"
+    " AND o.state IN ('sent', 'error') AND o.provider = 'ses'"
 )
 _SET = sa.text(
     "INSERT INTO brakes (answered, bounced, complained, set_at) VALUES (:answered, :bounced, :complained, :now)"
@@ -47,15 +51,18 @@ class Brake:
 
 
 async def measure(connection: AsyncConnection, since: datetime) -> Mailing:
-    """Return what became of the e-mails submitted since then.
+    """Return what became of the e-mails that were submitted since then and that the provider had.
 
-    Where all errors together are few enough they count as bounces: telling those apart reads every delivery.
+    Telling these, and their bounces, from all others reads every delivery: a third of a second for half a million. So
+    the counters are looked at first; without a suppressed address, or with few errors, all is well.
     """
     values = {"since": since}
-    at_worst = Mailing(*(int(number) for number in (await connection.execute(_MEASURE, values)).one()))
-    if not at_worst.is_too_bad:
-        return at_worst
-    return replace(at_worst, bounced=int((await connection.execute(_BOUNCED, values)).scalar_one()))
+    answered, failed = (await connection.execute(_AT_WORST, values)).one()
+    addresses, complained = (await connection.execute(_SUPPRESSED, values)).one()
+    if complained < FEWEST_COMPLAINTS and (not addresses or failed < FEWEST_ANSWERED * MOST_BOUNCED):
+        return Mailing(int(answered), 0, complained)
+    answered, bounced = (await connection.execute(_ANSWERED, values)).one()
+    return Mailing(answered, bounced, complained)
 
 
 async def put_on(connection: AsyncConnection, mailing: Mailing, now: datetime) -> bool:

@@ -74,6 +74,21 @@ async def test_too_many_bounces_hold_ordinary_mail_back_until_somebody_lets_it_g
     assert await braking.standing(queue.engine) is None
 
 
+@pytest.mark.accepts(311)
+async def test_what_never_reached_the_provider_does_not_hide_bounces(queue: Queue, vendors: VendorSimulator) -> None:
+    """Nobody's address, a wrong one, the portal alone: nothing of it is among what Amazon counts."""
+    nothing = {"email": "", "has_account": False}
+    for fields in (nothing, nothing | {"invalid_email": "x"}, {"email": ""}):
+        await queue.submit(draft(), [person(number, **fields) for number in range(5_000, 5_000 + FEWEST_ANSWERED)])
+    await _mailed(queue, vendors, 1, FEWEST_ANSWERED // 20 - 1)
+    assert await braking.standing(queue.engine) is None
+    queue.clock.ahead = timedelta(hours=1)
+    await _mailed(queue, vendors, 1_001, FEWEST_ANSWERED // 20 + 1)
+    brake = await braking.standing(queue.engine)
+    assert brake is not None
+    assert brake.mailing == Mailing(2 * FEWEST_ANSWERED, FEWEST_ANSWERED // 10, 0)
+
+
 @pytest.mark.parametrize(
     ("mailing", "is_too_bad"),
     [
