@@ -187,23 +187,27 @@ class TwilioAccount:
     async def ask(
         self, sids: Sequence[str], fetch: Callable[[str], Awaitable[Any]], code_of: Callable[[Any], str]
     ) -> Mapping[str, tuple[str, str]]:
-        """Return status and error code by SID, for those that Twilio knows. Raises Unavailable."""
+        """Return status and error code by SID, for those of which Twilio tells now. Unavailable when it tells nothing.
+
+        One answer that does not come costs none of the others: its delivery is asked about again.
+        """
         limit = asyncio.Semaphore(self._settings.concurrency)
+        missed: list[BaseException] = []
 
         async def one(sid: str) -> tuple[str, tuple[str, str]] | None:
             try:
                 async with limit:
                     found = await fetch(sid)
-            except TwilioRestException as problem:
-                if problem.status == 404:
-                    return None
-                raise silent() from problem
             except BROKEN as problem:
-                raise silent() from problem
+                if not (isinstance(problem, TwilioRestException) and problem.status == 404):
+                    missed.append(problem)
+                return None
             return sid, (status_of(found), code_of(found))
 
-        answers = await asyncio.gather(*(one(sid) for sid in sids))
-        return dict(each for each in answers if each)
+        answers = dict(filter(None, await asyncio.gather(*(one(sid) for sid in sids))))
+        if missed and not answers:
+            raise silent() from missed[0]
+        return answers
 
     async def close(self) -> None:
         """End the connections."""

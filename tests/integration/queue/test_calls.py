@@ -8,6 +8,7 @@ import pytest
 
 from services.kit.auth import Caller
 from services.kit.db import transaction
+from services.kit.errors import Unavailable
 from services.queue.actions import control, upkeep
 from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.recover import recover_one
@@ -271,6 +272,22 @@ async def test_an_outage_of_voice_loses_and_doubles_nothing(
 
     await eventually(settled, 60)
     assert vendors.counts()["total"] == 30
+
+
+async def test_one_answer_that_does_not_come_costs_none_of_the_others(queue: Queue, vendors: VendorSimulator) -> None:
+    done = await queue.submit(draft(channels=TTS), [person(n) for n in range(1, 6)])
+    entry_id = done.snapshot.entries[0].entry_id
+    dispatcher = queue.dispatcher(twilio_status_callback_url="")
+    await queue.drain(dispatcher)
+    await asyncio.to_thread(vendors.wait_quiet)
+    queue.clock.ahead = timedelta(seconds=301)
+    vendors.modes(voice={"mode": "429", "count": 1})
+    assert await upkeep.ask_providers(dispatcher, 300) == 4
+    assert await queue.counts(entry_id) == {"total": 5, "pending": 1, "sent": 4}
+    queue.clock.ahead = timedelta(seconds=610)
+    vendors.modes(voice={"mode": "429"})
+    with pytest.raises(Unavailable):
+        await upkeep.ask_providers(dispatcher, 300)
 
 
 @pytest.mark.accepts(72, 73, 75)
