@@ -46,6 +46,10 @@ _ASKED_DAYS = 7
 _SENT_ALREADY = (
     "A message went out from this form before. What it says now is another message: look at it, then send it."
 )
+_SCHEDULED_ALREADY = (
+    "A message from this form is scheduled already, and stays so. What it says now is another message, beside that one:"
+    " look at it, then send or schedule it."
+)
 _NO_ANSWER = (
     "The system does not answer at the moment. What you wrote is kept on this page: try again soon. However often it is"
     " sent from here, it goes out once."
@@ -93,11 +97,11 @@ def send() -> str | Response | tuple[str, int]:
         if draft.when.is_later:
             return redirect(f"/schedules/{scheduling.keep(draft, someone).schedule_id}", 303)
         answer = composing.submit(draft, someone)
-    except AlreadyExists:
-        # Somebody went back to the form of a message that is out, and wrote another.
+    except AlreadyExists as earlier:
+        # Somebody went back to the form of a message that is out, or scheduled, and wrote another.
         draft.key = new_id()
-        problem = AlreadyExists("SENT_ALREADY", _SENT_ALREADY)
-        return page(draft, problem=problem), 409
+        text = _SCHEDULED_ALREADY if "schedule_id" in earlier.metadata else _SENT_ALREADY
+        return page(draft, problem=AlreadyExists("SENT_ALREADY", text, metadata=earlier.metadata)), 409
     except (Unavailable, DeadlineExceeded) as away:
         # Whether it was taken is not known; the form keeps its key, so that sending it again is safe.
         return page(draft, problem=Unavailable(away.reason, _NO_ANSWER)), 503

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import Aborted, AlreadyExists, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
+from services.kit.errors import Aborted, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
 from services.queue import events_out, scheduling
+from services.queue.actions.reuse import reused
 from services.queue.keys import Key
 from services.queue.scheduling import MAX_PER_SENDER, Occurrence, Schedule, ScheduleState
 from services.queue.store import messages, recordings, schedules
@@ -47,7 +48,7 @@ async def _repeated(connection: AsyncConnection, key: Key, earlier: tuple[bytes,
     request_hash, schedule_id = earlier
     found = await schedules.find(connection, schedule_id)
     if request_hash != key.request_hash or found is None:
-        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for something else.")
+        raise await reused(connection, schedule_id)
     return found
 
 

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import AlreadyExists, InvalidArgument
+from services.kit.errors import InvalidArgument
 from services.kit.ids import new_id
 from services.queue import contacts, events_out
 from services.queue.actions import inboxes, recordings, replying
 from services.queue.actions.describing import describe
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import Refusals, outcome_of
+from services.queue.actions.reuse import reused
 from services.queue.actions.sending_as import senders_of
 from services.queue.actions.standing import Standing
 from services.queue.contacts import Reached
@@ -111,10 +112,10 @@ async def submit(
 async def _repeated(connection: AsyncConnection, draft: Draft, earlier: tuple[bytes, str]) -> Submitted:
     header_hash, message_id = earlier
     if header_hash != draft.header_hash:
-        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for another message.")
+        raise await reused(connection, message_id)
     message = await messages.find(connection, message_id)
     if message is None:
-        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for something else.")
+        raise await reused(connection, message_id)
     return Submitted(await messages.snapshot(connection, message), is_repeat=True)
 
 

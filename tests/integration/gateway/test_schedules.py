@@ -130,6 +130,30 @@ def test_an_edited_series_keeps_the_schools_and_grades_that_its_editor_does_not_
     assert (again["school"], again["grade"], again["subject"]) == ([ridge], ["77"], ["Later"])
 
 
+def test_a_form_that_was_scheduled_says_so_of_another_message_and_keeps_what_is_written(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    fields = form(stack, **LATER)
+    place = scheduled(browser, fields)
+    for when in ("later", "now"):
+        other = browser.post("/compose", {**fields, "subject": "Other", "step": "send", "when": when})
+        page = other.get_data(as_text=True)
+        assert other.status_code == 409
+        assert "A message from this form is scheduled already, and stays so." in page
+        assert f'<a href="{place}"' in page
+        assert "went out" not in page.split("<form")[0]
+        again = filled(page, "/compose")
+        assert (again["subject"], again["key"] == [fields["key"]]) == (["Other"], False)
+    assert scheduled(browser, {**again, "when": "later"}) != place
+
+
+def test_a_form_that_was_sent_says_so_when_it_is_scheduled_afterwards(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    fields = form(stack, step="send")
+    assert browser.post("/compose", fields).status_code == 200
+    page = browser.post("/compose", {**fields, **LATER}).get_data(as_text=True)
+    assert "A message went out from this form before." in page
+
+
 def work_in(browser: Browser, school_id: str) -> None:
     answer = browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": school_id})
     assert answer.status_code == 200, answer.get_data(as_text=True)
