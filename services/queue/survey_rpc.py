@@ -83,5 +83,6 @@ def _form(form: Form) -> pb.SurveyForm:
         chosen=form.chosen,
         answered_at=words.stamp(form.answered_at),
         number=form.number,
+        language=asked.language,
         mine=[pb.OwnDelivery(number=number, regarding_student_name=name) for number, name in form.mine],
     )

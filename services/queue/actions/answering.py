@@ -176,6 +176,7 @@ async def _in_their_words(connection: AsyncConnection, respondent: _Respondent) 
         survey=reworded(asked.survey, wording.of),
         subject=cut(wording.of(asked.subject), MAX_SUBJECT),
         body=wording.of(asked.body),
+        language=language,
     )
 
 

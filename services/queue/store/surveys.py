@@ -25,7 +25,7 @@ _INSERT_OPTION = sa.text(
 _OF_MESSAGE = sa.text(f"SELECT {_COLUMNS} FROM surveys s WHERE s.message_id = :message_id")
 _TAKEN = sa.text("SELECT question, option, taken FROM survey_options WHERE survey_id = :survey_id")
 _FIND = (
-    f"SELECT {_COLUMNS}, s.message_id::text AS message_id, s.created_at, m.subject, m.body, m.from_title,"
+    f"SELECT {_COLUMNS}, s.message_id::text AS message_id, s.created_at, m.subject, m.body, m.language, m.from_title,"
     " m.screening IN ('waiting', 'withheld') OR m.cancelled_at IS NOT NULL AS is_gone"
     " FROM surveys s JOIN messages m ON m.message_id = s.message_id"
 )
@@ -79,6 +79,8 @@ class Asked:
     """The message's."""
     subject: str
     body: str
+    language: str
+    """Of subject, body and questions as they stand here."""
     from_title: str
     is_gone: bool
     """The message waits for its verdict, was withheld or was cancelled: nobody sees it."""
@@ -171,7 +173,7 @@ async def _asked(connection: AsyncConnection, query: sa.TextClause, identity: st
     if row is None:
         return None
     taken = {(each[0], each[1]): each[2] for each in await connection.execute(_TAKEN, {"survey_id": row["survey_id"]})}
-    names = ("message_id", "created_at", "subject", "body", "from_title", "is_gone")
+    names = ("message_id", "created_at", "subject", "body", "language", "from_title", "is_gone")
     return Asked(_survey(row, taken), **{name: row[name] for name in names})
 
 

@@ -102,7 +102,7 @@ def test_a_full_slot_says_so_and_the_others_remain_open(stack: Stack) -> None:
     text = page.get_data(as_text=True)
     assert page.status_code == 400
     assert "This has just been taken. Choose another one." in text
-    assert re.search(r'value="1" disabled> <span dir="auto">Friday</span> <span class="places">Full', text)
+    assert re.search(r'value="1" disabled> <span dir="auto" lang="en">Friday</span> <span class="places">Full', text)
     assert "5 places left" in text
     assert family.client.post(second, data={"q1": "2"}).status_code == 303
     own = family.get(first).get_data(as_text=True)

@@ -12,6 +12,7 @@ import pytest
 from protos.directory.v1 import directory_pb2 as directory
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.test_polls import link as answer_link
 from tests.integration.gateway.test_recipients import cells, sent
 from tests.support.eventually import eventually_sync
 from tests.support.forked import start
@@ -113,6 +114,34 @@ def test_a_translated_poll_says_what_is_wrong_with_an_answer(stack: Stack, vendo
     page = refused.get_data(as_text=True)
     assert (refused.status_code, "Choose one of the options." in page) == (400, True)
     assert text_of(mum.get(link(page, "View original")).get_data(as_text=True)).startswith(WRITTEN)
+
+
+@pytest.mark.accepts(318)
+def test_what_a_poll_asks_is_marked_with_its_language(stack: Stack, vendor_process: VendorSimulator) -> None:
+    fields = {"subject": "Excursión", "body": WRITTEN, "language": "es", "channels": ["poll"]}
+    survey = {
+        "questions": [{"text": "¿Cuándo?", "options": [{"text": "Lunes"}, {"text": "Martes"}]}],
+        "closes_at": (datetime.now(UTC) + timedelta(days=2)).isoformat(),
+    }
+    principal, mum = stack.browser("pri"), stack.browser("mum")
+    with switched_on(stack), translator(stack, vendor_process):
+        told = sent(principal, lambda counts: counts["total"] != "0", **fields, survey=survey)
+        inbox = f"/inbox/{told['message_id']}"
+        eventually_sync(lambda: _is_translated(mum.get(inbox).get_data(as_text=True)))
+        untold = sent(principal, lambda counts: counts["total"] != "0", **fields, survey=survey, is_translated=False)
+    for row, language, mark in ((told, "en", "[en] "), (untold, "es", "")):
+        page = stack.browser().get(answer_link({"entries": [{"entry_id": row["entry_id"]}]})).get_data(as_text=True)
+        expected = {"h1": "Excursión", "legend": "¿Cuándo?", "span": "Lunes"}
+        assert texts_in(page, language) == {name: mark + text for name, text in expected.items()}
+    page = mum.get(inbox).get_data(as_text=True)
+    assert texts_in(page, "en") == {"h1": "[en] Excursión", "legend": "[en] ¿Cuándo?", "span": "[en] Lunes"}
+    assert '<span dir="auto" lang="en">[en] Excursión</span>' in mum.get("/inbox").get_data(as_text=True)
+
+
+def texts_in(page: str, language: str) -> dict[str, str]:
+    """Return the first heading, question and option that are marked with a language; none but the text is marked so."""
+    wanted = rf'<(h1|legend|span) dir="auto" lang="{language}">([^<]*)<'
+    return dict(reversed(re.findall(wanted, page)))
 
 
 def _is_translated(page: str) -> None:
