@@ -157,6 +157,13 @@ DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {
 """After this long what has not left, or was never confirmed, expires."""
 EMERGENCY_EXPIRY: Final = timedelta(hours=4)
 """An emergency call that comes later than this misleads."""
+RECEIPT_UNDER_WAY: Final[Mapping[Channel, timedelta]] = {
+    **dict.fromkeys(MAILED, timedelta(minutes=65)),
+    **dict.fromkeys(CALL_OUT | {Channel.PUSH}, timedelta(minutes=5)),
+}
+"""How much later than its time what was handed over expires: what arrived in time may be told after it.
+
+Otherwise a family that has it could be written to, or rung, again. SNS repeats what SES tells for an hour."""
 CONFIRMED_BY_RECEIPT: Final = frozenset({*MAILED, Channel.SMS, *CALLS})
 """Channels whose provider confirms arrival; the others are Sent when the provider takes them."""
 

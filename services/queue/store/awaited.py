@@ -11,12 +11,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.queue.domain import Channel
+from services.queue.domain import RECEIPT_UNDER_WAY, Channel
 
 # LATERAL with its own LIMIT: each entry is one walk through the primary key, whatever the planner knows of the others.
 _EXPIRE = sa.text(
     "WITH past AS MATERIALIZED (SELECT e.entry_id, e.created_at FROM entry_progress p"
-    " JOIN entries e ON e.entry_id = p.entry_id WHERE p.ask_at IS NOT NULL AND e.expires_at <= :now"
+    " JOIN entries e ON e.entry_id = p.entry_id"
+    " JOIN unnest(CAST(:channels AS text[]), CAST(:ended AS timestamptz[])) AS c (channel, ended)"
+    " ON c.channel = e.channel WHERE p.ask_at IS NOT NULL AND e.expires_at <= c.ended"
     " AND EXISTS (SELECT 1 FROM entry_counts c WHERE c.entry_id = p.entry_id AND c.pending > 0)),"
     " late AS MATERIALIZED (SELECT o.entry_id, o.number, o.created_at FROM past CROSS JOIN LATERAL ("
     " SELECT o.entry_id, o.number, o.created_at FROM outcomes o WHERE o.entry_id = past.entry_id"
@@ -69,8 +71,13 @@ class Open:
 
 
 async def expire(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """End deliveries that were handed off and never confirmed in time; return entry and school of each."""
-    return [(row[0], row[1]) for row in await connection.execute(_EXPIRE, {"now": now, "limit": limit})]
+    """End deliveries that were handed off and never confirmed in time; return entry and school of each.
+
+    Receipts of what arrived in time may still be under way when it ends.
+    """
+    ended = [now - RECEIPT_UNDER_WAY[each] for each in Channel]
+    values = {"now": now, "limit": limit, "channels": [each.value for each in Channel], "ended": ended}
+    return [(row[0], row[1]) for row in await connection.execute(_EXPIRE, values)]
 
 
 async def to_look_at(connection: AsyncConnection, now: datetime, limit: int) -> list[Open]:
