@@ -106,7 +106,9 @@ def test_a_full_slot_says_so_and_the_others_remain_open(stack: Stack) -> None:
     assert "5 places left" in text
     assert family.client.post(second, data={"q1": "2"}).status_code == 303
     own = family.get(first).get_data(as_text=True)
-    assert re.search(r'value="1" checked> <span dir="auto">Friday</span> <span class="places">Your place', own)
+    assert re.search(
+        r'value="1" checked> <span dir="auto" lang="en">Friday</span> <span class="places">Your place', own
+    )
     assert family.client.post(first, data={"q1": "0"}).status_code == 303
     assert family.client.post(second, data={"q1": "1"}).status_code == 303
 
