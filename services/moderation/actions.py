@@ -23,10 +23,10 @@ from services.moderation.drift import VENDOR, WINDOW, Drifts
 from services.moderation.judging import Judge, Weigh
 from services.moderation.leasing import LEASE, extended
 from services.moderation.messages import verdict_message
-from services.moderation.phrases import phrases_in, without_phrases
 from services.moderation.policies import Policies
 from services.moderation.precedence import Precedence
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
+from services.moderation.reading import blocked_in, said_in, texts_of
 from services.moderation.replacing import note_back, note_given_up, note_replaced
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
@@ -180,10 +180,10 @@ class Screening:
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
         """Return the verdict on a message alone, or among its neighbours where that is graver."""
-        texts = texts_of(request, policy)
+        said = said_in(request, policy)
         # What is judged again was said long ago: the texts around it are gone.
-        together = None if request.rescreening_id else await self.conversations.together(request, texts)
-        alone = await ask(texts)
+        together = None if request.rescreening_id else await self.conversations.together(request, said)
+        alone = await ask(texts_of(request, said))
         row = verdict_row(request, alone, policy, self.clock())
         if together is None or row["holds"] or row["decision"] == Decision.HOLD:
             return row
@@ -216,22 +216,6 @@ def _gravity(row: store.Row) -> tuple[int, bool]:
     return list(Decision).index(row["decision"]), bool(row["holds"])
 
 
-def texts_of(request: requests.ScreeningRequested, policy: Policy) -> list[Text]:
-    """Return the texts to judge, without the phrases that are allowed to the sender."""
-    allowed = policy.of(request.school_id, request.grade).allowed_phrases
-    return [
-        Text(
-            text=without_phrases(text, allowed),
-            language=request.language,
-            content_id=request.message_id,
-            author_key=request.author_key,
-            conversation_key=request.conversation_key,
-        )
-        for text in request.texts
-        if text.strip()
-    ] or [Text(" ", request.language, request.message_id, request.author_key, request.conversation_key)]
-
-
 def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
     """Return what says what the policy makes of a judgement on this request, blocked phrases aside."""
     return lambda judgement: decide(policy, judgement, request.school_id, request.grade, is_blocked=False)
@@ -239,7 +223,7 @@ def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
 
 def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
     """Return the verdict that the policy makes of a judgement."""
-    phrases = phrases_in(request.texts, policy.of(request.school_id, request.grade).blocked_phrases)
+    phrases = blocked_in(request, policy)
     outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
     return {
         "verdict_id": new_id(),
@@ -268,6 +252,7 @@ async def screen_now(
     judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime, seconds: float | None
 ) -> types.Verdict:
     """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
-    judgement = await judge.judge_within(texts_of(request, policy), seconds, weighing(request, policy))
+    texts = texts_of(request, said_in(request, policy))
+    judgement = await judge.judge_within(texts, seconds, weighing(request, policy))
     # The caller's own id takes the place of the message's.
     return verdict_message(verdict_row(request, judgement, policy, now))

@@ -15,6 +15,7 @@ from services.kit.db import transaction
 from services.moderation import store
 from services.moderation.domain import Judgement
 from services.moderation.providers.base import Text
+from services.moderation.reading import subject_and_body, text_of
 
 MOST_TOGETHER = 5
 """Messages that are read together, the judged one among them."""
@@ -62,12 +63,12 @@ class Conversations:
         """Texts are kept and read together for the window; nothing is kept when it is zero."""
         self._engine, self._clock, self._window = engine, clock, window
 
-    async def together(self, request: requests.ScreeningRequested, alone: Sequence[Text]) -> Together | None:
+    async def together(self, request: requests.ScreeningRequested, said: Sequence[str]) -> Together | None:
         """Keep what was said and return it among what was said around it; None when there is nothing around it."""
-        if not self._window or not request.conversation_key or not alone:
+        if not self._window or not request.conversation_key:
             return None
         now = self._clock()
-        subject, body = ("", alone[0].text) if len(alone) == 1 else (alone[0].text, alone[1].text)
+        subject, body = subject_and_body(said)
         said_at = request.requested_at.ToDatetime(now.tzinfo)
         kept = store.Said(
             request.message_id,
@@ -82,7 +83,7 @@ class Conversations:
             around = await store.said_around(connection, kept, self._window, MOST_TOGETHER)
         if len(around) < 2:
             return None
-        return Together(alone[0], tuple(around))
+        return Together(text_of(request, kept.said), tuple(around))
 
     async def forget(self, now: datetime) -> int:
         """Delete the texts whose time is over; return how many."""

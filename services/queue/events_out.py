@@ -87,10 +87,11 @@ async def ask_about_translation(
 
 
 def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:
-    texts = list(dict.fromkeys(text for text in (message.subject, message.body, *(e.text for e in entries)) if text))
+    said = (message.subject, message.body)
+    own = dict.fromkeys(each.text for each in entries if each.text and each.text not in said)
     event = events.ScreeningRequested(
         message_id=message.message_id,
-        texts=texts,
+        texts=[*said, *own],
         author_key=_pseudonym(message.sender.person_id),
         school_id=message.sender.school_id,
         grade=message.sender.grade,

@@ -77,7 +77,7 @@ async def test_the_vendor_is_asked_about_a_batch_at_once_but_not_about_more_than
     vendors.modes(moderation={"mode": "ok", "delay_seconds": 0.25})
     await replica(vendor).screen([asked(f"See you at {number}.") for number in range(16)])
     state = vendors.get("/control/state")
-    assert (state["moderated"], state["most_moderated_at_once"]) == (32, 16)
+    assert (state["moderated"], state["most_moderated_at_once"]) == (48, 16)
     assert await count(moderation_engine, verdicts) == 16
 
 
@@ -93,7 +93,7 @@ async def test_what_waits_for_its_place_is_not_asked_of_a_vendor_that_was_found_
     batches = [[asked(f"See you at {number}.") for number in range(16)] for _ in range(2)]
     await asyncio.gather(*(worker.screen(each) for each in batches))
     assert await count(moderation_engine, waiting) == 32
-    assert vendors.get("/control/state")["asked_to_moderate"] <= 40, "of 64 texts"
+    assert vendors.get("/control/state")["asked_to_moderate"] <= 60, "of 96 texts"
 
 
 async def test_one_conversation_is_judged_in_its_order_and_others_beside_it(

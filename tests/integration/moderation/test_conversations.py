@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.events.v1 import queue_pb2 as requests
 from services.kit.db import transaction
 from services.kit.ids import new_id
-from services.moderation.actions import Screening, texts_of
+from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Explanation, Judgement
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.base import Provider, Text
 from services.moderation.providers.embedded import Embedded
+from services.moderation.reading import said_in
 from services.moderation.tables import recent_texts, verdicts
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -152,7 +153,7 @@ async def test_nor_does_one_that_is_being_judged_at_the_same_time(
 ) -> None:
     worker, danger = screening(), asked("the plan is to end it")
     policy = await worker.policies.in_force()
-    await worker.conversations.together(danger, texts_of(danger, policy))
+    await worker.conversations.together(danger, said_in(danger, policy))
     harmless = asked("Can I hand in the map project on Monday?", 0.01)
     await worker.screen([harmless])
     assert (await decisions(moderation_engine))[harmless.message_id] == ("clean", 0)

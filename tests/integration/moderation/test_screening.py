@@ -42,8 +42,8 @@ class Clock:
         return self.now
 
 
-def asked(text: str) -> requests.ScreeningRequested:
-    request = requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=["Hello", text])
+def asked(text: str, subject: str = "Hello") -> requests.ScreeningRequested:
+    request = requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=[subject, text])
     request.requested_at.FromDatetime(START)
     return request
 
@@ -131,6 +131,28 @@ async def test_what_the_model_cannot_read_is_watched_whatever_language_was_told(
         request.language = told
         await screening().screen([request])
     assert "clean" not in {row["decision"] for row in await rows(moderation_engine, verdicts)}
+
+
+async def test_a_threat_that_begins_in_the_subject_is_held(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    subject, body = "i am going to hurt", "sofia after the game"
+    for each in (asked(body, subject), asked(HARMLESS, subject), asked(body)):
+        await screening().screen([each])
+    found = await rows(moderation_engine, verdicts)
+    assert ["threat" in row["holds"] for row in found] == [True, False, False]
+    assert found[0]["explanation"].startswith(f"{subject} {body} (above all: ")
+
+
+async def test_a_blocked_phrase_that_begins_in_the_subject_is_found(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    worker = screening()
+    policy = replace(await worker.policies.in_force(), blocked_phrases=("old mill",))
+    await worker.policies.update(policy, Author("ada", "Ada North", frozenset({"*"})), "A trial.")
+    for body in ("mill after dark", "gym after dark", f"mill after dark {'and so on ' * 400}"):
+        await worker.screen([asked(body, "meet at the old")])
+    assert [row["phrases"] for row in await rows(moderation_engine, verdicts)] == [["old mill"], [], ["old mill"]]
 
 
 async def test_a_harmless_message_is_clean(moderation_engine: AsyncEngine, screening: Callable[..., Screening]) -> None:

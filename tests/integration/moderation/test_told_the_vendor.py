@@ -68,7 +68,8 @@ async def test_the_text_and_pseudonyms_leave_and_nothing_else(
         "doNotStore": True,
         "clientAction": allowed,
     }
-    wanted = [{**same, "content": {"type": "text", "text": text}} for text in request.texts]
+    read = ["Map project", HARMLESS, f"Map project\n{HARMLESS}"]
+    wanted = [{**same, "content": {"type": "text", "text": text}} for text in read]
     assert sorted(bodies(), key=json.dumps) == sorted(wanted, key=json.dumps)
     assert "of-the-sender" not in json.dumps(bodies())
     row = await verdict(moderation_engine)
@@ -91,7 +92,7 @@ async def test_the_embedded_verdict_is_handed_in_and_explains_what_the_vendor_fi
     await screening.screen([asked("Hello", DANGER + " sim:self_harm_intent=0.97")])
     actions = [each["clientAction"] for each in bodies()]
     assert {action["action"] for action in actions} == {"allow", "reject"}
-    (handed_in,) = (each for each in actions if each["action"] == "reject")
+    handed_in, *_ = (each for each in actions if each["action"] == "reject")
     assert "self_harm" in handed_in["reason"]
     row = await verdict(moderation_engine)
     assert (row["provider"], row["decision"]) == ("moderationapi", "hold")

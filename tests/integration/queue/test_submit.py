@@ -109,6 +109,9 @@ async def test_a_students_message_waits_and_names_nobody(queue: Queue) -> None:
     assert await queue.rows("SELECT 1 FROM inbox_items") == []
     (asked,) = await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
     assert list(asked.texts) == ["Picture day", "hello there"]
+    await queue.submit(draft(subject="", sender=PUPIL, body="hi"), [person(1, role=2)], screened=True)
+    second = await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
+    assert list(second[1].texts) == ["", "hi"], "moderation knows the subject by its place"
     raw = asked.SerializeToString()
     assert not any(name in raw for name in (b"Sam", b"student-1", b"Parent 1", b"parent-1", b"parent1@"))
 
