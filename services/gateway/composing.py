@@ -47,6 +47,12 @@ def offered_to(person: Person) -> "list[types.Channel.ValueType]":
     return [channel for channel in OFFERED if has_call_out or channel not in CALL_OUT]
 
 
+def kept_by(draft: Draft, person: Person) -> "list[types.Channel.ValueType]":
+    """Return the channels that a draft names and that are not offered now: nobody loses one without a word."""
+    offered = offered_to(person)
+    return [each for each in OFFERED if each not in offered and (each in draft.channels or draft.text_of(each))]
+
+
 def limit_of(channel: "types.Channel.ValueType", draft: Draft) -> int:
     """Return how many characters a channel takes of a draft."""
     has_link = channel == types.CHANNEL_SMS and bool(draft.asking.kind)

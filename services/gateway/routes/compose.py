@@ -205,6 +205,7 @@ def page(
     """Show the composer with a draft."""
     someone = scheduling.writer(person(), draft.from_school_id)
     found = _list_of(draft, someone)
+    offered, kept = set(composing.offered_to(someone)), set(composing.kept_by(draft, someone))
     named = {*draft.grades, *draft.spare.grades}
     grades = sorted(named.union(*(each.grades for each in schools())), key=_grade_order)
     return render_template(
@@ -225,7 +226,8 @@ def page(
         school=working_school(someone),
         schools=visible_schools(someone),
         grades=grades,
-        offered=[(CHANNELS[each], each, composing.limit_of(each, draft)) for each in composing.offered_to(someone)],
+        offered=[(CHANNELS[each], each, composing.limit_of(each, draft)) for each in OFFERED if each in offered | kept],
+        kept=kept,
         recording=audio.open_draft(draft.recording_id),
     )
 

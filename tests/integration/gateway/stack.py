@@ -235,6 +235,14 @@ def enable_exclusion(stub: directory_pb2_grpc.DirectoryServiceStub, metadata: An
     stub.UpdateSchoolField(directory_pb2.UpdateSchoolFieldRequest(field=field), metadata=metadata)
 
 
+def switch_call_out(stack: Stack, *, is_on: bool) -> None:
+    """Switch texts and calls of the district."""
+    module = directory_pb2.Module(name="call_out", is_purchased=True, is_enabled=is_on)
+    stack.gateway.clients.directory.UpdateModule(
+        directory_pb2.UpdateModuleRequest(module=module), metadata=stack.operator
+    )
+
+
 def _load_people(gateway: Gateway, operator: str) -> dict[str, str]:
     stub: directory_pb2_grpc.DirectoryServiceStub = gateway.clients.directory
     metadata = (("authorization", f"Bearer {operator}"),)

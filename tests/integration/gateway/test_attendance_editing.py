@@ -8,7 +8,7 @@ import pytest
 from protos.directory.v1 import directory_pb2 as directory
 from services.kit.ids import new_id
 from tests.integration.gateway.filled import filled
-from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.stack import Browser, Stack, switch_call_out
 from tests.integration.gateway.test_attendance_rules import FIELDS
 from tests.support.eventually import eventually_sync
 
@@ -29,11 +29,6 @@ def ridge(stack: Stack) -> Iterator[str]:
 def exclude(stack: Stack, school_id: str, excluded: str) -> None:
     form = {"school": school_id, "excluded": excluded}
     assert stack.browser("off").post(INFO, form, page=INFO).status_code == 303
-
-
-def switch_call_out(stack: Stack, *, is_on: bool) -> None:
-    module = directory.Module(name="call_out", is_purchased=True, is_enabled=is_on)
-    stack.gateway.clients.directory.UpdateModule(directory.UpdateModuleRequest(module=module), metadata=stack.operator)
 
 
 def make(browser: Browser, **changes: Any) -> str:

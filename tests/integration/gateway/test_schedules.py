@@ -14,7 +14,7 @@ from protos.queue.v1.queue_pb2 import MessageHeader
 from services.kit.clock import utc_now
 from services.kit.ids import new_id
 from tests.integration.gateway.filled import filled
-from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.stack import Browser, Stack, switch_call_out
 from tests.integration.gateway.telling import tell_paused
 from tests.support.eventually import eventually_sync
 
@@ -152,6 +152,28 @@ def test_a_form_that_was_sent_says_so_when_it_is_scheduled_afterwards(stack: Sta
     assert browser.post("/compose", fields).status_code == 200
     page = browser.post("/compose", {**fields, **LATER}).get_data(as_text=True)
     assert "A message went out from this form before." in page
+
+
+@pytest.mark.accepts(13)
+def test_an_edited_series_loses_no_text_because_texts_are_off(stack: Stack) -> None:
+    browser = stack.browser("tea")
+    place = scheduled(browser, form(stack, **DAILY, channel=["email", "sms"], text_sms="Bus 4!", language="es"))
+    switch_call_out(stack, is_on=False)
+    try:
+        page = browser.get(f"{place}/edit").get_data(as_text=True)
+        assert "not available now" in page
+        rendered = filled(page, "/compose")
+
+        def refused() -> str:
+            answer = browser.post("/compose", {**rendered, "step": "preview"}).get_data(as_text=True)
+            assert "The Call Out System is off" in answer
+            return answer
+
+        again = filled(eventually_sync(refused), "/compose")
+        assert 'name="channel" value="sms"' not in browser.get("/compose").get_data(as_text=True)
+    finally:
+        switch_call_out(stack, is_on=True)
+    assert (again["channel"], again["text_sms"], again["language"]) == (["email", "sms"], ["Bus 4!"], ["es"])
 
 
 def work_in(browser: Browser, school_id: str) -> None:
