@@ -13,6 +13,7 @@ from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
+from services.gateway.keeping import draws_again
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, schools
 from services.gateway.problems import AWAY, SHOWN, STATUS
@@ -188,16 +189,21 @@ def _row(entry_id: str, message_id: str) -> reports.EntryRow:
     return answer.rows[0]
 
 
+def _draw_again(problem: ServiceError) -> str:
+    given = request.form
+    return _form(given.get("entry", ""), given.get("message", ""), given.get("back", ""), problem)
+
+
 @blueprint.post(PATH)
 @requires(*_REFERRERS)
+@draws_again(_draw_again)
 def save() -> Response | tuple[str, int]:
     """Add the referral, and lead back to where it was added."""
     given = request.form
     try:
         answer = add(given.get("message", ""), given.get("reason", ""), given.get("notes", ""), given.getlist("told"))
     except SHOWN as problem:
-        page = _form(given.get("entry", ""), given.get("message", ""), given.get("back", ""), problem)
-        return page, STATUS[type(problem)]
+        return _draw_again(problem), STATUS[type(problem)]
     fallback = f"{PATH}/{answer.referral.referral_id}"
     return redirect(safe_return(given.get("back", ""), fallback), 303)
 

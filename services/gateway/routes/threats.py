@@ -13,6 +13,7 @@ from services.gateway import exports
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.columns import REPORTS, shown
+from services.gateway.keeping import draws_again
 from services.gateway.pages import safe_return, schools, visible_schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
@@ -248,8 +249,13 @@ def decision_form(message_id: str) -> str:
     return _deciding(str(message_id), request.args)
 
 
+def _draw_again(problem: ServiceError, message_id: str) -> str:
+    return _deciding(str(message_id), request.form, problem)
+
+
 @blueprint.post(f"{PATH}/<uuid:message_id>/decide")
 @requires(Permission.THREAT_ALERTS)
+@draws_again(_draw_again)
 def save_decision(message_id: str) -> Response | tuple[str, int]:
     """Keep or release a threat (statement 303)."""
     given = request.form

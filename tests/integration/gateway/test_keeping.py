@@ -13,6 +13,8 @@ from services.kit.ids import new_id
 from tests.integration.gateway.policy_pages import fields as policy_fields
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.telling import SCARY, student_message, tell_withheld
+from tests.support.eventually import eventually_sync
 
 SERVICES = (*USUAL, "moderation")
 TEXT = 'School closes at noon.\r\nBuses leave "early".'
@@ -180,3 +182,23 @@ def test_a_large_file_without_a_session_is_refused_in_words(stack: Stack) -> Non
     kind = "multipart/form-data; boundary=edge"
     answer = browser.client.post("/compose", data=b"x" * 2_000_000, content_type=kind)
     assert (answer.status_code, "too large to be kept" in answer.get_data(as_text=True)) == (401, True)
+
+
+def test_a_decision_and_a_referral_of_an_earlier_session_are_drawn_again(stack: Stack) -> None:
+    browser, threat = stack.browser("pri"), student_message(stack, body=SCARY)
+    tell_withheld(stack, threat)
+    address = f"/reports/threats/{threat.message_id}"
+
+    def is_listed() -> None:
+        assert browser.get(address).status_code == 200
+
+    eventually_sync(is_listed)
+    decision = {"decision": "keep", "seen": "0", "reason": "He meant it.", **open_form(browser, "/inbox")}
+    referral = {"message": threat.message_id, "reason": "threat", "notes": "Call his mother.", **decision}
+    sign_in_anew(browser, "pri")
+    for path, form, text in ((f"{address}/decide", decision, "He meant it."), ("/referrals", referral, "his mother")):
+        answer = browser.client.post(path, data=form)
+        page = answer.get_data(as_text=True)
+        assert (answer.status_code, RENEWED in page, text in page) == (400, True, True), path
+    assert "Keep it withheld" in browser.get(address).get_data(as_text=True)
+    assert "his mother" not in browser.get("/referrals").get_data(as_text=True)
