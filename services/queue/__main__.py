@@ -167,7 +167,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
             10.0,
             lambda: stalling.watch_screening(engine, utc_now, config.screening_alarm_seconds),
         ),
-        "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now)),
+        "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now, lambda: directory.known(""))),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "watch bounces": (30.0, lambda: braking.watch(engine, utc_now)),
         "check counters": (3600.0, lambda: upkeep.check_counters(engine, utc_now)),

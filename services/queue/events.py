@@ -1,6 +1,6 @@
 """What the queue learns from the others: verdicts, and what reviewers decided about threats."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,17 +13,14 @@ from services.kit.db import transaction
 from services.kit.handling import Event, Poison
 from services.kit.outbox import first_time
 from services.queue.actions.releasing import release
-from services.queue.actions.rescreening import Judged, apply_verdict_again
+from services.queue.actions.rescreening import Judged, KnownNow, apply_verdict_again
 from services.queue.actions.screening import apply_verdict
-from services.queue.actions.standing import Known
 
 VERDICTS = "moderation.verdict.reached.v1"
 DURABLE = "queue-verdicts"
 REVIEWS = "reports.review.changed.v1"
 REVIEWS_DURABLE = "queue-reviews"
 _LETS_GO = {types.Verdict.DECISION_CLEAN, types.Verdict.DECISION_WATCH}
-KnownNow = Callable[[], Awaitable[Known]]
-"""Asks directory for schools and modules; raises Unavailable when it does not answer."""
 
 
 def verdict_consumer(bus: Bus, engine: AsyncEngine, clock: Clock) -> Consumer:

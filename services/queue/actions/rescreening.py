@@ -7,7 +7,7 @@ What went out while screening was off is released from its first verdict on that
 Questions that never get a verdict, since they ended as dead letters, are given up after a time and counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.logs import get_logger
 from services.queue import events_out
+from services.queue.actions.standing import Known
 from services.queue.domain import Deltas, Screening, State
 from services.queue.records import ROLE_STUDENT, Message
 from services.queue.store import batches, counts, inbox, messages, rescreenings, translations
@@ -26,6 +27,8 @@ from services.queue.store.rescreenings import Rescreening
 from services.queue.translating import Stage
 
 _log = get_logger(__name__)
+KnownNow = Callable[[], Awaitable[Known]]
+"""Asks directory for schools and modules; raises Unavailable when it does not answer."""
 GIVEN_UP_AFTER = timedelta(hours=1)
 """How long a period may see neither a question nor a verdict before those it waits for are given up."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
@@ -75,7 +78,7 @@ def check_may_rescreen(caller: Caller) -> None:
 
 def check_screening_is_on(modules: Mapping[str, bool]) -> None:
     """Raise FailedPrecondition while the module is off: nothing goes to a provider then (statement 174)."""
-    if not modules.get("moderation_api", False):
+    if not _is_screening_on(modules):
         raise FailedPrecondition("SCREENING_OFF", "Screening is switched off; switch it on first.")
 
 
@@ -85,10 +88,18 @@ async def latest(engine: AsyncEngine) -> list[Rescreening]:
         return await rescreenings.newest(connection, _SHOWN)
 
 
-async def ask_next(engine: AsyncEngine, clock: Clock) -> int:
-    """Ask about the next messages of the period at work; return how many."""
+def _is_screening_on(modules: Mapping[str, bool]) -> bool:
+    return modules.get("moderation_api", False)
+
+
+async def ask_next(engine: AsyncEngine, clock: Clock, known: KnownNow) -> int:
+    """Ask about the next messages of the period at work; return how many. While screening is off the period waits."""
     now = clock()
     await _give_up(engine, now)
+    async with transaction(engine) as connection:
+        is_idle = await rescreenings.take_unfinished(connection) is None
+    if is_idle or not _is_screening_on((await known()).modules):
+        return 0
     async with transaction(engine) as connection:
         run = await rescreenings.take_unfinished(connection)
         if run is None or run.awaited > _MOST_UNJUDGED:

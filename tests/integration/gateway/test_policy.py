@@ -16,6 +16,7 @@ from tests.integration.gateway.policy_pages import DANGER, fields, send, write
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Stack, away
 from tests.integration.gateway.telling import ask_screening
+from tests.integration.gateway.test_judging_again import switch
 from tests.support.eventually import eventually_sync
 
 SERVICES = (*USUAL, "moderation")
@@ -207,6 +208,11 @@ def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(sta
     assert len(re.findall("At work", shown)) == 1
     # One day is named, not the midnights that it lies between.
     assert re.search(rf"At work</span> · {iso_day(today)} · \d", shown)
+    switch(stack, on=False)
+    try:
+        assert "Waits: screening is switched off" in district.get(page).get_data(as_text=True)
+    finally:
+        switch(stack, on=True)
     other = district.post("/policy/rescreenings", wanted | {"key": new_id(), "reason": "Again."}, page=page)
     assert (other.status_code, "Wait until it is through" in other.get_data(as_text=True)) == (409, True)
 

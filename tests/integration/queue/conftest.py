@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as events
 from services.kit.db import create_engine, transaction
-from services.queue.actions import upkeep
+from services.queue.actions import rescreening, upkeep
 from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.standing import Known, KnownSchool, Standing, check_draft
@@ -182,6 +182,14 @@ class Queue:
         await self.rows("UPDATE batches SET expires_at = :now WHERE entry_id = :id RETURNING 1",
                         now=self.clock(), id=entry_id)  # fmt: skip
         return await upkeep.expire(self.engine, self.clock)
+
+    async def judge_next(self, *, is_screening_on: bool = True) -> int:
+        """Ask about the next messages of the period that is judged again; return how many."""
+
+        async def known() -> Known:
+            return Known(None, {}, {"moderation_api": is_screening_on})
+
+        return await rescreening.ask_next(self.engine, self.clock, known)
 
     async def assert_true(self) -> None:
         """The counters equal the rows behind them, for every entry and school."""

@@ -134,7 +134,7 @@ async def test_no_verdict_withholds_again_what_a_person_released(queue: Queue) -
     now = queue.clock()
     run = Rescreening(new_id(), now - timedelta(days=1), now + timedelta(hours=1), "New policy", "a", "Ada", now)
     assert (await rescreening.begin(queue.engine, run)).total == 0
-    assert await rescreening.ask_next(queue.engine, queue.clock) == 0
+    assert await queue.judge_next() == 0
     await verdict(queue, message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
     await verdict(queue, message_id, types.Verdict.DECISION_HOLD)
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "pending": 2}

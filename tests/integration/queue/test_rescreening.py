@@ -58,7 +58,7 @@ async def test_what_was_released_in_the_period_is_asked_about_once_piece_by_piec
     run = period(queue)
     assert (await rescreening.begin(queue.engine, run)).total == 3
     assert (await rescreening.begin(queue.engine, run)).rescreening_id == run.rescreening_id
-    assert [await rescreening.ask_next(queue.engine, queue.clock) for _ in range(4)] == [2, 1, 0, 0]
+    assert [await queue.judge_next() for _ in range(4)] == [2, 1, 0, 0]
     questions = await asked(queue)
     assert [each.message_id for each in questions] == sent
     assert {each.rescreening_id for each in questions} == {run.rescreening_id}
@@ -69,7 +69,7 @@ async def test_a_period_never_says_that_more_were_judged_than_there_are(queue: Q
     run = period(queue)
     assert (await rescreening.begin(queue.engine, run)).total == 0
     message_id = (await released(queue)).snapshot.message.message_id
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await verdict(queue, message_id, types.Verdict.DECISION_CLEAN, run.rescreening_id)
     (found,) = await rescreening.latest(queue.engine)
     shown = rescreening_message(found)
@@ -83,11 +83,11 @@ async def test_a_delivered_message_is_pulled_back_once_and_its_delivery_stays_on
     done = await released(queue, people=2, channels=[("email", ""), ("sms", "")])
     message_id = done.snapshot.message.message_id
     email = done.snapshot.entries[0]
-    assert await rescreening.ask_next(queue.engine, queue.clock) == 0
+    assert await queue.judge_next() == 0
     dispatcher = queue.dispatcher()
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await queue.drain(dispatcher)
     before = await queue.counts(email.entry_id)
     assert len(await queue.rows("SELECT 1 FROM inbox_items")) == 2
@@ -110,7 +110,7 @@ async def test_what_has_not_left_is_stopped_also_when_a_dispatcher_had_it(
     entry_id = done.snapshot.entries[0].entry_id
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await queue.rows("UPDATE batches SET state = 'claimed', claim_id = gen_random_uuid(), claimed_at = now(),"
                      " lease_until = now() + interval '1 minute' RETURNING 1")  # fmt: skip
     await verdict(queue, done.snapshot.message.message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
@@ -128,7 +128,7 @@ async def test_what_waits_is_withheld_and_a_clean_verdict_changes_nothing(
     bad, good = await released(queue), await released(queue)
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await verdict(queue, bad.snapshot.message.message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
     await verdict(queue, good.snapshot.message.message_id, types.Verdict.DECISION_WATCH, run.rescreening_id)
     assert await queue.counts(bad.snapshot.entries[0].entry_id) == {"total": 1, "withheld": 1}
@@ -149,7 +149,7 @@ async def test_what_went_out_while_screening_was_off_is_judged_later_and_pulled_
     assert vendors.counts()["total"] == 2, "delivered without a question to anybody"
     run = period(queue)
     assert (await rescreening.begin(queue.engine, run)).total == 1
-    assert await rescreening.ask_next(queue.engine, queue.clock) == 1
+    assert await queue.judge_next() == 1
     (question,) = await asked(queue)
     assert question.message_id == message_id
     before = await queue.counts(entry_id)
@@ -169,7 +169,7 @@ async def test_what_went_out_while_screening_was_off_is_released_once_a_period_h
     await queue.drain(queue.dispatcher())
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     for message_id in (student, teacher):
         await verdict(queue, message_id, types.Verdict.DECISION_WATCH, run.rescreening_id)
     standing = await queue.rows("SELECT message_id::text, screening, verdict IS NOT NULL FROM messages")
@@ -178,7 +178,7 @@ async def test_what_went_out_while_screening_was_off_is_released_once_a_period_h
     assert await queue.event(events_out.RELEASED, events.MessageReleased) == []
     later = period(queue)
     await rescreening.begin(queue.engine, later)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await verdict(queue, student, types.Verdict.DECISION_HOLD, later.rescreening_id)
     assert len(await queue.event(events_out.WITHHELD, events.MessageWithheld)) == 1
     await queue.assert_true()
@@ -190,6 +190,19 @@ async def test_nothing_is_judged_again_while_screening_is_off() -> None:
         with pytest.raises(FailedPrecondition) as refusal:
             rescreening.check_screening_is_on(modules)
         assert refusal.value.reason == "SCREENING_OFF"
+
+
+@pytest.mark.accepts(174)
+async def test_a_period_waits_while_screening_is_off_and_goes_on_after(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescreening, "_ASKED_AT_ONCE", 1)
+    sent = [(await released(queue)).snapshot.message.message_id for _ in range(2)]
+    await rescreening.begin(queue.engine, period(queue))
+    steps = [await queue.judge_next(is_screening_on=is_on) for is_on in (True, False, False)]
+    assert (steps, [each.message_id for each in await asked(queue)]) == ([1, 0, 0], sent[:1])
+    assert [await queue.judge_next() for _ in range(2)] == [1, 0]
+    assert [each.message_id for each in await asked(queue)] == sent
 
 
 async def test_one_period_at_a_time_with_a_reason_and_only_for_who_manages_the_districts_policy(queue: Queue) -> None:
@@ -212,11 +225,11 @@ async def test_what_never_gets_a_verdict_is_given_up_after_a_time_and_a_late_one
     sent = [(await released(queue)).snapshot.message.message_id for _ in range(2)]
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    assert [await rescreening.ask_next(queue.engine, queue.clock) for _ in range(2)] == [1, 0]
+    assert [await queue.judge_next() for _ in range(2)] == [1, 0]
     queue.clock.ahead = rescreening.GIVEN_UP_AFTER + timedelta(seconds=1)
-    assert [await rescreening.ask_next(queue.engine, queue.clock) for _ in range(2)] == [1, 0]
+    assert [await queue.judge_next() for _ in range(2)] == [1, 0]
     await verdict(queue, sent[1], types.Verdict.DECISION_CLEAN, run.rescreening_id)
-    assert await rescreening.ask_next(queue.engine, queue.clock) == 0
+    assert await queue.judge_next() == 0
     (found,) = await rescreening.latest(queue.engine)
     assert (found.asked, found.judged, found.given_up) == (2, 1, 1)
     assert rescreening_message(found).is_done

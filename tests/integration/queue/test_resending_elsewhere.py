@@ -312,7 +312,7 @@ async def test_what_was_pulled_back_and_let_go_is_in_the_inboxes_that_a_resend_r
     await again(queue, done, Channel.EMAIL, told(someone))
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     await verdict(queue, message_id, types.Verdict.DECISION_HOLD, run.rescreening_id)
     assert await queue.rows("SELECT 1 FROM inbox_items") == []
     await review(queue, message_id)

@@ -59,7 +59,7 @@ async def test_a_period_that_is_judged_again_reads_each_translation(
         await verdict(queue, done, types.Verdict.DECISION_CLEAN, language)
     run = period(queue)
     await rescreening.begin(queue.engine, run)
-    await rescreening.ask_next(queue.engine, queue.clock)
+    await queue.judge_next()
     judged = ["", "es", "ht"][: ["", "es", "ht"].index(held) + 1] if held else ["", "es", "ht"]
     for language in judged:
         (found,) = await rescreening.latest(queue.engine)
