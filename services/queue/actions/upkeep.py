@@ -1,12 +1,13 @@
 """What time does to deliveries: they expire, receipts that never came are asked for, progress is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
+from services.kit.errors import Unavailable
 from services.kit.logs import get_logger
 from services.queue import events_out, metrics
 from services.queue.actions.dispatch import Dispatcher
@@ -50,20 +51,38 @@ async def expire(engine: AsyncEngine, clock: Clock) -> int:
 
 
 async def ask_providers(dispatcher: Dispatcher, after_seconds: float) -> int:
-    """Ask about deliveries that a provider took and never spoke of again; return how many it told about."""
+    """Ask about deliveries that a provider took and never spoke of again; return how many it told about.
+
+    A provider that does not answer costs only its own, which are asked about again. Unavailable when nothing is told.
+    """
     now, after = dispatcher.clock(), timedelta(seconds=after_seconds)
     asked_of = {channel: each for channel, each in dispatcher.providers.items() if each.tells}
     silent = await _silent_ones(dispatcher.engine, asked_of, now, after)
-    receipts = []
+    receipts: list[Receipt] = []
+    problem: Unavailable | None = None
     for name, provider in {each.name: each for each in asked_of.values()}.items():
-        asked = {row[4]: row for row in silent if row[3] == name}
-        for identity, (status, code) in (await provider.ask(list(asked))).items() if asked else ():
-            entry_id, number, attempt, _, _ = asked[identity]
-            receipts.append(Receipt(name, identity, f"{entry_id}.{number}.{attempt}", status, code, now))
+        try:
+            receipts += await _told_by(provider, [row for row in silent if row[3] == name], now)
+        except Unavailable as its_own:
+            _log.warning("provider_not_asked", provider=name)
+            problem = its_own
     if receipts:
         redial_seconds = dispatcher.pace.redial_seconds
         await record_receipts(dispatcher.engine, dispatcher.clock, receipts, redial_seconds)
+    elif problem:
+        raise problem
     return len(receipts)
+
+
+async def _told_by(provider: Provider, silent: Sequence[awaited.Silent], now: datetime) -> list[Receipt]:
+    """Return what a provider tells of these deliveries now. Raises Unavailable."""
+    asked = {row[4]: row for row in silent}
+    told = await provider.ask(list(asked)) if asked else {}
+    receipts = []
+    for identity, (status, code) in told.items():
+        entry_id, number, attempt, name, _ = asked[identity]
+        receipts.append(Receipt(name, identity, f"{entry_id}.{number}.{attempt}", status, code, now))
+    return receipts
 
 
 async def _silent_ones(

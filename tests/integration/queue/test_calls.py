@@ -290,6 +290,25 @@ async def test_one_answer_that_does_not_come_costs_none_of_the_others(queue: Que
         await upkeep.ask_providers(dispatcher, 300)
 
 
+@pytest.mark.parametrize(("away", "told"), [("sms", "tts"), ("voice", "sms")])
+async def test_a_provider_that_cannot_be_asked_costs_only_what_it_has_to_tell(
+    queue: Queue, vendors: VendorSimulator, away: str, told: str
+) -> None:
+    done = await queue.submit(draft(channels=[("sms", ""), ("tts", "")]), [person(1), person(3)])
+    dispatcher = queue.dispatcher(twilio_status_callback_url="")
+    await queue.drain(dispatcher)
+    await asyncio.to_thread(vendors.wait_quiet)
+    queue.clock.ahead = timedelta(seconds=301)
+    vendors.modes(**{away: {"mode": "429"}})
+    assert await upkeep.ask_providers(dispatcher, 300) == 2
+    for entry in done.snapshot.entries:
+        state = "sent" if entry.channel is Channel(told) else "pending"
+        assert await queue.counts(entry.entry_id) == {"total": 2, state: 2}
+    vendors.modes(**{away: {"mode": "ok"}})
+    queue.clock.ahead = timedelta(seconds=610)
+    assert await upkeep.ask_providers(dispatcher, 300) == 2
+
+
 @pytest.mark.accepts(72, 73, 75)
 async def test_once_per_family_calls_a_number_once(queue: Queue, vendors: VendorSimulator, receiver: Receiver) -> None:
     shared = [person(1, phones="+16465550111"), person(3, phones="+16465550111,+16465550112"), person(5)]
