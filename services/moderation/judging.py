@@ -108,8 +108,13 @@ class Judge:
             judged = await self._ask(texts, turn)
         if any(len(each.scores) < len(Category) for each in judged):
             return _strongest([*judged, *local])
-        found = _strongest(judged)
-        return replace(found, explanations={**_strongest(local).explanations, **found.explanations})
+        found, own = _strongest(judged), _strongest(local)
+        # What our model cannot read somebody should look at, also when the vendor finds nothing in it.
+        return replace(
+            found,
+            explanations={**own.explanations, **found.explanations},
+            is_uncertain=found.is_uncertain or own.is_uncertain,
+        )
 
     async def _ask(self, texts: Sequence[Text], turn: _Turn) -> list[Judgement]:
         # What waited for its place is not asked any more when those before it found the vendor out.

@@ -108,3 +108,13 @@ async def test_the_verdict_that_is_handed_in_is_that_of_the_districts_policy(
     screening.policies = Policies(moderation_engine, utc_now)
     await screening.screen([asked(DANGER)])
     assert bodies()[0]["clientAction"]["action"] == "review"
+
+
+@pytest.mark.parametrize("text", ["aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg==", "我今晚要自杀"])
+async def test_what_the_embedded_model_cannot_read_is_watched_whatever_the_vendor_says(
+    text: str, moderation_engine: AsyncEngine, screening: Screening
+) -> None:
+    """A person reads it: that the vendor found nothing may mean that it did not understand it either."""
+    await screening.screen([asked(text)])
+    row = await verdict(moderation_engine)
+    assert (row["provider"], row["decision"], row["is_uncertain"]) == ("moderationapi", "watch", True)
