@@ -106,15 +106,7 @@ class Judge:
             texts = [replace(text, local=weigh(each)) for text, each in zip(texts, local, strict=True)]
         async with self._room:
             judged = await self._ask(texts, turn)
-        if any(len(each.scores) < len(Category) for each in judged):
-            return _strongest([*judged, *local])
-        found, own = _strongest(judged), _strongest(local)
-        # What our model cannot read somebody should look at, also when the vendor finds nothing in it.
-        return replace(
-            found,
-            explanations={**own.explanations, **found.explanations},
-            is_uncertain=found.is_uncertain or own.is_uncertain,
-        )
+        return _strongest([_filled(*each) for each in zip(judged, local, strict=True)])
 
     async def _ask(self, texts: Sequence[Text], turn: _Turn) -> list[Judgement]:
         # What waited for its place is not asked any more when those before it found the vendor out.
@@ -193,6 +185,19 @@ class Judge:
         provider_errors.add(1, {"provider": self._provider.name, "error.type": str(problem)})
 
 
+def _filled(judged: Judgement, local: Judgement) -> Judgement:
+    """Return the vendor's judgement on a text, with what it left out and what it cannot say of our model's."""
+    has_gaps = not local.scores.keys() <= judged.scores.keys()
+    return replace(
+        judged,
+        scores={**local.scores, **judged.scores},
+        model=f"{judged.model}+{local.model}" if has_gaps else judged.model,
+        explanations={**local.explanations, **judged.explanations},
+        # What our model cannot read somebody should look at, also when the vendor finds nothing in it.
+        is_uncertain=judged.is_uncertain or local.is_uncertain,
+    )
+
+
 def _strongest(judged: Sequence[Judgement]) -> Judgement:
     """Return each category's highest score, and why it has it as far as one of the judgements can say."""
     scores: dict[Category, float] = {}
@@ -203,6 +208,6 @@ def _strongest(judged: Sequence[Judgement]) -> Judgement:
             if name in each.explanations and score >= explained.get(name, 0.0):
                 explanations[name], explained[name] = each.explanations[name], score
             scores[name] = max(score, scores.get(name, 0.0))
-    models = "+".join(dict.fromkeys(each.model for each in judged))
+    models = "+".join(dict.fromkeys(name for each in judged for name in each.model.split("+")))
     is_uncertain = any(each.is_uncertain for each in judged)
     return Judgement(scores, judged[0].provider, models, explanations, is_uncertain)

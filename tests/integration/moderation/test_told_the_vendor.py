@@ -18,6 +18,7 @@ from services.moderation.conversing import Conversations
 from services.moderation.domain import Category
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
+from services.moderation.providers.base import Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from services.moderation.tables import verdicts
@@ -118,3 +119,17 @@ async def test_what_the_embedded_model_cannot_read_is_watched_whatever_the_vendo
     await screening.screen([asked(text)])
     row = await verdict(moderation_engine)
     assert (row["provider"], row["decision"], row["is_uncertain"]) == ("moderationapi", "watch", True)
+
+
+async def test_the_embedded_model_scores_what_the_vendor_leaves_out_and_nothing_else(
+    moderation_engine: AsyncEngine, screening: Screening, vendors: VendorSimulator, embedded: Embedded
+) -> None:
+    text = "i will stab anna at lunch tomorrow sim:threat=0.02 sim:violence=0.03"
+    (own,) = await embedded.judge([Text(text, "en", "", "", "")])
+    assert own.scores[Category.THREAT] > 0.9
+    vendors.modes(moderation={"mode": "partial"})
+    await screening.screen([asked(text)])
+    row = await verdict(moderation_engine)
+    assert (row["scores"]["threat"], row["scores"]["violence"]) == (0.02, 0.03)
+    assert row["scores"]["self_harm"] == pytest.approx(own.scores[Category.SELF_HARM])
+    assert row["model"] == f"moderationapi-2+{own.model}"
