@@ -83,8 +83,11 @@ async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sende
 async def record_provider_stops(
     connection: AsyncConnection, deliveries: Sequence[tuple[str, int]], now: datetime
 ) -> None:
-    """Record that a provider says of deliveries (entry and number) that their recipients want no more."""
-    for channel, destination in await consent.destinations_of(connection, deliveries):
+    """Record that a provider says of deliveries (entry and number) that their recipients want no more.
+
+    Their outcomes must still stand as they were when the messages left, or just have been written.
+    """
+    for channel, destination in await consent.not_started_since(connection, deliveries):
         way = travels_as(channel)
         if await consent.record(connection, way, destination, "stopped", origin="provider", now=now):
             await tell_consent(connection, Done(PROVIDER, now), way, destination, ["stopped=every"])

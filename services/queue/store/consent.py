@@ -36,12 +36,17 @@ _START_TYPE = sa.text(
     " WHERE channel = :channel AND destination = :destination AND CAST(:message_type AS text) = ANY(stopped_types)"
     " RETURNING destination"
 )
+# A START that came after a text had left is the later word: what the provider says of that text is older.
 _DESTINATIONS = sa.text(
     "SELECT DISTINCT e.channel, r.destination"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
-    " JOIN entries e ON e.entry_id = k.entry_id JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number"
+    " JOIN entries e ON e.entry_id = k.entry_id"
+    " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
+    " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
+    " WHERE r.destination <> '' AND NOT EXISTS (SELECT 1 FROM consent_changes c WHERE c.destination = r.destination"
+    " AND c.channel = e.channel AND c.action = 'started' AND c.message_type = '' AND c.changed_at > o.changed_at)"
     # Everybody writes them in one order, so that no two wait for each other.
-    " AND r.created_at = e.created_at WHERE r.destination <> '' ORDER BY e.channel, r.destination"
+    " ORDER BY e.channel, r.destination"
 )
 _SUBSCRIPTION = sa.text(
     "SELECT r.destination, e.message_type,"
@@ -117,10 +122,10 @@ async def action_of(connection: AsyncConnection, provider_message_id: str) -> st
     return str((await connection.execute(query, {"provider_message_id": provider_message_id})).scalar_one())
 
 
-async def destinations_of(
+async def not_started_since(
     connection: AsyncConnection, deliveries: Sequence[tuple[str, int]]
 ) -> list[tuple[Channel, str]]:
-    """Return channel and destination of deliveries (entry and number), each once, in order."""
+    """Return channel and destination of deliveries (entry and number), each once, in order; none started since."""
     values = {"entry_ids": [entry_id for entry_id, _ in deliveries], "numbers": [number for _, number in deliveries]}
     return [(Channel(row[0]), row[1]) for row in await connection.execute(_DESTINATIONS, values)]
 
