@@ -261,3 +261,23 @@ def test_vendor_labels_map_to_ours_and_what_it_does_not_say_is_absent() -> None:
         Category.SELF_HARM: 0.7,
         Category.SELF_HARM_INTENT: 0.6,
     }
+
+
+@pytest.mark.parametrize("phrase", ["\N{SKULL}\N{FIRE}", "!!!", "A+", "C++", "#1", "_ _"])
+def test_a_blocked_phrase_that_could_never_be_found_or_only_as_one_letter_is_refused(phrase: str) -> None:
+    override = Override("s1", (), (), blocked_phrases=("old mill", phrase))
+    with pytest.raises(InvalidArgument) as caught:
+        check_policy(replace(POLICY, blocked_phrases=("quarry", phrase), overrides=(override,)))
+    detail = f'"{phrase}" has no word that could be found.'
+    wanted = [("/overrides/0/blocked_phrases", detail), ("/blocked_phrases", detail)]
+    assert [(each.pointer, each.detail) for each in caught.value.violations] == wanted
+
+
+@pytest.mark.parametrize("phrase", ["a", "C 4", "C4", "k!ll", "O'Neill", "死", "#1 fan"])
+def test_what_has_a_word_may_be_blocked(phrase: str) -> None:
+    assert check_policy(replace(POLICY, blocked_phrases=(phrase,)))
+    assert phrases_in([f"so {phrase} it is"], [phrase]) == (phrase,)
+
+
+def test_an_allowed_phrase_without_a_word_does_no_harm() -> None:
+    assert check_policy(replace(POLICY, allowed_phrases=("A+", "\N{FIRE}")))
