@@ -19,8 +19,8 @@ from services.moderation.reading import subject_and_body, text_of
 
 MOST_TOGETHER = 5
 """Messages that are read together, the judged one among them."""
-LONGEST_KEPT = 2_000
-"""Characters kept of a message: a split one is short."""
+_KEPT_OF_AN_END = 1_000
+"""Characters kept of a body's beginning and of its end: a part of what was split is short and stands at either."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Conversations:
         kept = store.Said(
             request.message_id,
             request.conversation_key,
-            f"{' '.join(subject.split())}\n{body}"[:LONGEST_KEPT],
+            kept_of(subject, body),
             said_at,
             max(now, said_at) + self._window,
         )
@@ -89,6 +89,13 @@ class Conversations:
         """Delete the texts whose time is over; return how many."""
         async with transaction(self._engine) as connection:
             return await store.forget_said(connection, now)
+
+
+def kept_of(subject: str, body: str) -> str:
+    """Return what is kept: the subject in one line, then the body, of a long one its beginning and its end."""
+    if len(body) > 2 * _KEPT_OF_AN_END:
+        body = f"{body[:_KEPT_OF_AN_END]}\n{body[-_KEPT_OF_AN_END:]}"
+    return f"{' '.join(subject.split())}\n{body}"
 
 
 def merged(alone: Judgement, together: Judgement) -> Judgement:
