@@ -214,11 +214,18 @@ def _read_user(roster: Roster, line: int, row: Mapping[str, str], roles: Mapping
     )
     name = f"{given} {family}".strip()
     held = roles.get(sourced_id, [])
+    words = {
+        "identifier": row.get("identifier", ""),
+        "grades": row.get("grades", "").split(",")[0].strip(),
+        "metadata.preferredLanguage": row.get("metadata.preferredLanguage") or "en",
+    }
     for column, wrong, detail in (
         ("sourcedId", not sourced_id or len(sourced_id) > 255, "A person needs a sourcedId of at most 255 characters."),
         ("sourcedId", sourced_id in roster.people, "The sourcedId stands on an earlier line too."),
         ("familyName", not name or len(name) > 200, "A person needs a name of at most 200 characters."),
         ("sourcedId", not held, "No row of roles.csv gives this person a role."),
+        # The queue would refuse a whole message for one of its recipients.
+        *((each, len(text) > 200, f"{each} holds at most 200 characters.") for each, text in words.items()),
     ):
         if wrong:
             roster.refuse("users.csv", line, column, detail)
@@ -229,9 +236,9 @@ def _read_user(roster: Roster, line: int, row: Mapping[str, str], roles: Mapping
         name=name,
         role=ROLES[role_name],
         profile=row.get("metadata.profile") or PROFILE_OF_ROLE.get(role_name, "Parent"),
-        number=row.get("identifier", ""),
-        grade=row.get("grades", "").split(",")[0].strip(),
-        language=row.get("metadata.preferredLanguage") or "en",
+        number=words["identifier"],
+        grade=words["grades"],
+        language=words["metadata.preferredLanguage"],
         title=row.get("metadata.title", ""),
         relationship=row.get("metadata.relationship") or "guardian",
         has_account=bool(row.get("username")) and row.get("enabledUser", "true").lower() == "true",

@@ -16,7 +16,15 @@ from services.directory.tables import outbox
 from services.kit.auth import Caller, Viewer, set_caller
 from services.kit.db import transaction
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
-from tests.integration.directory.roster_files import IMPORTER, OPERATOR, ORGS, USERS, enable_exclusion, roster
+from tests.integration.directory.roster_files import (
+    IMPORTER,
+    OPERATOR,
+    ORGS,
+    ROLES,
+    USERS,
+    enable_exclusion,
+    roster,
+)
 
 PRINCIPAL_AS_SECRETARY = "pri,true,Ida,Cole,A-1,ida.cole,ida@example.org,,,,,Secretary"
 NOON = datetime(2026, 11, 10, 17, 0, tzinfo=UTC)
@@ -81,6 +89,26 @@ async def test_a_broken_row_is_reported_by_line_and_the_others_come_in(directory
     answer = await actions.import_roster(directory_engine, roster(users=users), ZONE, IMPORTER)
     assert [(each.file_name, each.line) for each in answer.problems] == [("users.csv", 11), ("users.csv", 12)]
     assert {each.file_name: each.created for each in answer.files}["users.csv"] == 9
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("identifier", ["{}", "", "", "", "", "", "09", ""]),
+        ("grades", ["", "", "", "", "", "", "{},10", ""]),
+        ("metadata.preferredLanguage", ["", "", "", "", "", "", "09", "{}"]),
+    ],
+)
+async def test_what_no_message_could_carry_of_a_person_is_refused_in_the_roster(
+    directory_engine: AsyncEngine, column: str, cells: list[str]
+) -> None:
+    head, *rows = USERS.replace("metadata.profile", "metadata.preferredLanguage").splitlines()
+    for length, broken in ((200, []), (201, [(11, column)])):
+        long = f"eva,true,Eva,Long,{','.join(cells).format('x' * length)}"
+        users = "\n".join([head, *rows, long])
+        files = roster(users=users, roles=f"{ROLES}10,eva,primary,student,s1\n")
+        answer = await actions.import_roster(directory_engine, files, ZONE, IMPORTER)
+        assert [(each.line, each.column) for each in answer.problems] == broken
 
 
 async def test_who_left_the_roster_becomes_inactive_and_may_not_sign_in(imported: AsyncEngine) -> None:
