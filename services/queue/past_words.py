@@ -1,10 +1,13 @@
 """Proto to our words and back, for the history import of rpc.py."""
 
+from dataclasses import replace
+
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.queue.actions.history import Imported
+from services.queue.keys import hash_of
 from services.queue.past_records import PastMessage, PastOutcome
-from services.queue.records import TYPE_DIRECTORY, Addressee
+from services.queue.records import TYPE_DIRECTORY, Addressee, Draft
 from services.queue.words import STATE_NAMES, channel_name, draft, moment, shown
 
 
@@ -12,7 +15,7 @@ def past_message(message: pb.HistoryMessage) -> PastMessage:
     """Return a piece of a history import."""
     has_verdict = message.HasField("verdict")
     return PastMessage(
-        draft=draft(message.header),
+        draft=_past_draft(message.header),
         sent_at=moment(message.sent_at),
         recipients=[
             (_addressee(each.row), [_past_outcome(outcome) for outcome in each.outcomes]) for each in message.recipients
@@ -20,6 +23,14 @@ def past_message(message: pb.HistoryMessage) -> PastMessage:
         verdict=message.verdict.SerializeToString() if has_verdict else None,
         is_withheld=has_verdict and message.verdict.decision == types.Verdict.DECISION_HOLD,
     )
+
+
+def _past_draft(header: pb.MessageHeader) -> Draft:
+    """Return the message of a header. What it answered has the id that the old system gave it, whatever its form."""
+    plain = pb.MessageHeader()
+    plain.CopyFrom(header)
+    plain.ClearField("in_reply_to")
+    return replace(draft(plain), in_reply_to=header.in_reply_to, header_hash=hash_of(header))
 
 
 def _addressee(row: pb.RecipientRow) -> Addressee:

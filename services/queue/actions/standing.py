@@ -36,7 +36,7 @@ from services.queue.records import (
 )
 
 _STAFF = {ROLE_ADMIN, ROLE_TEACHER}
-_WORDS = ("person_id", "school_id", "grade")
+_WORDS, _IDS = ("person_id", "school_id", "grade"), ("in_reply_to", "alert_message_id")
 MAX_CHANNELS = 7
 
 
@@ -121,7 +121,7 @@ def check_draft(draft: Draft) -> None:
         *_line("from_title", draft.from_title, 200),
         *_length("language", draft.language, 0, 35),
         *(bad for name in _WORDS for bad in _length(f"sender/{name}", getattr(draft.sender, name), 0, MAX_ID)),
-        *_length("alert_message_id", draft.alert_message_id, 0, MAX_ID),
+        *(bad for name in _IDS for bad in _length(name, getattr(draft, name), 0, MAX_ID)),
         *_channels(draft),
         *surveys.problems([name for name, _ in draft.channels], draft.survey),
     ]

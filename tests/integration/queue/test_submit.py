@@ -6,14 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.directory.v1 import directory_pb2 as directory
 from protos.events.v1 import queue_pb2 as events
+from protos.queue.v1 import queue_pb2 as pb
+from protos.types.v1 import types_pb2 as types
 from services.kit.errors import AlreadyExists, InvalidArgument
 from services.queue import events_out
 from services.queue.actions.history import Importing
 from services.queue.actions.standing import KnownSchool, check_draft
 from services.queue.domain import State
 from services.queue.past_records import PastMessage, PastOutcome
+from services.queue.past_words import past_message
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
 
 
@@ -144,3 +149,20 @@ async def test_history_is_imported_once_with_its_outcomes(queue: Queue) -> None:
     (withheld,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
     assert withheld.is_imported
     assert withheld.verdict.message_id == withheld.message.message_id
+
+
+async def test_what_a_past_message_answered_is_called_as_the_old_system_called_it(queue: Queue) -> None:
+    importing = Importing(queue.engine, queue.clock, "test", {})
+    sent_at = Timestamp(seconds=1_741_000_000)
+    outcome = pb.HistoryOutcome(channel=types.CHANNEL_EMAIL, state=types.DELIVERY_STATE_SENT, destination="a@b.org")
+    row = pb.RecipientRow(recipient=directory.Recipient(person_id="p", name="Pat"))
+    for key in ("thread-7", "a\x00b", "x" * 201, ""):
+        header = pb.MessageHeader(idempotency_key=f"key {key[:9]!r}", subject="Re: Your essay", in_reply_to=key)
+        header.channels.add(channel=types.CHANNEL_EMAIL)
+        past = pb.HistoryMessage(header=header, sent_at=sent_at)
+        past.recipients.add(row=row, outcomes=[outcome])
+        await importing.add(past_message(past))
+    result = await importing.finish()
+    assert [position for position, _, _ in result.problems] == [2, 3]
+    rows = await queue.rows("SELECT in_reply_to FROM messages ORDER BY 1")
+    assert [row[0] for row in rows] == ["", "thread-7"]
