@@ -14,6 +14,8 @@ from services.queue.domain import CALLS, URGENT_LANES, Channel, Lane, expiry
 from services.queue.timing import in_utc
 
 WAITING_CHANNELS: Final = frozenset({Channel.SMS, Channel.PUSH, *CALLS})
+LONGEST_LIFE: Final = timedelta(days=7)
+"""Of what waits for quiet hours to end, unless another time is asked for."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,11 @@ class Quiet:
         """Return when what is due at the moment expires, unless it has arrived.
 
         Its usual life is that without the quiet hours of the last school: what waits, or is tried again, in the evening
-        must not expire in the night. An asked time stays as it was asked.
+        must not expire in the night. A school that is quiet nearly always makes it a week at most, since all messages
+        have the life of the last school. An asked time stays as it was asked.
         """
         plain = expiry(channel, moment, is_emergency=is_emergency, asked=asked)
         if asked or not waits(channel, self.lane):
             return plain
-        return max([plain, *(each.after(moment, plain - moment) for each in set(self.hours.values()))])
+        awake = [each.after(moment, plain - moment) for each in set(self.hours.values())]
+        return min(max([plain, *awake]), moment + LONGEST_LIFE)

@@ -96,6 +96,15 @@ def test_what_waits_in_the_evening_lives_until_the_last_school_had_its_time() ->
     assert end(Channel.EMAIL) == _local(27, 20, 50)
 
 
+@pytest.mark.accepts(60, 307)
+def test_a_school_that_is_quiet_nearly_always_keeps_nothing_alive_for_years() -> None:
+    nearly_always = QuietHours(NEW_YORK, time(8, 1), time(8))
+    quiet = Quiet({"s1": NIGHT, "s2": nearly_always}, Lane.NORMAL, "")
+    noon = _local(24, 12)
+    assert quiet.expires_at(Channel.SMS, noon, is_emergency=False, asked=None) == noon + timedelta(days=7)
+    assert quiet.leaves_at(Channel.SMS, "s2", noon) < noon + timedelta(days=1)
+
+
 @pytest.mark.parametrize(("name", "is_known"), [(NEW_YORK, True), ("Mars/Base", False), ("", False), ("../x", False)])
 def test_a_roster_may_name_zones_that_are_none(name: str, is_known: bool) -> None:
     assert is_zone(name) is is_known
