@@ -42,8 +42,9 @@ def subject_and_body(said: Sequence[str]) -> tuple[str, str]:
 
 def as_one(said: Sequence[str]) -> str:
     """Return the subject and the beginning of the body in two lines; nothing where one of them is empty."""
-    subject, body = subject_and_body(said)
+    # Without the white space that they begin with, of which there may be more than is read.
+    subject, body = (each.strip() for each in subject_and_body(said))
     if len(body) > _LONGEST_OPENING:
         # Half a word would be another word.
         body = body[:_LONGEST_OPENING].rsplit(maxsplit=1)[0]
-    return f"{subject}\n{body}" if subject.strip() and body.strip() else ""
+    return f"{subject}\n{body}" if subject and body else ""
