@@ -4,6 +4,7 @@ While a service is away, or when the session is over, a page keeps the fields an
 opened in an earlier session is drawn again with what it says, for the person to look at and send.
 """
 
+import hmac
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +15,7 @@ from flask_wtf.csrf import CSRFError
 from services.gateway import problems
 from services.gateway.auth import is_allowed, signed_in_person
 from services.gateway.problems import AWAY, STATUS, shown
+from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument, ServiceError, Unauthenticated
 
 _RENEWED = (
@@ -23,6 +25,10 @@ _RENEWED = (
 _PART_EXPIRED = (
     "Your session was renewed while this page was open. Send the form: it is shown to you again first, with what you"
     " wrote."
+)
+_NOT_YOURS = (
+    "This form was opened by somebody else. Nothing was sent or changed, and what they wrote is not shown. Open the"
+    " page anew."
 )
 _SIGNED_OUT = (
     "Nothing was sent or changed. What you wrote is kept on this page, and nowhere else: sign in in a new tab, come"
@@ -61,8 +67,23 @@ def draws_again(draw: Callable[..., str]) -> Callable[[Callable[..., Any]], Call
 
 def install(app: Flask) -> None:
     """Answer forms of earlier sessions."""
+    app.jinja_env.globals["opened_by"] = _opened_by
     app.register_error_handler(CSRFError, _on_expired)
     app.register_error_handler(Unauthenticated, _on_signed_out)
+
+
+def _opened_by() -> str:
+    """Return what tells a form's owner from everybody else, and says nothing of them to whoever reads it."""
+    someone = g.get("person")
+    if someone is None:
+        return ""
+    secret = gateway().settings.session_secret.get_secret_value()
+    return hmac.new(secret.encode(), f"opened by {someone.person_id}".encode(), "sha256").hexdigest()[:32]
+
+
+def _is_own() -> bool:
+    """Tell whether who is signed in opened the form: a computer may be shared, and another person's text is theirs."""
+    return hmac.compare_digest(request.form.get("opened_by", "").encode(), _opened_by().encode())
 
 
 def _on_expired(_error: CSRFError) -> Response:
@@ -93,6 +114,8 @@ def _view() -> Any:
 
 
 def _drawn(view: Any) -> Response:
+    if not _is_own():
+        return problems.expired(_NOT_YOURS)
     if _is_part():
         return problems.expired(_PART_EXPIRED)
     g.reason = "FORM_EXPIRED"
@@ -101,7 +124,10 @@ def _drawn(view: Any) -> Response:
 
 
 def _kept(problem: ServiceError, *, has_token: bool) -> Response:
-    """Answer with the fields in hidden ones. Without a token they are drawn again before anything is done with them."""
+    """Answer with the fields in hidden ones, also with who opened the form.
+
+    Without a token they are drawn again before anything is done with them.
+    """
     g.reason = problem.reason
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
     page = render_template(

@@ -38,7 +38,8 @@ def open_form(browser: Browser, address: str) -> dict[str, str]:
     """Return the hidden fields of a form that is open in a tab."""
     page = browser.get(address).get_data(as_text=True)
     key = re.search(r'name="key" value="([^"]+)"', page)
-    return {"csrf_token": token(page), "key": key[1] if key else new_id()}
+    owner = re.search(r'name="opened_by" value="([^"]+)"', page)
+    return {"csrf_token": token(page), "opened_by": owner[1] if owner else "", "key": key[1] if key else new_id()}
 
 
 def sign_in_anew(browser: Browser, username: str) -> None:
@@ -53,6 +54,18 @@ def kept_fields(page: str) -> dict[str, list[str]]:
     for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page):
         found.setdefault(name, []).append(html.unescape(value))
     return found
+
+
+def told_threat(stack: Stack, browser: Browser) -> str:
+    """Return the id of a withheld message whose page is there."""
+    threat = student_message(stack, body=SCARY)
+    tell_withheld(stack, threat)
+
+    def is_listed() -> None:
+        assert browser.get(f"/reports/threats/{threat.message_id}").status_code == 200
+
+    eventually_sync(is_listed)
+    return threat.message_id
 
 
 def sent(browser: Browser) -> list[str]:
@@ -185,16 +198,11 @@ def test_a_large_file_without_a_session_is_refused_in_words(stack: Stack) -> Non
 
 
 def test_a_decision_and_a_referral_of_an_earlier_session_are_drawn_again(stack: Stack) -> None:
-    browser, threat = stack.browser("pri"), student_message(stack, body=SCARY)
-    tell_withheld(stack, threat)
-    address = f"/reports/threats/{threat.message_id}"
-
-    def is_listed() -> None:
-        assert browser.get(address).status_code == 200
-
-    eventually_sync(is_listed)
+    browser = stack.browser("pri")
+    message_id = told_threat(stack, browser)
+    address = f"/reports/threats/{message_id}"
     decision = {"decision": "keep", "seen": "0", "reason": "He meant it.", **open_form(browser, "/inbox")}
-    referral = {"message": threat.message_id, "reason": "threat", "notes": "Call his mother.", **decision}
+    referral = {"message": message_id, "reason": "threat", "notes": "Call his mother.", **decision}
     sign_in_anew(browser, "pri")
     for path, form, text in ((f"{address}/decide", decision, "He meant it."), ("/referrals", referral, "his mother")):
         answer = browser.client.post(path, data=form)
@@ -202,3 +210,28 @@ def test_a_decision_and_a_referral_of_an_earlier_session_are_drawn_again(stack: 
         assert (answer.status_code, RENEWED in page, text in page) == (400, True, True), path
     assert "Keep it withheld" in browser.get(address).get_data(as_text=True)
     assert "his mother" not in browser.get("/referrals").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("is_kept_first", [True, False])
+def test_what_somebody_else_wrote_in_this_browser_is_shown_to_nobody(stack: Stack, is_kept_first: bool) -> None:
+    browser = stack.browser("pri")
+    message_id, own = told_threat(stack, browser), open_form(browser, "/compose")
+    decide = f"/reports/threats/{message_id}/decide"
+    forms: dict[str, dict[str, Any]] = {
+        "/compose": WRITTEN | own,
+        decide: {**own, "decision": "keep", "seen": "0", "reason": "Storm"},
+        "/referrals": {**own, "message": message_id, "reason": "threat", "notes": "Storm"},
+    }
+    browser.post("/sign-out")
+    if is_kept_first:
+        forms = {
+            each: kept_fields(browser.client.post(each, data=forms[each]).get_data(as_text=True)) for each in forms
+        }
+    for username in ("tea", "off"):
+        browser.sign_in(username)
+        for address, form in forms.items():
+            answer = browser.client.post(address, data=form)
+            assert (answer.status_code, "Storm" in answer.get_data(as_text=True)) == (400, False), address
+        page = browser.client.post("/compose", data=forms["/compose"]).get_data(as_text=True)
+        assert "This form was opened by somebody else." in page
+        browser.post("/sign-out")
