@@ -7,7 +7,8 @@ from services.moderation.model.categories import CATEGORIES
 from services.moderation.model.reader import MOST_PIECES
 
 WIDTH = 384
-_HEADS, _INNER = 12, 1536
+HEADS = 12
+_INNER = 1536
 _FAR_BELOW = 1e4
 
 
@@ -24,9 +25,9 @@ class Layer(nn.Module):  # type: ignore[misc]  # torch is there only where one t
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return the layer's output; ``mask`` is 0 for real pieces and very negative for padding."""
         messages, pieces = x.shape[:2]
-        each = WIDTH // _HEADS
+        each = WIDTH // HEADS
         q, k, v = (
-            part.reshape(messages, pieces, _HEADS, each).transpose(1, 2) for part in self.qkv(x).split(WIDTH, dim=-1)
+            part.reshape(messages, pieces, HEADS, each).transpose(1, 2) for part in self.qkv(x).split(WIDTH, dim=-1)
         )
         weights = torch.softmax(q @ k.transpose(-1, -2) * each**-0.5 + mask, dim=-1)
         mixed = (self.drop(weights) @ v).transpose(1, 2).reshape(messages, pieces, WIDTH)
