@@ -13,3 +13,4 @@ CATEGORIES = (
     "violence",
 )
 DANGER = ("threat", "self_harm", "self_harm_intent", "self_harm_direction", "violence")
+DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]

@@ -41,6 +41,10 @@ class Mixtures:
     english: Mixture
     other: Mixture
 
+    def of_two(self, is_english: bool) -> Mixture:
+        """Return what weighs the linear member and the network that reads a language first."""
+        return self.first if is_english else self.other
+
     def clear(self, first: Floats, is_plain: Bools) -> Bools:
         """Return which windows the multilingual network need not read, of the log-odds of the members FIRST.
 

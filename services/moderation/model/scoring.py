@@ -14,6 +14,7 @@ from services.moderation.model.mixture import Floats, Mixtures, read_mixtures
 from services.moderation.model.ngrams import NgramModel
 from services.moderation.model.normalise import Normaliser, load_normaliser, plain_words, sentences, windows
 from services.moderation.model.reader import Reader
+from services.moderation.model.stretches import counting_less, in_doubt, stretches, worst
 from services.moderation.model.unigram import Unigram
 from services.moderation.model.wordpiece import WordPieces
 
@@ -87,6 +88,10 @@ class Model:
         if not read:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
         chances = _chances(self.parts, read, is_english)
+        if in_doubt(chances.max(axis=0), is_english=is_english):
+            closer = worst_stretches(self.parts, said.text, len(read))
+            chances = np.vstack([chances, _stretch_chances(self.parts, closer, is_english)])
+            read += closer
         final, best = chances.max(axis=0), chances.argmax(axis=0)
         apply_rules(final, best)
         return self._scores(final, self._explain(read, best, final), language, said.encoded)
@@ -155,6 +160,25 @@ def _chances(parts: Parts, read: list[str], is_english: bool) -> NDArray[np.floa
     if len(doubtful):
         multilingual[doubtful] = parts.multilingual.logits([read[i] for i in doubtful])
     return parts.mixtures.chances(np.stack([linear, multilingual, english]), is_plain)
+
+
+def worst_stretches(parts: Parts, text: str, most: int) -> list[str]:
+    """Return at most so many stretches of a normalised text's words, those that the linear member finds worst."""
+    found = stretches(" ".join(sentences(text)).split())
+    return [found[i] for i in worst(_linear(parts, found), most)] if found else []
+
+
+def stretch_logits(parts: Parts, found: list[str], is_english: bool) -> Floats:
+    """Return (two, stretches, ten) log-odds of the linear member and the language's own network."""
+    if not found:
+        return np.empty((2, 0, len(CATEGORIES)), np.float32)
+    network = parts.english if is_english else parts.multilingual
+    return np.stack([_linear(parts, found), network.logits(found)])
+
+
+def _stretch_chances(parts: Parts, found: list[str], is_english: bool) -> NDArray[np.float64]:
+    chances = parts.mixtures.of_two(is_english).chances(stretch_logits(parts, found, is_english))
+    return counting_less(chances, is_english=is_english)
 
 
 def every_logits(parts: Parts, read: list[str], is_english: bool) -> Floats:

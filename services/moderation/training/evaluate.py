@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from services.moderation.model.artefact import verify
-from services.moderation.model.categories import CATEGORIES
+from services.moderation.model.categories import CATEGORIES, DANGER_COLUMNS
 from services.moderation.model.scoring import Model, load_model
 from services.moderation.score import DefaultPolicy, load_default_policy
 from services.moderation.training import data, evasions, metrics, sections
@@ -23,14 +23,13 @@ from services.moderation.training.probes import probes
 from services.moderation.training.settling import Places
 from services.moderation.training.thresholds import (
     DANGER_BUDGET,
-    DANGER_COLUMNS,
     STRICT_BUDGET,
     Budget,
     choose,
     limits_of,
 )
 
-_SAMPLE = 60
+_SAMPLE = 150
 _HALVES = 2
 
 

@@ -14,8 +14,11 @@ from services.moderation.model.scoring import (
     every_logits,
     plain_windows,
     reads_as_english,
+    stretch_logits,
     what_is_read,
+    worst_stretches,
 )
+from services.moderation.model.stretches import counting_less, in_doubt
 from services.moderation.training.data import Row, label_matrix
 
 Floats = NDArray[np.float64]
@@ -25,12 +28,14 @@ Floats = NDArray[np.float64]
 class Heard:
     """One row with its members' log-odds, shaped (members, windows, ten); three members when it reads as English.
 
-    ``is_plain`` tells which windows hold nothing but English.
+    ``is_plain`` tells which windows hold nothing but English. ``stretches`` has the log-odds of the worst stretches of
+    words, shaped (two, stretches, ten), whether they are in doubt or not.
     """
 
     row: Row
     logits: NDArray[np.float32]
     is_plain: NDArray[np.bool_]
+    stretches: NDArray[np.float32]
 
     @property
     def is_english(self) -> bool:
@@ -40,6 +45,9 @@ class Heard:
     def scores(self, mixtures: Mixtures) -> Floats:
         """Return the ten probabilities that the model gives under these mixtures."""
         final: Floats = mixtures.chances(self.logits, self.is_plain).max(axis=0)
+        if self.stretches.size and in_doubt(final, is_english=self.is_english):
+            closer = mixtures.of_two(self.is_english).chances(self.stretches)
+            final = np.maximum(final, counting_less(closer, is_english=self.is_english).max(axis=0))
         apply_rules(final, np.zeros(len(CATEGORIES), np.int64))
         return final
 
@@ -52,7 +60,8 @@ def hear(parts: Parts, rows: list[Row]) -> list[Heard]:
         english = reads_as_english(identify(said, row.lang, parts.ngrams.word_columns))
         read = what_is_read(said, english)
         if read:
-            found.append(Heard(row, every_logits(parts, read, english), plain_windows(read)))
+            stretches = stretch_logits(parts, worst_stretches(parts, said, len(read)), english)
+            found.append(Heard(row, every_logits(parts, read, english), plain_windows(read), stretches))
     return found
 
 

@@ -5,11 +5,11 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.model.categories import CATEGORIES
+from services.moderation.model.categories import CATEGORIES, DANGER_COLUMNS
 from services.moderation.training import metrics
 from services.moderation.training.card import Figure, Section
 from services.moderation.training.judging import Judged
-from services.moderation.training.thresholds import DANGER_COLUMNS, EVERYDAY_SOURCES
+from services.moderation.training.thresholds import EVERYDAY_SOURCES
 
 _GOALS = {"self_harm": 0.92, "self_harm_intent": 0.80, "self_harm_direction": 0.80, "threat": 0.80, "violence": 0.75}
 _LEAST_RANKED = 15

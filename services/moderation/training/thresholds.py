@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.model.categories import CATEGORIES, DANGER
+from services.moderation.model.categories import CATEGORIES, DANGER, DANGER_COLUMNS
 from services.moderation.score import DefaultPolicy
 from services.moderation.training.data import Row, label_matrix
 
-DANGER_COLUMNS = [CATEGORIES.index(name) for name in DANGER]
 TOXIC_COLUMNS = [i for i, name in enumerate(CATEGORIES) if name not in DANGER]
 EVERYDAY_SOURCES = ("uci_sms", "clinc150", "banking77", "goemotions")
 _STEPS = np.round(np.arange(0.98, 0.249, -0.005), 4)
@@ -45,7 +44,7 @@ class Budget:
 
 # A missed danger weighs more than a harmless message that is read, so hard negatives and the everyday talk of strangers
 # get more than their goals; students' own harmless messages do not.
-DANGER_BUDGET = Budget(0.02, 0.14, 0.04)
+DANGER_BUDGET = Budget(0.02, 0.15, 0.04)
 STRICT_BUDGET = Budget(0.014, 0.08, 0.02)
 # A quarter of the hard negatives are composed to look like hostility to groups: were one in a hundred allowed, more
 # than half of the hostile lines beside them would pass for their sake.
