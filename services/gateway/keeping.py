@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -108,9 +109,20 @@ def _on_signed_out(error: Unauthenticated) -> Response:
 
 
 def _view() -> Any:
-    """Return the view of the request if its form can be drawn again."""
+    """Return the view of the request if its form can be drawn again, and is one of our pages'."""
     view = current_app.view_functions.get(request.endpoint or "")
-    return view if hasattr(view, "draws_again") else None
+    return view if hasattr(view, "draws_again") and not _is_of_another_site() else None
+
+
+def _is_of_another_site() -> bool:
+    """Tell whether the browser says that another site sent the form: its words are not the person's own.
+
+    "none" is what the person did without any page, such as loading this one again.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    ours = (request.host, urlsplit(gateway().settings.public_url).netloc)
+    is_elsewhere = origin is not None and origin.partition("://")[2] not in ours
+    return is_elsewhere or site not in ("same-origin", "none")
 
 
 def _drawn(view: Any) -> Response:

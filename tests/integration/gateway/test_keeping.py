@@ -235,3 +235,15 @@ def test_what_somebody_else_wrote_in_this_browser_is_shown_to_nobody(stack: Stac
         page = browser.client.post("/compose", data=forms["/compose"]).get_data(as_text=True)
         assert "This form was opened by somebody else." in page
         browser.post("/sign-out")
+
+
+@pytest.mark.parametrize("username", ["pri", ""])
+@pytest.mark.parametrize("headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_form_of_another_site_is_not_taken_in(stack: Stack, username: str, headers: dict[str, str]) -> None:
+    browser = stack.browser(username)
+    answer = browser.client.post("/compose", data=WRITTEN, headers=headers)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, "FORM_EXPIRED" in page, "Storm" in page) == (400, True, False)
+    own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    form = WRITTEN | open_form(stack.browser("pri"), "/compose")
+    assert "Storm" in browser.client.post("/compose", data=form, headers=own).get_data(as_text=True)
