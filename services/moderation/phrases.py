@@ -50,6 +50,13 @@ def phrases_in(texts: Sequence[str], phrases: Sequence[str]) -> tuple[str, ...]:
     return tuple(phrase for phrase in phrases if phrase in found)
 
 
+def can_be_found(phrase: str) -> bool:
+    """Tell whether words alone, which are all that is compared, leave more of a phrase than one letter of it."""
+    lengths = [sum(map(len, words)) for words in _readings(phrase)]
+    is_one_letter = len(phrase.strip()) == 1
+    return any(lengths) and (is_one_letter or 1 not in lengths)
+
+
 def without_phrases(text: str, phrases: Sequence[str]) -> str:
     """Return the text with the allowed phrases cut out, whatever their case, width and what stands between the words.
 

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from protos.moderation.v1 import moderation_pb2 as pb
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import Aborted, NotFound
+from services.kit.errors import Aborted, InvalidArgument, NotFound
 from services.moderation import messages, store
-from services.moderation.domain import Category, Policy, Rule, check_note, check_policy, check_reach
+from services.moderation.domain import Category, Override, Policy, Rule, check_note, check_policy, check_reach
+from services.moderation.phrases import can_be_found
 
 DEFAULT_POLICY = Path(__file__).parent / "model" / "default_policy.json"
 _TIERS = {"critical": 1, "high": 2, "medium": 3, "low": 3}
@@ -40,6 +41,26 @@ def read_default() -> Policy:
         for name, each in table.items()
     )
     return check_policy(Policy(1, tuple(rules)))
+
+
+def check_new_phrases(before: Policy, after: Policy) -> None:
+    """Raise InvalidArgument when a blocked phrase is new that nothing could be found by.
+
+    One that is in force stays until somebody takes it out: others could not save what has nothing to do with it.
+    """
+    known = {phrase for _, part in _parts(before) for phrase in part.blocked_phrases}
+    wrong = []
+    for pointer, part in _parts(after):
+        new = (phrase for phrase in part.blocked_phrases if phrase not in known)
+        if lost := next((phrase for phrase in new if not can_be_found(phrase)), None):
+            wrong.append((f"{pointer}/blocked_phrases", f'"{lost}" has no word that could be found.'))
+    if wrong:
+        raise InvalidArgument("POLICY_INVALID", "The policy is not valid.", violations=wrong)
+
+
+def _parts(policy: Policy) -> list[tuple[str, Policy | Override]]:
+    """Return what has phrases of its own, with where it stands."""
+    return [*((f"/overrides/{place}", each) for place, each in enumerate(policy.overrides)), ("", policy)]
 
 
 class Policies:
@@ -99,7 +120,9 @@ class Policies:
             now = await store.newest_policy(connection)
             if now is None or now["version"] != wanted.version:
                 raise Aborted("POLICY_CHANGED", "Somebody else changed the policy meanwhile. Read it again.")
-            check_reach(messages.policy_from_body(now["version"], now["body"]), checked, author.schools)
+            in_force = messages.policy_from_body(now["version"], now["body"])
+            check_reach(in_force, checked, author.schools)
+            check_new_phrases(in_force, checked)
             if not await store.add_policy(connection, row):
                 raise Aborted("POLICY_CHANGED", "Somebody else changed the policy meanwhile. Read it again.")
         self._known = None

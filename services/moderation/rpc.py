@@ -17,7 +17,7 @@ from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
 from services.moderation.actions import Screening, screen_now
 from services.moderation.domain import check_policy
-from services.moderation.policies import Author
+from services.moderation.policies import Author, check_new_phrases
 from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
@@ -107,10 +107,11 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         if not 0 <= request.days <= _MOST_DAYS:
             wrong = [("/days", f"Name 1 to {_MOST_DAYS} days.")]
             raise InvalidArgument("POLICY_INVALID", "A policy is tried on some days.", violations=wrong)
-        wanted = check_policy(messages.policy_from_message(request.policy))
+        wanted, in_force = check_policy(messages.policy_from_message(request.policy)), await self._policies.in_force()
+        check_new_phrases(in_force, wanted)
         since = self._clock() - timedelta(days=request.days or _DAYS)
         past = store.Past(since, schools)
-        preview = await preview_policy(self._engine, await self._policies.in_force(), wanted, past)
+        preview = await preview_policy(self._engine, in_force, wanted, past)
         return messages.preview_message(preview)
 
     async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:

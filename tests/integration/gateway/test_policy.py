@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from protos.directory.v1 import directory_pb2
@@ -184,6 +185,42 @@ def test_who_sees_one_school_is_told_of_its_students_alone(stack: Stack) -> None
         tried = send(principal, added, "try", **theirs).get_data(as_text=True)
         assert "blocked: old barn." in tried
         assert "of students of your schools in the last 30 days" in tried
+
+
+def store_blocked(stack: Stack, phrase: str) -> None:
+    """Store a version that blocks this phrase in the whole district, as an earlier release let somebody do."""
+    with psycopg.connect(stack.environments["moderation"]["DATABASE_URL"]) as connection:
+        connection.execute(
+            "INSERT INTO policies (version, body, author_id, created_at) SELECT version + 1,"
+            " jsonb_set(body, '{blocked_phrases}', jsonb_build_array(%s::text)), '', now()"
+            " FROM policies ORDER BY version DESC LIMIT 1",
+            (phrase,),
+        )
+
+
+def test_a_phrase_of_before_that_is_refused_now_stays_until_it_is_taken_out(stack: Stack) -> None:
+    district, principal = stack.browser("off"), stack.browser("pri")
+    assert district.get("/policy").status_code == 200
+    store_blocked(stack, "A+")
+
+    def is_shown() -> None:
+        shown = district.get("/policy")
+        assert shown.status_code == 200
+        assert fields(shown.get_data(as_text=True))["blocked_phrases"].strip() == "A+"
+
+    eventually_sync(is_shown, 5)
+    with principals_manage_the_policy(stack):
+        added = send(principal, principal.get("/policy").get_data(as_text=True), "exception").get_data(as_text=True)
+        own = f"{added.count('<legend>Exception') - 1}.blocked_phrases"
+        tried = send(principal, added, "try", **{own: "old barn"}).get_data(as_text=True)
+        assert send(principal, tried, "save", note="Ours.").status_code == 303
+        refused = send(principal, principal.get("/policy").get_data(as_text=True), "try", **{own: "C++"})
+        said = html.unescape(refused.get_data(as_text=True))
+        assert (refused.status_code, '"C++" has no word that could be found.' in said) == (400, True)
+    page = district.get("/policy").get_data(as_text=True)
+    tried = send(district, page, "try", blocked_phrases="").get_data(as_text=True)
+    assert send(district, tried, "save", note="It held every A.").status_code == 303
+    assert fields(district.get("/policy").get_data(as_text=True))["blocked_phrases"].strip() == ""
 
 
 def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(stack: Stack) -> None:

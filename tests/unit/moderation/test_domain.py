@@ -22,7 +22,7 @@ from services.moderation.domain import (
     explain,
 )
 from services.moderation.phrases import PhraseList, phrases_in, without_phrases
-from services.moderation.policies import read_default
+from services.moderation.policies import check_new_phrases, read_default
 from services.moderation.providers.modapi import read_scores
 
 POLICY = Policy(1, tuple(Rule(category, True, 0.8, 0.5, 2) for category in Category))
@@ -263,21 +263,25 @@ def test_vendor_labels_map_to_ours_and_what_it_does_not_say_is_absent() -> None:
     }
 
 
-@pytest.mark.parametrize("phrase", ["\N{SKULL}\N{FIRE}", "!!!", "A+", "C++", "#1", "_ _"])
-def test_a_blocked_phrase_that_could_never_be_found_or_only_as_one_letter_is_refused(phrase: str) -> None:
+@pytest.mark.parametrize(
+    "phrase", ["\N{SKULL}\N{FIRE}", "!!!", "A+", "C++", "#1", "_ _", "\N{CIRCLED LATIN CAPITAL LETTER A}!"]
+)
+def test_a_new_blocked_phrase_that_could_never_be_found_or_only_as_one_letter_is_refused(phrase: str) -> None:
     override = Override("s1", (), (), blocked_phrases=("old mill", phrase))
+    wanted = replace(POLICY, blocked_phrases=("quarry", phrase), overrides=(override,))
     with pytest.raises(InvalidArgument) as caught:
-        check_policy(replace(POLICY, blocked_phrases=("quarry", phrase), overrides=(override,)))
+        check_new_phrases(POLICY, check_policy(wanted))
     detail = f'"{phrase}" has no word that could be found.'
-    wanted = [("/overrides/0/blocked_phrases", detail), ("/blocked_phrases", detail)]
-    assert [(each.pointer, each.detail) for each in caught.value.violations] == wanted
+    told = [("/overrides/0/blocked_phrases", detail), ("/blocked_phrases", detail)]
+    assert [(each.pointer, each.detail) for each in caught.value.violations] == told
+    check_new_phrases(replace(POLICY, overrides=(override,)), wanted)
 
 
-@pytest.mark.parametrize("phrase", ["a", "C 4", "C4", "k!ll", "O'Neill", "死", "#1 fan"])
+@pytest.mark.parametrize("phrase", ["a", "C 4", "C4", "k!ll", "O'Neill", "死", "#1 fan", "\N{PISTOL}"])
 def test_what_has_a_word_may_be_blocked(phrase: str) -> None:
-    assert check_policy(replace(POLICY, blocked_phrases=(phrase,)))
+    check_new_phrases(POLICY, check_policy(replace(POLICY, blocked_phrases=(phrase,))))
     assert phrases_in([f"so {phrase} it is"], [phrase]) == (phrase,)
 
 
 def test_an_allowed_phrase_without_a_word_does_no_harm() -> None:
-    assert check_policy(replace(POLICY, allowed_phrases=("A+", "\N{FIRE}")))
+    check_new_phrases(POLICY, check_policy(replace(POLICY, allowed_phrases=("A+", "\N{FIRE}"))))
