@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from services.gateway import problems
 from services.gateway.auth import is_allowed, signed_in_person
@@ -67,10 +68,12 @@ def draws_again(draw: Callable[..., str]) -> Callable[[Callable[..., Any]], Call
 
 
 def install(app: Flask) -> None:
-    """Answer forms of earlier sessions."""
+    """Answer forms of earlier sessions, and those of which it cannot be found out whose they are."""
     app.jinja_env.globals["opened_by"] = _opened_by
     app.register_error_handler(CSRFError, _on_expired)
     app.register_error_handler(Unauthenticated, _on_signed_out)
+    for problem in AWAY:
+        app.register_error_handler(problem, _on_away)
 
 
 def _opened_by() -> str:
@@ -96,7 +99,7 @@ def _on_expired(_error: CSRFError) -> Response:
         if view and someone and is_allowed(someone, view.requires):
             return _drawn(view)
     except AWAY as problem:
-        return _kept(shown(problem), has_token=False)
+        return _on_away(problem)
     except ServiceError as problem:
         return problems.on_service_error(problem)
     return problems.expired()
@@ -106,6 +109,16 @@ def _on_signed_out(error: Unauthenticated) -> Response:
     if _view() is None or _is_part():
         return problems.on_service_error(error)
     return _kept(Unauthenticated(error.reason, _SIGNED_OUT + _files()), has_token=False)
+
+
+def _on_away(error: ServiceError) -> Response:
+    """Keep a form that was not read far enough for its view to keep it: directory is asked first who sends it."""
+    if _view() is None or _is_part():
+        return problems.on_service_error(error)
+    try:
+        return _kept(type(error)(error.reason, shown(error).message + _files()), has_token=False)
+    except RequestEntityTooLarge:
+        return problems.on_service_error(error)
 
 
 def _view() -> Any:

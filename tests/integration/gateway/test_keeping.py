@@ -3,16 +3,19 @@
 import html
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from protos.directory.v1 import directory_pb2_grpc
 from services.gateway.sessions import IDLE
 from services.kit.ids import new_id
 from tests.integration.gateway.policy_pages import fields as policy_fields
 from tests.integration.gateway.stack import SERVICES as USUAL
-from tests.integration.gateway.stack import Browser, Stack
+from tests.integration.gateway.stack import Browser, Stack, away
 from tests.integration.gateway.telling import SCARY, student_message, tell_withheld
 from tests.support.eventually import eventually_sync
 
@@ -247,3 +250,38 @@ def test_a_form_of_another_site_is_not_taken_in(stack: Stack, username: str, hea
     own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     form = WRITTEN | open_form(stack.browser("pri"), "/compose")
     assert "Storm" in browser.client.post("/compose", data=form, headers=own).get_data(as_text=True)
+
+
+@contextmanager
+def directory_away(stack: Stack) -> Iterator[None]:
+    """Let directory answer nobody, so that it is not known who is asking."""
+    with pytest.MonkeyPatch.context() as patch, away(stack, directory=directory_pb2_grpc.DirectoryServiceStub):
+        patch.setattr(stack.gateway.viewers, "_clients", stack.gateway.clients)
+        yield
+
+
+@pytest.mark.parametrize(("address", "form"), [("/compose", WRITTEN), ("/attendance-rules", RULE)])
+def test_what_was_written_stays_while_it_is_not_known_who_is_asking(
+    stack: Stack, address: str, form: dict[str, Any]
+) -> None:
+    browser = stack.browser("pri")
+    form = form | open_form(browser, "/compose") | {"step": "send"}
+    before = sent(browser)
+    with directory_away(stack):
+        answer = browser.client.post(address, data=form)
+        part = browser.client.post(address, data=form, headers={"HX-Request": "true"})
+        large = browser.client.post(address, data={"body": "x" * 2_000_000})
+        shown = browser.get("/inbox").get_data(as_text=True)
+    page = answer.get_data(as_text=True)
+    kept = kept_fields(page)
+    assert (answer.status_code, "What you wrote is kept on this page" in page) == (503, True)
+    assert (kept["subject"], kept["opened_by"]) == ([form["subject"]], [form["opened_by"]])
+    assert "csrf_token" not in kept
+    stays = "What you see on this page stays"
+    assert (part.status_code, stays in part.get_data(as_text=True)) == (503, True)
+    assert large.status_code == (503 if address == "/compose" else 413)
+    assert stays not in shown
+    # Directory is back: it is shown, and sent when the person says so.
+    drawn = browser.client.post(address, data=kept)
+    page = drawn.get_data(as_text=True)
+    assert (drawn.status_code, f'value="{form["subject"]}"' in page, sent(browser)) == (400, True, before)
