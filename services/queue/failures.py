@@ -2,7 +2,8 @@
 
 Classes: permanent (this delivery failed), temporary (try again), ours (our set-up is at fault; nobody's contact is),
 sender (nothing leaves by this number of ours, whomever we write to), account (the provider takes nothing from us until
-a person puts our account in order, or its daily limit has room again), busy (it takes no more for now), opted_out.
+a person puts our account in order, or its daily limit has room again), busy (it takes no more for now), opted_out,
+expired (the delivery's time ended at the provider).
 
 Twilio advises against logic on single codes, since general ones get split: an unknown code has its provider's default.
 Amazon's services share the codes about keys and haste (the rows of `aws`).
@@ -33,7 +34,7 @@ class Failure:
     """One row of failures.csv."""
 
     kind: str
-    """permanent, temporary, ours, sender, account, busy or opted_out."""
+    """permanent, temporary, ours, sender, account, busy, opted_out or expired."""
     sentence: str
     remedy: str
 
@@ -166,6 +167,10 @@ def meaning(receipt: Receipt) -> Meaning | None:
     return _meaning(receipt.provider, receipt.status, receipt.error_code)
 
 
+_STATES: Final = {"opted_out": State.OPTED_OUT, "expired": State.EXPIRED}
+"""Classes of failure that are no error."""
+
+
 @lru_cache(1_000)
 def _meaning(provider: str, status: str, error_code: str) -> Meaning | None:
     state = _STATUSES.get(provider, {}).get(status.strip().lower())
@@ -174,9 +179,10 @@ def _meaning(provider: str, status: str, error_code: str) -> Meaning | None:
     if state is not State.ERROR:
         return Meaning(state) if state else None
     code = _code_of(provider, status.strip(), error_code)
-    if explain(provider, code).kind == "opted_out":
-        return Meaning(State.OPTED_OUT, code)
-    may_redial = provider == "twilio_voice" and explain(provider, code).kind == "temporary"
+    kind = explain(provider, code).kind
+    if kind in _STATES:
+        return Meaning(_STATES[kind], code)
+    may_redial = provider == "twilio_voice" and kind == "temporary"
     return Meaning(State.ERROR, code, _is_hard_bounce(provider, code), may_redial)
 
 

@@ -56,3 +56,18 @@ async def test_what_arrived_in_time_is_sent_though_its_receipt_is_late(
     queue.clock.ahead += timedelta(minutes=1)
     assert await upkeep.expire(queue.engine, queue.clock) == 1
     assert await queue.counts(entry.entry_id) == {"total": 2, "sent": 1, "expired": 1}
+
+
+@pytest.mark.accepts(60)
+@pytest.mark.parametrize(
+    ("provider", "status", "code"),
+    [("twilio", "undelivered", "30036"), ("aws_sms", "TEXT_TTL_EXPIRED", "")],
+)
+async def test_a_text_whose_time_ends_at_its_provider_is_expired_and_no_error(
+    queue: Queue, provider: str, status: str, code: str
+) -> None:
+    done = await queue.submit(draft(channels=SMS), [person(2)])
+    (entry,) = done.snapshot.entries
+    await queue.drain(queue.dispatcher())
+    await queue.record([Receipt(provider, "", f"{entry.entry_id}.1.1", status, code, entry.expires_at)])
+    assert await queue.counts(entry.entry_id) == {"total": 1, "expired": 1}
