@@ -1,7 +1,7 @@
 """Inbound texts: STOP, START and HELP change the consent ledger (statement 306), and so does what providers know of."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -81,10 +81,11 @@ async def record_inbound(engine: AsyncEngine, clock: Clock, identity: str, sende
 
 
 async def record_provider_stops(
-    connection: AsyncConnection, deliveries: Sequence[tuple[str, int]], now: datetime
+    connection: AsyncConnection, deliveries: Mapping[tuple[str, int], datetime | None], now: datetime
 ) -> None:
     """Record that a provider says of deliveries (entry and number) that their recipients want no more.
 
+    With each goes when it left, where that is known. A START that came later is the last word.
     Their outcomes must still stand as they were when the messages left, or just have been written.
     """
     for channel, destination in await consent.not_started_since(connection, deliveries):

@@ -104,7 +104,7 @@ async def _apply(
     if findings:
         await suppressions.suppress(connection, findings, now)
     if stopped := [key for key, each in changed.items() if each.state is State.OPTED_OUT]:
-        await record_provider_stops(connection, stopped, now)
+        await record_provider_stops(connection, dict.fromkeys(stopped), now)
     if changed:
         await outcomes.update(connection, list(changed.values()), now)
         await counts.apply(connection, deltas, now)

@@ -202,12 +202,12 @@ async def _suppress(connection: AsyncConnection, decided: Iterable[_Decided], no
 
 async def _remember_who_stopped(connection: AsyncConnection, decided: Iterable[_Decided], now: datetime) -> None:
     """Put those into the consent ledger of whom a provider says it; what the ledger stopped is in it."""
-    stopped = [
-        (batch.entry_id, each.number)
+    stopped: dict[tuple[str, int], datetime | None] = {
+        (batch.entry_id, each.number): batch.claimed_at
         for batch, its_outcomes in decided
         for each in its_outcomes
         if each.state is State.OPTED_OUT and each.error_code != STOPPED
-    ]
+    }
     if stopped:
         await record_provider_stops(connection, stopped, now)
 

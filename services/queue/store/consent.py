@@ -3,7 +3,7 @@
 The owner's STOP ends every type; everything else ends single types. START wants all of them again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,12 +39,13 @@ _START_TYPE = sa.text(
 # A START that came after a text had left is the later word: what the provider says of that text is older.
 _DESTINATIONS = sa.text(
     "SELECT DISTINCT e.channel, r.destination"
-    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
-    " JOIN entries e ON e.entry_id = k.entry_id"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:left_at AS timestamptz[]))"
+    " AS k (entry_id, number, left_at) JOIN entries e ON e.entry_id = k.entry_id"
     " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
     " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
     " WHERE r.destination <> '' AND NOT EXISTS (SELECT 1 FROM consent_changes c WHERE c.destination = r.destination"
-    " AND c.channel = e.channel AND c.action = 'started' AND c.message_type = '' AND c.changed_at > o.changed_at)"
+    " AND c.channel = e.channel AND c.action = 'started' AND c.message_type = ''"
+    " AND c.changed_at > coalesce(k.left_at, o.changed_at))"
     # Everybody writes them in one order, so that no two wait for each other.
     " ORDER BY e.channel, r.destination"
 )
@@ -123,10 +124,17 @@ async def action_of(connection: AsyncConnection, provider_message_id: str) -> st
 
 
 async def not_started_since(
-    connection: AsyncConnection, deliveries: Sequence[tuple[str, int]]
+    connection: AsyncConnection, deliveries: Mapping[tuple[str, int], datetime | None]
 ) -> list[tuple[Channel, str]]:
-    """Return channel and destination of deliveries (entry and number), each once, in order; none started since."""
-    values = {"entry_ids": [entry_id for entry_id, _ in deliveries], "numbers": [number for _, number in deliveries]}
+    """Return channel and destination of deliveries, each once, in order; none that was started since they left.
+
+    Deliveries are by entry and number. The outcome's moment counts where it is not known when one left.
+    """
+    values = {
+        "entry_ids": [entry_id for entry_id, _ in deliveries],
+        "numbers": [number for _, number in deliveries],
+        "left_at": list(deliveries.values()),
+    }
     return [(Channel(row[0]), row[1]) for row in await connection.execute(_DESTINATIONS, values)]
 
 
