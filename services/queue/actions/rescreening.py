@@ -163,7 +163,9 @@ async def _ask_next_language(connection: AsyncConnection, judged: Judged, now: d
     if not left:
         return False
     (wording,) = (await translations.wordings(connection, [(message.message_id, left[0])])).values()
-    texts = list(wording.by_digest.values())
+    # Moderation reads the first two as one, as it does those that were written.
+    said = [wording.of(message.subject), wording.of(message.body)]
+    texts = [*said, *(each for each in wording.by_digest.values() if each not in said)]
     await events_out.ask_about_translation(connection, message, left[0], texts, now, judged.rescreening_id)
     return True
 

@@ -51,7 +51,9 @@ async def screening(queue: Queue, state: str) -> bool:
 async def test_a_period_that_is_judged_again_reads_each_translation(
     queue: Queue, translator: Translator, vendors: VendorSimulator, held: str
 ) -> None:
-    message = draft(body=CLOSED, is_translated=True, sender=PUPIL)
+    message = draft(
+        body=CLOSED, is_translated=True, sender=PUPIL, channels=[("email", ""), ("sms", "Short."), ("push", "No.")]
+    )
     done = await queue.submit(message, family("es", "en", "ht"), screened=True)
     await verdict(queue, done, types.Verdict.DECISION_CLEAN)
     await translator().step()
@@ -69,7 +71,9 @@ async def test_a_period_that_is_judged_again_reads_each_translation(
     questions = await queue.event(events_out.RESCREENING_REQUESTED, events.ScreeningRequested)
     assert [(each.translated_into, each.language) for each in questions] == [(each, each or "en") for each in judged]
     assert {each.rescreening_id for each in questions} == {run.rescreening_id}
-    assert SPANISH in questions[1].texts
+    for said, tag in zip(questions[1:], ("[es] ", "[ht] "), strict=False):
+        assert list(said.texts[:2]) == [f"{tag}Picture day", {"[es] ": SPANISH, "[ht] ": CREOLE}[tag]]
+        assert set(said.texts[2:]) == {f"{tag}Short.", f"{tag}No."}
     (found,) = await rescreening.latest(queue.engine)
     assert (found.asked, found.judged, found.withheld) == (1, 1, bool(held))
     assert await screening(queue, "withheld" if held else "released")
