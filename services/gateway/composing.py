@@ -42,9 +42,13 @@ def offered_to(person: Person) -> "list[types.Channel.ValueType]":
     """Return the channels that the composer offers: texts and calls only where they are switched on, and not in an
     excluded school (statements 13, 226).
     """
-    school = working_school(person)
-    has_call_out = person.has_call_out and not (school and school.is_excluded)
+    has_call_out = person.has_call_out and not _is_excluded(person)
     return [channel for channel in OFFERED if has_call_out or channel not in CALL_OUT]
+
+
+def _is_excluded(person: Person) -> bool:
+    school = working_school(person)
+    return school is not None and school.is_excluded
 
 
 def kept_by(draft: Draft, person: Person) -> "list[types.Channel.ValueType]":
@@ -66,7 +70,8 @@ def check(draft: Draft, person: Person) -> None:
     """
     if draft.is_emergency and not person.may(Permission.SEND_EMERGENCY):
         raise PermissionDenied("EMERGENCY_NOT_ALLOWED", "Your profile does not allow emergency messages.")
-    if draft.is_district and not person.may(Permission.SEND_AS_DISTRICT):
+    # The queue lets an excluded school speak for itself in the district's place, for which nobody needs the right.
+    if draft.is_district and not person.may(Permission.SEND_AS_DISTRICT) and not _is_excluded(person):
         raise PermissionDenied("DISTRICT_NOT_ALLOWED", "Your profile does not allow sending as the district.")
     if draft.asking.kind:
         asking.check_may_ask(person)
@@ -186,7 +191,8 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
 def header_of(draft: Draft, person: Person) -> queue.MessageHeader:
     """Return what the queue takes of a draft, without its recipients."""
     school = working_school(person)
-    is_district = draft.is_district and not (school and school.is_excluded)
+    # A schedule stays the district's: at each sending the queue looks whether the school is excluded then.
+    is_district = draft.is_district and (draft.when.is_later or not _is_excluded(person))
     role = types.Role.Value(f"ROLE_{person.role.upper()}")
     title = gateway().settings.district_name if is_district or school is None else school.title
     header = queue.MessageHeader(

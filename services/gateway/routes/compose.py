@@ -33,6 +33,7 @@ from services.kit.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    PermissionDenied,
     ResourceExhausted,
     ServiceError,
     Unauthenticated,
@@ -107,6 +108,8 @@ def send() -> str | Response | tuple[str, int]:
         return page(draft, problem=Unavailable(away.reason, _NO_ANSWER)), 503
     except RequestEntityTooLarge:
         return page(draft, problem=_too_large()), 413
+    except PermissionDenied as problem:
+        return page(draft, problem=problem), 403
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=addressing.summary(draft, someone))

@@ -84,3 +84,14 @@ def test_a_rule_keeps_its_texts_while_the_call_out_system_is_off(stack: Stack) -
         switch_call_out(stack, is_on=True)
     texts = {each["channel"]: each["text"] for each in kept["texts"]}
     assert texts == {"CHANNEL_EMAIL": "{student} was absent.", "CHANNEL_SMS": "{student}: {code}"}
+
+
+def test_a_rule_of_the_district_stays_one_when_somebody_without_that_right_edits_it(stack: Stack) -> None:
+    rule_id = make(stack.browser("off"), school=stack.school_id, source="district")
+    editor = stack.browser("pri")
+    assert edited(editor, rule_id, send_time="11:30")["source"] == "SOURCE_DISTRICT"
+    assert edited(editor, rule_id, source="school")["source"] == "SOURCE_SCHOOL"
+    own = {**FIELDS, "key": new_id(), "source": "district"}
+    refused = editor.post("/attendance-rules", own, page="/attendance-rules/new")
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "does not allow sending as the district" in page) == (403, True)

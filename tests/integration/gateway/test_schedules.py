@@ -1,6 +1,7 @@
 """Writing a message that goes out later: shown before it is kept, edited, paused, ended; on real services."""
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from python_calamine import CalamineWorkbook
 
+from protos.directory.v1 import directory_pb2 as directory
 from protos.directory.v1.directory_pb2 import Audience
 from protos.queue.v1.queue_pb2 import MessageHeader
 from services.kit.clock import utc_now
@@ -16,6 +18,8 @@ from services.kit.ids import new_id
 from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import Browser, Stack, switch_call_out
 from tests.integration.gateway.telling import tell_paused
+from tests.integration.gateway.test_attendance_editing import exclude
+from tests.integration.gateway.test_district_settings import profile_of
 from tests.support.eventually import eventually_sync
 
 DAY = (utc_now() + timedelta(days=40)).date()
@@ -212,6 +216,57 @@ def test_an_edited_series_stays_of_its_school_whichever_one_its_writer_works_in_
     assert ("Amy Stone" in writer.get("/people", query_string=found).get_data(as_text=True)) is is_open
     assert scheduled(writer, {**rendered, "subject": "Later"}) == place
     assert kept_from(stack, place) == (ids[at], at, ids[at])
+
+
+@pytest.fixture
+def spokeswoman(stack: Stack) -> Iterator[Browser]:
+    """The principal while she may send as the district."""
+    stub = stack.gateway.clients.directory
+
+    def set_right(change: Callable[[Any], None]) -> None:
+        profile = profile_of(stack, "Principal")
+        change(profile.permissions)
+        wanted = directory.UpdateProfileRequest(
+            profile_id=profile.profile_id, permissions=profile.permissions, version=profile.version
+        )
+        stub.UpdateProfile(wanted, metadata=stack.operator)
+
+    set_right(lambda held: held.append("send_as_district"))
+    yield stack.browser("pri")
+    set_right(lambda held: held.remove("send_as_district"))
+
+
+@pytest.mark.accepts(228, 235)
+def test_a_series_of_the_district_stays_one_when_it_is_edited_while_its_school_is_excluded(
+    stack: Stack, spokeswoman: Browser
+) -> None:
+    fields = form(stack, **DAILY, source="district")
+    place = eventually_sync(lambda: scheduled(spokeswoman, fields))
+    exclude(stack, stack.school_id, "1")
+    try:
+        page = spokeswoman.get(f"{place}/edit").get_data(as_text=True)
+        rendered = filled(page, "/compose")
+        assert (rendered["source"], "Send as district" in page) == (["district"], False)
+        assert "Lincoln High speaks for itself while it is excluded" in page
+        assert scheduled(spokeswoman, {**rendered, "subject": "Later"}) == place
+    finally:
+        exclude(stack, stack.school_id, "")
+    page = spokeswoman.get(f"{place}/edit").get_data(as_text=True)
+    assert re.search('value="district" checked> Send as district', page)
+    assert 'value="Later"' in page
+
+
+def test_who_may_not_send_as_the_district_any_more_says_so_of_a_series_themselves(
+    stack: Stack,
+) -> None:
+    fields = form(stack, **DAILY, source="district")
+    browser = stack.browser("pri")
+    refused = browser.post("/compose", fields)
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "does not allow sending as the district" in page) == (403, True)
+    rendered = filled(page, "/compose")
+    assert (rendered["source"], rendered["subject"]) == (["district"], ["Bus change"])
+    assert browser.post("/compose", {**rendered, "source": "school", "step": "preview"}).status_code == 200
 
 
 def test_another_persons_schedule_is_not_there(stack: Stack) -> None:
