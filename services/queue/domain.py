@@ -144,7 +144,7 @@ CALL_OUT: Final = frozenset({Channel.SMS, *CALLS})
 """Channels of the Call Out System (statements 13, 226)."""
 MAX_KEY: Final = 200
 MAX_ID: Final = 200
-"""Longest id, and longest of what else a roster has in one word: grade, number, language."""
+"""Longest id, and longest grade of a sender."""
 MAX_ATTEMPTS: Final = 5
 """Tries of one delivery before its temporary failure counts as permanent."""
 DEFAULT_EXPIRY: Final[Mapping[Channel, timedelta]] = {

@@ -13,10 +13,11 @@ from services.queue.words import LONGEST_NAME, shown
 
 ValueT = TypeVar("ValueT")
 _MOST_ROWS = 1_000
-_NAMES = ("names", "regarding_student_names")
-_WORDS = ("person_ids", "school_ids", "staff_ids", "regarding_student_ids", "student_numbers", "languages")
+_SHOWN = ("names", "regarding_student_names", "staff_ids", "student_numbers", "languages")
+"""What a roster says of a person: one row of it that is too long stops no message to the others."""
+_IDS = ("person_ids", "school_ids", "regarding_student_ids")
 _CONTACTS = ("emails", "mobiles", "devices", "phones", "invalid_emails", "invalid_mobiles", "invalid_landlines")
-_TEXTS = (*_NAMES, *_WORDS, *_CONTACTS)
+_TEXTS = (*_SHOWN, *_IDS, *_CONTACTS)
 
 
 async def previewed(requests: AsyncIterator[pb.PreviewSubmissionRequest]) -> AsyncIterator[pb.SubmitRequest]:
@@ -52,11 +53,11 @@ def addressees(columns: directory.RecipientColumns, kind: "types.RecipientType.V
         wrong = [("/recipients/columns/count", f"At most {_MOST_ROWS:,} a piece.")]
         raise InvalidArgument("PIECE_TOO_LARGE", "A piece holds too many recipients.", violations=wrong)
     texts = {name: _column(columns, name, "") for name in _TEXTS}
-    for name in (*_WORDS, *_CONTACTS):
+    for name in (*_IDS, *_CONTACTS):
         _check(name, texts[name])
     mobiles, landlines = texts["invalid_mobiles"], texts.pop("invalid_landlines")
     return Addressees(
-        **texts | {name: _shown(texts[name]) for name in _NAMES},
+        **texts | {name: _shown(texts[name]) for name in _SHOWN},
         roles=_column(columns, "roles", types.ROLE_UNSPECIFIED),
         has_account=_column(columns, "has_account", False),
         types=[int(kind) or TYPE_DIRECTORY] * count,
@@ -64,17 +65,17 @@ def addressees(columns: directory.RecipientColumns, kind: "types.RecipientType.V
     )
 
 
-def _shown(names: list[str]) -> list[str]:
-    """Return names as they can be stored; mostly all of them can."""
-    if max(map(len, names), default=0) <= LONGEST_NAME and "\x00" not in "".join(names):
-        return names
-    return [shown(each) for each in names]
+def _shown(texts: list[str]) -> list[str]:
+    """Return texts as they can be stored; mostly all of them can."""
+    if max(map(len, texts), default=0) <= LONGEST_NAME and "\x00" not in "".join(texts):
+        return texts
+    return [shown(each) for each in texts]
 
 
 def _check(name: str, values: list[str]) -> None:
     """Raise InvalidArgument when one of them cannot be stored."""
     problem = "A zero character is not allowed." if "\x00" in "".join(values) else ""
-    if name in _WORDS and max(map(len, values), default=0) > MAX_ID:
+    if name in _IDS and max(map(len, values), default=0) > MAX_ID:
         problem = f"At most {MAX_ID} characters."
     if problem:
         wrong = [(f"/recipients/columns/{name}", problem)]

@@ -64,7 +64,7 @@ def checked_id(field: str, value: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a person's name as it can be stored."""
+    """Return a person's name, or what else a roster says of them, as it can be stored."""
     return name[:LONGEST_NAME].replace("\x00", "")
 
 

@@ -21,7 +21,8 @@ from tests.support.tokens import Tokens
 
 Submit = Callable[[pb.MessageHeader, directory.RecipientColumns], Any]
 """Submits a message by the rpc; our own errors rise."""
-_SHORT = ("person_ids", "school_ids", "staff_ids", "regarding_student_ids", "student_numbers", "languages")
+_IDS = ("person_ids", "school_ids", "regarding_student_ids")
+_SHOWN = ("names", "regarding_student_names", "staff_ids", "student_numbers", "languages")
 _CONTACTS = ("emails", "mobiles", "devices", "phones", "invalid_emails", "invalid_mobiles", "invalid_landlines")
 LONG = "".join(f"{number:x}" for number in range(2_000))
 
@@ -67,13 +68,21 @@ def _columns(**texts: str) -> directory.RecipientColumns:
 
 
 async def test_what_cannot_be_stored_of_a_recipient_is_refused_at_its_column(submit: Submit, queue: Queue) -> None:
-    wrong = [(name, "a\x00b") for name in (*_SHORT, *_CONTACTS)] + [(name, LONG) for name in _SHORT]
+    wrong = [(name, "a\x00b") for name in (*_IDS, *_CONTACTS)] + [(name, LONG) for name in _IDS]
     for name, text in wrong:
         with pytest.raises(InvalidArgument) as refused:
             await submit(_header(), _columns(**{name: text}))
         assert [each.pointer for each in refused.value.violations] == [f"/recipients/columns/{name}"]
     assert await queue.rows("SELECT 1 FROM messages") == []
-    assert await submit(_header(), _columns(**dict.fromkeys(_SHORT, "x" * 200)))
+    assert await submit(_header(), _columns(**dict.fromkeys(_IDS, "x" * 200)))
+
+
+async def test_what_a_roster_says_of_a_person_is_cut_and_stops_no_message(submit: Submit, queue: Queue) -> None:
+    assert await submit(_header(), _columns(**dict.fromkeys(_SHOWN, f"a\x00{LONG}")))
+    (found,) = await queue.rows(
+        "SELECT name, regarding_student_name, staff_id, student_number, language FROM recipients"
+    )
+    assert set(found) == {f"a{LONG[:198]}"}
 
 
 async def test_what_cannot_be_stored_of_a_header_is_refused_at_its_field(submit: Submit) -> None:
