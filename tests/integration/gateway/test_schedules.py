@@ -180,6 +180,29 @@ def test_an_edited_series_loses_no_text_because_texts_are_off(stack: Stack) -> N
     assert (again["channel"], again["text_sms"], again["language"]) == (["email", "sms"], ["Bus 4!"], ["es"])
 
 
+def test_a_way_that_is_off_says_so_where_it_is_chosen_and_an_emergency_ends_on_purpose_alone(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    ways = {"channel": ["email", "sms", "tts"], "text_sms": "Bus 4!", "emergency": "1"}
+    fields = form(stack, **DAILY, **ways)
+    place = eventually_sync(lambda: scheduled(browser, fields))
+    switch_call_out(stack, is_on=False)
+    try:
+        page = browser.get(f"{place}/edit").get_data(as_text=True)
+        assert page.count("not available now: untick it to send or keep this") == 2
+        unticked = {**filled(page, "/compose"), "channel": ["email"], "step": "preview"}
+        page = browser.post("/compose", unticked).get_data(as_text=True)
+        again = filled(page, "/compose")
+        assert "An emergency goes out as a call" in page
+        assert "untick it" not in page
+        assert page.count("not available now; its text is kept") == 1
+        assert (again["channel"], again["text_sms"], again["emergency"]) == (["email"], ["Bus 4!"], ["1"])
+        del again["emergency"]
+        preview = browser.post("/compose", {**again, "step": "preview"})
+        assert "Before it goes" in preview.get_data(as_text=True)
+    finally:
+        switch_call_out(stack, is_on=True)
+
+
 def work_in(browser: Browser, school_id: str) -> None:
     answer = browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": school_id})
     assert answer.status_code == 200, answer.get_data(as_text=True)
