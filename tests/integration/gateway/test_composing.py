@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from protos.queue.v1 import queue_pb2_grpc
+from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import Browser, Stack, away
 
 FORM: dict[str, Any] = {
@@ -139,6 +140,11 @@ def test_an_uploaded_list_is_neither_offered_nor_taken_in_an_excluded_school(sta
         answer = post(browser, audience="list", list=file, key=f"list at {title}", step="send")
         says = "Message sent" if is_offered else "Ridge High is excluded from communication"
         assert (answer.status_code, says in answer.get_data(as_text=True)) == (200 if is_offered else 400, True)
+        if not is_offered:
+            # It is no message to families meanwhile.
+            again = filled(answer.get_data(as_text=True), "/compose")
+            assert again["audience"] == ["list"]
+            assert browser.post("/compose", {**again, "step": "preview"}, page="/compose").status_code == 400
 
 
 @pytest.mark.accepts(314)
