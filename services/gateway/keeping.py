@@ -21,12 +21,12 @@ from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument, ServiceError, Unauthenticated
 
 _RENEWED = (
-    "Your session was renewed while this page was open. Nothing was sent or changed: look at what you wrote, then send"
-    " it once more."
+    "This page was open for too long, you signed in again, or Lantern did not answer meanwhile. Nothing was sent or"
+    " changed: look at what you wrote, then send it once more."
 )
 _PART_EXPIRED = (
-    "Your session was renewed while this page was open. Send the form: it is shown to you again first, with what you"
-    " wrote."
+    "This page was open for too long, or you signed in again meanwhile. Send the form: it is shown to you again first,"
+    " with what you wrote."
 )
 _NOT_YOURS = (
     "This form was opened by somebody else. Nothing was sent or changed, and what they wrote is not shown. Open the"

@@ -28,7 +28,7 @@ RULE: dict[str, Any] = {
     "name": "Absent today", "codes": "UNX", "subject": "{student}", "channel": "email", "text_email": "He was absent.",
     "send_time": "10:30",
 }  # fmt: skip
-RENEWED = "Your session was renewed while this page was open. Nothing was sent or changed"
+RENEWED = "This page was open for too long, you signed in again, or Lantern did not answer meanwhile. Nothing was sent"
 
 
 def token(page: str) -> str:
@@ -284,4 +284,5 @@ def test_what_was_written_stays_while_it_is_not_known_who_is_asking(
     # Directory is back: it is shown, and sent when the person says so.
     drawn = browser.client.post(address, data=kept)
     page = drawn.get_data(as_text=True)
-    assert (drawn.status_code, f'value="{form["subject"]}"' in page, sent(browser)) == (400, True, before)
+    assert (drawn.status_code, RENEWED in page, sent(browser)) == (400, True, before)
+    assert f'value="{form["subject"]}"' in page
