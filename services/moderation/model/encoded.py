@@ -9,7 +9,8 @@ import re
 
 _BASE64 = re.compile(r"(?<![\w/+.:-])[A-Za-z0-9+/]{16,}={0,2}(?![\w/+-])")
 _HEX = re.compile(r"(?<!\w)(?:0x)?(?:[0-9a-f]{2}[\s:]?){6,}(?!\w)", re.I)
-_BINARY = re.compile(r"(?<!\w)(?:[01]{7,8}\s?){3,}(?!\w)")
+# Three are enough, and no more are looked for: a row of digits can be cut into sevens and eights in countless ways.
+_BINARY = re.compile(r"(?<!\w)(?:[01]{7,8}\s?){3}")
 _MORSE = re.compile(r"(?<![\w.\-·−–—_])(?:[.\-·−–—_]{1,6}[ /|]+){5,}[.\-·−–—_]{1,6}")
 _LINK = re.compile(r"https?://\S+|www\.\S+")
 

@@ -117,6 +117,9 @@ def test_laughter_is_not_a_noun(emoji: str) -> None:
         "aSBhbSBnb2luZyB0byBraWxsIG15c2VsZg==",
         "6920616d20676f696e6720746f2064696520746f6e69676874",
         ".. / .-- .- -. - / - --- / -.. .. .",
+        "01101000 01101001 01100101",
+        # Found at once: that a letter follows made the search take hours once.
+        "0" * 400 + "x",
     ],
 )
 def test_encoded_text_is_pointed_out(text: str) -> None:
