@@ -32,6 +32,7 @@ from services.queue.words import moment
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DRAFT = Draft("key", Sender("p1", "Forged Name", ROLE_TEACHER, "s1"), "Hello", "Text", [("email", "")])
 SCHOOLS = {"s1": KnownSchool("Lincoln High", is_excluded=False), "s2": KnownSchool("Ridge High", is_excluded=True)}
+_KINDS = {"permanent", "temporary", "ours", "sender", "account", "busy", "opted_out", "expired"}
 EVERY = frozenset({"send_messages", "send_to_staff", "send_emergency", "send_as_district"})
 
 
@@ -82,10 +83,7 @@ def test_numbers_have_one_form(given: str, normal: str) -> None:
 @pytest.mark.accepts(61, 99)
 def test_every_failure_has_a_sentence_and_a_remedy() -> None:
     for (provider, code), failure in _failures().items():
-        assert failure.kind in {"permanent", "temporary", "ours", "sender", "account", "busy", "opted_out"}, (
-            provider,
-            code,
-        )
+        assert failure.kind in _KINDS, (provider, code)
         assert failure.sentence.endswith("."), (provider, code)
         assert failure.remedy.endswith("."), (provider, code)
     assert explain("twilio", "30005").sentence == "The number is not in service."
