@@ -121,7 +121,7 @@ async function acknowledge(form) {
 function sayNotAcknowledged(status) {
   const why = {
     0: "the server does not answer. Try again in a moment.",
-    400: "your session was renewed meanwhile. Press Acknowledge again.",
+    400: "this page was open for too long, or you signed in again. Press Acknowledge again.",
     401: "you are signed out. ",
   }[status] ?? "open it to see how it stands, or try again in a moment.";
   sayProblem(`The threat is not acknowledged: ${why}`);

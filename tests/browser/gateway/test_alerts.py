@@ -89,7 +89,7 @@ def test_an_acknowledgement_that_fails_says_so_and_loses_nothing(site: Site, thr
     page.unroute("**/acknowledge")
     page.context.clear_cookies(name="lantern_form")
     acknowledge(page, threat).click()
-    expect(page.locator("#notice")).to_contain_text("session was renewed")
+    expect(page.locator("#notice")).to_contain_text("you signed in again. Press Acknowledge")
     assert page.input_value("#subject") == "Storm"
     # The alerts were read again meanwhile, with a token that is good.
     acknowledge(page, threat).click()
