@@ -21,7 +21,7 @@ Apache-2.0). Both are fine-tuned here, on public text and then on our own corpus
 log-odds are weighed per category. Plain English is read by the regression and the English network first; what they find
 clear (all ten below 0.08) the multilingual network does not read. A message of up to about sixty words is read whole, a
 longer one in windows that overlap by half, a very long one side by side. Where that says danger neither plainly nor not
-at all, the worst twenty words in a row are read by themselves. The highest counts.
+at all, the worst twenty words in a row of a message of thirty and more are read by themselves. The highest counts.
 
 **How it was measured.** On the corpus's dev messages, which nothing learns from: {rows} messages ({kinds}; {langs}),
 written with other characters and other scenes than the rest. The weighing and the thresholds are fitted on dev
