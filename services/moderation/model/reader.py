@@ -14,7 +14,7 @@ MOST_PIECES = 128
 _ALL = sys.maxsize
 _SIGNS_IN_A_ROW = re.compile(r"((?:(?:[^\w\s]|_)\s*){3})(?:(?:[^\w\s]|_)\s*)*(?:[^\w\s]|_)")
 """More than three signs, with or without space between them; those after the third say nothing more."""
-# On a processor an addition and a normalisation, one after the other, take a quarter of what onnxruntime's fusion takes.
+# On a processor an addition and then a normalisation take a quarter of the time of onnxruntime's fusion of both.
 _SLOWER = ["SkipLayerNormFusion"]
 
 
