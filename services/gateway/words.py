@@ -143,7 +143,9 @@ PROVIDERS = {
     "embedded": "the embedded model",
     "embedded-fallback": "the embedded model, because the provider did not answer",
     "moderationapi": "ModerationAPI",
+    "nobody": "nobody, because judging failed",
 }
+UNJUDGED = "Screening failed on this message and can say nothing of it. It is withheld until a person has read it."
 ROLES = {
     types.ROLE_ADMIN: "Administrator",
     types.ROLE_TEACHER: "Teacher",

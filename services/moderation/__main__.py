@@ -47,7 +47,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
         ModerationServicer(screening),
         moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
-    consumer = Consumer(bus, SCREENING, Handler(screening.screen))
+    consumer = Consumer(bus, SCREENING, Handler(screening.screen, screening.hold))
     again = Consumer(bus, RESCREENING, Handler(screening.screen_again))
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("waiting", keep_trying(screening))

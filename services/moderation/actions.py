@@ -11,14 +11,16 @@ from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
 from services.kit.db import transaction
+from services.kit.errors import ServiceError
 from services.kit.ids import new_id
+from services.kit.logs import get_logger
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
 from services.moderation.at_once import all_of
 from services.moderation.batching import Batch
 from services.moderation.concluding import Concluded
 from services.moderation.conversing import Conversations, Together, merged, told_together
-from services.moderation.domain import Decision, Judgement, Policy, decide, explain
+from services.moderation.domain import UNJUDGED, Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import VENDOR, WINDOW, Drifts
 from services.moderation.judging import Judge, Weigh
 from services.moderation.leasing import LEASE, extended
@@ -30,6 +32,7 @@ from services.moderation.reading import blocked_in, said_in, texts_of
 from services.moderation.replacing import note_back, note_given_up, note_replaced
 
 VERDICT_REACHED = "moderation.verdict.reached.v1"
+_log = get_logger(__name__)
 Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LONGEST_TURN_SECONDS = 10.0
@@ -99,7 +102,15 @@ class Screening:
         return len(claimed) - len(put_off)
 
     async def _judge_late(self, request: requests.ScreeningRequested) -> Concluded:
-        """Judge a request that waits, by the embedded model once it has waited too long."""
+        """Judge a request that waits, by the embedded model once it has waited too long; hold it if that fails."""
+        try:
+            return await self._judge_or_replace(request)
+        except (ProviderUnavailable, ServiceError):
+            raise
+        except Exception as problem:  # noqa: BLE001  the waiting are tried for ever: one must not end the process
+            return await self._unjudged(request, problem)
+
+    async def _judge_or_replace(self, request: requests.ScreeningRequested) -> Concluded:
         try:
             return await self._judge_now(request)
         except ProviderUnavailable:
@@ -107,6 +118,15 @@ class Screening:
             if now - request.requested_at.ToDatetime(now.tzinfo) < self.outage:
                 raise
             return await self._replace(request)
+
+    async def hold(self, request: requests.ScreeningRequested, problem: Exception) -> None:
+        """Give a request on which judging fails again and again the verdict that a person has to read it."""
+        await self._store([await self._unjudged(request, problem)])
+
+    async def _unjudged(self, request: requests.ScreeningRequested, problem: Exception) -> Concluded:
+        _log.error("judging_failed", exc_info=problem, screening_id=request.event_id)
+        policy = await self.policies.in_force()
+        return Concluded(request, verdict_row(request, UNJUDGED, policy, self.clock()))
 
     async def measure_waiting(self) -> float:
         """Measure how long the oldest request waits for the provider (statement 167); return it, in seconds."""
@@ -175,7 +195,8 @@ class Screening:
             if trouble := next((each.trouble for each in new if each.trouble), None):
                 await note_replaced(connection, trouble, self.clock())
         for each in new:
-            self.drifts.note(each.row["provider"], each.row["model"], each.row["scores"])
+            if each.row["scores"]:
+                self.drifts.note(each.row["provider"], each.row["model"], each.row["scores"])
             each.measure()
 
     async def _verdict(self, request: requests.ScreeningRequested, policy: Policy, ask: Ask) -> store.Row:
@@ -223,7 +244,8 @@ def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
 
 def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
     """Return the verdict that the policy makes of a judgement."""
-    phrases = blocked_in(request, policy)
+    # What failed to be read once is not read again for its phrases.
+    phrases = blocked_in(request, policy) if judgement.scores else ()
     outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
     return {
         "verdict_id": new_id(),

@@ -21,7 +21,8 @@ class Concluded:
     @property
     def is_held_alone(self) -> bool:
         """Whether it is held for what it says itself, not for what was said around it."""
-        return bool(self.row["holds"]) and not self.row["context_messages"]
+        is_held = bool(self.row["holds"]) or not self.row["scores"]
+        return is_held and not self.row["context_messages"]
 
     @property
     def seconds(self) -> float:

@@ -154,6 +154,10 @@ class Judgement:
     """The text is in a language that the model does not know, or encoded: somebody should look."""
 
 
+UNJUDGED = Judgement({}, provider="nobody", model="", is_uncertain=True)
+"""In place of the judgement on a message on which judging fails again and again."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A decision with what carried it."""
@@ -174,15 +178,19 @@ MOST_OWN_PHRASES = 200
 
 
 def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, is_blocked: bool) -> Outcome:
-    """Return what the policy makes of a judgement. A blocked phrase in the text always holds it (is_blocked)."""
+    """Return what the policy makes of a judgement. A blocked phrase in the text always holds it (is_blocked).
+
+    So does a judgement without any score: what nothing could be said of is for a person to read.
+    """
     policy = policy.of(school_id, grade)
     on = {rule.category: rule for rule in policy.rules if rule.is_on}
     holds = frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.hold_threshold)
     watches = (
         frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.watch_threshold) - holds
     )
-    tier = min((on[name].tier for name in holds), default=2 if is_blocked else 0)
-    if holds or is_blocked:
+    is_held_anyway = is_blocked or not judgement.scores
+    tier = min((on[name].tier for name in holds), default=2 if is_held_anyway else 0)
+    if holds or is_held_anyway:
         decision = Decision.WATCH if policy.is_shadow else Decision.HOLD
     else:
         decision = Decision.WATCH if watches or judgement.is_uncertain else Decision.CLEAN

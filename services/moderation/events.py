@@ -32,12 +32,16 @@ _PAUSE_SECONDS = 1.0
 _REFERENCE_SECONDS = 3600.0
 
 
+Screen = Callable[[Sequence[requests.ScreeningRequested]], Awaitable[None]]
+Hold = Callable[[requests.ScreeningRequested, Exception], Awaitable[None]]
+
+
 class Handler:
     """Screens a batch of requests; acknowledged when each has its verdict or waits in the database."""
 
-    def __init__(self, screen: Callable[[Sequence[requests.ScreeningRequested]], Awaitable[None]]) -> None:
-        """Take what screens them: the first time, or again."""
-        self._screen = screen
+    def __init__(self, screen: Screen, hold: Hold | None = None) -> None:
+        """Take what screens them, the first time or again, and what holds one on which that fails to the last."""
+        self._screen, self._hold = screen, hold
 
     async def __call__(self, events: Sequence[Event]) -> None:
         """Raise Poison for what is no request; the consumer finds the one at fault."""
@@ -47,7 +51,16 @@ class Handler:
             raise Poison("not a ScreeningRequested") from problem
         for request, event in zip(wanted, events, strict=True):
             request.event_id = event.event_id
-        await self._screen(wanted)
+        try:
+            await self._screen(wanted)
+        except ServiceError:
+            raise
+        except Exception as problem:
+            # The consumer brings the one at fault alone; a dead letter would leave its message waiting for ever.
+            is_last = len(events) == 1 and events[0].attempt >= SCREENING.max_attempts
+            if self._hold is None or not is_last:
+                raise
+            await self._hold(wanted[0], problem)
 
 
 async def keep_trying(screening: Screening) -> None:

@@ -195,7 +195,7 @@ def noted_row(event: queue.MessageReleased) -> dict[str, Any]:
         "labels": [
             word(types.Category, "CATEGORY_", each.category) for each in verdict.scores if each.holds or each.watches
         ],
-        "would_hold": bool(verdict.phrases) or any(each.holds for each in verdict.scores),
+        "would_hold": bool(verdict.phrases) or not verdict.scores or any(each.holds for each in verdict.scores),
     }
 
 
