@@ -1,6 +1,6 @@
 """Polls and sign-ups as their recipients see them: asked for, answered, and read from a form."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from werkzeug.datastructures import MultiDict
 
@@ -22,10 +22,10 @@ class Shown:
 
     form: pb.SurveyForm
     chosen: list[int]
-    wrong: dict[int, str] = field(default_factory=dict)
-    """What is wrong, by the question's position from 0."""
-    problem: str = ""
-    """Why the answer was refused."""
+    wrong: frozenset[int] = frozenset()
+    """Positions, from 0, of the questions whose answer is at fault."""
+    reason: str = ""
+    """Why the answer was refused: the queue's reason."""
     is_saved: bool = False
 
 
@@ -90,14 +90,10 @@ def read_chosen(form: MultiDict[str, str], questions: int, *, is_signup: bool) -
     return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else -1 for each in values]
 
 
-def wrong_at(violations: tuple[tuple[str, str], ...]) -> dict[int, str]:
-    """Return the queue's violations of an answer by the question's position."""
-    found = {}
-    for pointer, detail in violations:
-        position = pointer.removeprefix("/chosen/")
-        if position.isdigit():
-            found[int(position)] = detail
-    return found
+def wrong_at(violations: tuple[tuple[str, str], ...]) -> frozenset[int]:
+    """Return the positions of the questions that the queue's violations of an answer are about."""
+    positions = (pointer.removeprefix("/chosen/") for pointer, _ in violations)
+    return frozenset(int(each) for each in positions if each.isdigit())
 
 
 def all_in_inbox(message_id: str, answered: int = 0, refused: Shown | None = None) -> list[Shown]:
@@ -113,7 +109,7 @@ def all_in_inbox(message_id: str, answered: int = 0, refused: Shown | None = Non
     found = []
     for form in (first, *others):
         if refused and refused.form.number == form.number:
-            found.append(Shown(form, refused.chosen, refused.wrong, refused.problem))
+            found.append(Shown(form, refused.chosen, refused.wrong, refused.reason))
         else:
             is_saved = form.number == answered and form.HasField("answered_at")
             found.append(Shown(form, list(form.chosen), is_saved=is_saved))

@@ -13,10 +13,12 @@ from protos.queue.v1 import surveys_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.gateway import answering
 from services.gateway.access import Permission
+from services.gateway.answer_words import answer_words, browser_words
 from services.gateway.answering import Shown
 from services.gateway.auth import requires
 from services.gateway.problems import STATUS
 from services.gateway.routes.inbox import show_message
+from services.gateway.state import gateway
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, ServiceError
 
 blueprint = Blueprint("answers", __name__)
@@ -53,7 +55,7 @@ def take(link: str) -> BaseResponse:
         return response
     # What is full or closed may be so since a moment: shown as it is now, with what was filled in.
     now = answering.show_by_link(link, request.remote_addr or "")
-    return _page(Shown(now, shown.chosen, shown.wrong, shown.problem), 400 if shown.wrong else 409)
+    return _page(Shown(now, shown.chosen, shown.wrong, shown.reason), 400 if shown.wrong else 409)
 
 
 def _taken(form: pb.SurveyForm, answer: Callable[[list[int]], pb.SurveyForm]) -> Shown:
@@ -65,18 +67,25 @@ def _taken(form: pb.SurveyForm, answer: Callable[[list[int]], pb.SurveyForm]) ->
     except (InvalidArgument, FailedPrecondition) as problem:
         if problem.reason not in {"ANSWER_INVALID", "SLOT_FULL", "SURVEY_CLOSED"}:
             raise
-        return Shown(form, chosen, answering.wrong_at(problem.violations), problem.message)
+        return Shown(form, chosen, answering.wrong_at(problem.violations), problem.reason)
 
 
 def _page(shown: Shown, status: int = 200) -> Response:
-    response = make_response(render_template("answer.html", shown=shown), status)
+    said = answer_words(shown.form.language, gateway().zone)
+    response = make_response(render_template("answer.html", shown=shown, said=said), status)
     response.headers.update(_HEADERS)
     return response
 
 
+def render_refused(problem: ServiceError) -> str:
+    """Return the page of a link that cannot be used, in a language that the browser asks for."""
+    said = browser_words(request.accept_languages.values(), gateway().zone)
+    return render_template("answer_refused.html", problem=problem, said=said)
+
+
 def _refused(problem: ServiceError) -> Response:
     status = _GONE if problem.reason == "SURVEY_GONE" else STATUS[type(problem)]
-    response = make_response(render_template("answer_refused.html", problem=problem), status)
+    response = make_response(render_refused(problem), status)
     response.headers.update(_HEADERS)
     if problem.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(int(problem.retry_after_seconds) + 1)

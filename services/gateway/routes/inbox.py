@@ -6,6 +6,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.gateway import answering, crisis, steering
 from services.gateway.access import Permission
+from services.gateway.answer_words import answer_words
 from services.gateway.auth import requires
 from services.gateway.routes.entries import is_original
 from services.gateway.searches import PAGE_SIZE
@@ -96,6 +97,7 @@ def show_message(message_id: str, box: str, answered: int = 0, refused: answerin
         box=box,
         asked=answering.all_in_inbox(message_id, answered, refused) if box == "inbox" and is_survey else [],
         own=answering.own(message_id) if box == "sent" and is_survey else None,
+        said=answer_words("en", gateway().zone),
         notice=crisis.notice(answer.item, person()) if box == "sent" else "",
         waiting=steering.waiting(steering.managed(message_id, person()) if box == "sent" else None),
         is_original=is_original(),

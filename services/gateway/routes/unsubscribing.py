@@ -11,6 +11,7 @@ from services.gateway import throttling
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.problems import STATUS
+from services.gateway.routes.answers import render_refused
 from services.gateway.state import gateway
 from services.gateway.unsubscribe_words import words_of
 from services.kit.errors import NotFound, ResourceExhausted, ServiceError
@@ -73,8 +74,7 @@ def _unknown(problem: NotFound) -> Response:
 
 
 def _refused(problem: ServiceError) -> Response:
-    page = render_template("answer_refused.html", problem=problem)
-    response = make_response(page, STATUS[type(problem)])
+    response = make_response(render_refused(problem), STATUS[type(problem)])
     response.headers.update(_HEADERS)
     if problem.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(int(problem.retry_after_seconds) + 1)

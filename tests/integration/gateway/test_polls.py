@@ -82,6 +82,16 @@ def test_what_is_no_answer_says_so_at_the_question(stack: Stack, form: dict[str,
     assert checked(family.get(address).get_data(as_text=True)) == []
 
 
+def test_the_page_speaks_the_language_of_what_it_asks(stack: Stack) -> None:
+    address, family = link(sent(stack, language="es", is_translated=False)), stack.browser()
+    refused = family.client.post(address, data={"q1": "9"}).get_data(as_text=True)
+    assert '<html lang="es"' in refused
+    for said in ("Elija una de las opciones.", "Todavía no se cambió nada.", "Responder</button>", "hora de New York"):
+        assert said in refused
+    broken = family.client.get("/answer/x", headers={"Accept-Language": "vi, fr-CA;q=0.8, en;q=0.5"})
+    assert "Ce lien ne fonctionne pas" in broken.get_data(as_text=True)
+
+
 @pytest.mark.parametrize("form", [{}, {"q1": "-1"}, {"q1": "two"}, {"q1": "100"}])
 def test_what_says_nothing_takes_nobody_out_of_a_sign_up(stack: Stack, form: dict[str, str]) -> None:
     address, family = link(sent(stack, way="signup", question=CAKES)), stack.browser()

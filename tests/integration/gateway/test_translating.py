@@ -131,6 +131,7 @@ def test_what_a_poll_asks_is_marked_with_its_language(stack: Stack, vendor_proce
         untold = sent(principal, lambda counts: counts["total"] != "0", **fields, survey=survey, is_translated=False)
     for row, language, mark in ((told, "en", "[en] "), (untold, "es", "")):
         page = stack.browser().get(answer_link({"entries": [{"entry_id": row["entry_id"]}]})).get_data(as_text=True)
+        assert page.startswith(f'<!doctype html>\n<html lang="{language}"')
         expected = {"h1": "Excursión", "legend": "¿Cuándo?", "span": "Lunes"}
         assert texts_in(page, language) == {name: mark + text for name, text in expected.items()}
     page = mum.get(inbox).get_data(as_text=True)
