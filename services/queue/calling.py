@@ -38,11 +38,16 @@ def in_turn(destination: str, attempt: int) -> list[str]:
     return every[start:] + every[:start]
 
 
+def is_last(destination: str, attempt: int) -> bool:
+    """Tell whether no call follows this attempt."""
+    return attempt >= len(numbers_of(destination)) * ROUNDS
+
+
 def pause_before_next(destination: str, attempt: int, lane: Lane, first_pause_seconds: float) -> timedelta | None:
     """Return the wait before the call after this attempt, which nobody took; None when it was the last."""
-    numbers = len(numbers_of(destination))
-    if attempt >= numbers * ROUNDS:
+    if is_last(destination, attempt):
         return None
+    numbers = len(numbers_of(destination))
     if attempt % numbers:
         return backoff(1, lane, first_pause_seconds * NEXT_NUMBER_SHARE)
     return backoff(attempt // numbers, lane, first_pause_seconds)

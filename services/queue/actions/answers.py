@@ -19,6 +19,8 @@ class Settlement:
     outcomes: list[Outcome] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
     """To be tried again, as another attempt."""
+    passed_on: list[int] = field(default_factory=list)
+    """To be tried as another attempt, at once: the next of the recipient's numbers has its turn."""
     not_tried: list[int] = field(default_factory=list)
     """To be tried as the same attempt, at once: nothing was handed over."""
     unreached: list[int] = field(default_factory=list)
@@ -73,6 +75,9 @@ def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -
 
 
 def _refused(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:
+    if handed.has_next:
+        settlement.passed_on.append(handed.number)
+        return
     kind = explain(provider, handed.code).kind
     if kind == "temporary":
         _again(batch, handed, settlement)

@@ -179,6 +179,7 @@ def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
         soon = now + max(asked, backoff(1, batch.lane, pace.retry_seconds))
         for numbers, attempt, due_at in (
             (settlement.again, batch.attempt + 1, later),
+            (settlement.passed_on, batch.attempt + 1, now),
             (settlement.unreached, batch.attempt, soon),
             (settlement.not_tried, batch.attempt, now),
         ):

@@ -36,6 +36,8 @@ class Handed(NamedTuple):
     provider_message_id: str = ""
     code: str = ""
     retry_after_seconds: float | None = None
+    has_next: bool = False
+    """What was refused is one of the recipient's numbers: the next attempt rings another."""
 
 
 class Found(Enum):

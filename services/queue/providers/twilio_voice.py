@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from services.queue.calling import in_turn
+from services.queue.calling import in_turn, is_last
 from services.queue.domain import Channel
-from services.queue.failures import explain
+from services.queue.failures import OURS, explain
 from services.queue.providers.base import QUICK_SECONDS, Answer, Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import Places, fan_out
 from services.queue.providers.twilio import (
@@ -29,6 +29,8 @@ from services.queue.work import Delivery, Work
 _RING_SECONDS = 30
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 _FAX = "fax"
+_OF_ONE_NUMBER = frozenset({"permanent", OURS})
+"""Classes of refusal after which another number may still be rung: it may be in a country that is switched on."""
 
 
 class TwilioVoice:
@@ -52,15 +54,21 @@ class TwilioVoice:
         return fan_out(self._places, work, recipients, lambda one: self._call(work, one), may_continue)
 
     async def _call(self, work: Work, recipient: Delivery) -> Handed:
-        """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next."""
+        """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next.
+
+        A refusal that came late leaves it to the next attempt: one hand-over lasts little longer than one request.
+        """
         answer = Handed(recipient.number, Answer.NOT_TRIED)
         twiml = self._twiml(work, recipient)
         started = time.monotonic()
-        for number in in_turn(recipient.destination, work.batch.attempt):
+        numbers = in_turn(recipient.destination, work.batch.attempt)
+        for number in numbers:
             answer = await self._ring(work, recipient, number, twiml)
-            is_refused = answer.answer is Answer.REFUSED and explain(self.name, answer.code).kind == "permanent"
-            if not is_refused or time.monotonic() - started > QUICK_SECONDS:
+            if answer.answer is not Answer.REFUSED or explain(self.name, answer.code).kind not in _OF_ONE_NUMBER:
                 break
+            if time.monotonic() - started > QUICK_SECONDS:
+                has_next = number != numbers[-1] and not is_last(recipient.destination, work.batch.attempt)
+                return answer._replace(has_next=has_next)
         return answer
 
     async def _ring(self, work: Work, recipient: Delivery, number: str, twiml: str) -> Handed:

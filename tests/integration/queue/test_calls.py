@@ -13,6 +13,7 @@ from services.queue.actions import control, upkeep
 from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
+from services.queue.providers import twilio_voice
 from services.queue.records import Receipt
 from services.queue.store import batches, loading
 from tests.integration.queue.conftest import Queue, draft, every_channel, person
@@ -21,6 +22,8 @@ from tests.support.vendors import Receiver, VendorSimulator
 
 TTS = [("tts", "School is closed.")]
 BUSY, NOBODY, MACHINE = "+16465550192", "+16465550191", "+16465550194"
+WRONG, ABROAD = "+15005550001", "+15005550003"
+"""Twilio's own: no number at all, and one in a country that is not switched on."""
 SERVICE = Caller("test", frozenset())
 
 
@@ -100,6 +103,36 @@ async def test_the_next_number_of_the_same_person_is_rung_soon(
     await _round(queue, dispatcher, vendors, receiver)
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "sent": 2}
     assert sorted(each["to"] for each in vendors.arrivals(channel="voice")) == sorted([BUSY, good, "+16465550112"])
+
+
+async def test_a_country_that_is_not_switched_on_costs_no_family_its_other_numbers(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver
+) -> None:
+    people = [person(1, phones=f"{ABROAD},{MACHINE}"), person(3, phones=f"{ABROAD},{WRONG}"), person(5, phones=ABROAD)]
+    done = await queue.submit(draft(channels=TTS, is_emergency=True), people)
+    await _round(queue, queue.dispatcher(), vendors, receiver)
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "sent": 1, "error": 2}
+    assert [each["to"] for each in vendors.arrivals(channel="voice")] == [MACHINE]
+    rows = await queue.rows("SELECT number, error_code, attempt FROM outcomes ORDER BY number")
+    assert [tuple(row) for row in rows] == [(1, "", 1), (2, "21211", 1), (3, "21215", 1)]
+
+
+async def test_a_number_that_is_refused_late_leaves_its_turn_to_the_next_call(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twilio_voice, "QUICK_SECONDS", -1.0)
+    people = [
+        person(1, phones=f"{WRONG},{ABROAD},{MACHINE}"),
+        person(3, phones=f"{ABROAD},{WRONG}"),
+        person(5, phones=WRONG),
+    ]
+    done = await queue.submit(draft(channels=TTS), people)
+    await _round(queue, queue.dispatcher(), vendors, receiver)
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "sent": 1, "error": 2}
+    assert [each["to"] for each in vendors.arrivals(channel="voice")] == [MACHINE]
+    rows = await queue.rows("SELECT number, error_code, attempt FROM outcomes ORDER BY number")
+    # Nobody knows of the second family which numbers were refused before: each has its three turns.
+    assert [tuple(row) for row in rows] == [(1, "", 3), (2, "21211", 6), (3, "21211", 1)]
 
 
 @pytest.mark.accepts(308)
