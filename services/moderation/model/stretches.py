@@ -28,12 +28,16 @@ def in_doubt(whole: Chances, *, is_english: bool) -> bool:
 
 
 def stretches(words: list[str]) -> list[str]:
-    """Return the words in different stretches that overlap by half, to the very last; none of a short message."""
+    """Return the words in different stretches that overlap by half, to the very last; none of a short message.
+
+    A row of signs is none: it hides no danger, and would take the place of a stretch that may.
+    """
     if len(words) < _SHORTEST_CUT:
         return []
     last = len(words) - _WORDS
     starts = [*range(0, last, _WORDS // 2), last]
-    return list(dict.fromkeys(" ".join(words[start : start + _WORDS]) for start in starts))
+    found = dict.fromkeys(" ".join(words[start : start + _WORDS]) for start in starts)
+    return [each for each in found if any(map(str.isalnum, each))]
 
 
 def worst(linear: Floats, most: int) -> list[int]:
