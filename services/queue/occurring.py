@@ -25,7 +25,7 @@ from services.queue.actions.standing import KnownSender
 from services.queue.actions.submit import Submission, submit
 from services.queue.attention import Attention, Kind
 from services.queue.clients import Directory
-from services.queue.records import Addressees
+from services.queue.records import Addressees, Draft
 from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule, ScheduleState
 
 _log = get_logger(__name__)
@@ -74,16 +74,13 @@ class Occurring:
         metrics.occurrences.add(1, {"result": result})
 
     async def _send(self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence]) -> None:
-        header = queue_pb2.MessageHeader.FromString(schedule.header)
-        draft = schedule_words.read_draft(header, f"{schedule.schedule_id} {occurs_at.isoformat()}")
-        if draft.survey and draft.survey.closes_at:
-            closes_at = schedule.timing.shifted(draft.survey.closes_at, occurs_at)
-            draft = replace(draft, survey=replace(draft.survey, closes_at=closes_at))
-        if draft.expires_at:
-            draft = replace(draft, expires_at=schedule.timing.shifted(draft.expires_at, occurs_at))
+        draft = _draft(schedule, occurs_at)
         known = await self.directory.known(schedule.sender_id)
         if known.sender is None:
             raise NotFound("SENDER_UNKNOWN", "Its sender has no active account any more.")
+        if not known.modules.get("translation", False):
+            # It is refused to who asks for it now; what was asked for earlier goes out as it is written.
+            draft = replace(draft, is_translated=None)
         decided = standing.decide(draft, in_the_name_of(known.sender), known)
 
         async def beside(connection: AsyncConnection, message_id: str) -> None:
@@ -120,6 +117,18 @@ class Occurring:
                 subject, owner = after.schedule_id, after.sender_id
                 stopped = Attention(Kind.SCHEDULE_PAUSED, after.pause_reason, owner_id=owner, subject_id=subject)
                 await events_out.tell_attention(connection, stopped)
+
+
+def _draft(schedule: Schedule, occurs_at: datetime) -> Draft:
+    """Return the message of an occurrence, its times as long after it as those of the first are after the first."""
+    header, timing = queue_pb2.MessageHeader.FromString(schedule.header), schedule.timing
+    draft = schedule_words.read_draft(header, f"{schedule.schedule_id} {occurs_at.isoformat()}")
+    if draft.survey and draft.survey.closes_at:
+        closes_at = timing.shifted(draft.survey.closes_at, occurs_at)
+        draft = replace(draft, survey=replace(draft.survey, closes_at=closes_at))
+    if draft.expires_at:
+        draft = replace(draft, expires_at=timing.shifted(draft.expires_at, occurs_at))
+    return draft
 
 
 def in_the_name_of(sender: KnownSender) -> Caller:

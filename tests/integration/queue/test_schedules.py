@@ -175,6 +175,20 @@ async def test_a_schedule_whose_sender_may_no_longer_send_pauses_and_says_why(
     assert [(each.reason, each.subject_id) for each in await scheduled.attention()] == [(reason, made.schedule_id)]
 
 
+async def test_a_schedule_goes_out_as_it_is_written_while_translation_is_off(scheduled: Scheduled) -> None:
+    await switch_module(scheduled.directory_engine, "translation", is_on=True)
+    made = await scheduled.create(header={"is_translated": True})
+    for is_on, hours in ((False, 20), (True, 25)):
+        await switch_module(scheduled.directory_engine, "translation", is_on=is_on)
+        fresh = Directory(scheduled.directory_address, scheduled.tokens.service("directory.read"))
+        scheduled.occurring = Occurring(scheduled.engine, scheduled.clock, fresh)
+        await scheduled.tick(hours=hours)
+        await fresh.close()
+    assert [each.is_translated for each in await scheduled.messages()] == [False, True]
+    found = (await scheduled.get("tea", made.schedule_id)).schedule
+    assert (found.state, found.header.is_translated) == (pb.SCHEDULE_STATE_ACTIVE, True)
+
+
 async def test_an_audience_of_nobody_is_noted_and_the_series_goes_on(scheduled: Scheduled) -> None:
     audience = directory_pb2.Audience(roles=[types.ROLE_PARENT], school_ids=[scheduled.ids["s1"]], grades=["02"])
     made = await scheduled.create(audience=audience)
