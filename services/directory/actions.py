@@ -5,20 +5,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
-from services.directory import events, messages
-from services.directory.domain import AudienceQuery, Permission, Role, schools_in_reach
-from services.directory.roster import PersonRow, Roster, read_roster
-from services.directory.store import audience, people, roster
-from services.directory.tables import people as people_table
-from services.directory.tables import schools as schools_table
+from services.directory import messages
+from services.directory.domain import STAFF, AudienceQuery, Permission, Role, schools_in_reach
+from services.directory.store import audience, people
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, NotFound
 
 _RECIPIENTS_PER_PIECE = 500
 _MOST_NAMED = 50
-_PROBLEMS_SHOWN = 1000
 DISTRICT_WIDE = frozenset({"*"})
-_STAFF = {Role.ADMIN, Role.TEACHER}
 
 
 async def get_viewer(engine: AsyncEngine, person_id: str) -> pb.Viewer:
@@ -189,83 +184,4 @@ async def _unreached(connection: AsyncConnection, query: AudienceQuery, viewer_s
 
 def _is_seen(row: people.Row, seen: Collection[str] | None) -> bool:
     # A look-up by id finds staff of other schools too.
-    return seen is None or row["role"] not in _STAFF or bool(set(row["school_ids"] or ()) & set(seen))
-
-
-async def import_roster(
-    engine: AsyncEngine, files: dict[str, bytes], time_zone: str, by: events.Changer
-) -> pb.ImportRosterResponse:
-    """Import a OneRoster set in one transaction and tell what changed. Raises what read_roster raises."""
-    read = read_roster(files)
-    async with transaction(engine) as connection:
-        profiles = await roster.profile_ids(connection)
-        before = await roster.administrators(connection)
-        tallies = await _write(connection, read, profiles, time_zone)
-        await events.tell_assigned(connection, before, await roster.administrators(connection), by)
-    problems = [
-        pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail)
-        for each in read.problems
-    ]
-    results = [
-        pb.RosterFileResult(
-            file_name=name, created=t.created, changed=t.changed, unchanged=t.unchanged, deactivated=t.deactivated
-        )
-        for name, t in tallies.items()
-    ]
-    return pb.ImportRosterResponse(files=results, problems=problems[:_PROBLEMS_SHOWN], problem_count=len(problems))
-
-
-async def _write(
-    connection: AsyncConnection, read: Roster, profiles: dict[str, tuple[str, str]], time_zone: str
-) -> dict[str, roster.Tally]:
-    for sourced_id, person in list(read.people.items()):
-        role = profiles.get(person.profile.lower(), ("", ""))[1]
-        if {role, person.role} <= _STAFF:
-            # OneRoster knows no secretaries: whoever stands for one there is what the profile says here.
-            person.role = Role(role)
-        elif role != person.role:
-            detail = f"There is no {person.role} profile {person.profile[:60]!r}."
-            read.refuse("users.csv", person.line, "metadata.profile", detail)
-            del read.people[sourced_id]
-    _drop_references(read)
-    grades = _grades_by_school(read)
-    ticked = await roster.ticked_schools(connection)
-    school_rows = [
-        {
-            **row,
-            "time_zone": row["time_zone"] or time_zone,
-            "grades": sorted(grades.get(each, ())),
-            "is_excluded": each in ticked if row["is_excluded"] is None else row["is_excluded"],
-        }
-        for each, row in read.schools.items()
-    ]
-    person_rows = [_person_row(person, profiles[person.profile.lower()][0]) for person in read.people.values()]
-    schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows)
-    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows)
-    await roster.write_links(connection, read)
-    rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
-    await events.tell_schools(connection, [messages.school_message(row) for row in rows])
-    await events.tell_people(
-        connection, [messages.person_message(row) for row in await people.people_by_id(connection, touched_people)]
-    )
-    return {"orgs.csv": schools, "users.csv": persons}
-
-
-def _drop_references(read: Roster) -> None:
-    for person in read.people.values():
-        person.agents = [each for each in person.agents if each in read.people]
-    read.enrollments = {each for each in read.enrollments if each[1] in read.people}
-
-
-def _grades_by_school(read: Roster) -> dict[str, set[str]]:
-    grades: dict[str, set[str]] = {}
-    for person in read.people.values():
-        if person.role is Role.STUDENT and person.grade:
-            for school in person.schools:
-                grades.setdefault(school, set()).add(person.grade)
-    return grades
-
-
-def _person_row(person: PersonRow, profile_id: str) -> dict[str, object]:
-    fields = ("sourced_id", "name", "number", "grade", "language", "has_account", "is_active", "title")
-    return {**{name: getattr(person, name) for name in fields}, "role": person.role.value, "profile_id": profile_id}
+    return seen is None or row["role"] not in STAFF or bool(set(row["school_ids"] or ()) & set(seen))

@@ -20,6 +20,9 @@ class Role(StrEnum):
     PARENT = "parent"
 
 
+STAFF = (Role.ADMIN, Role.TEACHER)
+
+
 class Permission(StrEnum):
     """What a profile may allow; docs/permissions.md says what each means."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
-from services.directory import actions, editing, messages, school_fields
+from services.directory import actions, editing, importing, messages, school_fields
 from services.directory.domain import AudienceQuery, Role
 from services.directory.events import changer
 from services.directory.store import people, settings
@@ -243,7 +243,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_directory")
         by = changer(current_caller(), self._clock())
-        return await actions.import_roster(self._engine, await _collect(request_iterator), self._time_zone, by)
+        return await importing.import_roster(self._engine, await _collect(request_iterator), self._time_zone, by)
 
 
 async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, bytes]:

@@ -7,10 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.domain import AudienceQuery, Role
+from services.directory.domain import STAFF, AudienceQuery, Role
 from services.directory.tables import enrollments, memberships, people, relations, schools
-
-_STAFF = (Role.ADMIN, Role.TEACHER)
 
 
 class Target(NamedTuple):
@@ -59,7 +57,7 @@ def _selected(query: AudienceQuery) -> list[sa.Select[Any]]:
 def _named(query: AudienceQuery) -> list[sa.Select[Any]]:
     parts = []
     if query.person_ids:
-        parts += [_members(role).where(people.c.person_id.in_(query.person_ids)) for role in (*_STAFF, Role.STUDENT)]
+        parts += [_members(role).where(people.c.person_id.in_(query.person_ids)) for role in (*STAFF, Role.STUDENT)]
         parts.append(_first_school_of_guardian().where(people.c.person_id.in_(query.person_ids)))
     if query.student_ids:
         parts.append(_guardians().where(relations.c.student_id.in_(query.student_ids)))

@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.domain import EXCLUDED, Role
+from services.directory.domain import EXCLUDED, STAFF
+from services.directory.store.listed import is_listed
 from services.directory.tables import (
     contacts,
     memberships,
@@ -85,10 +86,10 @@ async def people_by_id(
 
     Only staff and the people of `seen_schools` when these are given: students and parents write to staff of anywhere.
     """
-    named = sa.or_(people.c.person_id.in_(list(person_ids)), people.c.sourced_id.in_(list(sourced_ids)))
+    named = sa.or_(is_listed(people.c.person_id, person_ids), is_listed(people.c.sourced_id, sourced_ids))
     query = sa.select(*_person_columns, _schools_of_person).where(named)
     if seen_schools is not None:
-        query = query.where(sa.or_(people.c.role.in_((Role.ADMIN, Role.TEACHER)), _is_of(sorted(seen_schools))))
+        query = query.where(sa.or_(people.c.role.in_(STAFF), _is_of(sorted(seen_schools))))
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
@@ -144,7 +145,7 @@ async def contacts_of(connection: AsyncConnection, person_ids: Iterable[str]) ->
     """Return the contacts of each person, by kind and priority."""
     query = (
         sa.select(contacts)
-        .where(contacts.c.person_id.in_(list(person_ids)))
+        .where(is_listed(contacts.c.person_id, person_ids))
         .order_by(contacts.c.kind, contacts.c.priority)
     )
     found: dict[str, list[Row]] = {}

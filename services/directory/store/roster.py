@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.directory.roster import Roster
+from services.directory.store.listed import is_listed
 from services.directory.tables import classes, contacts, enrollments, memberships, people, profiles, relations, schools
 from services.kit.ids import new_id
 
@@ -63,7 +64,7 @@ async def write_rows(
     gone = before - {row["sourced_id"] for row in rows}
     retire = (
         sa.update(table)
-        .where(table.c.sourced_id.in_(gone))
+        .where(is_listed(table.c.sourced_id, gone))
         .values(is_active=False, version=table.c.version + 1)
         .returning(table.c[key])
     )
@@ -91,7 +92,7 @@ async def write_links(connection: AsyncConnection, roster: Roster) -> None:
         (relations, "student_id"),
         (enrollments, "person_id"),
     ):
-        await connection.execute(sa.delete(table).where(table.c[column].in_(listed)))
+        await connection.execute(sa.delete(table).where(is_listed(table.c[column], listed)))
     rows = roster.people.values()
     await _insert(
         connection,

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.events.v1 import directory_pb2 as events
-from services.directory import actions, editing
+from services.directory import actions, editing, importing
 from services.directory.domain import AudienceQuery, Role
 from services.directory.rpc import DirectoryServicer
 from services.directory.store import people, settings
@@ -58,7 +58,7 @@ async def resolve(
 
 @pytest.fixture
 async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
-    answer = await actions.import_roster(directory_engine, roster(), ZONE, IMPORTER)
+    answer = await importing.import_roster(directory_engine, roster(), ZONE, IMPORTER)
     assert {each.file_name: each.created for each in answer.files} == {"orgs.csv": 2, "users.csv": 9}
     assert answer.problem_count == 0
     await enable_exclusion(directory_engine)
@@ -68,7 +68,7 @@ async def imported(directory_engine: AsyncEngine) -> AsyncEngine:
 async def test_the_same_roster_again_changes_nothing_and_tells_nobody(imported: AsyncEngine) -> None:
     async with transaction(imported) as connection:
         before = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar()
-    answer = await actions.import_roster(imported, roster(), ZONE, IMPORTER)
+    answer = await importing.import_roster(imported, roster(), ZONE, IMPORTER)
     assert [(each.created, each.changed, each.unchanged) for each in answer.files] == [(0, 0, 2), (0, 0, 9)]
     async with transaction(imported) as connection:
         assert (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar() == before
@@ -76,7 +76,7 @@ async def test_the_same_roster_again_changes_nothing_and_tells_nobody(imported: 
 
 async def test_a_missing_file_refuses_the_set_and_names_it(imported: AsyncEngine) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        await actions.import_roster(imported, roster(roles="", users=USERS.replace("Amy", "Ann")), ZONE, IMPORTER)
+        await importing.import_roster(imported, roster(roles="", users=USERS.replace("Amy", "Ann")), ZONE, IMPORTER)
     assert refusal.value.reason == "ROSTER_FILE_MISSING"
     assert refusal.value.violations[0].pointer == "/roles.csv"
     known = await ids(imported)
@@ -86,7 +86,7 @@ async def test_a_missing_file_refuses_the_set_and_names_it(imported: AsyncEngine
 
 async def test_a_broken_row_is_reported_by_line_and_the_others_come_in(directory_engine: AsyncEngine) -> None:
     users = USERS + "nob,true,No,Role,,,,,,,,\namy,true,Amy,Again,,,,,,,,\n"
-    answer = await actions.import_roster(directory_engine, roster(users=users), ZONE, IMPORTER)
+    answer = await importing.import_roster(directory_engine, roster(users=users), ZONE, IMPORTER)
     assert [(each.file_name, each.line) for each in answer.problems] == [("users.csv", 11), ("users.csv", 12)]
     assert {each.file_name: each.created for each in answer.files}["users.csv"] == 9
 
@@ -107,14 +107,14 @@ async def test_what_no_message_could_carry_of_a_person_is_refused_in_the_roster(
         long = f"eva,true,Eva,Long,{','.join(cells).format('x' * length)}"
         users = "\n".join([head, *rows, long])
         files = roster(users=users, roles=f"{ROLES}10,eva,primary,student,s1\n")
-        answer = await actions.import_roster(directory_engine, files, ZONE, IMPORTER)
+        answer = await importing.import_roster(directory_engine, files, ZONE, IMPORTER)
         assert [(each.line, each.column) for each in answer.problems] == broken
 
 
 async def test_who_left_the_roster_becomes_inactive_and_may_not_sign_in(imported: AsyncEngine) -> None:
     known = await ids(imported)
     users = "".join(line for line in USERS.splitlines(keepends=True) if not line.startswith("tea"))
-    await actions.import_roster(imported, roster(users=users), ZONE, IMPORTER)
+    await importing.import_roster(imported, roster(users=users), ZONE, IMPORTER)
     with pytest.raises(NotFound):
         await actions.get_viewer(imported, known["tea"])
 
@@ -270,7 +270,7 @@ async def test_a_changed_profile_tells_who_changed_which_permissions(imported: A
 
 @pytest.mark.accepts(235)
 async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine) -> None:
-    await actions.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE, IMPORTER)
+    await importing.import_roster(imported, roster(orgs=ORGS.replace("d1,true", "d1,false")), ZONE, IMPORTER)
     assert len(await resolve(imported, audience(roles=(Role.STUDENT,)))) == 3
 
 
@@ -284,7 +284,7 @@ async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncE
     assert (changed.quiet_from, changed.quiet_until) == ("21:00", "00:00")
     with pytest.raises(NotFound):
         await editing.set_quiet_hours(imported, lambda: NOON, elsewhere, school_id, None)
-    await actions.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE, IMPORTER)
+    await importing.import_roster(imported, roster(orgs=ORGS.replace("Lincoln", "Lincoln Old")), ZONE, IMPORTER)
     async with transaction(imported) as connection:
         school = next(each for each in await people.all_schools(connection) if each["school_id"] == school_id)
         events_told = (await connection.execute(sa.select(sa.func.count()).select_from(outbox))).scalar_one()
@@ -309,7 +309,7 @@ async def test_an_import_tells_whose_administrators_profile_is_another_one(impor
     users = USERS.replace("pri,true,Ida,Cole,A-1,ida.cole,ida@example.org,,,,,", PRINCIPAL_AS_SECRETARY)
     users = users.replace("cou,true,Lee", "cou,false,Lee")
     for _ in range(2):
-        await actions.import_roster(imported, roster(users=users), ZONE, IMPORTER)
+        await importing.import_roster(imported, roster(users=users), ZONE, IMPORTER)
     wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "directory.profile.assigned.v1")
     async with transaction(imported) as connection:
         payloads = (await connection.execute(wanted.order_by(outbox.c.id))).scalars()

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.district.__main__ import main as write_district
-from services.directory import actions
+from services.directory import actions, importing
 from services.directory.domain import AudienceQuery, Role
 from tests.integration.directory.roster_files import IMPORTER, enable_exclusion
 
@@ -17,7 +17,7 @@ async def test_the_whole_sample_district_is_imported_without_a_refused_row(
 ) -> None:
     write_district(["--out", str(tmp_path), "--students", "300"])
     files = {each.name: each.read_bytes() for each in tmp_path.glob("*.csv")}
-    answer = await actions.import_roster(directory_engine, files, "America/New_York", IMPORTER)
+    answer = await importing.import_roster(directory_engine, files, "America/New_York", IMPORTER)
     assert list(answer.problems) == []
     await enable_exclusion(directory_engine)
     everyone = AudienceQuery((), (), (Role.PARENT,), (), (), (), "")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.events.v1 import settings_pb2 as events
-from services.directory import actions, editing, school_fields
+from services.directory import editing, importing, school_fields
 from services.directory.domain import EXCLUDED
 from services.directory.rpc import DirectoryServicer
 from services.directory.store import people, settings
@@ -60,7 +60,7 @@ async def enabled(engine: AsyncEngine, caller: Caller = OPERATOR, **changes: obj
 
 @pytest.mark.accepts(224, 235)
 async def test_a_new_installation_excludes_nobody_until_the_field_is_enabled(directory_engine: AsyncEngine) -> None:
-    await actions.import_roster(directory_engine, roster(), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(), ZONE, IMPORTER)
     (field,) = await school_fields.offered(directory_engine, OPERATOR)
     assert (field.name, field.is_enabled, field.is_on_school_info, field.is_shown) == (EXCLUDED, False, False, False)
     assert (list(field.viewers), list(field.editors)) == ([], [])
@@ -79,7 +79,7 @@ async def test_a_new_installation_excludes_nobody_until_the_field_is_enabled(dir
 async def test_a_school_is_ticked_by_whoever_the_field_permits_and_in_their_sight(
     directory_engine: AsyncEngine,
 ) -> None:
-    await actions.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
     known, lincoln = await profile_ids(directory_engine), await school_id(directory_engine, "s1")
     mine = [known["Principal"]]
     here, elsewhere = [await person(directory_engine, "pri", each) for each in (lincoln, "another")]
@@ -98,9 +98,9 @@ async def test_a_school_is_ticked_by_whoever_the_field_permits_and_in_their_sigh
     assert await excluded(directory_engine) == []
     await tick(here)
     # A roster that says nothing of the exclusion leaves it as it is; one that does is followed.
-    await actions.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
     assert await excluded(directory_engine) == ["Lincoln High"]
-    await actions.import_roster(directory_engine, roster(), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(), ZONE, IMPORTER)
     assert await excluded(directory_engine) == ["Ridge High"]
     with pytest.raises(Aborted):
         await school_fields.update_field(directory_engine, lambda: NOON, OPERATOR, pb.SchoolField(name=EXCLUDED))
@@ -116,7 +116,7 @@ async def test_a_school_is_ticked_by_whoever_the_field_permits_and_in_their_sigh
 
 @pytest.mark.accepts(309)
 async def test_every_setting_tells_who_set_what(directory_engine: AsyncEngine) -> None:
-    await actions.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(orgs=UNSAID), ZONE, IMPORTER)
     mine = [(await profile_ids(directory_engine))["District administrator"]]
     officer, lincoln = await person(directory_engine, "off"), await school_id(directory_engine, "s1")
     await enabled(directory_engine, officer, viewers=mine, editors=mine)

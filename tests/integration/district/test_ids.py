@@ -13,7 +13,7 @@ from deploy.local.district.directory_ids import fetch_ids
 from deploy.local.district.history.record import history
 from deploy.local.district.history.wire import HistoryWire
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
-from services.directory import actions
+from services.directory import importing
 from services.directory.rpc import DirectoryServicer
 from services.kit.db import create_engine
 from services.kit.health import Health
@@ -44,7 +44,7 @@ async def stub(
 ) -> AsyncIterator["DirectoryServiceAsyncStub"]:
     """A directory that has imported the district."""
     engine = create_engine(databases.copy("directory").url, name="test", statement_timeout_seconds=30)
-    await actions.import_roster(engine, files, DISTRICT.time_zone, IMPORTER)
+    await importing.import_roster(engine, files, DISTRICT.time_zone, IMPORTER)
     server = RpcServer("127.0.0.1:0", tokens.verifier(), Health({}))
     servicer = DirectoryServicer(engine, DISTRICT.time_zone)
     server.add(directory_pb2_grpc.add_DirectoryServiceServicer_to_server, servicer, SERVICE)

@@ -19,7 +19,7 @@ from protos.events.v1 import reports_pb2 as reports_events
 from protos.notify.v1 import notify_pb2, notify_pb2_grpc
 from protos.queue.v1 import queue_pb2, queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions as directory_actions
+from services.directory import importing
 from services.directory.rpc import DirectoryServicer
 from services.kit.auth import Viewer
 from services.kit.clock import utc_now
@@ -185,7 +185,7 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
         }
         for engine in engines.values():
             stack.push_async_callback(engine.dispose)
-        await directory_actions.import_roster(engines["directory"], roster(), ZONE, IMPORTER)
+        await importing.import_roster(engines["directory"], roster(), ZONE, IMPORTER)
         await enable_exclusion(engines["directory"])
         people = (
             "SELECT sourced_id, person_id::text FROM people UNION ALL SELECT sourced_id, school_id::text FROM schools"

@@ -15,7 +15,7 @@ from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2, attendance_pb2_grpc, queue_pb2, schedules_pb2_grpc
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import importing
 from services.directory.rpc import DirectoryServicer
 from services.kit.auth import Viewer
 from services.kit.db import create_engine, transaction
@@ -145,7 +145,7 @@ async def scheduled_queue(databases: Databases, tokens: Tokens) -> AsyncIterator
     directory_engine = create_engine(databases.copy("directory").url, name="test")
     database = databases.copy("queue")
     engine = create_engine(database.url, name="test")
-    await actions.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE, IMPORTER)
+    await importing.import_roster(directory_engine, roster(users=USERS_HERE, roles=ROLES_HERE), ZONE, IMPORTER)
     await enable_exclusion(directory_engine)
     for name in ("call_out", "moderation_api"):
         await switch_module(directory_engine, name, is_on=True)

@@ -9,7 +9,7 @@ import pytest
 from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import attendance_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import importing
 from services.directory.domain import Permission
 from services.directory.store import settings
 from services.kit.db import transaction
@@ -272,8 +272,8 @@ async def _switched_off(attended: Attended, texts: dict[Any, str]) -> None:
 async def test_a_rule_whose_owner_left_tells_nobody_and_says_why(attended: Attended) -> None:
     rule = await attended.create()
     await attended.record(AMY)
-    users = USERS_HERE.replace("pri,true", "pri,false")
-    await actions.import_roster(attended.queue.directory_engine, roster(users=users, roles=ROLES_HERE), ZONE, IMPORTER)
+    files = roster(users=USERS_HERE.replace("pri,true", "pri,false"), roles=ROLES_HERE)
+    await importing.import_roster(attended.queue.directory_engine, files, ZONE, IMPORTER)
     directory = attended.afresh()
     await attended.tick(hours=1)
     await directory.close()

@@ -6,7 +6,7 @@ import pytest
 
 from protos.queue.v1 import attendance_pb2 as pb
 from protos.types.v1 import types_pb2 as types
-from services.directory import actions
+from services.directory import importing
 from services.kit.errors import FailedPrecondition
 from tests.integration.directory.roster_files import IMPORTER, ORGS, roster, switch_module
 from tests.integration.queue.attended import Attended
@@ -27,7 +27,7 @@ async def exclude(attended: Attended, *, is_excluded: bool) -> None:
     """Say of Ridge High whether it is excluded, as the queue knows at once."""
     orgs = ORGS if is_excluded else ORGS.replace(",true\n", ",false\n")
     files = roster(users=USERS_HERE, roles=ROLES_HERE, orgs=orgs)
-    await actions.import_roster(attended.queue.directory_engine, files, ZONE, IMPORTER)
+    await importing.import_roster(attended.queue.directory_engine, files, ZONE, IMPORTER)
     attended.queue.directory._schools._known = None
 
 
