@@ -15,7 +15,7 @@ from deploy.vendors.aws import AwsError, json_answer, json_error, new_id, outage
 from deploy.vendors.core import Core, advance, new_hex, through_modes
 from deploy.vendors.outcomes import Outcome, email_outcome
 from deploy.vendors.ses.events import event_body, mail_object
-from deploy.vendors.ses.message import Email, bare_address, read_email
+from deploy.vendors.ses.message import Email, bare_address, read_email, shown_sender
 from deploy.vendors.sns.topics import Topics
 
 EVENTS_TOPIC = "ses-events"
@@ -109,7 +109,8 @@ class Ses:
     def _accept(self, message: Email, message_id: str, address: str, outcome: Outcome, place: int) -> None:
         # One message to several people is one id at SES, but one arrival for each of them here.
         own_id = message_id if place == 0 else f"{message_id}#{place}"
-        arrival = Arrival("email", address, message.sender, message.text, own_id, outcome.reaches, dict(message.tags))
+        sender = shown_sender(message.sender)
+        arrival = Arrival("email", address, sender, message.text, own_id, outcome.reaches, dict(message.tags))
         arrival.subject, arrival.content = message.subject, message.content
         self._core.arrivals.add(arrival)
         self._schedule(arrival, message, message_id, outcome)

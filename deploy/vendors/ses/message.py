@@ -20,6 +20,7 @@ _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\".]+(\.[^\s@<>\".]+)*")
 _MAXIMUM_RECIPIENTS = 50
 _LONGEST_TEXT = 4_000
+_LONGEST_SENDER = 320
 
 
 @dataclass
@@ -49,6 +50,19 @@ def bare_address(text: str) -> str:
     return address
 
 
+def shown_sender(sender: str) -> str:
+    """The sender as a mail program shows it, its name decoded."""
+    return str(email.header.make_header(email.header.decode_header(sender)))
+
+
+def _check_sender(sender: str) -> None:
+    # SES would take a name in other letters and families would see it broken: refused, it is noticed here.
+    if not sender.isascii():
+        raise _refuse(f"FromEmailAddress is not ASCII: {sender}")
+    if len(sender) > _LONGEST_SENDER:
+        raise _refuse(f"Address length is more than {_LONGEST_SENDER} bytes long: {sender}")
+
+
 def _typed(value: Any, kind: type, name: str) -> Any:
     if not isinstance(value, kind):
         raise _refuse(f"Value at '{name}' failed to satisfy constraint: wrong type")
@@ -65,6 +79,7 @@ def read_email(request: dict[str, Any]) -> Email:
     copies = _copies(request)
     read = _read_simple if kinds == ["Simple"] else _read_raw
     message = read(content[kinds[0]], request.get("FromEmailAddress", ""), copies)
+    _check_sender(message.sender)
     message.tags, message.configuration_set = tags, str(request.get("ConfigurationSetName") or "")
     if not 1 <= len(message.recipients) <= _MAXIMUM_RECIPIENTS:
         raise _refuse(f"Recipient count must be 1 to {_MAXIMUM_RECIPIENTS}.")

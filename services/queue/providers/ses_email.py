@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.header import Header
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any
@@ -23,6 +24,10 @@ KEY_TAG = "delivery_key"
 _DAILY = "Daily message quota exceeded"
 _DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
 """Codes that may concern one sender alone: a policy says for each address who may send from it."""
+_LONGEST_SENDER = 320
+"""SES refuses a sender, its name encoded, of more bytes."""
+_LONGEST_WORD = 75
+"""Of an encoded name (RFC 2047)."""
 _log = get_logger(__name__)
 
 
@@ -75,7 +80,7 @@ class SesEmail:
         """Send an e-mail to each recipient."""
         content = work.content
         title, addresses = content.from_name or content.from_title, (content.from_address or self._from, self._from)
-        senders = [_sender(title, each) for each in dict.fromkeys(addresses)]
+        senders = [sender_of(title, each) for each in dict.fromkeys(addresses)]
 
         def send(one: Delivery) -> Awaitable[Handed]:
             arguments = self._arguments(work, one)
@@ -85,7 +90,7 @@ class SesEmail:
 
     def _arguments(self, work: Work, recipient: Delivery) -> dict[str, Any]:
         return {
-            "Destination": {"ToAddresses": [recipient.destination]},
+            "Destination": {"ToAddresses": [_in_ascii(recipient.destination)]},
             "Content": self._content(work, recipient),
             "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
             **self._configuration,
@@ -150,6 +155,22 @@ def tag_value(key: str) -> str:
     return key.replace(".", "_")
 
 
-def _sender(title: str, address: str) -> str:
-    cleaned = " ".join(title.split())
-    return str(Address(display_name=cleaned, addr_spec=address)) if cleaned else address
+def sender_of(title: str, address: str) -> str:
+    """Return name and address as SES takes them; a name that would be too long loses its end."""
+    name, address = " ".join(title.split()), _in_ascii(address)
+    while name and len(sender := _named(name, address)) > _LONGEST_SENDER:
+        name = name[: len(name) * 9 // 10].rstrip()
+    return sender if name else address
+
+
+def _named(name: str, address: str) -> str:
+    if name.isascii():
+        return str(Address(display_name=name, addr_spec=address))
+    # SES has no SMTPUTF8: other letters would reach the families broken.
+    return f"{Header(name, 'utf-8', maxlinelen=_LONGEST_WORD).encode(linesep='')} <{address}>"
+
+
+def _in_ascii(address: str) -> str:
+    """Return an address with its domain in Punycode. SES refuses other letters before the @, whatever one does."""
+    local, _, domain = address.rpartition("@")
+    return address if address.isascii() else f"{local}@{domain.encode('idna').decode()}"

@@ -89,6 +89,13 @@ def test_an_email_arrives_with_its_tags_and_content(send: Send, vendors: VendorS
     assert (arrival["vendor_id"], arrival["tags"]) == (message_id, {"recipient": "r-7", "attempt": "a-1"})
 
 
+def test_the_name_of_a_sender_is_shown_decoded(send: Send, vendors: VendorSimulator) -> None:
+    send(FromEmailAddress="=?utf-8?b?U2XDsW9yYSBNdcOxb3o=?= <office@example.org>")
+    send(FromEmailAddress='"High, Ridge" <office@example.org>')
+    names = [each["sender"] for each in vendors.arrivals(channel="email")]
+    assert names == ['"High, Ridge" <office@example.org>', "Señora Muñoz <office@example.org>"]
+
+
 def test_a_raw_email_is_read_when_someone_looks(send: Send, vendors: VendorSimulator) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = FROM, "Zoé <zoe@example.org>", "École fermée demain"
@@ -170,6 +177,8 @@ def test_without_a_configuration_set_nothing_is_published(
         ({"FromEmailAddress": "office@example.com"}, "MessageRejected"),
         ({"FromEmailAddress": "Denied <denied@example.org>"}, "AccessDeniedException"),
         ({"FromEmailAddress": "nobody"}, "BadRequestException"),
+        ({"FromEmailAddress": "Señora Muñoz <office@example.org>"}, "BadRequestException"),
+        ({"FromEmailAddress": f"{'x' * 300} <office@example.org>"}, "BadRequestException"),
         ({"Destination": {"ToAddresses": ["no at sign"]}}, "BadRequestException"),
         ({"Destination": {"ToAddresses": []}}, "BadRequestException"),
         ({"Destination": {"ToAddresses": ["a@example.org"] * 51}}, "BadRequestException"),

@@ -79,6 +79,18 @@ async def test_each_message_goes_out_from_the_sender_that_stood_when_it_was_sent
     assert [row[0] for row in rows] == [""]
 
 
+@pytest.mark.accepts(229)
+async def test_a_name_and_domains_in_other_letters_arrive(queue: Queue, vendors: VendorSimulator) -> None:
+    await _put(queue, replace(SCHOOL, name="Escuela José Martí"))
+    await queue.submit(draft(), [person(1, email="ana@ñandú.example")])
+    await queue.drain(queue.dispatcher())
+    (arrived,) = vendors.arrivals(channel="email")
+    assert (arrived["sender"], arrived["to"]) == (
+        "Escuela José Martí <office@example.org>",
+        "ana@xn--and-6ma2c.example",
+    )
+
+
 @pytest.mark.accepts(234, 305)
 async def test_what_is_sent_again_goes_out_from_the_sender_of_now(queue: Queue, vendors: VendorSimulator) -> None:
     landline = person(1, mobile="+16465550187")
