@@ -84,7 +84,7 @@ class ReferralBody(Body):
     reason: Literal["self_harm", "threat", "bullying", "language", "other"]
     notes: str = Field(default="", max_length=4000)
     told: list[Id] = Field(default=[], max_length=50)
-    """Who follows it up: holders of Flag Messages or Threat Alerts."""
+    """Who follows it up: holders of Flag Messages or Threat Alerts in one of the message's schools."""
 
 
 class HiddenColumns(BaseModel):

@@ -41,6 +41,12 @@ def sight_in(report: Report, viewer: Viewer) -> Sight:
     return sight_of(viewer).for_threats() if report is Report.THREATS else sight_of(viewer)
 
 
+def listed(viewer: Viewer, *, is_attendance: bool) -> tuple[Report, Sight]:
+    """Return the report whose rows are asked for, and what the viewer sees of it."""
+    report = Report.ATTENDANCE if is_attendance else Report.HISTORY
+    return report, sight_in(report, viewer)
+
+
 def actor_of(viewer: Viewer) -> Actor:
     """Return a viewer as the log names them."""
     return Actor(viewer.person_id, viewer.name)

@@ -12,7 +12,7 @@ from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
 from services.kit.listening import Listener
-from services.reports import exporting, messages, noted_words, referral_requests, requests, survey_words
+from services.reports import exporting, messages, noted_words, referral_words, requests, survey_words
 from services.reports.actions import deciding, measuring, noticing, reading, referring, reviewing, scheduled, surveying
 from services.reports.callers import (
     AUDIT,
@@ -24,10 +24,10 @@ from services.reports.callers import (
     check_all_users,
     detail_of,
     flagger,
+    listed,
     permitted,
     referrer,
     reviewer,
-    sight_in,
     sight_of,
 )
 from services.reports.domain import Order, Origin, Report, Sight
@@ -110,7 +110,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def GetEntry(self, request: pb.GetEntryRequest, context: Any) -> pb.GetEntryResponse:
         """See the proto."""
         viewer = permitted(REPORTS)
-        report, sight = _listed(viewer, is_attendance=request.is_attendance)
+        report, sight = listed(viewer, is_attendance=request.is_attendance)
         wanted, order = None, Order()
         if request.HasField("filter"):
             check_all_users(viewer, request.filter)
@@ -195,7 +195,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         """See the proto. The rows as they are come first, so that nothing that moved meanwhile is missed."""
         viewer = permitted(REPORTS)
         wanted = requests.check_watched(request.entry_ids)
-        report, sight = _listed(viewer, is_attendance=request.is_attendance)
+        report, sight = listed(viewer, is_attendance=request.is_attendance)
 
         async def moved(entry_ids: list[str]) -> pb.WatchEntriesResponse:
             found = await reading.read_rows(self._engine, sight, entry_ids)
@@ -244,17 +244,23 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         row, is_repeat = await referring.add(self._engine, self._clock, *referrer(), wanted)
         return pb.AddReferralResponse(referral=messages.referral_message(row), is_repeat=is_repeat)
 
+    async def ListReferralSchools(
+        self, request: pb.ListReferralSchoolsRequest, context: Any
+    ) -> pb.ListReferralSchoolsResponse:
+        """See the proto."""
+        message_id = requests.check_id("message_id", request.message_id)
+        found = await referring.schools(self._engine, referrer()[0], message_id)
+        return pb.ListReferralSchoolsResponse(school_ids=found)
+
     async def GetReferral(self, request: pb.GetReferralRequest, context: Any) -> pb.GetReferralResponse:
         """See the proto."""
         referral_id = requests.check_id("referral_id", request.referral_id)
-        row, history = await referring.get(self._engine, self._clock, *referrer(), referral_id)
-        records = [messages.audit_message(each) for each in history]
-        return pb.GetReferralResponse(referral=messages.referral_message(row), history=records)
+        return referral_words.opened_message(await referring.get(self._engine, self._clock, *referrer(), referral_id))
 
     async def ListReferrals(self, request: pb.ListReferralsRequest, context: Any) -> pb.ListReferralsResponse:
         """See the proto."""
         seeing, actor = referrer()
-        asked = referral_requests.read_asked(request, actor.person_id, self._zone)
+        asked = referral_words.read_asked(request, actor.person_id, self._zone)
         rows, page = await referring.listed(self._engine, seeing, asked, *requests.read_page(request.page))
         found = [messages.referral_message({**row, "notes": ""}) for row in rows]
         return pb.ListReferralsResponse(referrals=found, page=messages.page_message(page))
@@ -279,12 +285,6 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         found, page = await reading.list_audit(self._engine, sight, asked, number, size)
         records = [messages.audit_message(each) for each in found]
         return pb.ListAuditResponse(records=records, page=messages.page_message(page))
-
-
-def _listed(viewer: Viewer, *, is_attendance: bool) -> tuple[Report, Sight]:
-    """Return the report whose rows are asked for, and what the viewer sees of it."""
-    report = Report.ATTENDANCE if is_attendance else Report.HISTORY
-    return report, sight_in(report, viewer)
 
 
 def _rows(found: list[dict[str, Any]], report: Report, viewer: Viewer | None) -> list[pb.EntryRow]:

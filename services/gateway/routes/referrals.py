@@ -75,9 +75,9 @@ def get(referral_id: str) -> reports.GetReferralResponse:
 
 def add(message_id: str, reason: str, notes: str, told_ids: list[str]) -> reports.AddReferralResponse:
     """Add a referral, or return the one that is there. InvalidArgument and FailedPrecondition as reports says."""
-    known = {each.person_id: each.name for each in _followers()} if told_ids else {}
+    known = {each.person_id: each.name for each in _followers(message_id)} if told_ids else {}
     if not set(told_ids) <= known.keys():
-        raise FailedPrecondition("FOLLOWER_UNKNOWN", "Somebody who should follow it up may not open referrals.")
+        raise FailedPrecondition("FOLLOWER_UNKNOWN", "Somebody who should follow it up may not open it.")
     wanted = reports.AddReferralRequest(
         message_id=message_id,
         reason=_REASONS.get(reason, reports.REFERRAL_REASON_UNSPECIFIED),
@@ -96,15 +96,17 @@ def delete(referral_id: str) -> None:
         gateway().clients.reports.DeleteReferral(wanted)
 
 
-def _followers() -> list[directory.Recipient]:
-    """Return who may follow up: whoever may open referrals in the viewer's schools, by name."""
-    if not person().visible_schools:
+def _followers(message_id: str) -> list[directory.Recipient]:
+    """Return who may follow up: whoever may open referrals in the message's schools, within the viewer's, by name."""
+    with translated():
+        asked = reports.ListReferralSchoolsRequest(message_id=message_id)
+        concerned = gateway().clients.reports.ListReferralSchools(asked).school_ids
+    if not concerned or not person().visible_schools:
         return []
-    seen = [] if "*" in person().visible_schools else sorted(person().visible_schools)
     found: dict[str, directory.Recipient] = {}
     for permission in _REFERRERS:
         with translated():
-            wanted = directory.ListPermissionHoldersRequest(permission=permission, school_ids=seen)
+            wanted = directory.ListPermissionHoldersRequest(permission=permission, school_ids=concerned)
             holders = gateway().clients.directory.ListPermissionHolders(wanted).holders
         found |= {each.person_id: each for each in holders}
     return sorted(found.values(), key=lambda each: each.name)
@@ -170,7 +172,8 @@ def _what_it_shows(
 ) -> tuple[reports.EntryRow | None, list[directory.Recipient] | None]:
     """Return for which row the form is, and who may follow up; nothing where it cannot be had and a text is kept."""
     try:
-        return _row(entry_id, message_id), _followers()
+        row = _row(entry_id, message_id)
+        return row, _followers(row.message_id)
     except AWAY:
         if not has_text:
             raise
@@ -214,15 +217,22 @@ def referral(referral_id: str) -> str:
     """Show one referral (statement 113)."""
     answer = get(str(referral_id))
     found = answer.referral
-    is_read_in_history = person().may(Permission.COMMUNICATION_REPORTS) and found.entry_id and not found.is_threat
-    at_history = f"/reports/history/entries/{found.entry_id}?{urlencode({'searched': 1})}"
     return render_template(
         "referral.html",
         answer=answer,
         referral=found,
         titles={each.school_id: each.title for each in schools()},
-        message_link=at_history if is_read_in_history else f"/reports/threats/{found.message_id}",
+        message_link=_message_link(found) if answer.sees_message else "",
     )
+
+
+def _message_link(found: reports.Referral) -> str:
+    """Return where the viewer reads the message; empty where their profile opens neither page."""
+    if found.is_threat and person().may(Permission.THREAT_ALERTS):
+        return f"/reports/threats/{found.message_id}"
+    if found.entry_id and person().may(Permission.COMMUNICATION_REPORTS):
+        return f"/reports/history/entries/{found.entry_id}?{urlencode({'searched': 1})}"
+    return ""
 
 
 @blueprint.post(f"{PATH}/<uuid:referral_id>/delete")

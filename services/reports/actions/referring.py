@@ -1,5 +1,6 @@
 """Referrals: a student is referred once for a flagged message, which locks its flags (statements 106 to 115)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,12 +14,25 @@ from services.reports.actions.reviewing import locked, tell
 from services.reports.domain import NewReferral, Origin, Page, Referring, check_referral, page_of
 from services.reports.events import tell_referral
 from services.reports.metrics import reviews
-from services.reports.store import auditing, referrals, review
+from services.reports.store import auditing, referrals, review, rows
 from services.reports.store.auditing import Actor
 from services.reports.store.referrals import Asked
-from services.reports.store.sight import Condition, referable
+from services.reports.store.sight import Condition, followable, referable
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A referral as somebody reads it."""
+
+    referral: Row
+    history: list[Row]
+    """What people did about its message."""
+    text: str
+    """What the message says; empty while it is withheld."""
+    sees_message: bool
+    """False for whoever is only told of the referral."""
 
 
 async def add(
@@ -69,22 +83,31 @@ async def _known(connection: AsyncConnection, seen: Condition, referral_id: str)
     return found
 
 
-async def get(
-    engine: AsyncEngine, clock: Clock, referring: Referring, actor: Actor, referral_id: str
-) -> tuple[Row, list[Row]]:
-    """Return a referral and what people did about its message, and log the reading. NotFound when it is not seen."""
+async def schools(engine: AsyncEngine, referring: Referring, message_id: str) -> list[str]:
+    """Return the schools whose staff may follow up a referral for the message. NotFound when it is not seen."""
     async with transaction(engine) as connection:
-        found = await _known(connection, referable(referring), referral_id)
+        found = await referrals.schools_of(connection, referable(referring), message_id)
+    if found is None:
+        raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
+    return found
+
+
+async def get(engine: AsyncEngine, clock: Clock, referring: Referring, actor: Actor, referral_id: str) -> Opened:
+    """Return a referral and log the reading. NotFound when it is neither seen nor told."""
+    async with transaction(engine) as connection:
+        found = await _known(connection, followable(referring), referral_id)
+        sees_message = await referrals.find(connection, referable(referring), referral_id) is not None
         message_id = str(found["message_id"])
         await auditing.record(connection, clock(), actor, "referral.viewed", message_id, referral_id)
-        return found, await auditing.of_message(connection, message_id, HISTORY_SHOWN)
+        history = await auditing.of_message(connection, message_id, HISTORY_SHOWN)
+        return Opened(found, history, await rows.words_of(connection, message_id), sees_message)
 
 
 async def listed(
     engine: AsyncEngine, referring: Referring, asked: Asked, number: int, size: int
 ) -> tuple[list[Row], Page]:
-    """Return a page of the referrals that are asked for and seen."""
-    seen = referable(referring)
+    """Return a page of the referrals that are asked for and seen, or told to whoever asks."""
+    seen = followable(referring)
     async with transaction(engine) as connection:
         page = page_of(number, size, await referrals.count(connection, seen, asked))
         return await referrals.page_of(connection, seen, asked, page), page

@@ -90,6 +90,13 @@ async def find(connection: AsyncConnection, seen: sa.ColumnElement[bool], referr
     return dict(row) if row else None
 
 
+async def schools_of(connection: AsyncConnection, seen: sa.ColumnElement[bool], message_id: str) -> list[str] | None:
+    """Return the schools that a message was sent from and to; None when it is not seen."""
+    columns = (messages.c.sender_school_id, messages.c.school_ids)
+    row = (await connection.execute(sa.select(*columns).where(messages.c.message_id == message_id, seen))).first()
+    return sorted({row[0], *row[1]} - {""}) if row else None
+
+
 async def count(connection: AsyncConnection, seen: sa.ColumnElement[bool], asked: Asked) -> int:
     """Return how many referrals are seen."""
     statement = sa.select(sa.func.count()).select_from(_TABLES).where(seen, *asked.conditions())

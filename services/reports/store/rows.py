@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COUNTERS, Origin, Sight
+from services.reports.domain import COUNTERS, Origin, Screening, Sight
 from services.reports.store.sight import counts_of, visible
 from services.reports.tables import acknowledgements, decisions, entries, flags, messages, progress, threats
 
@@ -99,21 +99,28 @@ async def conversation(connection: AsyncConnection, sight: Sight, message_id: st
         messages.c.in_reply_to == sa.cast(here.c.message_id, sa.Text),
     )
     names = ("message_id", "sent_at", "from_words", "subject", "body", "screening")
-    # A poll's questions are part of what was written.
-    asked = (
-        sa.select(entries.c.text)
-        .where(entries.c.message_id == messages.c.message_id, entries.c.survey_id.is_not(None))
-        .limit(1)
-        .scalar_subquery()
-        .label("asked")
-    )
-    base = sa.select(*(messages.c[name] for name in names), asked).where(
+    base = sa.select(*(messages.c[name] for name in names), _asked()).where(
         visible(sight), messages.c.message_id != message_id, near
     )
     before = base.where(messages.c.sent_at <= here.c.sent_at).order_by(messages.c.sent_at.desc()).limit(_CONVERSATION)
     after = base.where(messages.c.sent_at > here.c.sent_at).order_by(messages.c.sent_at).limit(_CONVERSATION)
     rows = [dict(row) for part in (before, after) for row in (await connection.execute(part)).mappings()]
     return sorted(rows, key=lambda row: (row["sent_at"], row["message_id"]))
+
+
+def _asked() -> sa.ColumnElement[str]:
+    # A poll's questions are part of what was written.
+    survey = sa.and_(entries.c.message_id == messages.c.message_id, entries.c.survey_id.is_not(None))
+    return sa.select(entries.c.text).where(survey).limit(1).scalar_subquery().label("asked")
+
+
+async def words_of(connection: AsyncConnection, message_id: str) -> str:
+    """Return what a message says, with its subject; nothing while screening withholds it."""
+    wanted = sa.select(messages.c.subject, messages.c.body, _asked()).where(
+        messages.c.message_id == message_id, messages.c.screening != Screening.WITHHELD
+    )
+    row = (await connection.execute(wanted)).first()
+    return "\n".join(part for part in (row.subject, row.asked or row.body) if part) if row else ""
 
 
 def is_threat(row: Row) -> bool:

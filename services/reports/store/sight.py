@@ -17,7 +17,16 @@ from services.reports.domain import (
     Screening,
     Sight,
 )
-from services.reports.tables import acknowledgements, decisions, entries, entry_counts, flags, messages, threats
+from services.reports.tables import (
+    acknowledgements,
+    decisions,
+    entries,
+    entry_counts,
+    flags,
+    messages,
+    referrals,
+    threats,
+)
 
 Condition = sa.ColumnElement[bool]
 LISTED = sa.and_(messages.c.kind != "alert", messages.c.screening != Screening.HELD)
@@ -48,13 +57,24 @@ def visible(sight: Sight) -> sa.ColumnElement[bool]:
 
 
 def referable(referring: Referring) -> sa.ColumnElement[bool]:
-    """Return the condition on messages for which somebody may refer a student, or see that one was referred."""
+    """Return the condition on messages for which somebody may refer a student, and delete the referral."""
     found: list[sa.ColumnElement[bool]] = [sa.false()]
     if referring.may_flag:
         found.append(visible(referring.sight))
     if referring.holds_threat_alerts:
         found.append(sa.and_(is_threat(), visible(referring.sight.for_threats())))
     return sa.or_(*found)
+
+
+def followable(referring: Referring) -> sa.ColumnElement[bool]:
+    """Return the condition on referrals and their messages of what somebody may read: theirs, or told to them.
+
+    Being told shows no message of schools that somebody has nothing to do with.
+    """
+    sight = referring.sight
+    is_told = referrals.c.told.contains([{"person_id": sight.person_id}])
+    is_near = sa.true() if sight.is_district_wide else touches(sorted(sight.schools))
+    return sa.or_(referable(referring), sa.and_(is_told, is_near))
 
 
 def _is_from(schools: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -94,6 +94,20 @@ def test_a_referral_is_added_in_steps_and_then_viewed(stack: Stack, flagged: que
     assert browser.get(f"/api/v1/referrals?{wrong}").get_json()["errors"][0]["pointer"] == "/rules"
 
 
+@pytest.mark.accepts(7, 111)
+def test_only_those_in_reach_of_the_messages_schools_may_follow_up(
+    stack: Stack, flagged: queue.MessageSnapshot
+) -> None:
+    browser, elsewhere = stack.browser("off"), stack.people["cou"]
+    entry = {"entry": flagged.entries[0].entry_id, "message": flagged.message_id}
+    dialog = browser.get(f"/referrals/add?{urlencode(entry)}").get_data(as_text=True)
+    assert "They are told by e-mail and push" in dialog
+    assert (stack.people["pri"] in dialog, elsewhere in dialog) == (True, False)
+    body = {"message_id": flagged.message_id, "reason": "other", "told": [elsewhere]}
+    refused = browser.send_json("POST", "/api/v1/referrals", body)
+    assert (refused.status_code, refused.get_json()["reason"]) == (409, "FOLLOWER_UNKNOWN")
+
+
 @pytest.mark.accepts(106, 115)
 def test_the_flag_is_locked_until_the_referral_is_deleted(stack: Stack, flagged: queue.MessageSnapshot) -> None:
     browser = stack.browser("pri")

@@ -262,3 +262,63 @@ async def test_whoever_follows_up_a_referral_is_told_and_no_students_name_leaves
     assert (told.referral_id, told.added_by_name) == (added.referral.referral_id, "Ida")
     assert list(told.told_ids) == [added.referral.told[0].person_id]
     assert b"Sam Student" not in payload
+
+
+def telling(sent: queue.MessageSnapshot, *followers: Viewer) -> pb.AddReferralRequest:
+    people = [pb.StaffName(person_id=each.person_id, name=each.name) for each in followers]
+    return pb.AddReferralRequest(
+        message_id=sent.message_id, reason=pb.REFERRAL_REASON_BULLYING, notes="Talk.", told=people
+    )
+
+
+@pytest.mark.accepts(111, 113)
+async def test_whoever_is_told_of_a_referral_opens_it_with_the_message_and_may_not_delete_it(reports: Reports) -> None:
+    ida, sent = person("Ida", *PRINCIPAL), from_student()
+    lee, kim = (person(name, *COUNSELLOR, schools=[NORTH]) for name in ("Lee", "Kim"))
+    await reports.hear(submitted(sent))
+    await flag(reports, ida, sent, Origin.ORIGIN_ADMIN, is_set=True)
+    added = (await reports.ask(ida, "AddReferral", telling(sent, lee))).referral
+    asked, mine = pb.GetReferralRequest(referral_id=added.referral_id), pb.ListReferralsRequest(is_mine=True)
+    found = await reports.ask(lee, "GetReferral", asked)
+    assert (found.referral.notes, found.text, found.sees_message) == ("Talk.", f"{sent.subject}\n{sent.body}", False)
+    assert (await reports.ask(ida, "GetReferral", asked)).sees_message
+    assert [each.referral_id for each in (await reports.ask(lee, "ListReferrals", mine)).referrals] == [
+        added.referral_id
+    ]
+    with pytest.raises(NotFound):
+        await reports.ask(lee, "DeleteReferral", pb.DeleteReferralRequest(referral_id=added.referral_id))
+    with pytest.raises(NotFound):
+        await reports.ask(kim, "GetReferral", asked)
+
+
+@pytest.mark.accepts(7, 113)
+async def test_nobody_is_shown_a_message_of_other_schools_by_being_told(reports: Reports) -> None:
+    ida, sol, sent = person("Ida", *PRINCIPAL), person("Sol", *COUNSELLOR, schools=[SOUTH]), from_student()
+    await reports.hear(submitted(sent))
+    await flag(reports, ida, sent, Origin.ORIGIN_ADMIN, is_set=True)
+    added = (await reports.ask(ida, "AddReferral", telling(sent, sol))).referral
+    with pytest.raises(NotFound):
+        await reports.ask(sol, "GetReferral", pb.GetReferralRequest(referral_id=added.referral_id))
+    assert not (await reports.ask(sol, "ListReferrals", pb.ListReferralsRequest(is_mine=True))).referrals
+
+
+@pytest.mark.accepts(190, 199)
+async def test_a_withheld_text_is_not_on_its_referral(reports: Reports) -> None:
+    ida, lee, danger = person("Ida", *PRINCIPAL), person("Lee", "flag_messages", schools=[NORTH]), threat()
+    await reports.hear(withheld(danger))
+    await flag(reports, ida, danger, Origin.ORIGIN_ADMIN, is_set=True)
+    added = (await reports.ask(ida, "AddReferral", telling(danger, lee))).referral
+    found = await reports.ask(lee, "GetReferral", pb.GetReferralRequest(referral_id=added.referral_id))
+    assert (found.referral.is_threat, found.text) == (True, "")
+
+
+@pytest.mark.accepts(7, 111)
+async def test_those_of_the_messages_schools_may_follow_up(reports: Reports) -> None:
+    ida, sent = person("Ida", *PRINCIPAL, schools=[SOUTH]), from_student()
+    sent.entries[0].counts.append(counts(SOUTH, sent=1))
+    other = from_student()
+    await reports.hear(submitted(sent), submitted(other))
+    asked = pb.ListReferralSchoolsRequest(message_id=sent.message_id)
+    assert set((await reports.ask(ida, "ListReferralSchools", asked)).school_ids) == {NORTH, SOUTH}
+    with pytest.raises(NotFound):
+        await reports.ask(ida, "ListReferralSchools", pb.ListReferralSchoolsRequest(message_id=other.message_id))

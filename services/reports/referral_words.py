@@ -1,9 +1,11 @@
-"""Which referrals are asked for, read strictly."""
+"""Which referrals are asked for, read strictly; one that is opened, as it is answered."""
 
 from protos.reports.v1 import reports_pb2 as pb
 from services.kit.errors import InvalidArgument
 from services.kit.ruling import read_rules
+from services.reports.actions.referring import Opened
 from services.reports.domain import Order
+from services.reports.messages import audit_message, referral_message
 from services.reports.store.referrals import COLUMNS, Asked
 
 _MOST_SCHOOLS = 5_000
@@ -28,3 +30,13 @@ def read_asked(request: pb.ListReferralsRequest, person_id: str, zone: str) -> A
     }
     told_id = person_id if request.is_mine else ""
     return Asked(told_id, order, rules, zone, dict(request.school_titles), reasons)
+
+
+def opened_message(opened: Opened) -> pb.GetReferralResponse:
+    """Return a referral with what is needed to follow it up."""
+    return pb.GetReferralResponse(
+        referral=referral_message(opened.referral),
+        history=[audit_message(each) for each in opened.history],
+        text=opened.text,
+        sees_message=opened.sees_message,
+    )
