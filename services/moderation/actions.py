@@ -1,11 +1,11 @@
 """What moderation does: screen what the queue asks for, once, and never let an outage pass for clean."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from protos.events.v1 import queue_pb2 as requests
 from protos.types.v1 import types_pb2 as types
@@ -37,6 +37,7 @@ Ask = Callable[[Sequence[Text]], Awaitable[Judgement]]
 """Judges texts: the provider with its gaps filled, or the embedded model in its place."""
 _LONGEST_TURN_SECONDS = 10.0
 _NEXT_TRY = timedelta(seconds=2)
+_UNHEARD_AFTER = timedelta(minutes=5)
 _CLAIMED_AT_ONCE = 16
 _LONGEST_EXPLANATION = 1000
 _REFERENCE_ENDS, _REFERENCE_LASTS = timedelta(days=7), timedelta(days=28)
@@ -58,12 +59,25 @@ class Screening:
     drifts: Drifts = field(default_factory=Drifts)
 
     async def screen(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
-        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database."""
+        """Judge each request that has no verdict yet; what the provider cannot judge now waits in the database.
+
+        A verdict of some time ago is told again: the question comes once more because nobody heard it.
+        """
         async with transaction(self.engine) as connection:
-            done = await store.judged(connection, [each.event_id for each in wanted])
+            done = await self._tell_again(connection, {each.event_id: each for each in wanted})
         batch = Batch(self._judge_now, self._wait, self._store)
         with self.precedence.of_students():
             await batch.run([each for each in wanted if each.event_id not in done])
+
+    async def _tell_again(
+        self, connection: AsyncConnection, wanted: Mapping[str, requests.ScreeningRequested]
+    ) -> set[str]:
+        rows = {row["screening_id"]: row for row in await store.verdicts_on(connection, list(wanted))}
+        # What was told a moment ago is under way: this is the same question twice, not one that got no answer.
+        before = self.clock() - _UNHEARD_AFTER
+        unheard = [(wanted[name], row) for name, row in rows.items() if row["reached_at"] < before]
+        await add_events(connection, [(VERDICT_REACHED, Concluded(*each).event()) for each in unheard])
+        return set(rows)
 
     async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
         """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""

@@ -31,8 +31,9 @@ class Concluded:
         return float((reached_at - self.request.requested_at.ToDatetime(reached_at.tzinfo)).total_seconds())
 
     def event(self) -> events.VerdictReached:
-        """Return what the others are told."""
+        """Return what the others are told: the same event, under the verdict's id, however often it is told."""
         return events.VerdictReached(
+            event_id=self.row["verdict_id"],
             verdict=verdict_message(self.row),
             rescreening_id=self.request.rescreening_id,
             translated_into=self.request.translated_into,

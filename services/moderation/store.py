@@ -65,6 +65,12 @@ async def judged(connection: AsyncConnection, screening_ids: Sequence[str]) -> s
     return set((await connection.execute(query)).scalars())
 
 
+async def verdicts_on(connection: AsyncConnection, screening_ids: Sequence[str]) -> list[Row]:
+    """Return the verdicts on these requests that have one already."""
+    query = sa.select(verdicts).where(verdicts.c.screening_id.in_(screening_ids))
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
 async def add_verdicts(connection: AsyncConnection, rows: Sequence[Row]) -> set[str]:
     """Store verdicts and end their waits; return the ids of those whose request had none yet."""
     statement = insert(verdicts).on_conflict_do_nothing().returning(verdicts.c.verdict_id)

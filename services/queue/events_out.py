@@ -1,6 +1,5 @@
 """What the queue tells the others: builders of its events, added to the outbox of the caller's transaction."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -46,59 +45,6 @@ SOURCES = {Source.DISTRICT: types.SOURCE_DISTRICT, Source.SCHOOL: types.SOURCE_S
 async def tell_submitted(connection: AsyncConnection, snapshot: Snapshot) -> None:
     """Tell that a message was submitted, with everything that a report shows of it."""
     await add_event(connection, SUBMITTED, events.MessageSubmitted(message=snapshot_message(snapshot)))
-
-
-async def ask_for_screening(
-    connection: AsyncConnection, message: Message, entries: Sequence[Entry], recipients: Sequence[str], now: datetime
-) -> None:
-    """Ask moderation for a verdict. `recipients` are what identifies them; only a digest of it leaves."""
-    event = _question(message, entries, now)
-    event.conversation_key = _pseudonym(message.sender.person_id, *sorted(recipients))
-    await add_event(connection, SCREENING_REQUESTED, event)
-
-
-async def ask_again(
-    connection: AsyncConnection, message: Message, entries: Sequence[Entry], rescreening_id: str, now: datetime
-) -> None:
-    """Ask moderation for another verdict on what was delivered, behind everything that waits for its first."""
-    event = _question(message, entries, now)
-    event.rescreening_id = rescreening_id
-    await add_event(connection, RESCREENING_REQUESTED, event)
-
-
-async def ask_about_translation(
-    connection: AsyncConnection,
-    message: Message,
-    language: str,
-    texts: Sequence[str],
-    now: datetime,
-    rescreening_id: str = "",
-) -> None:
-    """Ask moderation for a verdict on what is read in a language; for itself, and counted to nobody.
-
-    `rescreening_id` names the period that is judged again; empty: it is the first verdict.
-    """
-    event = _question(message, [], now)
-    del event.texts[:]
-    event.texts.extend(texts)
-    event.author_key, event.language, event.translated_into = "", language, language
-    event.rescreening_id = rescreening_id
-    await add_event(connection, RESCREENING_REQUESTED if rescreening_id else SCREENING_REQUESTED, event)
-
-
-def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:
-    said = (message.subject, message.body)
-    own = dict.fromkeys(each.text for each in entries if each.text and each.text not in said)
-    event = events.ScreeningRequested(
-        message_id=message.message_id,
-        texts=[*said, *own],
-        author_key=_pseudonym(message.sender.person_id),
-        school_id=message.sender.school_id,
-        grade=message.sender.grade,
-        language=message.language,
-    )
-    event.requested_at.FromDatetime(now)
-    return event
 
 
 async def tell_stalled(connection: AsyncConnection, how_many: int, oldest_at: datetime) -> None:
@@ -292,8 +238,3 @@ def _entry_snapshot(entry: Entry, snapshot: Snapshot) -> events.EntrySnapshot:
         survey_id=entry.survey_id or "",
         survey=survey_message(snapshot.survey) if is_asking and snapshot.survey else None,
     )
-
-
-def _pseudonym(*parts: str) -> str:
-    """Return a name that stays the same and says nothing: an id's 74 random bits cannot be found from its digest."""
-    return hashlib.sha256("\x1f".join(("lantern", *parts)).encode()).hexdigest()[:32]

@@ -18,7 +18,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.logs import get_logger
-from services.queue import events_out
+from services.queue import events_out, questions
 from services.queue.actions.standing import Known
 from services.queue.domain import Deltas, Screening, State
 from services.queue.records import ROLE_STUDENT, Message
@@ -109,7 +109,7 @@ async def ask_next(engine: AsyncEngine, clock: Clock, known: KnownNow) -> int:
             message = await messages.find(connection, message_id)
             if message is not None:
                 entries = await messages.entries_of(connection, message_id)
-                await events_out.ask_again(connection, message, entries, run.rescreening_id, now)
+                await questions.ask_again(connection, message, entries, run.rescreening_id, now)
         await rescreenings.advance(connection, run, found, now, is_end=len(found) < _ASKED_AT_ONCE)
     return len(found)
 
@@ -166,7 +166,7 @@ async def _ask_next_language(connection: AsyncConnection, judged: Judged, now: d
     # Moderation reads the first two as one, as it does those that were written.
     said = [wording.of(message.subject), wording.of(message.body)]
     texts = [*said, *(each for each in wording.by_digest.values() if each not in said)]
-    await events_out.ask_about_translation(connection, message, left[0], texts, now, judged.rescreening_id)
+    await questions.ask_about_translation(connection, message, left[0], texts, now, judged.rescreening_id)
     return True
 
 

@@ -13,7 +13,7 @@ from services.queue import events_out
 from services.queue.actions import inboxes
 from services.queue.domain import Deltas, Screening, State
 from services.queue.records import Message
-from services.queue.store import batches, counts, messages, translations
+from services.queue.store import batches, counts, messages, questions, translations
 from services.queue.translating import deadline
 
 _log = get_logger(__name__)
@@ -38,6 +38,7 @@ async def apply_verdict(
     if message is None or message.screening is not Screening.WAITING:
         _log.info("verdict_without_effect", message_id=message_id, is_known=message is not None)
         return False
+    await questions.answered(connection, message_id, translated_into)
     if holds:
         said = events_out.verdict_on_translation(verdict, translated_into) if translated_into else verdict
         await _withhold(connection, message, said, now)
@@ -81,6 +82,7 @@ async def _decide(
     """Write the decision, with the held batches and their counters."""
     await messages.decide(connection, message.message_id, screening, verdict, now)
     message.screening, message.verdict, message.decided_at = screening, verdict, now
+    await questions.forget(connection, message.message_id)
     holds = screening is Screening.WITHHELD
     move, state = (batches.withhold, State.WITHHELD) if holds else (batches.release, State.PENDING)
     deltas = Deltas()

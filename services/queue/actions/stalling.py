@@ -1,7 +1,8 @@
 """Messages of students that wait too long for their verdict: somebody is told, whatever the cause (statement 167).
 
 The vendor may be out, moderation or NATS may be down, or a request may lie among the dead letters: in each case the
-message stays held here, where that is seen.
+message stays held here, where that is seen. What moderation was asked is asked again after some time, for NATS may have
+lost the question or the answer (questions.py).
 """
 
 from datetime import timedelta
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
-from services.queue import events_out, metrics
+from services.queue import events_out, metrics, questions
 from services.queue.store import stalls
 
 AGAIN_AFTER = timedelta(hours=4)
@@ -20,7 +21,7 @@ _log = get_logger(__name__)
 
 
 async def watch_screening(engine: AsyncEngine, clock: Clock, after_seconds: float) -> int:
-    """Measure what waits for screening, and tell once when the oldest waits too long; return how many wait."""
+    """Measure what waits for screening, tell when the oldest waits too long, ask again; return how many wait."""
     now = clock()
     async with transaction(engine) as connection:
         how_many, oldest_at = await stalls.waiting(connection)
@@ -32,7 +33,10 @@ async def watch_screening(engine: AsyncEngine, clock: Clock, after_seconds: floa
                 await events_out.tell_stalled(connection, how_many, oldest_at)
         else:
             await stalls.end(connection)
+        asked = await questions.ask_overdue(connection, now)
     metrics.screening_age.set(max(0.0, age.total_seconds()))
     if is_told:
         _log.error("screening_stalled", messages=how_many, age_seconds=round(age.total_seconds()))
+    if asked:
+        _log.warning("screening_asked_again", questions=asked)
     return how_many

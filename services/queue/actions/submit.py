@@ -12,7 +12,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.kit.ids import new_id
-from services.queue import contacts, events_out
+from services.queue import contacts, events_out, questions
 from services.queue.actions import inboxes, recordings, replying
 from services.queue.actions.describing import describe
 from services.queue.actions.quieting import quiet_of
@@ -292,6 +292,6 @@ async def _tell(connection: AsyncConnection, snapshot: Snapshot, now: datetime) 
     await events_out.tell_submitted(connection, snapshot)
     if message.is_held:
         keys = await messages.recipient_keys(connection, snapshot.entries[0], _KEYS_HASHED)
-        await events_out.ask_for_screening(connection, message, snapshot.entries, keys, now)
+        await questions.ask_for_screening(connection, message, snapshot.entries, keys, now)
     else:
         await inboxes.fill(connection, snapshot, message.send_at)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
-from services.queue import events_out, metrics
+from services.queue import metrics, questions
 from services.queue.actions.screening import let_go_if_through
 from services.queue.providers.amazon_translate import AmazonTranslate, Rendered
 from services.queue.records import Message
@@ -138,7 +138,7 @@ class Translating:
                 metrics.translations.add(1, {"result": "too_late"})
                 return False
             if message.is_held:
-                await events_out.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
+                await questions.ask_about_translation(connection, message, claimed.language, list(texts.values()), now)
             await self._go_on(connection, claimed, message)
             reach("before_translation_commit")
         metrics.translations.add(1, {"result": "translated"})

@@ -176,6 +176,20 @@ async def test_a_redelivered_request_changes_nothing(
     assert len(await rows(moderation_engine, outbox)) == 2
 
 
+async def test_who_asks_again_has_not_heard_the_verdict_and_is_told_the_same_event(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    clock, request = Clock(), asked(DANGER)
+    worker = screening(clock=clock)
+    await worker.screen([request])
+    clock.now += timedelta(minutes=6)
+    await worker.screen([request])
+    (judged,) = await rows(moderation_engine, verdicts)
+    first, again = await rows(moderation_engine, outbox)
+    assert first["payload"] == again["payload"]
+    assert str(first["event_id"]) == str(again["event_id"]) == judged["verdict_id"]
+
+
 @pytest.mark.accepts(166)
 async def test_a_partial_answer_is_not_taken_as_clean(
     moderation_engine: AsyncEngine,

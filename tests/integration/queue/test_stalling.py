@@ -76,3 +76,22 @@ async def test_after_a_verdict_the_next_stall_is_told_anew_and_what_was_cancelle
     operator = Caller("sis", frozenset(), None)
     await control.cancel(queue.engine, queue.clock, operator, second.snapshot.message.message_id)
     assert await watch(queue) == 0
+
+
+async def asked(queue: Queue) -> list[events.ScreeningRequested]:
+    return await queue.event(events_out.SCREENING_REQUESTED, events.ScreeningRequested)
+
+
+@pytest.mark.accepts(167)
+async def test_what_was_asked_is_asked_again_ever_later_until_the_verdict_comes(queue: Queue) -> None:
+    sent = await waits(queue)
+    (question,) = await asked(queue)
+    for minutes, times in ((9, 1), (2, 2), (19, 2), (2, 3), (60 * 24, 4), (60 * 4 + 1, 5)):
+        queue.clock.ahead += timedelta(minutes=minutes)
+        await watch(queue)
+        await watch(queue)
+        assert await asked(queue) == [question] * times
+    await verdict(queue, sent, types.Verdict.DECISION_CLEAN)
+    queue.clock.ahead += timedelta(days=1)
+    await watch(queue)
+    assert len(await asked(queue)) == 5
