@@ -28,6 +28,7 @@ from services.queue.store import batches, loading, translations
 from services.queue.work import Batch, Delivery, Full, Wanted, Work
 
 _log = get_logger(__name__)
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Breaker:
 
     until: float = 0.0
     pause_seconds: float = 0.0
+    """The latest; what the provider asked for is no part of it."""
 
     def is_open(self) -> bool:
         """Tell whether the provider is to be left alone now."""
@@ -44,7 +46,7 @@ class Breaker:
     def failed(self, asked_seconds: float) -> float:
         """Open; return for how many seconds. Batches that were under way together count as one failure."""
         if not self.is_open():
-            self.pause_seconds = min(30.0, max(1.0, self.pause_seconds * 2))
+            self.pause_seconds = min(_LONGEST_PAUSE_SECONDS, max(1.0, self.pause_seconds * 2))
         pause = max(self.pause_seconds, min(asked_seconds, 300.0))
         self.until = time.monotonic() + pause
         return pause
@@ -253,7 +255,18 @@ async def _mind_the_breaker(
     if settlement.account_code:
         # The rest was not tried because of it, and waits with those who were.
         settlement.unreached, settlement.not_tried = settlement.unreached + settlement.not_tried, []
-    pause = breaker.failed(settlement.retry_after_seconds)
-    settlement.retry_after_seconds = max(settlement.retry_after_seconds, pause)
+    asked = _heeded(dispatcher, batch, settlement.retry_after_seconds)
+    pause = breaker.failed(asked)
+    settlement.retry_after_seconds = max(asked, pause)
     metrics.breaker_open.set(1, {"provider": provider.name})
     _log.warning("provider_unreachable", provider=provider.name, pause_seconds=round(pause, 1), deliveries=gone)
+
+
+def _heeded(dispatcher: Dispatcher, batch: Batch, asked_seconds: float) -> float:
+    """Return for how long a provider that asks for it is left alone.
+
+    Where there is a standby the usual provider must be tried, or nobody would learn that it keeps failing.
+    """
+    if batch.channel not in dispatcher.standbys:
+        return asked_seconds
+    return min(asked_seconds, dispatcher.standby_after_seconds, _LONGEST_PAUSE_SECONDS)

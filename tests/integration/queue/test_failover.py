@@ -1,5 +1,6 @@
 """Texts go by the standby while Twilio has certainly taken none for a while, each once (statement 311)."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from deploy.local.ports import free_port
 from services.kit.db import transaction
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.recover import recover_one
-from services.queue.domain import Lane
+from services.queue.domain import Channel, Lane
 from services.queue.records import Receipt
 from services.queue.store import batches, circuits
 from tests.integration.queue.conftest import Queue, dispatch_one, draft, every_channel, person
@@ -87,6 +88,21 @@ async def test_a_trial_that_fails_costs_nothing(queue: Queue, vendors: VendorSim
     await _later(queue, dispatcher, 1)
     assert len(_texted(vendors)) == 11
     assert {sender for _, sender in _texted(vendors)} == {STANDBY}
+
+
+@pytest.mark.accepts(308, 311)
+async def test_the_standby_takes_over_however_long_twilio_asks_us_to_wait(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    queue.clock.stop()
+    dispatcher = _dispatcher(queue, vendors, is_twilio_there=True)
+    vendors.modes(sms={"mode": "429", "retry_after_seconds": 180})
+    await queue.submit(draft(channels=[("tts", "Stay inside."), *TEXT], is_emergency=True), [person(2)])
+    await queue.drain(dispatcher)
+    assert dispatcher.breaker(Channel.SMS).until - time.monotonic() <= AFTER.total_seconds()
+    await _later(queue, dispatcher)
+    await _later(queue, dispatcher, 1)
+    assert _texted(vendors) == [(person(2).mobile, STANDBY)]
 
 
 @pytest.mark.accepts(65, 311)
