@@ -1,7 +1,8 @@
 """Signing in and staying signed in: passwords, sessions, throttling.
 
 A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use
-and after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count.
+and after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count,
+and those that were right are taken back.
 """
 
 import hashlib
@@ -48,14 +49,16 @@ def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, addre
     name = username.strip().lower()
     if not name or not password or len(name) > 200 or len(password) > _LONGEST_PASSWORD:
         raise InvalidArgument("SIGN_IN_INCOMPLETE", "Enter your username and your password.")
-    keys = {key_of("name", name): _TRIES_FOR_NAME, key_of("address", address): _TRIES_FROM_ADDRESS}
-    throttling.count(engine, clock, keys, ("TOO_MANY_SIGN_INS", "Too many attempts to sign in."))
+    by_name, by_address = key_of("name", name), key_of("address", address)
+    limits = {by_name: _TRIES_FOR_NAME, by_address: _TRIES_FROM_ADDRESS}
+    tries = throttling.count(engine, clock, limits, ("TOO_MANY_SIGN_INS", "Too many attempts to sign in."))
     with transaction(engine) as connection:
         account = store.find_account(connection, name)
     is_right = _verify(account.password_hash if account else _PLACEHOLDER, password)
     if account is None or not is_right:
         raise Unauthenticated("SIGN_IN_WRONG", "The username or the password is not right.")
-    return _begin(engine, clock, account, password, list(keys)[:1])
+    _take_back(engine, by_name, tries[by_address])
+    return _begin(engine, clock, account, password)
 
 
 def find_session(engine: sa.Engine, clock: Clock, token: str) -> store.SessionRow | None:
@@ -82,12 +85,22 @@ def sign_out(engine: sa.Engine, token: str) -> None:
         store.end_session(connection, _hash(token))
 
 
-def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: str, keys: list[bytes]) -> str:
+def _take_back(engine: sa.Engine, by_name: bytes, try_from_address: str) -> None:
+    """Forget what was tried for a name, and of its address this one try.
+
+    A whole school signs in from one address, which is not to be used up by that; and nobody who has an account is to
+    wipe out the others that they tried from theirs.
+    """
+    with transaction(engine) as connection:
+        store.forget_attempts(connection, by_name)
+        store.forget_attempt(connection, try_from_address)
+
+
+def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: str) -> str:
     token, now = secrets.token_urlsafe(32), clock()
     row = store.SessionRow(account.person_id, now, now, now + LIFE)
     with transaction(engine) as connection:
         store.forget_old(connection, now, now - WINDOW, now - _LISTS_LIVE)
-        store.forget_attempts(connection, keys)
         store.add_session(connection, _hash(token), row)
         if _hasher.check_needs_rehash(account.password_hash):
             store.set_password_hash(connection, account.username, hash_password(password))

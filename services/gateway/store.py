@@ -1,6 +1,6 @@
 """All SQL of the gateway: accounts, sessions, attempts to sign in, preferences, uploaded lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -106,9 +106,14 @@ def attempts_since(connection: sa.Connection, key: bytes, since: datetime) -> Se
     return connection.execute(query).scalars().all()
 
 
-def forget_attempts(connection: sa.Connection, keys: Iterable[bytes]) -> None:
-    """Forget the attempts under these keys, after a sign-in that was right."""
-    connection.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.key.in_(list(keys))))
+def forget_attempts(connection: sa.Connection, key: bytes) -> None:
+    """Forget all attempts under a key."""
+    connection.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.key == key))
+
+
+def forget_attempt(connection: sa.Connection, attempt_id: str) -> None:
+    """Forget one attempt."""
+    connection.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.attempt_id == attempt_id))
 
 
 def hidden_columns(connection: sa.Connection, person_id: str, report: str) -> list[str] | None:

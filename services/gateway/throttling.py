@@ -21,16 +21,20 @@ def key_of(kind: str, value: str) -> bytes:
     return hashlib.sha256(f"{kind}:{value}".encode()).digest()
 
 
-def count(engine: sa.Engine, clock: Clock, limits: Mapping[bytes, int], refusal: tuple[str, str]) -> None:
-    """Count a try under each key, or raise ResourceExhausted with this reason and sentence when one is used up."""
-    now = clock()
+def count(engine: sa.Engine, clock: Clock, limits: Mapping[bytes, int], refusal: tuple[str, str]) -> dict[bytes, str]:
+    """Count a try under each key and return its id there.
+
+    ResourceExhausted with this reason and sentence when a key is used up.
+    """
+    now, tries = clock(), {key: new_id() for key in limits}
     with transaction(engine) as connection:
         made = {key: store.attempts_since(connection, key, now - WINDOW) for key in limits}
         waits = [times[-limit] + WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
         if not waits:
-            for key in limits:
-                store.add_attempt(connection, new_id(), key, now)
+            for key, attempt_id in tries.items():
+                store.add_attempt(connection, attempt_id, key, now)
     if waits:
         reason, sentence = refusal
         seconds = max(1.0, max(waits).total_seconds())
         raise ResourceExhausted(reason, sentence, retry_after_seconds=seconds)
+    return tries

@@ -8,6 +8,7 @@ import pytest
 from flask import url_for
 
 from protos.directory.v1 import directory_pb2 as directory
+from services.gateway import sessions
 from services.gateway.sessions import IDLE, LIFE
 from tests.integration.gateway.stack import Stack
 
@@ -74,6 +75,20 @@ def test_too_many_attempts_wait_and_the_right_password_then_works(stack: Stack) 
     assert (refused.status_code, 0 < int(refused.headers["Retry-After"]) <= 900) == (429, True)
     stack.clock.later = timedelta(minutes=16)
     assert browser.sign_in("off").status_code == 303
+
+
+def test_a_school_behind_one_address_is_shut_out_by_wrong_passwords_alone(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_TRIES_FROM_ADDRESS", 3)
+
+    def sign_in(name: str) -> int:
+        browser = stack.browser()
+        browser.client.environ_base["REMOTE_ADDR"] = "192.0.2.1"
+        return browser.sign_in(name).status_code
+
+    names = ("nobody", "pri", "tea", "off", "pri", "no one", "not a soul", "pri")
+    assert [sign_in(name) for name in names] == [401, 303, 303, 303, 303, 401, 401, 429]
 
 
 @pytest.mark.parametrize("pause", [IDLE, LIFE], ids=["unused", "old"])
