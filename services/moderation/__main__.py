@@ -47,16 +47,12 @@ async def serve(config: Config, life: Lifecycle) -> None:
         ModerationServicer(screening),
         moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
-    consumer = Consumer(bus, SCREENING, Handler(screening.screen, screening.hold))
-    again = Consumer(bus, RESCREENING, Handler(screening.screen_again))
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("waiting", keep_trying(screening))
     if config.provider == "moderationapi":
         life.spawn("reference", keep_reference(screening))
-    life.spawn("consumer", consumer.run())
-    life.on_stop("consumer", consumer.stop)
-    life.spawn("consumer again", again.run())
-    life.on_stop("consumer again", again.stop)
+    life.consume(Consumer(bus, SCREENING, Handler(screening.screen, screening.hold)))
+    life.consume(Consumer(bus, RESCREENING, Handler(screening.screen_again)))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

@@ -132,6 +132,31 @@ async def test_a_replica_asks_the_vendor_about_many_at_once(
     assert 2 < state["most_moderated_at_once"] <= 16
 
 
+async def test_a_replica_that_is_told_to_stop_finishes_what_it_has_begun(
+    replicas: Replicas, bus: Bus, database: Database, vendors: VendorSimulator
+) -> None:
+    vendors.modes(moderation={"mode": "ok", "delay_seconds": 3})
+    vendor = {"PROVIDER": "moderationapi", "MODAPI_SECRET_KEY": MODAPI_KEY, "MODAPI_BASE_URL": f"{vendors.url}/v1"}
+    leaving = await replicas.start(**vendor, MODAPI_TIMEOUT_SECONDS="20")
+    now = Timestamp()
+    now.GetCurrentTime()
+    asked = requests.ScreeningRequested(
+        event_id=new_id(), message_id=new_id(), texts=["Hello", "The bus is late."], requested_at=now
+    )
+    await bus.publish(SUBJECT, asked.SerializeToString(), asked.event_id)
+
+    async def the_vendor_is_asked() -> None:
+        assert vendors.get("/control/state")["most_moderated_at_once"]
+
+    await eventually(the_vendor_is_asked, 30)
+    leaving.terminate()
+    assert await asyncio.to_thread(leaving.wait, 30) == 0
+    with psycopg.connect(database.url) as connection:
+        assert connection.execute("SELECT provider FROM verdicts").fetchall() == [("moderationapi",)]
+    state = await bus.jetstream.consumer_info(stream_name("queue"), "moderation-screening")
+    assert state.num_ack_pending == 0, "the other replicas have nothing to wait for"
+
+
 async def _read(bus: Bus, subject: str) -> list[RawStreamMsg]:
     """Return everything that its stream holds of a subject."""
     stream, last = stream_name(subject.split(".", 1)[0]), 0
