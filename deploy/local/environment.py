@@ -9,6 +9,8 @@ from deploy.local.ports import PortBook
 from deploy.local.processes import GRPC, SCOPES, Part
 
 NATS_USER = "lantern"
+TOPICS = ("arn:aws:sns:us-east-1:123456789012:ses-events", "arn:aws:sns:us-east-1:123456789012:text-events")
+"""Where the simulator tells what became of e-mails and of texts by Amazon."""
 _PASSED_ON = ("PATH", "LANG", "TZ", "HOME", "TMPDIR", "LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DISTRICT_TIME_ZONE")
 
 
@@ -102,6 +104,7 @@ class Environment:
             "GATEWAY_KEY_FILE": str(self.keys.gateway),
             "DISTRICT_NAME": "Lincoln County Public Schools",
             "SNS_CERT_HOSTS": self.vendors_url.removeprefix("http://"),
+            "SNS_TOPIC_ARNS": ",".join(TOPICS),
         }
 
     def _vendors(self) -> dict[str, str]:

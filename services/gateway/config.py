@@ -56,7 +56,8 @@ class GatewaySettings(Settings):
     sns_cert_hosts: str = "sns.us-east-1.amazonaws.com"
     """Hosts, separated by commas, from which the certificate of an SNS signature may be fetched."""
     sns_topic_arns: str = ""
-    """Topics, separated by commas, whose notifications are taken; empty takes any that is signed."""
+    """Topics, separated by commas, whose notifications are taken; empty refuses every notification of SNS: Amazon signs
+    those of anybody's topic."""
 
     @property
     def is_secure(self) -> bool:

@@ -18,8 +18,10 @@ from services.gateway.auth import requires
 from services.gateway.sns import fetch, refuse
 from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument, PermissionDenied
+from services.kit.logs import get_logger
 from services.kit.rpc_errors import translated
 
+_log = get_logger(__name__)
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 DELIVERY_KEY = "delivery_key"
 """What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail,
@@ -133,17 +135,22 @@ def _take_notification(provider: str, take: Callable[[dict[str, Any]], None]) ->
     outcome = "refused"
     try:
         gateway().certificates.verify(envelope)
+        _check_topic(envelope.get("TopicArn", ""))
         outcome = "taken"
     finally:
         metrics.webhooks.add(1, {"provider": provider, "outcome": outcome})
-    allowed = [each.strip() for each in gateway().settings.sns_topic_arns.split(",") if each.strip()]
-    if allowed and envelope.get("TopicArn") not in allowed:
-        raise refuse("The topic is not one of ours.")
     if envelope["Type"] == "SubscriptionConfirmation":
         gateway().certificates.check_host(envelope.get("SubscribeURL", ""))
         fetch(envelope["SubscribeURL"])
     elif envelope["Type"] == "Notification":
         take(_read_object(envelope.get("Message", "")))
+
+
+def _check_topic(topic: str) -> None:
+    """Raise PermissionDenied unless the topic is the district's: Amazon signs what anybody's topic says."""
+    if topic not in {each.strip() for each in gateway().settings.sns_topic_arns.split(",") if each.strip()}:
+        _log.warning("sns_topic_refused", topic=topic)
+        raise refuse("The topic is not one of ours.")
 
 
 def _take_text_event(event: dict[str, Any]) -> None:

@@ -1,0 +1,68 @@
+"""Whose SNS topics are believed: Amazon signs anybody's, so only those that the district names."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from deploy.local.environment import TOPICS
+from deploy.vendors import texts
+from deploy.vendors.ses import api as ses
+from services.gateway.sns import Certificates
+from services.kit.ids import new_id
+from tests.contract.vendors.clients import aws_client
+from tests.integration.gateway.stack import Stack
+from tests.support.vendors import Received, Receiver, VendorSimulator, receiver, vendor_process, vendors  # noqa: F401
+
+SERVICES = ("directory", "queue")
+
+
+@contextmanager
+def naming(stack: Stack, simulator: VendorSimulator, arns: str) -> Iterator[None]:
+    """Let the gateway believe the simulator's certificate, and these topics."""
+    gateway = stack.gateway
+    before = gateway.settings, gateway.certificates
+    settings = gateway.settings.model_copy(update={"sns_topic_arns": arns})
+    object.__setattr__(gateway, "settings", settings)
+    object.__setattr__(gateway, "certificates", Certificates(frozenset({urlsplit(simulator.url).netloc})))
+    yield
+    object.__setattr__(gateway, "settings", before[0])
+    object.__setattr__(gateway, "certificates", before[1])
+
+
+@pytest.mark.accepts(68)
+@pytest.mark.parametrize("address", ["/webhooks/aws-texts", "/webhooks/ses"])
+def test_a_topic_that_the_district_does_not_name_is_neither_confirmed_nor_heard(
+    stack: Stack,
+    vendors: VendorSimulator,  # noqa: F811  the fixture
+    receiver: Receiver,  # noqa: F811  the fixture
+    address: str,
+) -> None:
+    sns = aws_client("sns", vendors.url)
+    topic = sns.create_topic(Name=f"somebodys-{new_id()}")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=receiver.url)
+    (confirmation,) = receiver.wait_for(1)
+    for named in ("", "arn:aws:sns:us-east-1:123456789012:another"):
+        with naming(stack, vendors, named):
+            assert status(stack, address, confirmation) == 403
+    with urlopen(confirmation.json["SubscribeURL"], timeout=10):  # noqa: S310  the simulator's address
+        pass
+    said = {"inboundMessageId": new_id(), "originationNumber": "+12125550177", "destinationNumber": "+12125550100"}
+    sns.publish(TopicArn=topic, Message=json.dumps({**said, "messageBody": "STOP"}))
+    notification = receiver.wait_for(2)[1]
+    with naming(stack, vendors, ""):
+        assert status(stack, address, notification) == 403
+    with naming(stack, vendors, f"arn:aws:sns:us-east-1:123456789012:another, {topic}"):
+        assert [status(stack, address, each) for each in (confirmation, notification)] == [204, 204]
+
+
+def test_the_local_system_names_the_simulators_topics(vendors: VendorSimulator) -> None:  # noqa: F811  the fixture
+    sns = aws_client("sns", vendors.url)
+    assert [sns.create_topic(Name=name)["TopicArn"] for name in (ses.EVENTS_TOPIC, texts.EVENTS_TOPIC)] == list(TOPICS)
+
+
+def status(stack: Stack, address: str, received: Received) -> int:
+    return stack.browser().client.post(address, data=received.body, content_type="text/plain").status_code
