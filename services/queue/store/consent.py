@@ -36,7 +36,8 @@ _START_TYPE = sa.text(
     " WHERE channel = :channel AND destination = :destination AND CAST(:message_type AS text) = ANY(stopped_types)"
     " RETURNING destination"
 )
-# A START that came after a text had left is the later word: what the provider says of that text is older.
+# A START that came after a text had left is the later word: what the provider says of that text is older. The standby's
+# own list of opt-outs knows nothing of a START to the usual number: what it says takes none back, however old.
 _DESTINATIONS = sa.text(
     "SELECT DISTINCT e.channel, r.destination"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:left_at AS timestamptz[]))"
@@ -45,7 +46,7 @@ _DESTINATIONS = sa.text(
     " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
     " WHERE r.destination <> '' AND NOT EXISTS (SELECT 1 FROM consent_changes c WHERE c.destination = r.destination"
     " AND c.channel = e.channel AND c.action = 'started' AND c.message_type = ''"
-    " AND c.changed_at > coalesce(k.left_at, o.changed_at))"
+    " AND (o.provider = 'aws_sms' OR c.changed_at > coalesce(k.left_at, o.changed_at)))"
     # Everybody writes them in one order, so that no two wait for each other.
     " ORDER BY e.channel, r.destination"
 )
@@ -128,6 +129,7 @@ async def not_started_since(
 ) -> list[tuple[Channel, str]]:
     """Return channel and destination of deliveries, each once, in order; none that was started since they left.
 
+    Of what the standby for texts says, none that was ever started: a STOP since then is in the ledger already.
     Deliveries are by entry and number. The outcome's moment counts where it is not known when one left.
     """
     values = {

@@ -9,6 +9,7 @@ import pytest
 
 from deploy.local.ports import free_port
 from services.kit.db import transaction
+from services.queue.actions.consenting import record_inbound
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
@@ -165,6 +166,24 @@ async def test_the_standbys_events_say_what_became_of_a_text(queue: Queue, vendo
     assert await queue.counts(entry_id) == {"total": 3, "opted_out": 1, "pending": 1, "sent": 1}
     rows = await queue.rows("SELECT destination FROM consent WHERE is_stopped")
     assert [row[0] for row in rows] == [stopped.mobile]
+
+
+@pytest.mark.accepts(306, 311)
+async def test_what_the_standby_remembers_takes_back_no_start(queue: Queue, vendors: VendorSimulator) -> None:
+    dispatcher = await _fail_until_the_standby_is_in_charge(queue, vendors)
+    stopped = person(3, mobile="+16465550188")
+    await queue.submit(draft(channels=TEXT), [stopped])
+    await queue.drain(dispatcher)
+    stands = "SELECT is_stopped FROM consent WHERE destination = :destination"
+    assert (await queue.rows(stands, destination=stopped.mobile))[0][0]
+    # Texted to the usual number, of which the standby's list of opt-outs knows nothing.
+    queue.clock.ahead += timedelta(seconds=1)
+    await record_inbound(queue.engine, queue.clock, "SM1", stopped.mobile, "START")
+    queue.clock.ahead += timedelta(seconds=1)
+    again = await queue.submit(draft(channels=TEXT), [stopped])
+    await queue.drain(dispatcher)
+    assert await queue.counts(again.snapshot.entries[0].entry_id) == {"total": 1, "opted_out": 1}
+    assert not (await queue.rows(stands, destination=stopped.mobile))[0][0]
 
 
 @pytest.mark.accepts(311)
