@@ -120,6 +120,10 @@ class TokenVerifier:
     def __init__(self, jwks: Mapping[str, Any]) -> None:
         """Take a JWKS with one or more public keys. ValueError or JoseError when it is none."""
         self._keys = KeySet.import_key_set({"keys": list(jwks["keys"])})
+        ids = [key.kid for key in self._keys]
+        # A token names its key by the id: of two the second would never be asked.
+        if twice := [each for each in ids if ids.count(each) > 1]:
+            raise ValueError(f"The set has two keys of the id {twice[0]}.")
         self._known: dict[str, tuple[float, Caller]] = {}
 
     @classmethod

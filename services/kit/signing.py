@@ -1,6 +1,7 @@
 """Signing keys, and tokens for other systems of the district, from the command line.
 
 python -m services.kit.signing keys FOLDER
+python -m services.kit.signing keys NEW --beside FOLDER/keys.json
 python -m services.kit.signing token --key FOLDER/operator.jwk --name sis --scope queue.absences
 """
 
@@ -10,37 +11,64 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from services.kit.auth import load_signing_key, sign_service
+from services.kit.auth import TokenVerifier, load_signing_key, sign_service
 
 PUBLIC: Final = "keys.json"
+BOTH: Final = "both.json"
+"""The new public keys and those that they follow: what processes check with while keys are changed."""
 _DAY_SECONDS: Final = 86_400.0
 _MOST_DAYS: Final = 3_650
 _SCOPE: Final = re.compile(r"[a-z]+\.[a-z_]+")
 
 
-def make_keys(folder: Path) -> None:
+def make_keys(folder: Path, beside: Path | None = None) -> None:
     """Write gateway.jwk and operator.jwk, which only their owner may read, and the public keys.json of both.
 
-    FileExistsError, and nothing is written, when one of them is there: what older keys signed would end.
+    With the public set of older keys beside them, both.json has all. FileExistsError, and nothing is written, when one
+    of them is there: what older keys signed would end.
     """
-    if there := [name for name in ("gateway.jwk", "operator.jwk", PUBLIC) if (folder / name).exists()]:
+    if there := [name for name in ("gateway.jwk", "operator.jwk", PUBLIC, BOTH) if (folder / name).exists()]:
         raise FileExistsError(
             f"{folder / there[0]} is there already: what its keys signed would end. Name another folder."
         )
-    signers = [OKPKey.generate_key("Ed25519", parameters={"kid": f"{name}-1"}) for name in ("gateway", "operator")]
-    for key in signers:
-        _write(folder / f"{str(key.kid).split('-')[0]}.jwk", json.dumps(key.as_dict(private=True)))
-    _write(folder / PUBLIC, json.dumps({"keys": [key.as_dict(private=False) for key in signers]}))
+    older = _read_public(beside) if beside else []
+    signers = {name: _new_key(name) for name in ("gateway", "operator")}
+    public = [key.as_dict(private=False) for key in signers.values()]
+    folder.mkdir(mode=0o755, exist_ok=True)
+    for name, key in signers.items():
+        _write(folder / f"{name}.jwk", key.as_dict(private=True), 0o600)
+    if older:
+        _write(folder / BOTH, {"keys": [*public, *older]}, 0o644)
+    _write(folder / PUBLIC, {"keys": public}, 0o644)
 
 
-def _write(path: Path, text: str) -> None:
+def _new_key(signer: str) -> OKPKey:
+    """Return a key whose id no other has: a token names its key by it, and old and new hold beside each other."""
+    key = OKPKey.generate_key("Ed25519")
+    return OKPKey.import_key(key.as_dict(private=True), {"kid": f"{signer}-{key.thumbprint()}"})
+
+
+def _read_public(path: Path) -> list[dict[str, Any]]:
+    try:
+        keys: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["keys"]
+        TokenVerifier({"keys": keys})
+    except (LookupError, TypeError, ValueError, JoseError) as problem:
+        raise ValueError(f"{path} is no public set of keys.") from problem
+    if any("d" in key for key in keys):
+        raise ValueError(f"{path} is no public set of keys: a private one is in it.")
+    return keys
+
+
+def _write(path: Path, content: dict[str, Any], mode: int) -> None:
+    """Write a new file that is never open to more than `mode` says. Every service reads the public set."""
     path.touch(mode=0o600, exist_ok=False)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    path.chmod(mode)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "keys":
-            make_keys(asked.folder)
+            make_keys(asked.folder, asked.beside)
         else:
             print(_token(asked))
     except (OSError, ValueError, JoseError) as problem:
@@ -73,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.kit.signing")
     commands = parser.add_subparsers(dest="command", required=True)
     keys = commands.add_parser("keys", help="make both signing keys and their public set in a folder")
-    keys.add_argument("folder", type=Path)
+    keys.add_argument("folder", type=Path, help="made if it is not there")
+    keys.add_argument("--beside", type=Path, help="public set of the keys that these follow; both.json has all")
     token = commands.add_parser("token", help="print a token for a system of the district")
     token.add_argument("--key", type=Path, required=True, help="the operator's private key")
     token.add_argument("--name", required=True, help="which system; logs name it")
