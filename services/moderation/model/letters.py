@@ -5,13 +5,14 @@ letters, small capitals, homoglyphs of other scripts, strikes and stacked marks.
 Greek, Arabic or Chinese text is left as it is.
 """
 
-import html
 import json
 import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from services.moderation.model.markup import strip_markup
 
 TABLES = Path(__file__).with_name("tables")
 _INVISIBLE = [
@@ -33,8 +34,6 @@ _INVISIBLE = [
     *range(0xE0000, 0xE0200),
     *range(0x1F3FB, 0x1F400),
 ]
-_MARKUP = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]{0,80}>", re.S)
-_BLOCK = re.compile(r"<(?:br|p|div|li|tr|h\d)\b[^<>]*>|</(?:p|div|li|tr|h\d)>", re.I)
 _REGIONAL = re.compile("(?:[\U0001f1e6-\U0001f1ff][\\s]?){3,}")
 _REGIONAL_ANY = re.compile("(?:[\U0001f1e6-\U0001f1ff])+")
 _MARKED_CONSONANTS = frozenset("bfhjkmpqvwx")
@@ -61,14 +60,6 @@ def _plain_letters() -> dict[int, str | None]:
 @lru_cache(maxsize=1)
 def _homoglyphs() -> dict[int, str]:
     return {ord(form): plain for plain, forms in read_table("letters")["homoglyphs"].items() for form in forms}
-
-
-def _strip_markup(text: str) -> str:
-    for _ in range(2):
-        if "&" not in text:
-            break
-        text = html.unescape(text)
-    return _MARKUP.sub("", _BLOCK.sub("\n", text)) if "<" in text else text
 
 
 def _unmark(text: str) -> str:
@@ -115,7 +106,7 @@ def _unmask_scripts(text: str) -> str:
 
 def plain_letters(text: str) -> str:
     """Return ``text`` in lower case with every disguised letter replaced by the plain one; ASCII takes a fast path."""
-    text = _strip_markup(text)
+    text = strip_markup(text)
     if text.isascii():
         return text.lower()
     if _REGIONAL.search(text):

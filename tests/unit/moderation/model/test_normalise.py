@@ -70,6 +70,53 @@ def test_evasion_is_read(disguised: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "split",
+    [
+        "ki<b></b>ll",
+        "<i>ki</i><b>ll</b>",
+        "ki<wbr>ll",
+        "ki<!---->ll",
+        "ki<!-- see you -->ll",
+        'ki<span class="x">ll',
+        "k<x>i<y>l</z>l",
+        "&lt;b&gt;ki&lt;/b&gt;ll",
+    ],
+)
+def test_letters_that_markup_splits_are_joined(split: str) -> None:
+    assert "kill" in _read(split).split()
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<i will kill you>",
+        "see you <i will kill you>",
+        "see<i will kill you>you",
+        "<!-- i will kill you -->",
+        "<!--i will kill you-->see you",
+        "&lt;i will kill you&gt;",
+        "&amp;lt;i will kill you&amp;gt;",
+        "</i will kill you>",
+        "<<i will kill you>>",
+        "<p i will kill you>",
+        '<span title="i will kill you">hi</span>',
+        "<b a=i will kill you>",
+        "<i><b>i</b> will</i> <u>kill</u> you",
+    ],
+)
+def test_words_between_angle_brackets_are_read(hidden: str) -> None:
+    """Whoever gets the message sees them: no channel takes a text for markup."""
+    assert "i will kill you" in _read(hidden).replace('"', " ").replace("=", " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("<3 you", "<3 you"), ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"), ("<p>hi</p><br>you", "hi you")]
+)
+def test_other_angle_brackets_stay(text: str, read: str) -> None:
+    assert _read(text) == read
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "7th grade at 3pm",
