@@ -25,7 +25,8 @@ class Told(NamedTuple):
     entry_id: str
     number: int
     person_id: str
-    destination: str
+    contact: str
+    """What Once Per Family compares; empty where it is none."""
     name: str
     codes: str
 
@@ -75,7 +76,7 @@ def by_number(
     """Return the values of an entry's recipients by their number, given of whom its message tells everybody.
 
     Once Per Family one message stands for all: it names every student of whom its message tells this person, or whom
-    it tells of at this destination.
+    it tells of at this contact.
     """
     families: dict[str, dict[tuple[str, str], None]] = {}
     for each in told:
@@ -105,5 +106,6 @@ def text_for(work: Work, recipient: Delivery) -> str:
 
 
 def _keys(each: Told) -> list[str]:
-    person, place = each.person_id, each.destination
-    return [*([f"person {person}"] if person else []), *([f"at {place}"] if place else [])]
+    person, contact = each.person_id, each.contact
+    # The contact first: its duplicates are named in the order in which they were told of.
+    return [*([f"at {contact}"] if contact else []), *([f"person {person}"] if person else [])]

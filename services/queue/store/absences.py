@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.queue.attending import Absence, Due, Left, Rule, Run, Tried, left_to_tell
 from services.queue.merging import Told, by_number
 from services.queue.records import KIND_ATTENDANCE
+from services.queue.store.deliveries import CONTACT
 from services.queue.work import Batch
 
 _RECORD = sa.text(
@@ -60,7 +61,9 @@ _ADD_RUN = sa.text(
     " ON CONFLICT DO NOTHING RETURNING 1"
 )
 _OF_MESSAGE = (
-    "SELECT r.entry_id::text, r.number, r.person_id, r.destination, r.regarding_student_name, coalesce(n.codes, '')"
+    # What cannot be used is no contact: many families have the same "none" on record.
+    f"SELECT r.entry_id::text, r.number, r.person_id, CASE WHEN r.problem = '' THEN {CONTACT} ELSE '' END,"
+    " r.regarding_student_name, coalesce(n.codes, '')"
     " FROM entries e JOIN recipients r ON r.entry_id = e.entry_id AND r.created_at = e.created_at"
     " LEFT JOIN attendance_notices n ON n.message_id = e.message_id AND n.student_id = r.regarding_student_id"
     " WHERE e.message_id = :message_id{more} ORDER BY r.number, e.position"

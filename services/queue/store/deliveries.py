@@ -23,6 +23,10 @@ COLUMNS: dict[str, Kind] = {
 WITHOUT_NESTED_LOOPS = sa.text("SET LOCAL enable_nestloop = off")
 """Before recipients are joined with the numbers of batches: the planner does not know how many those are, and would
 compare each of them with each recipient."""
+CONTACT = (
+    "CASE WHEN e.channel IN ('tts', 'recorded') THEN split_part(r.destination, ',', 1) ELSE lower(r.destination) END"
+)
+"""What Once Per Family compares (contacts.compared), of a recipient `r` of an entry `e`."""
 _ROWS = (
     "SELECT r.*, coalesce(o.state, b.state) AS state, coalesce(o.changed_at, b.changed_at, r.created_at) AS"
     " last_update_at,"

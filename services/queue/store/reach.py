@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kit.rules import Kind, Rule
 from services.kit.ruling import condition, looked_up
 from services.queue.records import Message
-from services.queue.store.deliveries import WITHOUT_NESTED_LOOPS
+from services.queue.store.deliveries import CONTACT, WITHOUT_NESTED_LOOPS
 from services.queue.store.messages import entries_of
 
 _MOST_TRIES = 12
-_FAMILIES = """
+_FAMILIES = f"""
 WITH standing AS (
-  SELECT r.*, e.channel, coalesce(o.state, b.state) AS state, coalesce(o.provider, '') AS provider,
-    coalesce(o.error_code, '') AS error_code
+  SELECT r.*, e.channel, {CONTACT} AS contact, coalesce(o.state, b.state) AS state,
+    coalesce(o.provider, '') AS provider, coalesce(o.error_code, '') AS error_code
   FROM (SELECT * FROM recipients WHERE entry_id = ANY(:entry_ids) AND created_at = :created_at) r
   JOIN (SELECT entry_id, channel FROM entries WHERE entry_id = ANY(:entry_ids)) e ON e.entry_id = r.entry_id
   LEFT JOIN (
@@ -35,7 +35,7 @@ WITH standing AS (
   SELECT *, destination <> '' AND bool_or(state = 'sent') OVER same AS is_reached,
     destination <> '' AND bool_or(state IN ('held', 'pending', 'claimed', 'handed_off')) OVER same AS is_waiting,
     coalesce(nullif(regarding_student_id, ''), nullif(person_id, ''), lower(name) || ' ' || number) AS family
-  FROM standing WINDOW same AS (PARTITION BY entry_id, lower(destination))
+  FROM standing WINDOW same AS (PARTITION BY channel, contact)
 ), families AS (
   SELECT family, bool_or(is_reached) AS is_reached, bool_or(is_waiting) AS is_waiting,
     min(coalesce(nullif(regarding_student_id, ''), person_id)) AS person_id,

@@ -17,12 +17,14 @@ from services.queue.actions.resending import resend
 from services.queue.actions.standing import Known
 from services.queue.actions.translating import Translating
 from services.queue.domain import Channel, State
+from services.queue.merging import by_number
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
+from services.queue.store import absences
 from services.queue.store.deliveries import Seen
 from tests.integration.directory.roster_files import switch_module
 from tests.integration.queue.attended import Attended
-from tests.integration.queue.conftest import Make, Queue
+from tests.integration.queue.conftest import Make, Queue, draft, person
 from tests.integration.queue.scheduled import scheduled_queue
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -171,6 +173,19 @@ async def test_a_rule_that_is_written_in_spanish_is_translated_into_english_alon
         attended.queue.engine, attended.queue.clock(), "", lambda _: (20, 0), is_unread=False
     )
     assert [each["preview"] for each in rows] == [said]
+
+
+@pytest.mark.accepts(72, 74)
+async def test_it_names_together_the_students_of_those_who_count_as_one_family(queue: Queue) -> None:
+    phones = ["+12125550100,+12125550101", "+12125550100,+12125550102", "none", "none"]
+    people = [person(number, phones=each) for number, each in enumerate(phones, 1)]
+    message = draft(channels=[("tts", "{student} was absent.")], once_per_family=True)
+    snapshot = (await queue.submit(message, people)).snapshot
+    async with transaction(queue.engine) as connection:
+        told_of = await absences.told(connection, snapshot.message.message_id)
+    named = by_number(told_of, snapshot.entries[0].entry_id, once_per_family=True)
+    # Two families with nothing but a word in place of a number are not one.
+    assert [named[number]["student"] for number in range(1, 5)] == [*["Child 1 and Child 2"] * 2, "Child 3", "Child 4"]
 
 
 @pytest.mark.accepts(124, 129)

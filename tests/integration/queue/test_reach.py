@@ -67,6 +67,19 @@ async def test_a_family_is_reached_by_any_way_and_through_a_brothers_duplicate(q
     assert tries[1].error == "The phone could not be reached: it is off or out of range."
 
 
+@pytest.mark.accepts(223, 308)
+async def test_a_duplicate_counts_by_what_was_really_sent_to_the_same_contact(queue: Queue) -> None:
+    phones = ["+12125550100,+12125550101", "+12125550100,+12125550102"]
+    people = [person(number, phones=each) for number, each in enumerate(phones, 1)]
+    done = await queue.submit(draft(channels=[("tts", "School is closed.")], once_per_family=True), people)
+    message_id, entry_id = done.snapshot.message.message_id, done.snapshot.entries[0].entry_id
+    assert (await _reach(queue, message_id))[0] == Reach(families=2, reached=0, waiting=2)
+    await queue.drain(queue.dispatcher())
+    ((called,),) = await queue.rows("SELECT provider_message_id FROM outcomes WHERE number = 1")
+    await queue.record([Receipt("twilio_voice", called, f"{entry_id}.1.1", "completed", "", queue.clock())])
+    assert (await _reach(queue, message_id))[0] == Reach(families=2, reached=2, waiting=0)
+
+
 async def test_a_district_that_waits_can_be_looked_at(queue: Queue) -> None:
     # Compared one with the other, these would take longer than a statement may.
     done = await queue.submit(draft(), [person(number) for number in range(1, 20_001)])
