@@ -44,11 +44,17 @@ _NOTICES = sa.text(
     " WHERE n.student_id = ANY(:students) AND n.day = :day AND m.cancelled_at IS NULL"
 )
 _REACHED = sa.text(
-    "SELECT e.message_id, r.regarding_student_id, e.channel, r.person_id, e.resend_of IS NULL,"
-    " r.problem = '' AND coalesce(o.state, 'pending') NOT IN ('error', 'expired')"
+    "WITH tried AS (SELECT e.message_id, r.regarding_student_id, e.channel, r.person_id,"
+    f" e.resend_of IS NULL AS is_first, {CONTACT} AS contact, coalesce(o.state, 'pending') AS state,"
+    " r.problem = '' AND coalesce(o.state, 'pending') NOT IN ('error', 'expired', 'duplicate') AS is_reached"
     " FROM entries e JOIN recipients r ON r.entry_id = e.entry_id AND r.created_at = e.created_at"
     " LEFT JOIN outcomes o ON o.entry_id = r.entry_id AND o.number = r.number AND o.created_at = r.created_at"
-    " WHERE e.message_id = ANY(:messages) AND e.channel = ANY(:channels) AND r.regarding_student_id = ANY(:students)"
+    " WHERE e.message_id = ANY(:messages) AND e.channel = ANY(:channels)),"
+    # A duplicate is reached by what was really sent there, which told of its student, too.
+    " known AS (SELECT *, CASE WHEN state = 'duplicate' THEN bool_or(is_reached) OVER"
+    " (PARTITION BY message_id, channel, contact) ELSE is_reached END AS is_told FROM tried)"
+    " SELECT message_id, regarding_student_id, channel, person_id, is_first, is_told FROM known"
+    " WHERE regarding_student_id = ANY(:students)"
 )
 _LATE = (
     "SELECT count(DISTINCT a.student_id) FROM absences a WHERE a.day = r.day AND a.school_id = r.school_id"

@@ -87,3 +87,18 @@ async def test_each_channel_of_a_later_rule_tells_whom_it_did_not_reach(attended
     assert set(map(tuple, rows)) == {("email", ben), ("sms", amy), ("sms", ben)}
     await attended.tick(hours=1)
     assert [each.reason for each in await attended.runs(last)] == [TOLD_BY_ANOTHER]
+
+
+async def test_a_later_rule_tells_of_a_brother_whose_family_the_first_did_not_reach(attended: Attended) -> None:
+    texts = {types.CHANNEL_SMS: "{student}: {code}"}
+    rules = [
+        await attended.create(texts=texts, once_per_family=True, send_time=f"{hour}:00", key=str(hour))
+        for hour in (13, 15, 16)
+    ]
+    await attended.record(AMY, BEN)
+    await attended.tick(hours=1)
+    await attended.queue.rows("UPDATE recipients SET problem = 'INVALID_NUMBER' WHERE number = 1 RETURNING 1")
+    await attended.tick(hours=2)
+    assert await attended.told() == [("Rosa Stone", "Amy Stone"), ("Rosa Stone", "Ben Stone")] * 2
+    await attended.tick(hours=1)
+    assert [[each.reason for each in await attended.runs(rule)] for rule in rules] == [[""], [""], [TOLD_BY_ANOTHER]]
