@@ -20,13 +20,13 @@ def read_draft(form: Form, someone: Person) -> Draft:
     draft = Draft(key=form.get("key", "")[:200] or new_id())
     draft.subject, draft.body = form.get("subject", ""), _text(form, "body")
     draft.in_reply_to = form.get("in_reply_to", "")[:36]
+    draft.from_school_id = form.get("from_school", "")[:36]
     draft.language = form.get("language", "en")[:35]
     draft.asking = read_asking(form)
     if not someone.is_staff:
         draft.person_ids = _ids(form, "person")
         draft.channels = {draft.asking.channel or OFFERED[0]: ""}
         return draft
-    draft.from_school_id = form.get("from_school", "")[:36]
     draft.recording_id = form.get("recording_id", "")[:36]
     _read_texts(draft, form)
     _read_audience(draft, form)

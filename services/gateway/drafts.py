@@ -56,7 +56,9 @@ class Draft:
     """Whether each recipient gets it in their language; None: as the district has set it."""
     in_reply_to: str = ""
     from_school_id: str = ""
-    """The school that the edited schedule is from; empty: where its writer works."""
+    """The school that it is from: of a schedule, its own; else the one in which it was begun; empty: where its writer
+    works.
+    """
     no_use_after: str = ""
     """ISO date and time in the district's zone, as they were filled in; empty: each way's usual time."""
     expires_at: datetime | None = None

@@ -27,9 +27,9 @@ _ROLE_NAMES = {number: name for name, number in addressing.ROLES.items()}
 
 
 def writer(someone: Person, school_id: str) -> Person:
-    """Return a person at work in the school that the schedule which they edit is from, while it is one of theirs.
+    """Return a person at work in the school that the message or schedule which they write is from, while it is theirs.
 
-    A schedule stays of its school, whichever one its writer happens to work in when they change a word of it.
+    It stays of its school, whichever one its writer happens to work in when they change a word of it or send it.
     """
     return someone.working_in(school_id) if school_id in someone.school_ids else someone
 

@@ -63,7 +63,8 @@ _SENDERS = (Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
 @requires(*_SENDERS)
 def compose() -> str:
     """Show an empty composer, or an answer to a message."""
-    draft = Draft(key=new_id(), subject=request.args.get("subject", "")[:200])
+    draft = _new_draft()
+    draft.subject = request.args.get("subject", "")[:200]
     draft.when.start_date, draft.asking.close_date = in_days(1), in_days(_ASKED_DAYS)
     draft.person_ids = [each for each in [request.args.get("to", "")[:36]] if each]
     draft.audience = "people" if draft.person_ids else "directory"
@@ -72,6 +73,11 @@ def compose() -> str:
     # Staff write in the district's language, whatever is spoken at their home.
     draft.language = "en" if person().is_staff else languages.known(person().language)
     return page(draft)
+
+
+def _new_draft() -> Draft:
+    # It stays of the school in which it was begun, whichever one is chosen in another tab before it goes.
+    return Draft(key=new_id(), from_school_id=person().working_school_id)
 
 
 def _draw_again(problem: ServiceError) -> str:
@@ -252,7 +258,7 @@ def too_large(_error: RequestEntityTooLarge) -> Response | tuple[str, int]:
     """Show the composer's own words for a form that is larger than what is read, and so was not read."""
     if signed_in_person() is None:
         return on_service_error(Unauthenticated("SIGN_IN_NEEDED", _FILE_WITHOUT_SESSION))
-    return page(Draft(key=new_id()), problem=_too_large()), 413
+    return page(_new_draft(), problem=_too_large()), 413
 
 
 def _too_large() -> InvalidArgument:

@@ -147,6 +147,22 @@ def test_an_uploaded_list_is_neither_offered_nor_taken_in_an_excluded_school(sta
             assert browser.post("/compose", {**again, "step": "preview"}, page="/compose").status_code == 400
 
 
+@pytest.mark.accepts(232)
+def test_what_was_previewed_goes_from_the_school_in_which_it_was_begun(stack: Stack) -> None:
+    browser = stack.browser("both")
+    ids = {each["title"]: each["school_id"] for each in browser.get("/api/v1/schools").get_json()["schools"]}
+    browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": ids["Lincoln High"]})
+    form = filled(browser.get("/compose").get_data(as_text=True), "/compose")
+    # In another tab, before the preview and again after it.
+    browser.send_json("PUT", "/api/v1/preferences/school", {"school_id": ids["Ridge High"]})
+    shown = browser.post("/compose", {**form, "subject": "Of Lincoln", "body": "Hello."}).get_data(as_text=True)
+    answer = browser.post("/compose", {**filled(shown, "/compose"), "step": "send"})
+    assert "Message sent" in answer.get_data(as_text=True)
+    with psycopg.connect(stack.environments["queue"]["DATABASE_URL"]) as connection:
+        query = "SELECT sender_school_id::text, from_title FROM messages WHERE subject = 'Of Lincoln'"
+        assert connection.execute(query).fetchall() == [(ids["Lincoln High"], "Lincoln High")]
+
+
 @pytest.mark.accepts(314)
 def test_a_key_that_was_used_for_others_of_the_same_summary_is_refused(stack: Stack) -> None:
     browser, people = stack.browser("pri"), list(stack.people.values())
