@@ -11,9 +11,9 @@ GRPC = ("directory", "queue", "moderation", "reports", "notify")
 """Services that answer gRPC."""
 SCOPES: dict[str, frozenset[str]] = {
     "directory": frozenset(),
-    "queue": frozenset({"directory.read", "moderation.read"}),
-    "moderation": frozenset({"directory.read", "queue.read"}),
-    "reports": frozenset({"directory.read", "moderation.read", "queue.read"}),
+    "queue": frozenset({"directory.read"}),
+    "moderation": frozenset(),
+    "reports": frozenset(),
     "notify": frozenset({"directory.read", "queue.read", "queue.submit", "queue.write"}),
     "gateway": frozenset(
         {

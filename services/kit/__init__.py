@@ -6,8 +6,9 @@ A service's __main__.py is wiring in one straight line:
         engine = create_engine(settings.database_url.get_secret_value(), name="queue serve")
         life.on_stop("database", engine.dispose)
         trace_sql(engine)
-        bus = Bus(settings.nats_url.get_secret_value(), name="queue serve")
+        bus = Bus(settings.nats_url.get_secret_value(), name="queue serve", replicas=settings.nats_replicas)
         life.on_stop("bus", bus.close)
+        life.spawn("bus", bus.open("queue"))
         life.spawn("outbox relay", Relay(engine, bus).run())
 
         verdicts = Subscribing("moderation", "queue-verdicts", ("moderation.verdict.reached.v1",), batch=64, workers=1)

@@ -6,7 +6,6 @@ is published at least once, in the order of its row, and has its effect once.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -89,12 +88,6 @@ async def first_times(connection: AsyncConnection, durable: str, event_ids: Iter
         return set()
     fresh = insert(_consumed).values(rows).on_conflict_do_nothing().returning(_consumed.c.event_id)
     return {str(event_id) for event_id in (await connection.execute(fresh)).scalars()}
-
-
-async def forget_consumed(connection: AsyncConnection, before: datetime) -> int:
-    """Delete the record of events consumed before then; return how many. NATS must have dropped them by then."""
-    result = await connection.execute(sa.delete(_consumed).where(_consumed.c.consumed_at < before))
-    return result.rowcount
 
 
 def _traceparent() -> str:

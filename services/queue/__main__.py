@@ -62,8 +62,8 @@ from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
 _QUIET_SECONDS = 2.0
-_TRANSLATE_SECONDS = 0.25
 """How often directory is asked for the schools' quiet hours."""
+_TRANSLATE_SECONDS = 0.25
 
 
 async def serve(config: QueueConfig, life: Lifecycle) -> None:

@@ -103,8 +103,6 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
 }
 """The table of legal moves. SENT to ERROR needs a hard bounce, see `after_receipt`; HANDED_OFF to PENDING a call."""
 
-INITIAL: Final = frozenset({State.HELD, State.PENDING, State.DUPLICATE, State.ERROR, State.OPTED_OUT})
-"""States in which a delivery may begin."""
 FINAL: Final = frozenset(state for state in State if not MOVES[state] - {State.ERROR})
 """States that a delivery leaves only for a hard bounce (SENT), or never. A reviewer may release what is WITHHELD."""
 COUNTED_AS: Final[Mapping[State, str]] = {
@@ -247,11 +245,6 @@ class FamilyFilter:
             elif contact:
                 found.add(position)
         return found
-
-
-def add_up(counts: Mapping[str, int]) -> int:
-    """Return the total that the counters make (statement 62)."""
-    return sum(counts.get(name, 0) for name in COUNTERS)
 
 
 class DeliveryKey(NamedTuple):

@@ -72,13 +72,6 @@ def check_id(field: str, value: str) -> str:
     return value
 
 
-def check_many(field: str, values: Sequence[str]) -> tuple[str, ...]:
-    """Return the ids; InvalidArgument for too many and for what is none."""
-    if len(values) > _MOST_IDS:
-        raise InvalidArgument("ID_MALFORMED", violations=[(f"/{field}", f"At most {_MOST_IDS} are allowed.")])
-    return tuple(check_id(f"{field}/{position}", each) for position, each in enumerate(values))
-
-
 def check_text(field: str, value: str, longest: int) -> str:
     """Return the text; InvalidArgument when it is too long to be searched for."""
     if len(value) > longest or "\x00" in value:

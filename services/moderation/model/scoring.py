@@ -96,10 +96,6 @@ class Model:
         apply_rules(final, best)
         return self._scores(final, self._explain(read, best, final), language, said.encoded)
 
-    def score_many(self, texts: list[str], langs: list[str | None] | None = None) -> list[Scores]:
-        """Score several messages; each gets exactly what ``score`` gives it."""
-        return [self.score(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
-
     def _explain(self, read: list[str], best: NDArray[np.int64], final: NDArray[np.float64]) -> dict[str, Explanation]:
         """Name the sentence and the words by the linear member, which alone can say what each word added."""
         weighed: dict[str, list[tuple[str, Floats]]] = {}
