@@ -5,7 +5,6 @@ import sys
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from services.directory.config import Config
 from services.directory.rpc import DirectoryServicer
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.db import check_database, create_engine
 from services.kit.health import Health
@@ -22,7 +21,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("directory"))
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server = RpcServer.of(config, health)
     server.add(
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server,
         DirectoryServicer(engine, config.district_time_zone),

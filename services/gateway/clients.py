@@ -74,7 +74,7 @@ def connect(settings: GatewaySettings) -> Clients:
 
     def channel(address: str, module: Any, name: str) -> grpc.Channel:
         service: ServiceDescriptor = module.DESCRIPTOR.services_by_name[name]
-        return sync_channel(address, [service], token)
+        return sync_channel(address, [service], token, authority=settings.tls_authority)
 
     channels = {
         "directory": channel(settings.directory_address, directory_pb2, "DirectoryService"),

@@ -49,6 +49,9 @@ class GatewaySettings(Settings):
     """HOST:PORT of reports."""
     notify_address: Address
     """HOST:PORT of notify."""
+    tls_authority: str = ""
+    """PEM of the certificates that the services' must descend from, usually by TLS_AUTHORITY_FILE; empty: they are
+    called without TLS."""
     twilio_auth_token: SecretStr = SecretStr("")
     """Checks Twilio's signatures; empty refuses every Twilio webhook."""
     modapi_webhook_secret: SecretStr = SecretStr("")

@@ -15,11 +15,11 @@ A service's __main__.py is wiring in one straight line:
         life.consume(Consumer(bus, verdicts, functools.partial(events.on_verdicts, engine, utc_now)))
 
         token = settings.service_token.get_secret_value
-        people = async_channel(settings.directory_address, [DIRECTORY], token)
+        people = async_channel(settings.directory_address, [DIRECTORY], token, authority=settings.tls_authority)
         life.on_stop("directory channel", people.close)
 
         health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-        server = RpcServer(settings.listen, TokenVerifier.from_file(settings.auth_keys_file), health)
+        server = RpcServer.of(settings, health)
         server.add(add_QueueServiceServicer_to_server, QueueServicer(engine, utc_now), QUEUE)
         await server.start()
         life.on_stop("grpc", lambda: server.stop(5))

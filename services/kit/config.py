@@ -7,10 +7,10 @@ in lower case. A setting may also come from a file: NAME_FILE holds the path, th
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, FilePath, SecretStr, ValidationError
+from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -107,6 +107,19 @@ class ServiceSettings(Settings):
     """JWKS of the public keys that sign tokens; `kid` starts with `gateway` (viewers) or `operator` (services)."""
     service_token: SecretStr = SecretStr("")
     """What this service shows when it calls another."""
+    tls_certificate: str = ""
+    """PEM of the gRPC server's certificate and those above it, usually by TLS_CERTIFICATE_FILE; empty: no TLS."""
+    tls_key: SecretStr = SecretStr("")
+    """PEM of the certificate's private key, usually by TLS_KEY_FILE."""
+    tls_authority: str = ""
+    """PEM of the certificates that the other services' must descend from, usually by TLS_AUTHORITY_FILE; empty: they
+    are called without TLS."""
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key.get_secret_value()):
+            raise ValueError("TLS_CERTIFICATE and TLS_KEY: both or neither are set")
+        return self
 
 
 class MigrateSettings(Settings):

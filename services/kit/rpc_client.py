@@ -24,22 +24,46 @@ Token = Callable[[], str]
 
 
 def async_channel(
-    address: str, services: Sequence[ServiceDescriptor], token: Token, *, deadline_seconds: float = 5.0
+    address: str,
+    services: Sequence[ServiceDescriptor],
+    token: Token,
+    *,
+    authority: str = "",
+    deadline_seconds: float = 5.0,
 ) -> aio.Channel:
-    """Return a channel to `address` for these services; deadline_seconds bounds calls that name none of their own."""
+    """Return a channel to `address` for these services; deadline_seconds bounds calls that name none of their own.
+
+    `authority` is the PEM of what the server's certificate must descend from; empty: without TLS.
+    """
     calls = _Calls(token, deadline_seconds)
     interceptors: list[Any] = [_UnaryUnary(calls), _UnaryStream(calls), _StreamUnary(calls), _StreamStream(calls)]
     tracing = aio_client_interceptors() if traces_are_on() else []
-    return aio.insecure_channel(_target(address), options=_options(services), interceptors=[*tracing, *interceptors])
+    target, options, chain = _target(address), _options(services), [*tracing, *interceptors]
+    if authority:
+        return aio.secure_channel(target, _credentials(authority), options=options, interceptors=chain)
+    return aio.insecure_channel(target, options=options, interceptors=chain)
 
 
 def sync_channel(
-    address: str, services: Sequence[ServiceDescriptor], token: Token, *, deadline_seconds: float = 5.0
+    address: str,
+    services: Sequence[ServiceDescriptor],
+    token: Token,
+    *,
+    authority: str = "",
+    deadline_seconds: float = 5.0,
 ) -> grpc.Channel:
     """Return the same for threads; the channel is safe to share between them."""
-    channel = grpc.insecure_channel(_target(address), options=_options(services))
+    target, options = _target(address), _options(services)
+    if authority:
+        channel = grpc.secure_channel(target, _credentials(authority), options=options)
+    else:
+        channel = grpc.insecure_channel(target, options=options)
     tracing = [client_interceptor()] if traces_are_on() else []
     return grpc.intercept_channel(channel, *tracing, _SyncCalls(_Calls(token, deadline_seconds)))
+
+
+def _credentials(authority: str) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(authority.encode())
 
 
 def _target(address: str) -> str:

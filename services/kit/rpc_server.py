@@ -5,8 +5,9 @@ names none. Health and reflection are open.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Self
 
+import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health as grpc_health
@@ -16,6 +17,7 @@ from opentelemetry.instrumentation.grpc import aio_server_interceptor
 
 from protos.types.v1 import options_pb2
 from services.kit.auth import TokenVerifier
+from services.kit.config import ServiceSettings
 from services.kit.health import Health
 from services.kit.rpc_calls import CallInterceptor
 from services.kit.telemetry import traces_are_on
@@ -33,6 +35,14 @@ _OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+
+
+class Certificate(NamedTuple):
+    """What a server shows over TLS, both in PEM."""
+
+    chain: str
+    """Its certificate, and those between it and the authority."""
+    key: str
 
 
 class MissingScope(Exception):
@@ -53,9 +63,20 @@ def scopes_of(service: ServiceDescriptor) -> dict[str, str]:
 class RpcServer:
     """One listening address with all services of a process. Add them, start, and stop."""
 
-    def __init__(self, listen: str, verifier: TokenVerifier, health: Health, *, concurrent_calls: int = 1000) -> None:
-        """Listen on HOST:PORT (port 0: the system chooses); calls beyond concurrent_calls get ResourceExhausted."""
-        self._listen, self._health = listen, health
+    def __init__(
+        self,
+        listen: str,
+        verifier: TokenVerifier,
+        health: Health,
+        *,
+        certificate: Certificate | None = None,
+        concurrent_calls: int = 1000,
+    ) -> None:
+        """Listen on HOST:PORT (port 0: the system chooses); calls beyond concurrent_calls get ResourceExhausted.
+
+        Without a certificate it speaks without TLS.
+        """
+        self._listen, self._health, self._certificate = listen, health, certificate
         self._calls = CallInterceptor(verifier)
         tracing = [aio_server_interceptor()] if traces_are_on() else []
         self._server = aio.server(
@@ -64,6 +85,15 @@ class RpcServer:
         self._names: list[str] = []
         self._states = grpc_health.aio.HealthServicer()
         self.port = 0
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, health: Health) -> Self:
+        """Return the server of a process by its settings. OSError when the public keys cannot be read."""
+        certificate = None
+        if settings.tls_certificate:
+            certificate = Certificate(settings.tls_certificate, settings.tls_key.get_secret_value())
+        verifier = TokenVerifier.from_file(settings.auth_keys_file)
+        return cls(settings.listen, verifier, health, certificate=certificate)
 
     def add(self, register: Callable[[Any, aio.Server], None], servicer: Any, service: ServiceDescriptor) -> None:
         """Add a service: the generated add_…_to_server, the servicer, the descriptor. MissingScope stops the start."""
@@ -78,12 +108,18 @@ class RpcServer:
             [*self._names, grpc_health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         try:
-            self.port = self._server.add_insecure_port(self._listen)
+            self.port = self._open_port()
         except RuntimeError as problem:
             raise OSError(f"cannot listen on {self._listen}") from problem
         await self._server.start()
         await self._show(is_ready=False)
         self._health.on_change(lambda is_ready: self._show(is_ready=is_ready))
+
+    def _open_port(self) -> int:
+        if self._certificate is None:
+            return self._server.add_insecure_port(self._listen)
+        pair = (self._certificate.key.encode(), self._certificate.chain.encode())
+        return self._server.add_secure_port(self._listen, grpc.ssl_server_credentials([pair]))
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls and let those at work end within grace_seconds."""

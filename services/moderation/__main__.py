@@ -4,7 +4,6 @@ import sys
 from datetime import timedelta
 
 from protos.moderation.v1 import moderation_pb2, moderation_pb2_grpc
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
 from services.kit.consumer import Consumer
@@ -41,7 +40,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     outage = timedelta(seconds=config.outage_seconds)
     screening = Screening(engine, judge, policies, conversations, utc_now, outage)
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server = RpcServer.of(config, health)
     server.add(
         moderation_pb2_grpc.add_ModerationServiceServicer_to_server,
         ModerationServicer(screening),

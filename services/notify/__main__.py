@@ -5,7 +5,6 @@ from datetime import timedelta
 from functools import partial
 
 from protos.notify.v1 import notify_pb2, notify_pb2_grpc
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
 from services.kit.consumer import Consumer
@@ -35,13 +34,13 @@ async def serve(config: Config, life: Lifecycle) -> None:
     bus = Bus(config.nats_url.get_secret_value(), name="notify", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("notify"))
-    directory = Directory(config.directory_address, config.service_token.get_secret_value)
+    directory = Directory(config.directory_address, config.service_token.get_secret_value, config.tls_authority)
     life.on_stop("directory", directory.close)
-    queue = Queue(config.queue_address, config.service_token.get_secret_value)
+    queue = Queue(config.queue_address, config.service_token.get_secret_value, config.tls_authority)
     life.on_stop("queue", queue.close)
     listener = Listener(engine, [alerts.CHANNEL, telling.CHANNEL])
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server = RpcServer.of(config, health)
     server.add(
         notify_pb2_grpc.add_NotifyServiceServicer_to_server,
         NotifyServicer(engine, listener),

@@ -21,10 +21,10 @@ _DELIVERIES_PER_PAGE = 500
 class Directory:
     """Who holds a permission."""
 
-    def __init__(self, address: str, token: Token) -> None:
-        """Open a channel to HOST:PORT."""
+    def __init__(self, address: str, token: Token, authority: str = "") -> None:
+        """Open a channel to HOST:PORT, over TLS if there is the PEM of an authority."""
         service = directory.DESCRIPTOR.services_by_name["DirectoryService"]
-        self._channel: aio.Channel = async_channel(address, [service], token)
+        self._channel: aio.Channel = async_channel(address, [service], token, authority=authority)
         self._stub = directory_pb2_grpc.DirectoryServiceStub(self._channel)
 
     async def holders(self, permission: str, school_ids: Sequence[str] = ()) -> list[directory.Recipient]:
@@ -67,10 +67,10 @@ def _recipient(found: directory.GetPersonResponse) -> directory.Recipient:
 class Queue:
     """Where alerts are handed in, and where their deliveries are read."""
 
-    def __init__(self, address: str, token: Token) -> None:
-        """Open a channel to HOST:PORT."""
+    def __init__(self, address: str, token: Token, authority: str = "") -> None:
+        """Open a channel to HOST:PORT, over TLS if there is the PEM of an authority."""
         service = queue.DESCRIPTOR.services_by_name["QueueService"]
-        self._channel: aio.Channel = async_channel(address, [service], token)
+        self._channel: aio.Channel = async_channel(address, [service], token, authority=authority)
         self._stub = queue_pb2_grpc.QueueServiceStub(self._channel)
 
     async def submit(self, header: queue.MessageHeader, rows: Sequence[queue.RecipientRow]) -> queue.SubmitResponse:

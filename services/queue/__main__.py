@@ -21,7 +21,6 @@ from protos.queue.v1 import (
     surveys_pb2,
     surveys_pb2_grpc,
 )
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
 from services.kit.db import check_database, create_engine
@@ -70,7 +69,7 @@ async def serve(config: QueueConfig, life: Lifecycle) -> None:
     """Answer QueueService and act on verdicts."""
     engine, bus, health = _open("serve", config, life)
     directory = _directory(config, life)
-    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server = RpcServer.of(config, health)
     recordings = _recordings(config, engine)
     if recordings:
         life.on_stop("recordings", recordings.store.close)
@@ -193,7 +192,8 @@ def _recordings(config: QueueConfig, engine: AsyncEngine) -> Recordings | None:
 
 
 def _directory(config: QueueConfig, life: Lifecycle) -> Directory:
-    directory = Directory(config.directory_address, config.service_token.get_secret_value())
+    token = config.service_token.get_secret_value()
+    directory = Directory(config.directory_address, token, config.tls_authority)
     life.on_stop("directory", directory.close)
     return directory
 

@@ -52,10 +52,12 @@ class _Cached(Generic[ValueT]):
 class Directory:
     """A client of DirectoryService. Its methods raise Unavailable when directory does not answer."""
 
-    def __init__(self, address: str, token: str) -> None:
-        """`token` is the queue's service token."""
+    def __init__(self, address: str, token: str, authority: str = "") -> None:
+        """`token` is the queue's service token, `authority` the PEM that TLS is checked with; empty: no TLS."""
         service = pb.DESCRIPTOR.services_by_name["DirectoryService"]
-        self._channel = async_channel(address, [service], lambda: token, deadline_seconds=_DEADLINE_SECONDS)
+        self._channel = async_channel(
+            address, [service], lambda: token, authority=authority, deadline_seconds=_DEADLINE_SECONDS
+        )
         self._stub = directory_pb2_grpc.DirectoryServiceStub(self._channel)
         self._schools = _Cached(self._ask_schools)
         self._modules = _Cached(self._ask_modules)

@@ -3,7 +3,6 @@
 import sys
 
 from protos.reports.v1 import reports_pb2, reports_pb2_grpc
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.consumer import Consumer
 from services.kit.db import check_database, create_engine
@@ -28,7 +27,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("reports"))
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-    server = RpcServer(config.listen, TokenVerifier.from_file(config.auth_keys_file), health)
+    server = RpcServer.of(config, health)
     listener = Listener(engine, [CHANNEL])
     server.add(
         reports_pb2_grpc.add_ReportsServiceServicer_to_server,

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import directory_pb2
-from services.kit.auth import TokenVerifier
 from services.kit.bus import Bus
 from services.kit.config import ServiceSettings
 from services.kit.consumer import Consumer, Event, Subscribing
@@ -65,7 +64,7 @@ async def serve(settings: ServiceSettings, life: Lifecycle) -> None:
 
     life.consume(Consumer(bus, Subscribing("directory", "echo-heard", ("directory.>",)), hear))
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
-    server = RpcServer(settings.listen, TokenVerifier.from_file(settings.auth_keys_file), health)
+    server = RpcServer.of(settings, health)
     # The other methods are the generated ones, which answer UNIMPLEMENTED.
     echo = Echo(engine)  # type: ignore[abstract]
     server.add(stubs.add_EchoServiceServicer_to_server, echo, pb.DESCRIPTOR.services_by_name["EchoService"])

@@ -1,0 +1,81 @@
+"""gRPC over TLS: who shows another certificate, or none, is not spoken to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from services.kit.config import ServiceSettings, problems_of
+from services.kit.health import Health
+from services.kit.rpc_client import async_channel, sync_channel
+from services.kit.rpc_server import Certificate, RpcServer
+from tests.integration.kit.test_rpc import ECHO, Echo
+from tests.support.echo.v1 import echo_pb2 as pb
+from tests.support.echo.v1 import echo_pb2_grpc as stubs
+from tests.support.tokens import Tokens
+
+
+def made_certificate() -> Certificate:
+    """Return a certificate of its own authority for localhost."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Certificate(signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode())
+
+
+OURS, OTHER = made_certificate(), made_certificate()
+
+
+@pytest.fixture
+async def address(tokens: Tokens) -> AsyncIterator[str]:
+    server = RpcServer("localhost:0", tokens.verifier(), Health({}), certificate=OURS)
+    server.add(stubs.add_EchoServiceServicer_to_server, Echo(), ECHO)
+    await server.start()
+    yield f"localhost:{server.port}"
+    await server.stop(0)
+
+
+async def test_who_knows_the_authority_is_answered(address: str, tokens: Tokens) -> None:
+    token = tokens.service("echo.say")
+    async with async_channel(address, [ECHO], lambda: token, authority=OURS.chain) as channel:
+        assert (await stubs.EchoServiceStub(channel).Say(pb.SayRequest(text="caller"))).text == "test"
+    with sync_channel(address, [ECHO], lambda: token, authority=OURS.chain) as channel:
+        future = stubs.EchoServiceStub(channel).Say.future(pb.SayRequest(text="caller"))
+        assert (await asyncio.to_thread(future.result)).text == "test"
+
+
+@pytest.mark.parametrize("authority", ["", OTHER.chain])
+async def test_who_does_not_sends_nothing(address: str, tokens: Tokens, authority: str) -> None:
+    token = tokens.service("echo.say")
+    async with async_channel(address, [ECHO], lambda: token, authority=authority) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stubs.EchoServiceStub(channel).Say(pb.SayRequest(text="caller"))
+    assert refused.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+def test_a_certificate_without_its_key_is_a_problem_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": __file__}
+    for name, value in {**needed, "TLS_CERTIFICATE": OURS.chain}.items():
+        monkeypatch.setenv(name, value)
+    assert [each for each in problems_of(ServiceSettings) if "TLS_CERTIFICATE" in each]
