@@ -4,7 +4,7 @@ Each is recorded in the audit log before its rows are read (statement 244).
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -36,15 +36,15 @@ _OPTIONS = {
 }
 
 
-def workbook(name: str, columns: list[Column], page: Page, value_of: Value) -> Response:
-    """Answer a workbook. InvalidArgument when the search has more than MOST_ROWS rows."""
+def workbook(name: str, columns: list[Column], rows: Iterable[Any], value_of: Value) -> Response:
+    """Answer a workbook of rows."""
     content = BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         book = xlsxwriter.Workbook(content, {**_OPTIONS, "tmpdir": folder})
         sheet = book.add_worksheet(name[:31])
         sheet.freeze_panes(1, 1)
         sheet.write_row(0, 0, [column.title for column in columns], book.add_format({"bold": True}))
-        for number, row in enumerate(_rows(page), 1):
+        for number, row in enumerate(rows, 1):
             for position, column in enumerate(columns):
                 value = value_of(row, column.key)
                 write = (
@@ -63,7 +63,8 @@ def record(export: reports.RecordExportRequest) -> None:
         gateway().clients.reports.RecordExport(export)
 
 
-def _rows(page: Page) -> Iterator[Any]:
+def paged(page: Page) -> Iterator[Any]:
+    """Yield the rows of every page. InvalidArgument when there are more than MOST_ROWS."""
     rows, pages = page(1)
     if pages * PAGE > MOST_ROWS:
         raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {MOST_ROWS:,} rows. Narrow the search.")

@@ -98,7 +98,7 @@ def excel(entry_id: str) -> Response:
     asked = find(1).survey
     questions = [Column(str(place), each.text) for place, each in enumerate(asked.questions)]
     columns = [Column("name", "Name"), Column("about", "Regarding student"), *questions, Column("answered", "Answered")]
-    return exports.workbook("answers", columns, page, _value(asked.questions))
+    return exports.workbook("answers", columns, exports.paged(page), _value(asked.questions))
 
 
 def _value(questions: Any) -> Callable[[reports.SurveyAnswer, str], str]:

@@ -142,6 +142,18 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
             deliveries=[words.delivery(row) for row in rows], page=words.page_of(request.page, total)
         )
 
+    async def ExportDeliveries(
+        self, request: pb.ExportDeliveriesRequest, context: Any
+    ) -> AsyncIterator[pb.ExportDeliveriesResponse]:
+        """Yield all of them. They are read before the first is sent: no reader's pace holds a connection."""
+        asked, caller = request.deliveries, current_caller()
+        entry_id, seen = words.checked_id("entry_id", asked.entry_id), listing_words.seen(asked, self._zone)
+        sort, descending = asked.sort.column, asked.sort.descending
+        found = reading.export_deliveries(self._engine, caller, entry_id, seen, sort, descending=descending)
+        pieces = [pb.ExportDeliveriesResponse(deliveries=[words.delivery(row) for row in rows]) async for rows in found]
+        for piece in pieces:
+            yield piece
+
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         """Answer how many families a message has reached, and which it has not."""
         message_id, caller = words.checked_id("message_id", request.message_id), current_caller()

@@ -61,7 +61,7 @@ def excel() -> Response:
         return list(answer.rows), answer.page.total_pages
 
     columns = shown("attendance", hidden_columns("attendance"))
-    return exports.workbook("attendance", columns, page, exports.entry_value)
+    return exports.workbook("attendance", columns, exports.paged(page), exports.entry_value)
 
 
 @blueprint.get(f"{PATH}/live")

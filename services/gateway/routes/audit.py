@@ -71,7 +71,7 @@ def excel() -> Response:
         answer = find(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.records), answer.page.total_pages
 
-    return exports.workbook("audit", shown("audit", hidden_columns("audit")), page, exports.audit_value)
+    return exports.workbook("audit", shown("audit", hidden_columns("audit")), exports.paged(page), exports.audit_value)
 
 
 @blueprint.get(PATH)

@@ -44,6 +44,7 @@ STATES = {
 UNANSWERED = "unanswered"
 """In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
 _LARGEST_NUMBER = 1_000_000
+_EXPORT_SECONDS = 55
 
 
 class Deliveries(NamedTuple):
@@ -91,6 +92,15 @@ def read_strictly(table: str) -> Listing:
 def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
     """Return the recipients that a listing asks for; none when it has problems."""
     own = dict(listing.place.own)
+    answer = queue.ListDeliveriesResponse()
+    if not listing.problems:
+        with translated():
+            answer = gateway().clients.queue.ListDeliveries(_wanted(entry_id, listing))
+    return Deliveries(answer, listing, own["state"], own["q"])
+
+
+def _wanted(entry_id: str, listing: Listing) -> queue.ListDeliveriesRequest:
+    own = dict(listing.place.own)
     wanted = queue.ListDeliveriesRequest(
         entry_id=entry_id,
         states=STATES.get(own["state"], []),
@@ -102,11 +112,7 @@ def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
     )
     if listing.concerns("school"):
         wanted.school_titles.update({each.school_id: each.title for each in schools()})
-    answer = queue.ListDeliveriesResponse()
-    if not listing.problems:
-        with translated():
-            answer = gateway().clients.queue.ListDeliveries(wanted)
-    return Deliveries(answer, listing, own["state"], own["q"])
+    return wanted
 
 
 def get_entry(entry_id: str, report: str = "history", search: Search | None = None) -> reports.GetEntryResponse:
@@ -208,13 +214,13 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
     state, filter_ = dict(listing.place.own)["state"], reports.Filter(rules=listing.rules)
     exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state, filter=filter_))
 
-    def page(number: int) -> tuple[list[queue.Delivery], int]:
-        answer = ask_deliveries(entry_id, listing.at(types.PageRequest(number=number, size=exports.PAGE))).answer
-        return list(answer.deliveries), answer.page.total_pages
-
     columns = [each for each in shown(report, hidden_columns(report)) if each.key != "message"]
     titles = {each.school_id: each.title for each in schools()}
-    return exports.workbook(report, columns, page, exports.delivery_value(titles))
+    with translated():
+        wanted = queue.ExportDeliveriesRequest(deliveries=_wanted(entry_id, listing))
+        pieces = gateway().clients.queue.ExportDeliveries(wanted, timeout=_EXPORT_SECONDS)
+        rows = (each for piece in pieces for each in piece.deliveries)
+        return exports.workbook(report, columns, rows, exports.delivery_value(titles))
 
 
 @blueprint.get(f"{ENTRIES}/<uuid:entry_id>/message")

@@ -94,7 +94,7 @@ def excel() -> Response:
         return list(answer.rows), answer.page.total_pages
 
     columns = shown("history", hidden_columns("history"))
-    return exports.workbook("communication-history", columns, page, exports.entry_value)
+    return exports.workbook("communication-history", columns, exports.paged(page), exports.entry_value)
 
 
 @blueprint.post(f"{PATH}/<uuid:message_id>/flag")

@@ -112,4 +112,4 @@ def excel(person_id: str) -> Response:
 
     titles = {each.school_id: each.title for each in schools()}
     columns = shown("received", hidden_columns("received"))
-    return exports.workbook("received", columns, page, exports.received_value(titles))
+    return exports.workbook("received", columns, exports.paged(page), exports.received_value(titles))

@@ -142,7 +142,7 @@ def excel() -> FlaskResponse:
 
     titles = {each.school_id: each.title for each in schools()}
     columns = shown("referrals", hidden_columns("referrals"))
-    return exports.workbook("referrals", columns, page, exports.referral_value(titles))
+    return exports.workbook("referrals", columns, exports.paged(page), exports.referral_value(titles))
 
 
 @blueprint.get(f"{PATH}/add")

@@ -76,4 +76,4 @@ def excel() -> Response:
         return list(answer.rows), answer.page.total_pages
 
     columns = shown("scheduled", hidden_columns("scheduled"))
-    return exports.workbook("scheduled-messages", columns, page, exports.schedule_value)
+    return exports.workbook("scheduled-messages", columns, exports.paged(page), exports.schedule_value)

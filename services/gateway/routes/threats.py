@@ -84,7 +84,7 @@ def excel() -> Response:
         return list(answer.rows), answer.page.total_pages
 
     columns = shown("threats", hidden_columns("threats"))
-    return exports.workbook("threat-messages", columns, page, exports.threat_value)
+    return exports.workbook("threat-messages", columns, exports.paged(page), exports.threat_value)
 
 
 def get_threat(message_id: str) -> reports.GetThreatResponse:

@@ -1,6 +1,6 @@
 """Answering questions: messages, deliveries, inboxes, and whether the counters are right."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.auth import Caller, require_viewer
 from services.kit.db import transaction
-from services.kit.errors import NotFound
+from services.kit.errors import InvalidArgument, NotFound
 from services.queue.actions.seeing import is_told, may_read, sight, visible_schools
 from services.queue.domain import MAX_BODY, MAX_SUBJECT, MAX_TEXT, Screening
 from services.queue.failures import explained
@@ -24,6 +24,7 @@ from services.queue.translating import WHY_ORIGINAL, cut, told_in
 Window = Callable[[int], tuple[int, int]]
 """From the number of rows: how many to answer and how many to skip."""
 _BROKEN_SHOWN = 100
+_MOST_EXPORTED = 50_000
 _SHOWN = frozenset({"subject", "preview", "body", "original_subject", "original_body"})
 _TEXTS = frozenset({"text", "subject", "original_text", "original_subject"})
 _PREVIEWED = 160
@@ -55,18 +56,7 @@ async def deliveries_of(
 ) -> tuple[list[dict[str, Any]], int]:
     """Return a page of an entry's recipients in the caller's scope, and how many there are in all."""
     async with transaction(engine) as connection:
-        found = await messages.find_entry(connection, entry_id)
-        if found is None:
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
-        entry, its_message = found
-        scoped = replace(seen, schools=visible_schools(caller, its_message))
-        if "error" in {paging.sort, *(rule.column for rule in seen.rules)}:
-            failed = await deliveries.errors(connection, entry)
-            scoped = replace(scoped, errors={" ".join(each): explained(*each) for each in failed})
-        total = await deliveries.count(connection, entry, scoped)
-        is_partial = scoped.schools is not None
-        if not total and is_partial and not await deliveries.count(connection, entry, Seen(scoped.schools)):
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+        entry, its_message, scoped, total = await _scoped(connection, caller, entry_id, seen, paging.sort)
         limit, offset = paging.window(total)
         rows = await deliveries.page(
             connection, entry, scoped, sort=paging.sort, descending=paging.descending, limit=limit, offset=offset
@@ -78,6 +68,37 @@ async def deliveries_of(
         if its_message.kind == KIND_ATTENDANCE:
             await _add_names(connection, its_message, entry, rows)
     return rows, total
+
+
+async def export_deliveries(
+    engine: AsyncEngine, caller: Caller, entry_id: str, seen: Seen, sort: str, *, descending: bool
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield all of those recipients as they stand at one moment. InvalidArgument when they are more than 50,000."""
+    async with transaction(engine) as connection:
+        entry, _, scoped, total = await _scoped(connection, caller, entry_id, seen, sort)
+        if total > _MOST_EXPORTED:
+            raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {_MOST_EXPORTED:,} rows. Narrow the search.")
+        async for rows in deliveries.every(connection, entry, scoped, sort=sort, descending=descending):
+            yield rows
+
+
+async def _scoped(
+    connection: AsyncConnection, caller: Caller, entry_id: str, seen: Seen, sort: str
+) -> tuple[Entry, Message, Seen, int]:
+    """Return an entry, its message, what is asked for in the caller's scope, and how many rows that is."""
+    found = await messages.find_entry(connection, entry_id)
+    if found is None:
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    entry, its_message = found
+    scoped = replace(seen, schools=visible_schools(caller, its_message))
+    if "error" in {sort, *(rule.column for rule in seen.rules)}:
+        failed = await deliveries.errors(connection, entry)
+        scoped = replace(scoped, errors={" ".join(each): explained(*each) for each in failed})
+    total = await deliveries.count(connection, entry, scoped)
+    is_partial = scoped.schools is not None
+    if not total and is_partial and not await deliveries.count(connection, entry, Seen(scoped.schools)):
+        raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
+    return entry, its_message, scoped, total
 
 
 async def reach_of(

@@ -1,11 +1,13 @@
 """Recipients by rules on their columns, and sorted by what the columns show (statements 216, 221, 223)."""
 
 import pytest
+import sqlalchemy as sa
 
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, NotFound
+from services.kit.ids import new_id
 from services.queue.actions import reading
 from services.queue.listing_words import seen
 from tests.integration.queue.conftest import Queue, draft, person
@@ -90,3 +92,32 @@ def test_there_are_at_most_twenty_rules_and_a_known_sort() -> None:
     assert [each.pointer for each in raised.value.violations] == ["/rules"]
     with pytest.raises(InvalidArgument):
         seen(pb.ListDeliveriesRequest(sort=types.Sort(column="1; drop")), "UTC")
+
+
+@pytest.mark.accepts(69, 214)
+async def test_an_export_has_everybody_once_while_deliveries_move(queue: Queue) -> None:
+    done = await queue.submit(draft(), [person(number) for number in range(1, 1_201)])
+    entry_id = done.snapshot.entries[0].entry_id
+    request = pb.ListDeliveriesRequest(entry_id=entry_id)
+    found, caller = seen(request, "UTC"), Caller("test", frozenset())
+    pieces = reading.export_deliveries(queue.engine, caller, entry_id, found, "last_update", descending=True)
+    rows = list(await anext(pieces))
+    moved = {row["number"] for row in rows}
+    async with queue.engine.begin() as connection:
+        await connection.execute(
+            sa.text(
+                "INSERT INTO outcomes (entry_id, number, created_at, school_id, state, attempt, provider,"
+                " provider_message_id, error_code, changed_at)"
+                " SELECT entry_id, number, created_at, school_id, 'sent', 1,"
+                " '', '', '', now() + interval '1 day' FROM recipients WHERE number <> ALL(:moved) LIMIT 300"
+            ),
+            {"moved": list(moved)},
+        )
+    async for piece in pieces:
+        rows += piece
+    async with queue.engine.begin() as connection:
+        # Nothing was sent: the counters are as before.
+        await connection.execute(sa.text("DELETE FROM outcomes"))
+    assert len(rows) == len({row["number"] for row in rows}) == 1_200
+    with pytest.raises(NotFound):
+        await anext(reading.export_deliveries(queue.engine, caller, new_id(), found, "", descending=False))
