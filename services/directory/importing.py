@@ -6,7 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from services.directory import events, messages
-from services.directory.domain import STAFF, Role
+from services.directory.domain import STAFF, Permission, Role
+from services.directory.leaving import Active, check_leavers, check_managers
 from services.directory.roster import PersonRow, Roster, read_roster
 from services.directory.store import people, roster
 from services.directory.tables import people as people_table
@@ -18,33 +19,40 @@ _PEOPLE_PER_PIECE = 500
 
 
 async def import_roster(
-    engine: AsyncEngine, files: dict[str, bytes], time_zone: str, by: events.Changer
+    engine: AsyncEngine, files: dict[str, bytes], time_zone: str, by: events.Changer, *, accepts_leavers: bool = False
 ) -> pb.ImportRosterResponse:
-    """Import a OneRoster set in one transaction and tell what changed. Raises what read_roster raises."""
+    """Import a OneRoster set in one transaction and tell what changed.
+
+    Raises what read_roster raises and, unless the caller accepts it, FailedPrecondition when many would leave.
+    """
     read = read_roster(files)
     async with transaction(engine) as connection:
-        profiles = await roster.profile_ids(connection)
-        before = await roster.administrators(connection)
-        tallies = await _write(connection, read, profiles, time_zone)
-        await events.tell_assigned(connection, before, await roster.administrators(connection), by)
+        _assign_profiles(read, await roster.profile_ids(connection))
+        known = await roster.active(connection)
+        if not accepts_leavers:
+            check_leavers(known, read)
+        administrators = await roster.administrators(connection)
+        has_manager = await people.somebody_holds(connection, Permission.MANAGE_PROFILES)
+        tallies = await _write(connection, read, known, time_zone)
+        if has_manager and not accepts_leavers:
+            check_managers(is_somebody_left=await people.somebody_holds(connection, Permission.MANAGE_PROFILES))
+        await events.tell_assigned(connection, administrators, await roster.administrators(connection), by)
+    return _answer(read, tallies)
+
+
+def _answer(read: Roster, tallies: dict[str, roster.Tally]) -> pb.ImportRosterResponse:
     problems = [
         pb.RosterProblem(file_name=each.file_name, line=each.line, column=each.column, detail=each.detail)
-        for each in read.problems
+        for each in read.problems[:_PROBLEMS_SHOWN]
     ]
-    results = [
-        pb.RosterFileResult(
-            file_name=name, created=t.created, changed=t.changed, unchanged=t.unchanged, deactivated=t.deactivated
-        )
-        for name, t in tallies.items()
-    ]
-    return pb.ImportRosterResponse(files=results, problems=problems[:_PROBLEMS_SHOWN], problem_count=len(problems))
+    results = [pb.RosterFileResult(file_name=name, **tally._asdict()) for name, tally in tallies.items()]
+    return pb.ImportRosterResponse(files=results, problems=problems, problem_count=len(read.problems))
 
 
-async def _write(
-    connection: AsyncConnection, read: Roster, profiles: dict[str, tuple[str, str]], time_zone: str
-) -> dict[str, roster.Tally]:
+def _assign_profiles(read: Roster, profiles: dict[str, tuple[str, str]]) -> None:
+    """Give everybody their profile's id; who has none is refused, and nobody refers to them any more."""
     for sourced_id, person in list(read.people.items()):
-        role = profiles.get(person.profile.lower(), ("", ""))[1]
+        person.profile_id, role = profiles.get(person.profile.lower(), ("", ""))
         if {role, person.role} <= set(STAFF):
             # OneRoster knows no secretaries: whoever stands for one there is what the profile says here.
             person.role = Role(role)
@@ -52,21 +60,19 @@ async def _write(
             detail = f"There is no {person.role} profile {person.profile[:60]!r}."
             read.refuse("users.csv", person.line, "metadata.profile", detail)
             del read.people[sourced_id]
-    _drop_references(read)
-    grades = _grades_by_school(read)
+    for person in read.people.values():
+        person.agents = [each for each in person.agents if each in read.people]
+    read.enrollments = {each for each in read.enrollments if each[1] in read.people}
+
+
+async def _write(connection: AsyncConnection, read: Roster, known: Active, time_zone: str) -> dict[str, roster.Tally]:
     ticked = await roster.ticked_schools(connection)
-    school_rows = [
-        {
-            **row,
-            "time_zone": row["time_zone"] or time_zone,
-            "grades": sorted(grades.get(each, ())),
-            "is_excluded": each in ticked if row["is_excluded"] is None else row["is_excluded"],
-        }
-        for each, row in read.schools.items()
-    ]
-    person_rows = [_person_row(person, profiles[person.profile.lower()][0]) for person in read.people.values()]
-    schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows)
-    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows)
+    school_rows = _school_rows(read, ticked, time_zone)
+    person_rows = [_person_row(person) for person in read.people.values()]
+    schools, touched_schools = await roster.write_rows(
+        connection, schools_table, "school_id", school_rows, known.schools
+    )
+    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows, known.people)
     await roster.write_links(connection, read)
     rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
     await events.tell_schools(connection, [messages.school_message(row) for row in rows])
@@ -81,10 +87,17 @@ async def _tell_people(connection: AsyncConnection, person_ids: Sequence[str]) -
         await events.tell_people(connection, [messages.person_message(row) for row in rows])
 
 
-def _drop_references(read: Roster) -> None:
-    for person in read.people.values():
-        person.agents = [each for each in person.agents if each in read.people]
-    read.enrollments = {each for each in read.enrollments if each[1] in read.people}
+def _school_rows(read: Roster, ticked: set[str], time_zone: str) -> list[dict[str, object]]:
+    grades = _grades_by_school(read)
+    return [
+        {
+            **row,
+            "time_zone": row["time_zone"] or time_zone,
+            "grades": sorted(grades.get(each, ())),
+            "is_excluded": each in ticked if row["is_excluded"] is None else row["is_excluded"],
+        }
+        for each, row in read.schools.items()
+    ]
 
 
 def _grades_by_school(read: Roster) -> dict[str, set[str]]:
@@ -96,6 +109,17 @@ def _grades_by_school(read: Roster) -> dict[str, set[str]]:
     return grades
 
 
-def _person_row(person: PersonRow, profile_id: str) -> dict[str, object]:
-    fields = ("sourced_id", "name", "number", "grade", "language", "has_account", "is_active", "title")
-    return {**{name: getattr(person, name) for name in fields}, "role": person.role.value, "profile_id": profile_id}
+def _person_row(person: PersonRow) -> dict[str, object]:
+    fields = [
+        "sourced_id",
+        "name",
+        "number",
+        "grade",
+        "language",
+        "has_account",
+        "is_active",
+        "title",
+        "role",
+        "profile_id",
+    ]
+    return {**{name: getattr(person, name) for name in fields}, "role": person.role.value}

@@ -91,6 +91,8 @@ class PersonRow:
     contacts: list[Contact]
     agents: list[str]
     line: int
+    profile_id: str = ""
+    """The profile's id here, once it is known."""
 
 
 @dataclass
@@ -107,6 +109,14 @@ class Roster:
     def refuse(self, file_name: str, line: int, column: str, detail: str) -> None:
         """Leave a row out and say why."""
         self.problems.append(Problem(file_name, line, column, detail))
+
+    def staying_schools(self) -> set[str]:
+        """Return the schools that are active by this roster."""
+        return {each for each, row in self.schools.items() if row["is_active"]}
+
+    def staying_people(self) -> set[str]:
+        """Return the people who are active by this roster."""
+        return {each for each, row in self.people.items() if row.is_active}
 
 
 def read_roster(files: Mapping[str, bytes]) -> Roster:
@@ -141,14 +151,21 @@ def _check_files(files: Mapping[str, bytes]) -> None:
         raise InvalidArgument(
             "ROSTER_COLUMN_MISSING", "A column of the roster is missing; nothing was changed.", violations=wrong
         )
+    _check_manifest(files)
+
+
+def _check_manifest(files: Mapping[str, bytes]) -> None:
     for _, row in _rows(files, "manifest.csv"):
-        name = (row.get("propertyName") or "").removeprefix("file.")
-        if (
-            row.get("value") in {"bulk", "delta"}
-            and f"{name}.csv" in {**REQUIRED, **OPTIONAL}
-            and f"{name}.csv" not in files
-        ):
-            detail = [(f"/{name}.csv", "The manifest names the file, and it is missing.")]
+        name = f"{(row.get('propertyName') or '').removeprefix('file.')}.csv"
+        if name not in {**REQUIRED, **OPTIONAL}:
+            continue
+        if row.get("value") == "delta":
+            detail = [(f"/{name}", "The manifest says that the file has changes alone (delta).")]
+            raise InvalidArgument(
+                "ROSTER_DELTA", "A roster comes whole (bulk), or who is not listed would leave.", violations=detail
+            )
+        if row.get("value") == "bulk" and name not in files:
+            detail = [(f"/{name}", "The manifest names the file, and it is missing.")]
             raise InvalidArgument(
                 "ROSTER_FILE_MISSING", "A file of the roster is missing; nothing was changed.", violations=detail
             )

@@ -1,11 +1,7 @@
 """DirectoryService: proto to action to proto. Checks the form of each request; actions check the rest."""
 
-import io
-import lzma
 import re
 import uuid
-import zipfile
-import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import time
 from typing import Any
@@ -14,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
-from services.directory import actions, editing, importing, messages, school_fields
+from services.directory import actions, editing, importing, messages, school_fields, uploading
 from services.directory.domain import AudienceQuery, Role
 from services.directory.events import changer
 from services.directory.store import people, settings
@@ -24,8 +20,6 @@ from services.kit.columns import columns_of
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied
 
-_ROSTER_BYTES = 200 * 1024 * 1024
-_CHUNK_BYTES = 1024 * 1024
 _LIST_LIMIT = 5000
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
@@ -243,34 +237,5 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_directory")
         by = changer(current_caller(), self._clock())
-        return await importing.import_roster(self._engine, await _collect(request_iterator), self._time_zone, by)
-
-
-async def _collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> dict[str, bytes]:
-    files: dict[str, bytearray] = {}
-    name, size = "", 0
-    async for piece in pieces:
-        name = piece.file_name or name
-        size += len(piece.chunk)
-        if not name or len(piece.chunk) > _CHUNK_BYTES or size > _ROSTER_BYTES:
-            wrong = [("/chunk", "Name the file first; a piece holds at most 1 MiB and a set at most 200 MiB.")]
-            raise InvalidArgument("ROSTER_TOO_LARGE", "The roster is malformed or too large.", violations=wrong)
-        files.setdefault(name, bytearray()).extend(piece.chunk)
-    whole = {each: bytes(content) for each, content in files.items()}
-    return _unzip(whole["roster.zip"]) if "roster.zip" in whole else whole
-
-
-# What zipfile lets through of a damaged, cut, locked or unusually packed member.
-_UNREADABLE = (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
-
-
-def _unzip(content: bytes) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [each for each in archive.infolist() if not each.is_dir()]
-            # The sizes are checked before anything is unpacked, so that a bomb stays packed.
-            if sum(each.file_size for each in members) > _ROSTER_BYTES:
-                raise InvalidArgument("ROSTER_TOO_LARGE", "The unpacked roster is larger than 200 MiB.")
-            return {each.filename.rpartition("/")[2]: archive.read(each) for each in members}
-    except (*_UNREADABLE, zipfile.BadZipFile) as problem:
-        raise InvalidArgument("ROSTER_NOT_ZIP", "The file is not a zip archive that can be read.") from problem
+        files, accepts_leavers = await uploading.collect(request_iterator)
+        return await importing.import_roster(self._engine, files, self._time_zone, by, accepts_leavers=accepts_leavers)

@@ -184,13 +184,13 @@ async def permission_holders(
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def somebody_holds(connection: AsyncConnection, permission: str, *, besides: str) -> bool:
-    """Tell whether somebody who may sign in holds a permission by another profile, which then stays as it is."""
+async def somebody_holds(connection: AsyncConnection, permission: str, *, besides: str | None = None) -> bool:
+    """Tell whether somebody who may sign in holds a permission, by another profile; that one then stays as it is."""
     query = (
         sa.select(people.c.person_id)
         .join(profiles, profiles.c.profile_id == people.c.profile_id)
         .where(people.c.is_active, people.c.has_account, profiles.c.permissions.contains([permission]))
-        .where(profiles.c.profile_id != besides)
+        .where(profiles.c.profile_id.is_distinct_from(besides))
         .limit(1)
         .with_for_update(read=True, of=profiles)
     )

@@ -1,12 +1,13 @@
 """Writing an import: rows that changed are changed, rows that are gone become inactive, ids stay what they were."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.directory.leaving import Active
 from services.directory.roster import Roster
 from services.directory.store.listed import is_listed
 from services.directory.tables import classes, contacts, enrollments, memberships, people, profiles, relations, schools
@@ -38,16 +39,22 @@ async def administrators(connection: AsyncConnection) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
+async def active(connection: AsyncConnection) -> Active:
+    """Return what is active now."""
+    found = []
+    for table, word in ((schools, schools.c.title), (people, people.c.role)):
+        rows = await connection.execute(sa.select(table.c.sourced_id, word).where(table.c.is_active))
+        found.append({row[0]: row[1] for row in rows})
+    return Active(*found)
+
+
 async def write_rows(
-    connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]]
+    connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]], before: Collection[str]
 ) -> tuple[Tally, set[str]]:
     """Upsert schools or people by sourced_id, deactivate the others; return the tally and the ids that changed.
 
-    Rows carry every column but the key and the version.
+    Rows carry every column but the key and the version; `before` are those that were active.
     """
-    before = {
-        row.sourced_id for row in await connection.execute(sa.select(table.c.sourced_id).where(table.c.is_active))
-    }
     created, touched = 0, set()
     for start in range(0, len(rows), _CHUNK):
         chunk = [{**row, key: new_id(), "version": 1} for row in rows[start : start + _CHUNK]]
@@ -61,7 +68,9 @@ async def write_rows(
         for row in await connection.execute(statement):
             touched.add(row[0])
             created += row[1] == 1
-    gone = before - {row["sourced_id"] for row in rows}
+    listed = {row["sourced_id"]: row["is_active"] for row in rows}
+    gone = set(before) - listed.keys()
+    dropped = sum(not listed.get(each, True) for each in before)
     retire = (
         sa.update(table)
         .where(is_listed(table.c.sourced_id, gone))
@@ -69,7 +78,8 @@ async def write_rows(
         .returning(table.c[key])
     )
     retired = {row[0] for row in await connection.execute(retire)} if gone else set()
-    return Tally(created, len(touched) - created, len(rows) - len(touched), len(retired)), touched | retired
+    tally = Tally(created, len(touched) - created - dropped, len(rows) - len(touched), len(retired) + dropped)
+    return tally, touched | retired
 
 
 async def ticked_schools(connection: AsyncConnection) -> set[str]:

@@ -43,7 +43,7 @@ async def test_the_links_of_a_large_district_are_written(large: AsyncEngine) -> 
 
 
 async def test_the_others_are_told_of_everybody_whom_an_import_changes(large: AsyncEngine) -> None:
-    answer = await importing.import_roster(large, roster(), "America/New_York", IMPORTER)
+    answer = await importing.import_roster(large, roster(), "America/New_York", IMPORTER, accepts_leavers=True)
     assert {each.file_name: each.deactivated for each in answer.files}["users.csv"] == MANY
     wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "directory.person.changed.v1")
     async with transaction(large) as connection:
