@@ -35,6 +35,9 @@ ERRORS: dict[int, tuple[int, str]] = {
     21612: (400, "The 'To' phone number: {value}, is not currently reachable using the 'From' phone number."),
     21614: (400, "'To' number is not a valid mobile number: {value}"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit."),
+    21659: (400, "'From' {value} is not a Twilio phone number or Short Code country mismatch"),
+    21660: (400, "Mismatch between the 'From' number {value} and the account"),
+    21661: (400, "'From' number {value} is not SMS-capable"),
     21626: (400, "Invalid 'StatusCallbackEvent' {value}"),
 }
 
@@ -46,7 +49,15 @@ MAGIC_TO_MESSAGE = {
     "+15005550009": 21614,
 }
 MAGIC_TO_CALL = {"+15005550001": 21211, "+15005550002": 21214, "+15005550003": 21215, "+15005550004": 21216}
-MAGIC_FROM_MESSAGE = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
+MAGIC_FROM_MESSAGE = {
+    "+15005550001": 21212,
+    "+15005550007": 21606,
+    "+15005550008": 21611,
+    # Not Twilio's: its test credentials answer 21212 and 21606 for what an account is told apart since July 2024.
+    "+15005550059": 21659,
+    "+15005550060": 21660,
+    "+15005550061": 21661,
+}
 MAGIC_FROM_CALL = {"+15005550001": 21212, "+15005550007": 21210}
 
 

@@ -24,6 +24,8 @@ SCHOOL = Identity("school-1", None, Way.EMAIL, "", "Lincoln High office")
 TEXTS = Identity("school-1", MessageType.ANNOUNCEMENT, Way.SMS, "+12125550188")
 NOT_OURS = "+15005550007"
 """Twilio's own number for "not yours to send from"."""
+NOT_TWILIOS, TEXTS_NOT = "+15005550059", "+15005550061"
+"""Our simulator's for a number that Twilio does not know, and for one of ours that sends no texts."""
 CALLS = Identity("", MessageType.EMERGENCY, Way.CALL, "+12125550911")
 
 
@@ -105,11 +107,19 @@ async def test_what_is_sent_again_goes_out_from_the_sender_of_now(queue: Queue, 
 
 
 @pytest.mark.accepts(308)
-@pytest.mark.parametrize(("channel", "way"), [("sms", Way.SMS), ("tts", Way.CALL)])
+@pytest.mark.parametrize(
+    ("channel", "way", "number"),
+    [
+        ("sms", Way.SMS, NOT_OURS),
+        ("sms", Way.SMS, NOT_TWILIOS),
+        ("sms", Way.SMS, TEXTS_NOT),
+        ("tts", Way.CALL, NOT_OURS),
+    ],
+)
 async def test_a_number_that_is_not_ours_costs_no_delivery(
-    queue: Queue, vendors: VendorSimulator, channel: str, way: Way
+    queue: Queue, vendors: VendorSimulator, channel: str, way: Way, number: str
 ) -> None:
-    await _put(queue, Identity("", None, way, NOT_OURS))
+    await _put(queue, Identity("", None, way, number))
     done = await queue.submit(draft(channels=[(channel, "Bus 4.")]), [person(1)])
     await queue.drain(queue.dispatcher())
     assert _from(vendors) == [FROM_NUMBER]
