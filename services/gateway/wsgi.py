@@ -21,6 +21,7 @@ from services.kit.auth import load_signing_key
 from services.kit.clock import Clock, utc_now
 from services.kit.config import load
 from services.kit.logs import configure_logs
+from services.kit.own_token import watch_token
 from services.kit.telemetry import configure_telemetry
 
 
@@ -47,6 +48,7 @@ def create() -> Any:
     if settings.metrics_listen:
         host, _, port = settings.metrics_listen.rpartition(":")
         start_http_server(int(port), addr=host)
+    watch_token(settings.service_token.get_secret_value())
     gateway = assemble(settings)
     gateway.alerts.start()
     _on_signal(gateway.alerts.stop)

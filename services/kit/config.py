@@ -106,7 +106,7 @@ class ServiceSettings(Settings):
     auth_keys_file: FilePath
     """JWKS of the public keys that sign tokens; `kid` starts with `gateway` (viewers) or `operator` (services)."""
     service_token: SecretStr = SecretStr("")
-    """What this service shows when it calls another."""
+    """What this service shows when it calls another; it ends after the days that it was made for (`--days`)."""
     tls_certificate: str = ""
     """PEM of the gRPC server's certificate and those above it, usually by TLS_CERTIFICATE_FILE; empty: no TLS."""
     tls_key: SecretStr = SecretStr("")

@@ -15,9 +15,10 @@ from typing import Any
 
 import uvloop
 
-from services.kit.config import MigrateSettings, Settings, check_config, load
+from services.kit.config import MigrateSettings, ServiceSettings, Settings, check_config, load
 from services.kit.lifecycle import GRACE_SECONDS, Lifecycle
 from services.kit.logs import configure_logs, get_logger
+from services.kit.own_token import watch_token
 from services.kit.telemetry import configure_telemetry, flush_telemetry
 
 __all__ = ["GRACE_SECONDS", "Command", "Lifecycle", "Process", "run_process", "run_service"]
@@ -78,6 +79,8 @@ def run_process(service: str, process: Process) -> int:
     gc.set_threshold(_GARBAGE_THRESHOLD)
     configure_logs(service, process.name, settings.log_level)
     configure_telemetry(service, process.name, settings.otel_exporter_otlp_endpoint)
+    if isinstance(settings, ServiceSettings):
+        watch_token(settings.service_token.get_secret_value())
     try:
         return uvloop.run(_live(process, settings))
     finally:

@@ -132,6 +132,7 @@ def service(
         "DATABASE_URL": database.url,
         "NATS_URL": nats_url,
         "AUTH_KEYS_FILE": str(tokens.keys_file),
+        "SERVICE_TOKEN": tokens.service(),
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
@@ -188,6 +189,8 @@ def test_metrics_and_health_are_served(service: Service) -> None:
 
     eventually_sync(counted)
     assert "rpc_server_call_duration" in service.get("/metrics")[1]
+    assert "lantern_service_token_left_seconds" in service.get("/metrics")[1]
+    assert "service_token_ends" in service.events(), "it holds for an hour only"
 
 
 def test_a_wrong_environment_is_refused_with_every_problem(service: Service) -> None:

@@ -1,0 +1,60 @@
+"""The process's own service token: how long it holds. It ends by itself, and with it all that is asked with it."""
+
+import binascii
+import json
+import time
+from contextvars import copy_context
+from threading import Thread
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from opentelemetry.metrics import Observation
+
+from services.kit.logs import get_logger
+from services.kit.telemetry import meter
+
+_log = get_logger(__name__)
+_DAY_SECONDS = 86_400.0
+_WARNING_DAYS = 30
+
+
+def watch_token(token: str) -> None:
+    """Say now and once a day that the token ends within 30 days, and measure how long it is good for."""
+    if not token:
+        return
+    ends_at = _ends_at(token)
+    if ends_at is None:
+        _log.warning("service_token_unreadable")
+        return
+    meter(__name__).create_observable_gauge(
+        "lantern.service_token.left",
+        [lambda _: [Observation(ends_at - time.time())]],
+        "s",
+        "How long this process's own token is good for.",
+    )
+    say(ends_at, time.time())
+    # On a thread, since the gateway has no loop; in our context, which names the process in the log.
+    Thread(target=copy_context().run, args=(_say_daily, ends_at), name="own token", daemon=True).start()
+
+
+def say(ends_at: float, now: float) -> None:
+    """Log that the token has ended, or ends within 30 days."""
+    days, is_good = int((ends_at - now) // _DAY_SECONDS), ends_at > now
+    if not is_good:
+        _log.error("service_token_ended")
+    elif days < _WARNING_DAYS:
+        _log.warning("service_token_ends", days_left=days)
+
+
+def _say_daily(ends_at: float) -> None:
+    while True:
+        time.sleep(_DAY_SECONDS)
+        say(ends_at, time.time())
+
+
+def _ends_at(token: str) -> float | None:
+    """Return when it ends, by its own words: whoever is shown it checks the signature."""
+    try:
+        return float(json.loads(jws.extract_compact(token.encode()).payload)["exp"])
+    except (JoseError, binascii.Error, ValueError, LookupError, TypeError):
+        return None
