@@ -1,7 +1,8 @@
 """Calling a provider no faster than the account may, however many dispatchers there are (statements 308 and 311).
 
-Every dispatcher takes a quarter of a second's calls at a time from one row of the database, and spreads them evenly.
-What is urgent never waits for what is not; once ordinary calls were taken, at most that quarter second is overlapped.
+Every dispatcher takes a quarter of a second's calls at a time from one row of the database, and spreads them evenly. It
+takes the next when these have begun. What is urgent never waits for what is not, and has the whole rate: while urgent
+calls are taken, no ordinary ones are, so that it overlaps no more than those that were taken before it came.
 
 A dispatcher claims no more of a provider's batches than it can begin soon: calls at one a second would otherwise hold
 all of its workers for minutes, while e-mail waits that could leave at once.
@@ -87,17 +88,16 @@ class Pacer:
             return True
         is_urgent = batch.lane in URGENT_LANES
         taken = self._of(provider, is_urgent)
+        # Whoever comes next waits here: calls must not be taken for all who wait, or they would be long ahead.
         async with taken.lock:
-            if not taken.left:
-                try:
+            try:
+                while not taken.left and not self._stopped.is_set():
                     await self._take(provider, taken, rate, is_urgent=is_urgent)
-                except ServiceError:
-                    return False
-            begins_at = taken.next_at
+            except ServiceError:
+                return False
+            await self._pause(taken.next_at)
             taken.left -= 1
             taken.next_at += 1 / rate
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), begins_at - time.monotonic())
         if taken.in_hand.get(batch.batch_id):
             taken.in_hand[batch.batch_id] -= 1
         return not self._stopped.is_set()
@@ -114,5 +114,15 @@ class Pacer:
         now, asked = self._clock(), time.monotonic()
         async with transaction(self._engine) as connection:
             span = timedelta(seconds=calls / rate)
-            start = await budgets.reserve(connection, provider, span, now, is_urgent=is_urgent)
-        taken.left, taken.next_at = calls, asked + (start - now).total_seconds()
+            start, is_taken = await budgets.reserve(connection, provider, span, now, is_urgent=is_urgent)
+        begins_at = asked + (start - now).total_seconds()
+        if is_taken:
+            taken.left, taken.next_at = calls, begins_at
+        else:
+            await self._pause(begins_at)
+
+    async def _pause(self, until: float) -> None:
+        """Wait until then, by time.monotonic(), or until calls are stopped."""
+        if (seconds := until - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), seconds)

@@ -11,30 +11,37 @@ from services.kit.db import create_engine, transaction
 from services.queue.actions.dispatch import claim, send
 from services.queue.domain import Channel, Lane
 from services.queue.store import budgets
-from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.conftest import Queue, dispatch_one, draft, person
+from tests.support.eventually import eventually
 from tests.support.postgres import Databases
 from tests.support.vendors import VendorSimulator
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-async def _starts(engine: AsyncEngine, seconds: float, *, is_urgent: bool = False, times: int = 1) -> list[float]:
-    """Take so many seconds' calls; return after how many seconds each may begin."""
-    found = []
-    for _ in range(times):
-        async with transaction(engine) as connection:
-            start = await budgets.reserve(connection, "ses", timedelta(seconds=seconds), NOW, is_urgent=is_urgent)
-        found.append((start - NOW).total_seconds())
-    return found
+async def _asked(
+    engine: AsyncEngine, at: float, seconds: float = 0.25, *, is_urgent: bool = False
+) -> tuple[float, bool]:
+    """Ask at a time for so many seconds' calls; return when they may begin, or when to ask again."""
+    async with transaction(engine) as connection:
+        now = NOW + timedelta(seconds=at)
+        start, is_taken = await budgets.reserve(connection, "ses", timedelta(seconds=seconds), now, is_urgent=is_urgent)
+    return (start - NOW).total_seconds(), is_taken
 
 
 @pytest.mark.accepts(308, 311)
 async def test_ordinary_calls_follow_each_other_and_wait_for_all_that_is_urgent(databases: Databases) -> None:
     engine = create_engine(databases.copy("queue").url, name="test")
-    assert await _starts(engine, 0.25, times=3) == [0.0, 0.25, 0.5]
-    assert await _starts(engine, 10.0, is_urgent=True, times=2) == [0.0, 10.0]
-    assert await _starts(engine, 0.25) == [20.0]
-    assert await _starts(engine, 1.0, is_urgent=True) == [20.0]
+    assert await _asked(engine, 0) == (0.0, True)
+    assert await _asked(engine, 0) == (0.25, True)
+    assert await _asked(engine, 0) == (0.25, False), "not long ahead"
+    assert await _asked(engine, 0.25) == (0.5, True)
+    assert await _asked(engine, 1, 10, is_urgent=True) == (1.0, True)
+    assert await _asked(engine, 1, 10, is_urgent=True) == (11.0, True)
+    assert await _asked(engine, 20.9) == (21.05, False)
+    assert await _asked(engine, 20.95, 1, is_urgent=True) == (21.0, True)
+    assert await _asked(engine, 21.05) == (22.05, False)
+    assert await _asked(engine, 22.05) == (22.05, True)
     await engine.dispose()
 
 
@@ -48,6 +55,32 @@ async def test_dispatchers_share_one_rate(queue: Queue, vendors: VendorSimulator
     assert len(at) == 120
     # 120 e-mails at 100 a second take 1.2 seconds; the first and the last of them are 119 apart.
     assert at[-1] - at[0] > 1.0
+
+
+@pytest.mark.accepts(308, 311)
+async def test_what_is_urgent_has_the_whole_rate_while_a_newsletter_is_called(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    ordinary, urgent = (queue.dispatcher(twilio_calls_per_second=4) for _ in range(2))
+    await queue.submit(draft(channels=[("tts", "Picture day is on Friday.")]), [person(n) for n in range(2, 82, 2)])
+    newsletter = asyncio.create_task(dispatch_one(ordinary, [Lane.NORMAL]))
+
+    async def is_being_called() -> None:
+        assert len(vendors.arrivals(channel="voice")) >= 3
+
+    await eventually(is_being_called)
+    (row,) = await queue.rows("SELECT free_at FROM budgets")
+    # Calls are not taken for all of those who wait for their turn: they would be half a minute's at one a second.
+    assert row[0] - queue.clock() < timedelta(seconds=1)
+    families = [person(n) for n in range(102, 118, 2)]
+    await queue.submit(draft(channels=[("tts", "Stay inside.")], is_emergency=True), families)
+    await dispatch_one(urgent, [Lane.EMERGENCY])
+    ordinary.pacer.stop()
+    await newsletter
+    called = [each["to"] for each in vendors.arrivals(channel="voice")[::-1]]
+    places = [called.index(each.mobile) for each in families]
+    # Two seconds of emergency calls; of ordinary ones no more than were taken before.
+    assert max(places) - min(places) + 1 - len(families) <= 3
 
 
 @pytest.mark.accepts(308, 311)
