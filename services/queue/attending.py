@@ -48,7 +48,7 @@ class Rule:
     send_time: time
     """Local time of day, whole minutes."""
     begins_at: datetime
-    """Only times after this count: when it was made, was switched on, or got another time."""
+    """Only times after this count: when it was made, was switched on, or got another time or another school."""
     created_at: datetime
     changed_at: datetime
     changed_by: str
@@ -220,17 +220,25 @@ def put_off(before: Waiting | None, now: datetime) -> Waiting:
 
 
 def edited(before: Rule, after: Rule, now: datetime) -> Rule:
-    """Return the rule with another content. Another time counts from now on: none that has passed is made up for."""
+    """Return the rule with another content. Another time or school counts from now on: none that has passed is made
+    up for.
+    """
+    begins_anew = before.send_time != after.send_time or _has_other_schools(before, after)
     return replace(
         after,
         rule_id=before.rule_id,
         owner_id=before.owner_id,
         owner_name=before.owner_name,
         created_at=before.created_at,
-        begins_at=before.begins_at if before.send_time == after.send_time else now,
+        begins_at=now if begins_anew else before.begins_at,
         version=before.version + 1,
         is_on=before.is_on,
     )
+
+
+def _has_other_schools(before: Rule, after: Rule) -> bool:
+    """Tell whether a rule concerns a school after an edit that it did not concern before."""
+    return bool(before.school_ids) and (not after.school_ids or not set(after.school_ids) <= set(before.school_ids))
 
 
 def switched(before: Rule, now: datetime, *, is_on: bool) -> Rule:

@@ -70,3 +70,17 @@ async def test_an_edited_rule_keeps_its_text_while_texts_are_off_and_takes_no_ne
     with pytest.raises(FailedPrecondition) as caught:
         await edited(attended, by_mail, "pri", texts=BOTH)
     assert caught.value.reason == "CALL_OUT_OFF"
+
+
+async def test_a_school_that_is_added_in_the_evening_is_told_from_the_next_day_on(attended: Attended) -> None:
+    lincoln, ridge = attended.queue.ids["s1"], attended.queue.ids["s2"]
+    await exclude(attended, is_excluded=False)
+    rule = await attended.create("off")
+    zoe = {"student_sourced_id": "zoe"}
+    await attended.record(zoe, zoe | {"date": "2026-10-29"}, zoe | {"date": "2026-10-31"})
+    await attended.tick(hours=9)
+    await edited(attended, rule, school_ids=[lincoln, ridge])
+    await attended.tick(hours=1)
+    assert (await attended.told(), await attended.queue.attention()) == ([], [])
+    await attended.tick(hours=15)
+    assert [student for _, student in await attended.told()] == ["Zoe Hill"]

@@ -56,6 +56,18 @@ def test_what_was_due_before_a_rule_began_is_not_owed() -> None:
     assert edited(rule(), rule(school_ids=("west",)), noon).begins_at == MONDAY
 
 
+def test_a_rule_owes_a_school_that_is_added_what_comes_after_that() -> None:
+    evening = datetime(2026, 11, 3, 2, 30, tzinfo=UTC)
+    east, both, long_since = ("east",), ("east", "west"), MONDAY - timedelta(days=9)
+    for schools in (both, ()):
+        added = edited(rule(school_ids=east, begins_at=long_since), rule(school_ids=schools), evening)
+        assert keys(added, evening) == []
+        assert ("west", date(2026, 11, 3), False) in keys(added, evening + timedelta(hours=17))
+    for before, after in ((both, east), ((), both), ((), ())):
+        kept = edited(rule(school_ids=before, begins_at=long_since), rule(school_ids=after), evening)
+        assert kept.begins_at == long_since
+
+
 def test_a_failure_waits_longer_each_time_and_at_most_five_minutes() -> None:
     first = put_off(None, MONDAY)
     second = put_off(first, MONDAY)
