@@ -31,7 +31,11 @@ from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule, Sche
 _log = get_logger(__name__)
 _SUBJECT = "queue.tick"
 """Owner of the idempotency keys of occurrences; no person and no service has this name."""
-_NOBODY = "Nobody is in its audience now."
+_SKIPPED = {
+    "NO_RECIPIENTS": ("nobody", "Nobody is in its audience now."),
+    "SURVEY_CLOSING_INVALID": ("missed", "What it asks was closed before it could be sent."),
+}
+"""What leaves out one sending, by its reason: the result and what is noted. The series goes on."""
 _REFUSALS = (PermissionDenied, FailedPrecondition, InvalidArgument, NotFound)
 """What pauses a schedule; anything else passes, and is tried again."""
 
@@ -102,13 +106,13 @@ class Occurring:
     async def _refused(
         self, schedule: Schedule, occurs_at: datetime, past: Sequence[Occurrence], problem: ServiceError
     ) -> str:
-        """Record that nothing was sent: nobody is in the audience, or the schedule pauses and says why."""
+        """Record that nothing was sent, and why: the schedule goes on without this sending, or pauses."""
         now = self.clock()
-        is_empty = problem.reason == "NO_RECIPIENTS"
-        reason = _NOBODY if is_empty else str(problem) or problem.reason
-        after = scheduling.moved_on(schedule, now) if is_empty else scheduling.paused(schedule, now, reason)
+        result, reason = _SKIPPED.get(problem.reason, ("paused", str(problem) or problem.reason))
+        pauses = problem.reason not in _SKIPPED
+        after = scheduling.paused(schedule, now, reason) if pauses else scheduling.moved_on(schedule, now)
         await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)])
-        return "nobody" if is_empty else "paused"
+        return result
 
     async def _settle(self, before: Schedule, after: Schedule, every: Sequence[Occurrence]) -> None:
         async with transaction(self.engine) as connection:

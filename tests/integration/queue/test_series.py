@@ -57,6 +57,20 @@ async def test_a_poll_that_would_be_closed_when_it_is_sent_is_refused(scheduled:
     assert refused.value.reason == "SURVEY_CLOSING_INVALID"
 
 
+async def test_a_series_goes_on_after_a_poll_that_an_outage_outlasted(scheduled: Scheduled) -> None:
+    request = scheduled.request()
+    del request.header.channels[:]
+    request.header.channels.append(_poll(EIGHT + timedelta(minutes=30)))
+    made = (await scheduled.call("tea", "CreateSchedule", request)).schedule
+    scheduled.clock.now = EIGHT + timedelta(minutes=35)
+    await scheduled.tick()
+    answer = await scheduled.get("tea", made.schedule_id)
+    assert [each.reason for each in answer.occurrences] == ["What it asks was closed before it could be sent."]
+    assert answer.schedule.state == pb.SCHEDULE_STATE_ACTIVE
+    await scheduled.tick(hours=24, minutes=25)
+    assert len(await scheduled.messages()) == 1
+
+
 @pytest.mark.accepts(60, 64)
 async def test_each_message_of_a_series_is_of_use_for_as_long_on_the_wall(scheduled: Scheduled) -> None:
     """From 31 October at eight in the morning to six in the evening; the clocks change in the night after it."""
