@@ -23,7 +23,10 @@ _RECORD = sa.text(
     " (student_id, day, period, school_id, code, is_withdrawn, stated_at, recorded_at)"
     " SELECT given.*, CAST(:now AS timestamptz) FROM given ORDER BY student_id, day, period"
     " ON CONFLICT (student_id, day, period) DO UPDATE SET school_id = excluded.school_id, code = excluded.code,"
-    " is_withdrawn = excluded.is_withdrawn, stated_at = excluded.stated_at, recorded_at = excluded.recorded_at"
+    " is_withdrawn = excluded.is_withdrawn, stated_at = excluded.stated_at,"
+    # What is stated again was known: it comes no later than it did.
+    " recorded_at = CASE WHEN (a.school_id, a.code, a.is_withdrawn) = (excluded.school_id, excluded.code,"
+    " excluded.is_withdrawn) THEN a.recorded_at ELSE excluded.recorded_at END"
     " WHERE a.stated_at <= excluded.stated_at"
     " RETURNING a.student_id, a.day, a.period, a.school_id, a.code, a.is_withdrawn)"
     " SELECT put.student_id, put.day, put.period FROM put LEFT JOIN kept USING (student_id, day, period)"

@@ -8,7 +8,7 @@ import pytest
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller
 from services.queue.actions import control
-from services.queue.attending import TOLD_BY_ANOTHER
+from services.queue.attending import MISSED, TOLD_BY_ANOTHER
 from services.queue.telling import Telling
 from tests.integration.queue.attended import Attended
 from tests.integration.queue.scheduled import ZONE, scheduled_queue
@@ -102,3 +102,14 @@ async def test_a_later_rule_tells_of_a_brother_whose_family_the_first_did_not_re
     assert await attended.told() == [("Rosa Stone", "Amy Stone"), ("Rosa Stone", "Ben Stone")] * 2
     await attended.tick(hours=1)
     assert [[each.reason for each in await attended.runs(rule)] for rule in rules] == [[""], [""], [TOLD_BY_ANOTHER]]
+
+
+async def test_what_is_stated_again_comes_no_later_than_it_did(attended: Attended) -> None:
+    rule = await attended.create()
+    await attended.record(AMY)
+    await attended.tick(hours=12, minutes=1)
+    await attended.tick(minutes=1)
+    assert (await attended.record(AMY)).unchanged == 1
+    assert [(each.reason, each.late) for each in await attended.runs(rule)] == [(MISSED, 0)]
+    await attended.record(AMY | {"code": "TDY"})
+    assert [each.late for each in await attended.runs(rule)] == [1]
