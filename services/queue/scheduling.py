@@ -145,6 +145,7 @@ def edited(before: Schedule, after: Schedule, now: datetime) -> Schedule:
     _check_open(before)
     fresh = replace(
         before,
+        sender_school_id=after.sender_school_id,
         header=after.header,
         audience=after.audience,
         school_ids=after.school_ids,
