@@ -8,8 +8,8 @@ from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 from services.reports.actions.noticing import Found
+from services.reports.domain import is_id
 from services.reports.messages import page_message
-from services.reports.requests import is_id
 from services.reports.store.noting import Closing, Wanted
 
 Row = dict[str, Any]

@@ -1,6 +1,5 @@
 """Reading requests strictly: filters, rules, sort and page; every mistake is named by its field."""
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 
@@ -22,6 +21,7 @@ from services.reports.domain import (
     Search,
     Sight,
     day_bounds,
+    is_id,
 )
 from services.reports.store.auditing import COLUMNS as AUDIT_COLUMNS
 from services.reports.store.auditing import Asked
@@ -55,14 +55,6 @@ class _Problems:
     def refuse(self, reason: str) -> None:
         if self.found:
             raise InvalidArgument(reason, "Some of this cannot be read.", violations=self.found)
-
-
-def is_id(value: str) -> bool:
-    """Tell whether the text is the id of something."""
-    try:
-        return str(uuid.UUID(value)) == value.lower()
-    except ValueError:
-        return False
 
 
 def check_id(field: str, value: str) -> str:

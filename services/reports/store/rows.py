@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COUNTERS, Origin, Screening, Sight
+from services.reports.domain import COUNTERS, Origin, Screening, Sight, is_id
 from services.reports.store.sight import counts_of, visible
 from services.reports.tables import acknowledgements, decisions, entries, flags, messages, progress, threats
 
@@ -91,21 +91,31 @@ async def senders(connection: AsyncConnection, sight: Sight, query: str) -> list
 
 
 async def conversation(connection: AsyncConnection, sight: Sight, message_id: str) -> list[Row]:
-    """Return what the same sender wrote before and after, what it answers and what answers it, oldest first."""
-    here = sa.select(messages).where(messages.c.message_id == message_id).subquery()
-    near = sa.or_(
-        messages.c.sender_id == here.c.sender_id,
-        sa.cast(messages.c.message_id, sa.Text) == here.c.in_reply_to,
-        messages.c.in_reply_to == sa.cast(here.c.message_id, sa.Text),
-    )
+    """Return what the same sender wrote before and after, what it answers and what answers it, oldest first.
+
+    Each of them is asked for by itself: joined by OR, the database would read every message there is.
+    """
+    columns = (messages.c[name] for name in ("message_id", "sender_id", "in_reply_to", "sent_at"))
+    here = (await connection.execute(sa.select(*columns).where(messages.c.message_id == message_id))).one()
+    at, mine = messages.c.sent_at, messages.c.sender_id == here.sender_id
+    # The literal is what the index on answers says.
+    answers = sa.and_(messages.c.in_reply_to == here.message_id, messages.c.in_reply_to != sa.literal_column("''"))
     names = ("message_id", "sent_at", "from_words", "subject", "body", "screening")
-    base = sa.select(*(messages.c[name] for name in names), _asked()).where(
-        visible(sight), messages.c.message_id != message_id, near
+    seen = sa.select(*(messages.c[name] for name in names), _asked()).where(
+        visible(sight), messages.c.message_id != message_id
     )
-    before = base.where(messages.c.sent_at <= here.c.sent_at).order_by(messages.c.sent_at.desc()).limit(_CONVERSATION)
-    after = base.where(messages.c.sent_at > here.c.sent_at).order_by(messages.c.sent_at).limit(_CONVERSATION)
-    rows = [dict(row) for part in (before, after) for row in (await connection.execute(part)).mappings()]
-    return sorted(rows, key=lambda row: (row["sent_at"], row["message_id"]))
+    parts = [
+        seen.where(mine, at <= here.sent_at).order_by(at.desc()),
+        seen.where(mine, at > here.sent_at).order_by(at),
+        seen.where(answers).order_by(at),
+    ]
+    if is_id(here.in_reply_to):
+        parts.append(seen.where(messages.c.message_id == here.in_reply_to))
+    found: dict[str, Row] = {}
+    for part in parts:
+        rows = (await connection.execute(part.limit(_CONVERSATION))).mappings()
+        found |= {str(row["message_id"]): dict(row) for row in rows}
+    return sorted(found.values(), key=lambda row: (row["sent_at"], row["message_id"]))
 
 
 def _asked() -> sa.ColumnElement[str]:
