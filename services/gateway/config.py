@@ -19,7 +19,7 @@ class GatewaySettings(Settings):
     listen: Address = "127.0.0.1:8080"
     """HOST:PORT of the web server."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes that answer."""
+    """Processes that answer. Each listens for METRICS_LISTEN on a port of its own, one of so many from there on."""
     threads: Annotated[int, Field(ge=16, le=1024)] = 128
     """Threads of each process; an open browser holds one for its alerts, so many more than cores."""
     live_streams: Annotated[int, Field(ge=0, le=960)] = 96

@@ -56,7 +56,7 @@ class Lifecycle:
         await health.check_once()
         self.spawn("health", health.run())
         if self._settings.metrics_listen:
-            observation = Observation(self._settings.metrics_listen, health)
+            observation = Observation(self._settings.metrics_listen, lambda: health.failing)
             self.on_stop("observation", lambda: asyncio.to_thread(observation.close))
 
     @property
