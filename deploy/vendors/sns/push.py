@@ -13,6 +13,7 @@ from deploy.vendors.outcomes import push_outcome
 from deploy.vendors.settings import ACCOUNT_ID
 
 _PLATFORMS = frozenset({"ADM", "APNS", "APNS_SANDBOX", "BAIDU", "GCM", "MPNS", "WNS"})
+_LISTED_TOGETHER = 100
 _LONGEST_MESSAGE = 262_144
 
 
@@ -61,8 +62,7 @@ class Push:
         Raises AwsError NotFound for an unknown application, InvalidParameter without a token or when it exists with
         other attributes.
         """
-        if application_arn not in self._applications:
-            raise AwsError("NotFound", "PlatformApplication does not exist", 404)
+        self._check_application(application_arn)
         if not token:
             raise AwsError("InvalidParameter", "Invalid parameter: Token Reason: no value for required parameter")
         path = application_arn.partition(":app/")[2]
@@ -76,6 +76,18 @@ class Push:
             reason = f"Endpoint {arn} already exists with the same Token, but different attributes."
             raise AwsError("InvalidParameter", f"Invalid parameter: Token Reason: {reason}")
         return arn
+
+    def listed(self, application_arn: str, token: str) -> tuple[list[Endpoint], str]:
+        """One page of an application's endpoints, and the token of the next page; raises AwsError NotFound."""
+        self._check_application(application_arn)
+        every = [each for each in self._endpoints.values() if each.application_arn == application_arn]
+        start = int(token) if token.isdecimal() else 0
+        end = start + _LISTED_TOGETHER
+        return every[start:end], str(end) if end < len(every) else ""
+
+    def _check_application(self, application_arn: str) -> None:
+        if application_arn not in self._applications:
+            raise AwsError("NotFound", "PlatformApplication does not exist", 404)
 
     def endpoint(self, arn: str) -> Endpoint:
         """The endpoint of this ARN. Raises AwsError NotFound."""

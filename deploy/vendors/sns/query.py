@@ -52,6 +52,7 @@ class Sns:
             "CreatePlatformEndpoint": self._create_platform_endpoint,
             "SetEndpointAttributes": self._set_endpoint_attributes,
             "GetEndpointAttributes": self._get_endpoint_attributes,
+            "ListEndpointsByPlatformApplication": self._list_endpoints,
             "DeleteEndpoint": self._delete_endpoint,
             "Publish": self._publish,
             "CreateTopic": self._create_topic,
@@ -120,6 +121,12 @@ class Sns:
 
     def _get_endpoint_attributes(self, form: Fields) -> str:
         return _map(self.push.endpoint(form.get("EndpointArn", "")).attributes)
+
+    def _list_endpoints(self, form: Fields) -> str:
+        endpoints, token = self.push.listed(form.get("PlatformApplicationArn", ""), form.get("NextToken", ""))
+        rows = (_element("EndpointArn", each.arn) + _map(each.attributes) for each in endpoints)
+        members = "".join(f"<member>{row}</member>" for row in rows)
+        return f"<Endpoints>{members}</Endpoints>" + (_element("NextToken", token) if token else "")
 
     def _delete_endpoint(self, form: Fields) -> str:
         self.push.delete(form.get("EndpointArn", ""))

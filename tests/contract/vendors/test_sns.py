@@ -1,6 +1,8 @@
 """Amazon SNS through boto3: push endpoints, topics, the subscription handshake and signed notifications."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.contract.vendors.notifications import confirm, is_notification, verif
 from tests.contract.vendors.shapes import Checked
 from tests.support.vendors import PLATFORM_APPLICATION, Receiver, VendorSimulator
 
+RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
 PUSH = json.dumps({"default": "d", "GCM": json.dumps({"notification": {"title": "Closed", "body": "Stay home."}})})
 
 
@@ -32,13 +35,14 @@ def test_answers_fit_the_service_model(sns: Any, receiver: Receiver) -> None:
     sns.set_endpoint_attributes(EndpointArn=device["EndpointArn"], Attributes={"CustomUserData": "a < b & c"})
     assert sns.get_endpoint_attributes(EndpointArn=device["EndpointArn"])["Attributes"]["CustomUserData"] == "a < b & c"
     sns.publish(TargetArn=device["EndpointArn"], MessageStructure="json", Message=PUSH)
+    sns.list_endpoints_by_platform_application(PlatformApplicationArn=application["PlatformApplicationArn"])
     sns.delete_endpoint(EndpointArn=device["EndpointArn"])
     topic = sns.create_topic(Name="shapes")["TopicArn"]
     sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue="2")
     sns.get_topic_attributes(TopicArn=topic)
     made = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=receiver.url, ReturnSubscriptionArn=True)
     sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
-    assert len(checked.operations) == 11
+    assert len(checked.operations) == 12
 
 
 def test_the_same_token_gives_the_same_endpoint(sns: Any) -> None:
@@ -77,6 +81,20 @@ def test_a_disabled_endpoint_takes_nothing_until_it_is_enabled(sns: Any, vendors
     sns.set_endpoint_attributes(EndpointArn=device, Attributes={"Enabled": "true"})
     sns.publish(TargetArn=device, Message="x")
     assert vendors.counts()["by_channel"] == {"push": 1}
+
+
+def test_the_devices_that_are_off_are_found_as_the_runbook_says(sns: Any) -> None:
+    devices = {endpoint(sns, f"many-{number}") for number in range(105)}
+    off = set(sorted(devices)[:101])
+    for device in off:
+        sns.set_endpoint_attributes(EndpointArn=device, Attributes={"Enabled": "false"})
+    (wanted,) = re.findall(r'--query "(Endpoints.*?)"', RUNBOOK.read_text(encoding="utf-8"))
+    pages = sns.get_paginator("list_endpoints_by_platform_application").paginate(
+        PlatformApplicationArn=PLATFORM_APPLICATION
+    )
+    assert sorted(arn for (arn,) in pages.search(wanted) if arn in devices) == sorted(off)
+    arguments = {"PlatformApplicationArn": f"{PLATFORM_APPLICATION}-other"}
+    assert refused(sns.list_endpoints_by_platform_application, **arguments) == "NotFound"
 
 
 def test_a_device_that_is_gone_is_disabled_after_the_first_publish(sns: Any) -> None:
