@@ -8,7 +8,8 @@ from protos.directory.v1 import directory_pb2 as pb
 from services.directory import events, messages
 from services.directory.domain import STAFF, Permission, Role
 from services.directory.leaving import Active, check_leavers, check_managers
-from services.directory.roster import PersonRow, Roster, read_roster
+from services.directory.oneroster import read_roster
+from services.directory.roster import PersonRow, Roster
 from services.directory.store import people, roster
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
@@ -27,8 +28,9 @@ async def import_roster(
     """
     read = read_roster(files)
     async with transaction(engine) as connection:
-        _assign_profiles(read, await roster.profile_ids(connection))
         known = await roster.active(connection)
+        _assign_profiles(read, await roster.profile_ids(connection))
+        _drop_references(read, known)
         if not accepts_leavers:
             check_leavers(known, read)
         administrators = await roster.administrators(connection)
@@ -50,7 +52,7 @@ def _answer(read: Roster, tallies: dict[str, roster.Tally]) -> pb.ImportRosterRe
 
 
 def _assign_profiles(read: Roster, profiles: dict[str, tuple[str, str]]) -> None:
-    """Give everybody their profile's id; who has none is refused, and nobody refers to them any more."""
+    """Give everybody their profile's id; who has none is refused."""
     for sourced_id, person in list(read.people.items()):
         person.profile_id, role = profiles.get(person.profile.lower(), ("", ""))
         if {role, person.role} <= set(STAFF):
@@ -60,19 +62,26 @@ def _assign_profiles(read: Roster, profiles: dict[str, tuple[str, str]]) -> None
             detail = f"There is no {person.role} profile {person.profile[:60]!r}."
             read.refuse("users.csv", person.line, "metadata.profile", detail)
             del read.people[sourced_id]
+            read.refused_people.add(sourced_id)
+
+
+def _drop_references(read: Roster, known: Active) -> None:
+    """Drop what refers to a refused row: it is written no more, though schools that are here already can be meant."""
+    read.refused_schools &= known.schools.keys()
     for person in read.people.values():
         person.agents = [each for each in person.agents if each in read.people]
-    read.enrollments = {each for each in read.enrollments if each[1] in read.people}
+        person.schools = [each for each in person.schools if read.knows_school(each)]
+    read.classes = {each: row for each, row in read.classes.items() if read.knows_school(row[1])}
+    read.enrollments = {each for each in read.enrollments if each[0] in read.classes and each[1] in read.people}
 
 
 async def _write(connection: AsyncConnection, read: Roster, known: Active, time_zone: str) -> dict[str, roster.Tally]:
     ticked = await roster.ticked_schools(connection)
     school_rows = _school_rows(read, ticked, time_zone)
     person_rows = [_person_row(person) for person in read.people.values()]
-    schools, touched_schools = await roster.write_rows(
-        connection, schools_table, "school_id", school_rows, known.schools
-    )
-    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows, known.people)
+    closing, leaving = known.schools.keys() - read.staying_schools(), known.people.keys() - read.staying_people()
+    schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows, closing)
+    persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows, leaving)
     await roster.write_links(connection, read)
     rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
     await events.tell_schools(connection, [messages.school_message(row) for row in rows])

@@ -49,11 +49,11 @@ async def active(connection: AsyncConnection) -> Active:
 
 
 async def write_rows(
-    connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]], before: Collection[str]
+    connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[dict[str, Any]], leaving: Collection[str]
 ) -> tuple[Tally, set[str]]:
-    """Upsert schools or people by sourced_id, deactivate the others; return the tally and the ids that changed.
+    """Upsert schools or people by sourced_id, deactivate who leaves; return the tally and the ids that changed.
 
-    Rows carry every column but the key and the version; `before` are those that were active.
+    Rows carry every column but the key and the version. Who leaves was active before.
     """
     created, touched = 0, set()
     for start in range(0, len(rows), _CHUNK):
@@ -68,18 +68,16 @@ async def write_rows(
         for row in await connection.execute(statement):
             touched.add(row[0])
             created += row[1] == 1
-    listed = {row["sourced_id"]: row["is_active"] for row in rows}
-    gone = set(before) - listed.keys()
-    dropped = sum(not listed.get(each, True) for each in before)
     retire = (
         sa.update(table)
-        .where(is_listed(table.c.sourced_id, gone))
+        .where(table.c.is_active, is_listed(table.c.sourced_id, leaving))
         .values(is_active=False, version=table.c.version + 1)
         .returning(table.c[key])
     )
-    retired = {row[0] for row in await connection.execute(retire)} if gone else set()
-    tally = Tally(created, len(touched) - created - dropped, len(rows) - len(touched), len(retired) + dropped)
-    return tally, touched | retired
+    retired = {row[0] for row in await connection.execute(retire)}
+    # The others who leave are listed, as inactive.
+    changed = len(touched) - created - (len(leaving) - len(retired))
+    return Tally(created, changed, len(rows) - len(touched), len(leaving)), touched | retired
 
 
 async def ticked_schools(connection: AsyncConnection) -> set[str]:
@@ -93,16 +91,17 @@ async def ids(connection: AsyncConnection, table: sa.Table, key: str) -> dict[st
 
 
 async def write_links(connection: AsyncConnection, roster: Roster) -> None:
-    """Replace memberships, contacts, relations, classes' enrollments of everyone in the roster."""
+    """Replace memberships, contacts, relations, classes' enrollments of everyone in the roster.
+
+    Guardians whose row is refused stay those of their students.
+    """
     person, school = await ids(connection, people, "person_id"), await ids(connection, schools, "school_id")
     listed = [person[each] for each in roster.people]
-    for table, column in (
-        (memberships, "person_id"),
-        (contacts, "person_id"),
-        (relations, "student_id"),
-        (enrollments, "person_id"),
-    ):
-        await connection.execute(sa.delete(table).where(is_listed(table.c[column], listed)))
+    refused = [person[each] for each in roster.refused_people if each in person]
+    for table in (memberships, contacts, enrollments):
+        await connection.execute(sa.delete(table).where(is_listed(table.c.person_id, listed)))
+    replaced = sa.and_(is_listed(relations.c.student_id, listed), sa.not_(is_listed(relations.c.guardian_id, refused)))
+    await connection.execute(sa.delete(relations).where(replaced))
     rows = roster.people.values()
     await _insert(
         connection,
