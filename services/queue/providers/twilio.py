@@ -157,13 +157,14 @@ class TwilioAccount:
         self.client: Any = Client(settings.account_sid, settings.auth_token, http_client=self._http)
         self._http.present(self.client.get_headers("GET", {}))
 
-    async def create(self, number: int, resource: str, form: Mapping[str, object]) -> Handed:
-        """Create a text or a call for the recipient with this number, and return what came of it.
+    async def create(self, number: int, resource: str, form: Mapping[str, object], seconds: float) -> Handed:
+        """Create a text or a call for the recipient with this number, and return what came of it within the time.
 
         `resource` and `form` are as Twilio's reference has them.
         """
         try:
-            sid = await self._created(resource, form)
+            async with asyncio.timeout(seconds):
+                sid = await self._created(resource, form)
         except TwilioRestException as problem:
             return _refused(self._provider, number, problem)
         except NOT_REACHED:
@@ -214,20 +215,23 @@ class TwilioAccount:
         await self._http.close()
 
 
-async def from_first(provider: str, senders: Iterable[str], create: Callable[[str], Awaitable[Handed]]) -> Handed:
+async def from_first(
+    provider: str, senders: Iterable[str], create: Callable[[str, float], Awaitable[Handed]], timeout_seconds: float
+) -> Handed:
     """Return the answer to the first of the senders that Twilio lets us use; what is wrong with ours costs no delivery.
 
-    A refusal that came late leaves no time for another: one hand-over lasts little longer than one request. The last
-    sender is the account's own; where that is refused whomever we write to, nobody fares better: nothing was taken.
+    `create` is given the seconds that it may take. A refusal that came late leaves less of them to the next sender: one
+    hand-over lasts little longer than one request. The last sender is the account's own; where that is refused whomever
+    we write to, nobody fares better: nothing was taken.
     """
-    started = time.monotonic()
+    until = time.monotonic() + timeout_seconds + QUICK_SECONDS
     wanted = list(dict.fromkeys(each for each in senders if each))
     for sender in wanted:
-        answer = await create(sender)
+        answer = await create(sender, min(timeout_seconds, until - time.monotonic()))
         kind = explain(provider, answer.code).kind if answer.answer is Answer.REFUSED else ""
         if kind == SENDER and sender == wanted[-1]:
             return answer._replace(answer=Answer.UNREACHABLE)
-        if kind not in {OURS, SENDER} or time.monotonic() - started > QUICK_SECONDS:
+        if kind not in {OURS, SENDER}:
             break
         metrics.sender_refused.add(1, {"provider": provider, "code": answer.code})
         _log.warning("sender_refused", provider=provider, code=answer.code)

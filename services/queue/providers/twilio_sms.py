@@ -55,11 +55,12 @@ class TwilioSms:
         if address:
             form["StatusCallback"] = address
 
-        async def create(sender: str) -> Handed:
+        async def create(sender: str, seconds: float) -> Handed:
             origin = {"MessagingServiceSid" if sender.startswith("MG") else "From": sender}
-            return await self._account.create(recipient.number, "Messages", form | origin)
+            return await self._account.create(recipient.number, "Messages", form | origin, seconds)
 
-        return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
+        senders = (work.content.from_address, self._settings.from_number)
+        return await from_first(self.name, senders, create, self._settings.timeout_seconds)
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our text in what the account sent to each number since the batch was claimed.

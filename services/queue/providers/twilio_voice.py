@@ -77,10 +77,11 @@ class TwilioVoice:
         if address:
             form |= {"StatusCallback": address, "StatusCallbackEvent": _EVENTS}
 
-        async def create(sender: str) -> Handed:
-            return await self._account.create(recipient.number, "Calls", form | {"From": sender})
+        async def create(sender: str, seconds: float) -> Handed:
+            return await self._account.create(recipient.number, "Calls", form | {"From": sender}, seconds)
 
-        return await from_first(self.name, (work.content.from_address, self._settings.from_number), create)
+        senders = (work.content.from_address, self._settings.from_number)
+        return await from_first(self.name, senders, create, self._settings.timeout_seconds)
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Look for our call in what the account dialled to each number since the batch was claimed.

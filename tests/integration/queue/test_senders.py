@@ -14,6 +14,7 @@ from services.queue.actions.sending_as import Senders
 from services.queue.actions.standing import KnownSchool
 from services.queue.domain import Channel, Source, State
 from services.queue.message_types import MessageType
+from services.queue.providers.base import QUICK_SECONDS
 from services.queue.senders import Identity, Way
 from tests.integration.queue.conftest import KNOWN, Queue, draft, person
 from tests.integration.queue.from_directory import told
@@ -124,6 +125,20 @@ async def test_a_number_that_is_not_ours_costs_no_delivery(
     await queue.drain(queue.dispatcher())
     assert _from(vendors) == [FROM_NUMBER]
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "pending": 1}
+
+
+@pytest.mark.accepts(308)
+async def test_a_number_that_is_not_ours_costs_no_delivery_while_twilio_is_slow(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    await _put(queue, Identity("", None, Way.SMS, NOT_OURS))
+    done = await queue.submit(draft(channels=[("sms", "Bus 4.")]), [person(1)])
+    vendors.modes(sms={"mode": "ok", "delay_seconds": QUICK_SECONDS + 0.05})
+    dispatcher = queue.dispatcher()
+    await queue.drain(dispatcher)
+    assert _from(vendors) == [FROM_NUMBER]
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "pending": 1}
+    assert not dispatcher.breaker(Channel.SMS).is_open(), "one school's number is not the account"
 
 
 @pytest.mark.accepts(308)
