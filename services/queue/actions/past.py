@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.kit.ids import new_id
-from services.queue.domain import FINAL, MAILED, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
+from services.queue.domain import FINAL, MAILED, MAX_ID, MAX_RECIPIENTS, SURVEYS, Channel, State, expiry
 from services.queue.past_records import PastMessage, PastOutcome
 from services.queue.records import Entry, Message, Outcome, Recipient, type_of
 from services.queue.store.copying import place_of
@@ -47,6 +47,8 @@ def check(piece: PastMessage) -> None:
     for person, outcomes in piece.recipients:
         if any("\x00" in each for each in person if isinstance(each, str)):
             raise Problem("A recipient has a zero character.")
+        if max(map(len, (person.person_id, person.school_id, person.regarding_student_id))) > MAX_ID:
+            raise Problem(f"A recipient has an id of over {MAX_ID} characters.")
         for outcome in outcomes:
             _check_outcome(outcome, channels, is_withheld=piece.is_withheld)
         if len({outcome.channel for outcome in outcomes}) != len(outcomes):

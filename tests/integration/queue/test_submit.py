@@ -122,12 +122,18 @@ async def test_a_students_message_waits_and_names_nobody(queue: Queue) -> None:
 
 
 async def test_history_is_imported_once_with_its_outcomes(queue: Queue) -> None:
-    def past(key: str, state: State, *, is_withheld: bool = False, to: str = "a@b.org", of: str = "p") -> PastMessage:
+    def past(
+        key: str, state: State, *, is_withheld: bool = False, to: str = "a@b.org", of: str = "p", at: str = "school-1"
+    ) -> PastMessage:
         outcome = PastOutcome("email", state, "Bounce/Permanent/General" if state is State.ERROR else "", None, to)
         verdict = b"\x22\x00" if is_withheld else None
         sent_at = queue.clock().replace(year=2025, month=3, day=5)
         return PastMessage(
-            draft(idempotency_key=key), sent_at, [(person(1, person_id=of), [outcome])], verdict, is_withheld
+            draft(idempotency_key=key),
+            sent_at,
+            [(person(1, person_id=of, school_id=at), [outcome])],
+            verdict,
+            is_withheld,
         )
 
     schools = {"school-1": KnownSchool("Lincoln High", is_excluded=True)}
@@ -140,9 +146,12 @@ async def test_history_is_imported_once_with_its_outcomes(queue: Queue) -> None:
         await importing.add(past("four", State.PENDING))
         await importing.add(past("five", State.SENT, to="a\x00b"))
         await importing.add(past("six", State.SENT, of="a\x00b"))
+        await importing.add(past("seven", State.SENT, of="p" * 201))
+        await importing.add(past("eight", State.SENT, at="s" * 201))
         result = await importing.finish()
         assert (result.imported, result.repeated) == expected
-        assert [(position, key) for position, key, _ in result.problems] == [(5, "four"), (6, "five"), (7, "six")]
+        refused = [(position, key) for position, key, _ in result.problems]
+        assert refused == list(enumerate(("four", "five", "six", "seven", "eight"), 5))
     submitted = await queue.event(events_out.SUBMITTED, events.MessageSubmitted)
     assert [each.message.entries[0].counts[0].total for each in submitted] == [1, 2, 1]
     assert all(each.message.is_from_excluded_school for each in submitted)
