@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from protos.directory.v1 import directory_pb2
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.queue.v1 import schedules_pb2_grpc
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
 from services.queue import keys, schedule_words, surveys, words
-from services.queue.actions import schedules, standing
+from services.queue.actions import replying, schedules, standing
 from services.queue.clients import Directory
 from services.queue.scheduling import Schedule
 
@@ -111,6 +112,9 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         decided = standing.decide(draft, caller, known)
         made = schedule_words.Made(caller.subject, decided, known, self._zone, self._clock())
         fresh = schedule_words.fresh(request, draft, made)
+        audience = directory_pb2.Audience.FromString(fresh.audience)
+        pieces = self._directory.recipients(audience, fresh.sender_id)
+        await replying.check(self._engine, draft, decided.sender, pieces, made.now)
 
         def check_times() -> None:
             upcoming = fresh.timing.upcoming(made.now)

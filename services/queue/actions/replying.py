@@ -6,8 +6,9 @@ Without a check any message to a whole district could name another one, and woul
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.kit.db import transaction
 from services.kit.errors import InvalidArgument
 from services.queue.records import ROLE_PARENT, ROLE_STUDENT, Addressees, Draft, Sender
 from services.queue.store import inbox
@@ -31,6 +32,19 @@ async def checked(
         sentence = "What this answers is not in your inbox. Write a new message."
         raise InvalidArgument("ANSWERED_UNKNOWN", sentence, violations=wrong)
     return pieces if sender.role in {ROLE_STUDENT, ROLE_PARENT} else _only(author_id, pieces)
+
+
+async def check(
+    engine: AsyncEngine, draft: Draft, sender: Sender, pieces: AsyncIterator[Addressees], now: datetime
+) -> None:
+    """Raise what `checked` raises, now, of a message that is sent later."""
+    if draft.in_reply_to:
+        async with transaction(engine) as connection:
+            people = await checked(connection, draft, sender, pieces, now)
+            # What comes back as it was given may go to anybody.
+            if people is not pieces:
+                async for _ in people:
+                    pass
 
 
 async def _only(person_id: str, pieces: AsyncIterator[Addressees]) -> AsyncIterator[Addressees]:

@@ -26,6 +26,7 @@ from services.kit.errors import (
     ResourceExhausted,
     ServiceError,
 )
+from services.kit.ids import new_id
 from services.queue.clients import Directory
 from services.queue.occurring import Occurring
 from services.queue.scheduling import FAILED, MAX_PER_SENDER, MISSED
@@ -281,6 +282,25 @@ async def test_what_is_not_in_order_is_refused_and_changes_nothing(
         await scheduled.create(**fields)
     assert await scheduled.rows("SELECT 1 FROM schedules") == []
     assert await scheduled.rows("SELECT 1 FROM outbox") == []
+
+
+@pytest.mark.accepts(306)
+async def test_a_scheduled_answer_is_one_when_it_is_kept(scheduled: Scheduled) -> None:
+    to_tom, to_ida = (directory_pb2.Audience(person_ids=[scheduled.ids[name]]) for name in ("tea", "pri"))
+    await scheduled.create("pri", audience=to_tom, timing=ONCE)
+    await scheduled.tick(hours=20)
+    (written,) = await scheduled.messages()
+    later, answered = {"start_date": "2026-11-02", "rule": ""}, {"in_reply_to": str(written.message_id)}
+    for header, audience, reason in (
+        ({"in_reply_to": new_id()}, to_ida, "ANSWERED_UNKNOWN"),
+        (answered, directory_pb2.Audience(roles=[types.ROLE_PARENT]), "ANSWER_TO_OTHERS"),
+    ):
+        with pytest.raises(InvalidArgument) as refused:
+            await scheduled.create(header=header, timing=later, audience=audience)
+        assert refused.value.reason == reason
+    await scheduled.create(header=answered, timing=later, audience=to_ida)
+    await scheduled.tick(hours=49)
+    assert [each.in_reply_to for each in await scheduled.messages()] == ["", str(written.message_id)]
 
 
 async def test_one_person_keeps_so_many_and_no_more(scheduled: Scheduled) -> None:
