@@ -136,7 +136,8 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
         "from": getattr(row, "from"),
         "to": row.to,
         "recipient_type": words.RECIPIENT_TYPES.get(row.recipient_type, ""),
-        "regarding_student": ", ".join(each.name for each in row.regarding),
+        "regarding_student": ", ".join(each.name for each in row.regarding)
+        or (words.HIDDEN_STUDENTS if row.hides_students else ""),
         "total": counts.total,
         "sent": counts.sent,
         "pending": counts.pending + counts.held,

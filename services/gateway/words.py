@@ -154,6 +154,8 @@ ROLES = {
 }
 SOURCES = {types.SOURCE_DISTRICT: "District", types.SOURCE_SCHOOL: "School"}
 RECIPIENT_TYPES = {types.RECIPIENT_TYPE_DIRECTORY: "Directory", types.RECIPIENT_TYPE_IMPORTED: "Imported"}
+HIDDEN_STUDENTS = "See the recipients"
+"""In place of the students whom a message regards, where some may be of schools that the viewer does not see."""
 REFERRAL_REASONS = {
     reports.REFERRAL_REASON_SELF_HARM: Choice("self_harm", "Danger to themselves"),
     reports.REFERRAL_REASON_THREAT: Choice("threat", "Danger to others"),

@@ -34,7 +34,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
     is_flagged = row["teacher_set_at"] is not None or row["system_set_at"] is not None
     is_admin_flagged = row["admin_set_at"] is not None
     is_shown = report is Report.THREATS or not is_withheld
-    copied = ("sender_id", "is_secure", "regarding_count", "referral_id", "version")
+    copied = ("sender_id", "is_secure", "referral_id", "version")
     message = pb.EntryRow(
         entry_id=str(row["entry_id"]),
         message_id=str(row["message_id"]),
@@ -46,7 +46,7 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
         sender_role=types.Role.Value(f"ROLE_{row['sender_role'].upper()}"),
         to=row["to_words"],
         recipient_type=types.RecipientType.Value(f"RECIPIENT_TYPE_{row['recipient_type'].upper()}"),
-        regarding=[pb.Student(**each) for each in row["regarding"]],
+        **_regarding(row),
         counts=types.DeliveryCounts(**{name: row[name] for name in ("total", *COUNTERS)}),
         is_flagged=is_flagged,
         is_admin_flagged=is_admin_flagged,
@@ -68,6 +68,16 @@ def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) 
     # `from` is a word of Python's own.
     setattr(message, "from", row["from_words"])
     return message
+
+
+def _regarding(row: Row) -> Row:
+    """Return the students whom a message regards; none where some may be of schools that the viewer does not see."""
+    if not row["sees_students"]:
+        return {"hides_students": bool(row["regarding_count"])}
+    return {
+        "regarding": [pb.Student(**each) for each in row["regarding"]],
+        "regarding_count": row["regarding_count"],
+    }
 
 
 def _decided(row: Row, report: Report) -> Row:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reports.domain import COUNTERS, Origin, Screening, Sight, is_id
-from services.reports.store.sight import counts_of, visible
+from services.reports.store.sight import counts_of, sees_students, visible
 from services.reports.tables import acknowledgements, decisions, entries, flags, messages, progress, threats
 
 Row = dict[str, Any]
@@ -38,6 +38,7 @@ def _entry_rows(sight: Sight) -> sa.Select[Any]:
         *(entries.c[name] for name in ("entry_id", "message_id", "channel", "text", "survey_id")),
         *(counts.c[name] for name in ("total", *COUNTERS)),
         sa.func.coalesce(progress.c.version, 0).label("version"),
+        sees_students(sight).label("sees_students"),
         threats.c.verdict,
         threats.c.recipient_names,
         acknowledged.name.label("acknowledged_by"),

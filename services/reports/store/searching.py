@@ -29,7 +29,7 @@ class Finding:
 
     def __init__(self, sight: Sight, search: Search, order: Order) -> None:
         """Build the conditions; nothing is asked yet."""
-        self._search, self._order = search, order
+        self._sight, self._search, self._order = sight, search, order
         self._counts = counts_of(sight)
         columns = {order.column, *(rule.column for rule in search.rules)}
         self._tables: sa.FromClause = entries.join(messages, entries.c.message_id == messages.c.message_id)
@@ -80,7 +80,7 @@ class Finding:
         last: list[sa.ColumnElement[Any]] = [entries.c.sent_at, entries.c.entry_id]
         if self._order.column == "date":
             return last
-        return [column_value(self._order.column, self._search.report, self._counts), *last]
+        return [column_value(self._order.column, self._search.report, self._sight, self._counts), *last]
 
     def _directed(self, *, is_reversed: bool) -> list[sa.UnaryExpression[Any]]:
         is_down = self._order.descending != is_reversed
@@ -123,7 +123,7 @@ class Finding:
         kind = COLUMNS[rule.column]
         if kind is Kind.DATE:
             return condition(rule, kind, sa.cast(self._local(), sa.Date))
-        return condition(rule, kind, column_value(rule.column, self._search.report, self._counts))
+        return condition(rule, kind, column_value(rule.column, self._search.report, self._sight, self._counts))
 
 
 def _window(minute: sa.ColumnElement[time], start: time | None, end: time | None) -> Condition | None:

@@ -99,6 +99,19 @@ def sees_recipient(sight: Sight, school_id: sa.ColumnElement[str]) -> sa.ColumnE
     return sa.or_(_is_whole(sight), school_id.in_(sorted(sight.schools)))
 
 
+def sees_students(sight: Sight) -> sa.ColumnElement[bool]:
+    """Tell whether the viewer may see every recipient of a message, and so each student whom it regards."""
+    if sight.is_district_wide:
+        return sa.true()
+    its = entries.alias("its")
+    elsewhere = (
+        sa.select(1)
+        .select_from(entry_counts.join(its, its.c.entry_id == entry_counts.c.entry_id))
+        .where(its.c.message_id == messages.c.message_id, entry_counts.c.school_id.not_in(sorted(sight.schools)))
+    )
+    return sa.or_(_is_whole(sight), sa.not_(elsewhere.correlate(messages).exists()))
+
+
 def counts_of(sight: Sight) -> sa.FromClause:
     """Return the sums of an entry's counters over the recipients that the viewer may see."""
     sums = [
@@ -157,7 +170,7 @@ def is_emergency_call() -> sa.ColumnElement[bool]:
     return sa.and_(messages.c.is_emergency, entries.c.channel.in_(CALLS))
 
 
-def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.ColumnElement[Any]:
+def column_value(column: str, report: Report, sight: Sight, counts: sa.FromClause) -> sa.ColumnElement[Any]:
     """Return the value of a column as it sorts and is compared; text in lower case. Never NULL."""
     if column in NUMBERS:
         first, *others = (counts.c[name] for name in NUMBERS[column])
@@ -169,7 +182,7 @@ def column_value(column: str, report: Report, counts: sa.FromClause) -> sa.Colum
         "recipient_type": sa.case(_RECIPIENT_TYPES, value=messages.c.recipient_type),
         "from": messages.c.from_words,
         "to": messages.c.to_words,
-        "regarding_student": messages.c.regarding_words,
+        "regarding_student": sa.case((sees_students(sight), messages.c.regarding_words), else_=""),
         "referral": messages.c.referral_id,
         "decision": _decision(),
     }

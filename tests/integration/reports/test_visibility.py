@@ -2,9 +2,11 @@
 
 import pytest
 
+from protos.events.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import NotFound, PermissionDenied
+from services.kit.ids import new_id
 from tests.integration.reports.conftest import (
     NORTH,
     SOUTH,
@@ -72,6 +74,23 @@ async def test_counts_are_of_the_viewers_schools_and_whole_for_the_sender(report
     rule = types.ColumnRule(column="total", operator=types.ColumnRule.OPERATOR_GREATER, value="3")
     assert (await reports.history(officer, rules=[rule])).page.total_rows == 1
     assert (await reports.history(secretary, rules=[rule])).page.total_rows == 0
+
+
+@pytest.mark.accepts(7)
+async def test_students_of_other_schools_are_not_named_nor_found_nor_counted(reports: Reports) -> None:
+    both = [counts(NORTH, sent=1), counts(SOUTH, sent=1)]
+    amy = queue.StudentReference(student_id=new_id(), name="Amy Stone", number="N-1")
+    sent = message(regarding=[amy], regarding_count=2, entries=[entry(types.CHANNEL_EMAIL, both)])
+    await reports.hear(submitted(sent))
+    rule = types.ColumnRule(
+        column="regarding_student", operator=types.ColumnRule.OPERATOR_CONTAINS, value=amy.name.lower()
+    )
+    sees_all, sees_one = person("Otto", *SECRETARY, schools=[NORTH, SOUTH]), person("Sara", *SECRETARY, schools=[SOUTH])
+    for viewer, names, count in ((sees_all, [amy.name], 2), (sees_one, [], 0)):
+        row = (await reports.history(viewer)).rows[0]
+        assert ([each.name for each in row.regarding], row.regarding_count) == (names, count)
+        assert row.hides_students == (viewer is sees_one)
+        assert (await reports.history(viewer, rules=[rule])).page.total_rows == len(names)
 
 
 @pytest.mark.accepts(15, 16, 17)
