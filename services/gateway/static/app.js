@@ -97,7 +97,6 @@ function changeRules(target) {
   }
 }
 
-document.addEventListener("change", (event) => { event.target.closest("form[data-switch]")?.requestSubmit(); });
 document.addEventListener("input", (event) => {
   const box = event.target;
   if (box.matches("[data-narrow]")) {
@@ -231,6 +230,14 @@ document.addEventListener("input", (event) => {
   if (send) { send.textContent = "Preview the changes"; send.disabled = false; }
 });
 
+// --- What was written is not left unsent without a question -----------------------------------------------------------
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("[data-writing]");
+  if (form) form.dataset.writing = "unsent";
+});
+document.addEventListener("submit", (event) => { if (event.target.matches("[data-writing]")) event.target.dataset.writing = ""; });
+addEventListener("beforeunload", (event) => { if ($('[data-writing="unsent"]')) event.preventDefault(); });
+
 // --- A file that the server would refuse is not sent: with it all that was written would be lost --------------------
 document.addEventListener("change", (event) => {
   const upload = event.target, most = Number(upload.dataset?.most);
@@ -256,7 +263,6 @@ document.addEventListener("change", (event) => {
 
 // --- After each part that is drawn ---------------------------------------------------------------------------------
 function settle() {
-  $$("[data-switch-button]").forEach((button) => { button.hidden = true; });
   $$("[data-add-rule], [data-speed]").forEach((each) => { each.hidden = false; });
   showPageDialog();
   followCounts();

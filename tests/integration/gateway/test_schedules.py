@@ -241,6 +241,12 @@ def test_an_edited_series_stays_of_its_school_whichever_one_its_writer_works_in_
     assert kept_from(stack, place) == (ids[at], at, ids[at])
 
 
+def test_a_page_that_answers_a_form_leads_back_to_no_address_that_takes_forms_alone(stack: Stack) -> None:
+    answer = stack.browser("both").post(f"/schedules/{new_id()}/pause")
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, filled(page, "/preferences/school")["next"]) == (404, ["/"])
+
+
 @pytest.fixture
 def spokeswoman(stack: Stack) -> Iterator[Browser]:
     """The principal while she may send as the district."""
