@@ -58,8 +58,9 @@ format: setup ## Format the code and the protos
 	.venv/bin/buf format --write
 
 .PHONY: docs
-docs: setup ## Write the pages that are made from the code: docs/configuration.md
+docs: setup ## Write the pages that are made from the code: docs/configuration.md and docs/metrics.md
 	$(PY) -m deploy.configuration
+	$(PY) -m deploy.instruments
 
 .PHONY: bench
 bench: setup .venv/.bench ## Measure the goals of benchmarks/README.md (ONLY=2,10: some of them)

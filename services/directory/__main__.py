@@ -1,16 +1,17 @@
-"""Wiring of directory: `python -m services.directory serve`."""
+"""Wiring of directory: `serve` (gRPC) and `import-roster` (a OneRoster archive on stdin)."""
 
 import sys
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from services.directory.config import Config
+from services.directory.roster_command import import_roster
 from services.directory.rpc import DirectoryServicer
 from services.kit.bus import Bus
 from services.kit.db import check_database, create_engine
 from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
-from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
 
 
 async def serve(config: Config, life: Lifecycle) -> None:
@@ -35,4 +36,12 @@ async def serve(config: Config, life: Lifecycle) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_service("directory", [Process("serve", "gRPC", Config, serve)]))
+    sys.exit(
+        run_service(
+            "directory",
+            [
+                Process("serve", "gRPC", Config, serve),
+                Command("import-roster", "import the OneRoster archive on stdin", import_roster),
+            ],
+        )
+    )

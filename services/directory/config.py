@@ -1,7 +1,22 @@
-"""What directory reads from the environment: the shared settings, nothing of its own."""
+"""What directory reads from the environment."""
 
-from services.kit.config import ServiceSettings
+from pydantic import SecretStr
+
+from services.kit.config import Address, ServiceSettings, Settings
 
 
 class Config(ServiceSettings):
     """The settings of `python -m services.directory serve`."""
+
+
+class RosterSettings(Settings):
+    """The settings of `python -m services.directory import-roster`."""
+
+    directory_address: Address
+    """HOST:PORT of directory."""
+    service_token: SecretStr
+    """A token with the scope directory.write."""
+    tls_authority: str = ""
+    """PEM of the certificates that directory's must descend from, usually by TLS_AUTHORITY_FILE; empty: no TLS."""
+    accepts_leavers: bool = False
+    """Whether the set is right although schools close or many people leave (docs/roster.md)."""

@@ -5,7 +5,7 @@ import sys
 from granian import Granian
 from granian.constants import Interfaces
 
-from services.gateway.accounts import add_accounts, read_accounts
+from services.gateway.accounts import add_accounts, people_in_directory, read_accounts
 from services.gateway.config import AccountsSettings, GatewaySettings
 from services.gateway.database import create_engine
 from services.kit.config import check_config, load
@@ -41,7 +41,7 @@ def add() -> int:
     settings = load(AccountsSettings)
     engine = create_engine(settings.database_url.get_secret_value())
     try:
-        count = add_accounts(engine, read_accounts(sys.stdin))
+        count = add_accounts(engine, read_accounts(sys.stdin, people_in_directory(settings)))
     except ServiceError as problem:
         lines = [f"line {each.pointer[1:]}: {each.detail}" for each in problem.violations]
         print("\n".join([problem.message, *lines]), file=sys.stderr)

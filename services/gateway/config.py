@@ -1,6 +1,6 @@
 """What the gateway reads from the environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -73,3 +73,9 @@ class AccountsSettings(Settings):
 
     database_url: SecretStr
     """postgresql://… of the role that reads and writes rows."""
+    directory_address: Address | Literal[""] = ""
+    """HOST:PORT of directory, where lines name people by sourced_id."""
+    service_token: SecretStr = SecretStr("")
+    """A token with the scope directory.read, likewise; the gateway's own has it."""
+    tls_authority: str = ""
+    """PEM of the certificates that directory's must descend from, usually by TLS_AUTHORITY_FILE; empty: no TLS."""

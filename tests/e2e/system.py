@@ -1,5 +1,6 @@
 """The whole system as real processes, started once for a worker of the tests, with a small district in it."""
 
+import io
 import json
 import os
 import shutil
@@ -7,8 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -29,7 +31,6 @@ STUDENTS = ("student1", "student2")
 """Students with an account."""
 _READY_SECONDS = 90.0
 _ROOT = Path(__file__).resolve().parents[2]
-_CHUNK = 512 * 1024
 
 
 @dataclass
@@ -145,13 +146,8 @@ def _load(system: System) -> None:
     for name in ("call_out", "moderation_api"):
         module = directory_pb2.Module(name=name, is_purchased=True, is_enabled=True)
         directory.UpdateModule(directory_pb2.UpdateModuleRequest(module=module), metadata=system.metadata)
-    pieces = [
-        directory_pb2.ImportRosterRequest(file_name=name, chunk=content[start : start + _CHUNK])
-        for name, content in roster().items()
-        for start in range(0, len(content), _CHUNK)
-    ]
-    answer = directory.ImportRoster(iter(pieces), metadata=system.metadata, timeout=60)
-    assert not answer.problem_count, answer.problems[0]
+    operator = {"DIRECTORY_ADDRESS": system.run["grpc"]["directory"], "SERVICE_TOKEN": system.run["service_token"]}
+    _command("services.directory", "import-roster", _archive(roster()), operator)
     listed = directory.ListSchools(directory_pb2.ListSchoolsRequest(), metadata=system.metadata).schools
     system.schools = {each.sourced_id: each.school_id for each in listed}
     names = [*(each.name for each in STAFF), *(f"Family{each.removeprefix('student'):0>4}" for each in STUDENTS)]
@@ -159,15 +155,30 @@ def _load(system: System) -> None:
         wanted = directory_pb2.SearchPeopleRequest(query=name, limit=50)
         found = directory.SearchPeople(wanted, metadata=system.metadata).people
         system.people |= {each.sourced_id: each.person_id for each in found}
-    _add_accounts(system)
-
-
-def _add_accounts(system: System) -> None:
-    """Add accounts by the gateway's own command."""
     passwords = (system.folder / "secrets" / "gateway.password").read_text(encoding="utf-8")
     database = system.run["postgres"].rsplit("@", 1)[1].rsplit("/", 1)[0]
-    names = [*(each.username for each in STAFF), *STUDENTS]
-    lines = [json.dumps({"username": name, "password": PASSWORD, "person_id": system.people[name]}) for name in names]
-    environment = {**os.environ, "DATABASE_URL": f"postgresql://gateway:{passwords}@{database}/gateway"}
-    command = [sys.executable, "-m", "services.gateway", "add-accounts"]
-    subprocess.run(command, input="\n".join(lines), text=True, check=True, env=environment, stdout=subprocess.DEVNULL)
+    accounts = [*(each.username for each in STAFF), *STUDENTS]
+    lines = [json.dumps({"username": name, "password": PASSWORD, "sourced_id": name}) for name in accounts]
+    owner = {"DATABASE_URL": f"postgresql://gateway:{passwords}@{database}/gateway", **operator}
+    _command("services.gateway", "add-accounts", "\n".join(lines).encode(), owner)
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def _command(module: str, name: str, content: bytes, environment: Mapping[str, str]) -> None:
+    """Run a command of the documents with this on stdin."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, name],
+        input=content,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr.decode()

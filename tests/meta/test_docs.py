@@ -1,4 +1,4 @@
-"""The documents list what the code has: errors, settings, events."""
+"""The documents list what the code has: errors, settings, events, metrics, scopes; and nothing that it has not."""
 
 import ast
 import importlib
@@ -7,9 +7,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic_settings import BaseSettings
 
-from deploy import configuration
+from deploy import configuration, instruments
 from tests.meta.sources import ROOT, text, tracked
 from tests.meta.test_contracts import subjects_in_code
 
@@ -45,10 +48,16 @@ def settings_in_code() -> set[str]:
     return names
 
 
+def scopes_in_code() -> set[str]:
+    """Return every scope that a method of the contracts names."""
+    return {found for path in tracked("protos/*.proto") for found in re.findall(r'scope\) = "([a-z._]+)"', text(path))}
+
+
 PAGES: dict[str, Callable[[], set[str]]] = {
     "errors.md": reasons_in_code,
     "configuration.md": settings_in_code,
     "events.md": lambda: set(subjects_in_code()),
+    "security.md": scopes_in_code,
 }
 
 
@@ -73,3 +82,48 @@ def test_every_setting_says_what_it_means() -> None:
         if not field.description
     ]
     assert silent == []
+
+
+def test_no_reason_is_documented_that_nothing_raises() -> None:
+    documented = set(
+        re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", (DOCS / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    code = "\n".join(text(path) for path in tracked("services/*.py"))
+    assert [reason for reason in sorted(documented) if f'"{reason}"' not in code] == []
+
+
+def test_the_page_of_metrics_is_as_the_code_says() -> None:
+    """`make docs` writes it."""
+    assert instruments.PAGE.read_text(encoding="utf-8") == instruments.page()
+
+
+def test_the_documents_name_no_metric_that_there_is_not() -> None:
+    known = {each.name for each in instruments.instruments()}
+    dotted = {
+        (path.name, name)
+        for path in DOCS.glob("*.md")
+        for name in re.findall(r"`(lantern\.[a-z._]+[a-z])`", path.read_text(encoding="utf-8"))
+    }
+    exported = {each.exported for each in instruments.instruments()}
+    written = re.findall(r"\b(lantern_[a-z_]+?)(?:_bucket)?[{\[ )]", instruments.PAGE.read_text(encoding="utf-8"))
+    assert [each for each in sorted(dotted) if each[1] not in known] == []
+    assert [each for each in written if each not in exported] == []
+
+
+def test_metrics_bear_the_names_that_the_exporter_gives_them() -> None:
+    registry = CollectorRegistry()
+    provider = MeterProvider([PrometheusMetricReader(registry=registry)])
+    meter = provider.get_meter("test")
+    wanted = list(instruments.instruments())
+    for each in wanted:
+        match each.kind:
+            case "counter":
+                meter.create_counter(each.name, each.unit).add(1)
+            case "histogram":
+                meter.create_histogram(each.name, each.unit).record(1)
+            case _:
+                meter.create_gauge(each.name, each.unit).set(1)
+    shown = generate_latest(registry).decode()
+    provider.shutdown()
+    suffix = {"histogram": "_bucket{"}
+    assert [each.exported for each in wanted if f"\n{each.exported}{suffix.get(each.kind, '{')}" not in shown] == []
