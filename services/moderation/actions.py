@@ -219,13 +219,14 @@ class Screening:
         # What is judged again was said long ago: the texts around it are gone.
         together = None if request.rescreening_id else await self.conversations.together(request, said)
         alone = await ask(texts_of(request, said))
-        row = verdict_row(request, alone, policy, self.clock())
+        phrases = await blocked_in(request, policy)
+        row = verdict_row(request, alone, policy, self.clock(), phrases)
         if together is None or row["holds"] or row["decision"] == Decision.HOLD:
             return row
 
         async def read(among: Together) -> store.Row:
             others = len(among.others)
-            found = verdict_row(request, merged(alone, await ask(among.texts)), policy, self.clock())
+            found = verdict_row(request, merged(alone, await ask(among.texts)), policy, self.clock(), phrases)
             return found | {"context_messages": others, "explanation": told_together(others, found["explanation"])}
 
         graver = await read(together)
@@ -256,10 +257,14 @@ def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
     return lambda judgement: decide(policy, judgement, request.school_id, request.grade, is_blocked=False)
 
 
-def verdict_row(request: requests.ScreeningRequested, judgement: Judgement, policy: Policy, now: datetime) -> store.Row:
-    """Return the verdict that the policy makes of a judgement."""
-    # What failed to be read once is not read again for its phrases.
-    phrases = blocked_in(request, policy) if judgement.scores else ()
+def verdict_row(
+    request: requests.ScreeningRequested,
+    judgement: Judgement,
+    policy: Policy,
+    now: datetime,
+    phrases: Sequence[str] = (),
+) -> store.Row:
+    """Return the verdict that the policy makes of a judgement and of the blocked phrases in the request."""
     outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
     return {
         "verdict_id": new_id(),
@@ -290,5 +295,6 @@ async def screen_now(
     """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
     texts = texts_of(request, said_in(request, policy))
     judgement = await judge.judge_within(texts, seconds, weighing(request, policy))
+    phrases = await blocked_in(request, policy)
     # The caller's own id takes the place of the message's.
-    return verdict_message(verdict_row(request, judgement, policy, now))
+    return verdict_message(verdict_row(request, judgement, policy, now, phrases))

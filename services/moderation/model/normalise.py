@@ -30,7 +30,8 @@ _MOST_OVERLAPPING = 30_000
 """Characters in windows that overlap, which takes seconds where they are gibberish."""
 _LONGEST_READ = 30_000
 """Characters; no message has so many before it is normalised, and it takes seconds to read them."""
-_LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b")
+# An address is looked for once in a row of its signs, not from each of them to the end.
+_LINK = re.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+|(?<=[。！？])")
 _TOKEN = re.compile(r"\S+")

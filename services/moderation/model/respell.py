@@ -22,7 +22,7 @@ _MASK = "".join(sorted(_STARS)) + "_?.+-"
 _MASKED = re.compile(rf"[a-z$@!0-9]+[{re.escape(_MASK)}]+[a-z$@!0-9]*|[{re.escape(_MASK)}]+[a-z]{{2,}}")
 _EDGES = re.compile(r"^([\"'(\[{<.,;:*_~]*)(.*?)([\"')\]}>.,;:!?*_~…]*)$", re.S)
 _WORDLIKE = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-_LEET_CORE = re.compile(r"[a-z][0-9@$]+[a-z]|[0-9@$]+[a-z]{2}|[a-z]{2}[0-9@$]")
+_LEET_CORE = re.compile(r"[a-z][0-9@$]+[a-z]|[0-9@$][a-z]{2}|[a-z]{2}[0-9@$]")
 _MOST_DECODINGS = 24
 _REASON_TO_MASK = 6
 

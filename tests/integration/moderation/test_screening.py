@@ -1,6 +1,7 @@
 """Screening on a real database: with the embedded model, and through the vendor's SDK in each of its failures."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
 from services.kit.errors import ResourceExhausted
 from services.kit.ids import new_id
-from services.moderation import actions
+from services.moderation import actions, reading
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Override
@@ -153,6 +154,26 @@ async def test_a_blocked_phrase_that_begins_in_the_subject_is_found(
     for body in ("mill after dark", "gym after dark", f"mill after dark {'and so on ' * 400}"):
         await worker.screen([asked(body, "meet at the old")])
     assert [row["phrases"] for row in await rows(moderation_engine, verdicts)] == [["old mill"], [], ["old mill"]]
+
+
+async def test_blocked_phrases_are_looked_for_beside_the_loop(
+    screening: Callable[..., Screening], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long text takes a while, in which a replica that is not heard of would be given up."""
+    threads = []
+
+    def looked_for(*_: object) -> tuple[str, ...]:
+        threads.append(threading.current_thread())
+        return ()
+
+    monkeypatch.setattr(reading, "phrases_in", looked_for)
+    worker = screening()
+    policy = replace(await worker.policies.in_force(), blocked_phrases=("old mill",))
+    await worker.policies.update(policy, Author("ada", "Ada North", frozenset({"*"})), "A trial.")
+    await worker.screen([asked(HARMLESS)])
+    await actions.screen_now(worker.judge, policy, asked(HARMLESS), START, None)
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
 
 
 async def test_a_harmless_message_is_clean(moderation_engine: AsyncEngine, screening: Callable[..., Screening]) -> None:

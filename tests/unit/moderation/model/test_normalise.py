@@ -1,6 +1,7 @@
 """The normaliser reads through every disguise of the specification and leaves ordinary school language alone."""
 
 import itertools
+import time
 
 import pytest
 
@@ -186,6 +187,14 @@ def test_encoded_text_is_pointed_out(text: str) -> None:
 )
 def test_ordinary_signs_are_not_encodings(text: str) -> None:
     assert not load_normaliser().normalise(text).encoded
+
+
+@pytest.mark.parametrize("unit", ["a.", "a-b-", "a+", "0", "01", "<!-- ", "<a", "a<b ", "@a", "www.", "a@b."])
+def test_the_time_that_a_text_takes_grows_with_its_length_alone(unit: str) -> None:
+    """It took seconds where the search from every start of a word ran to the end. No body is half as long as this."""
+    began_at = time.thread_time()
+    load_normaliser().normalise("#ab " + unit * (50_000 // len(unit)))
+    assert time.thread_time() - began_at < 2
 
 
 def test_long_text_is_cut_into_parts_and_none_is_lost() -> None:
