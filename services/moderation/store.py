@@ -218,8 +218,12 @@ async def note_outage(
     Return since when, once, when it is to be told: not while the last time that one was told is `told_before` or later.
     """
     row = {"trouble": trouble, "began_at": now, "last_at": now, "is_told": False}
-    await connection.execute(insert(outages).values(row).on_conflict_do_nothing())
-    later = sa.update(outages).values(last_at=sa.func.greatest(outages.c.last_at, now))
+    noted = insert(outages).values(row)
+    # In one statement: between two of them another replica may end the outage.
+    later = noted.on_conflict_do_update(
+        index_elements=[outages.c.is_open],
+        set_={"last_at": sa.func.greatest(outages.c.last_at, noted.excluded.last_at)},
+    )
     is_told, began_at = (await connection.execute(later.returning(outages.c.is_told, outages.c.began_at))).one()
     if is_told or not await _take_notice(connection, now, told_before):
         return None

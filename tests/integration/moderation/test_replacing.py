@@ -1,5 +1,6 @@
 """The embedded model in the vendor's place: administrators are told once, and once that it is over."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from services.kit.db import transaction
 from services.kit.ids import new_id
+from services.moderation import store
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.judging import REFUSALS_TO_OPEN, Judge
@@ -19,6 +21,7 @@ from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from services.moderation.replacing import PROVIDER_CHANGED
 from services.moderation.tables import outages, outbox
+from tests.support.eventually import eventually
 from tests.support.vendors import VendorSimulator
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -159,3 +162,28 @@ async def test_an_outage_is_forgotten_when_the_vendor_is_given_up_for_the_embedd
     assert [each.is_out for each in await world.told()] == [True]
     async with transaction(moderation_engine) as connection:
         assert (await connection.execute(sa.select(outages))).first() is None
+
+
+async def test_an_outage_that_ends_at_this_moment_elsewhere_is_noted_anew(moderation_engine: AsyncEngine) -> None:
+    later = START + timedelta(minutes=10)
+
+    async def note(now: datetime) -> datetime | None:
+        async with transaction(moderation_engine) as connection:
+            return await store.note_outage(connection, "silent", now, now - timedelta(hours=4))
+
+    async def waits() -> None:
+        waiting = sa.text(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with transaction(moderation_engine) as connection:
+            assert (await connection.execute(waiting)).first()
+
+    assert await note(START) == START
+    async with transaction(moderation_engine) as other:
+        await other.execute(sa.select(outages).with_for_update())
+        noting = asyncio.create_task(note(later))
+        await eventually(waits)
+        assert await store.end_outage(other) is not None
+    assert await noting is None, "administrators were told ten minutes ago"
+    async with transaction(moderation_engine) as connection:
+        assert (await connection.execute(sa.select(outages.c.began_at))).scalars().all() == [later]
