@@ -42,11 +42,12 @@ _DESTINATIONS = sa.text(
     "SELECT DISTINCT e.channel, r.destination"
     " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]), CAST(:left_at AS timestamptz[]))"
     " AS k (entry_id, number, left_at) JOIN entries e ON e.entry_id = k.entry_id"
+    " JOIN messages m ON m.message_id = e.message_id"
     " JOIN recipients r ON r.entry_id = k.entry_id AND r.number = k.number AND r.created_at = e.created_at"
     " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
     " WHERE r.destination <> '' AND NOT EXISTS (SELECT 1 FROM consent_changes c WHERE c.destination = r.destination"
     " AND c.channel = e.channel AND c.action = 'started' AND c.message_type = ''"
-    " AND (o.provider = 'aws_sms' OR c.changed_at > coalesce(k.left_at, o.changed_at)))"
+    " AND (o.provider = 'aws_sms' OR c.changed_at > coalesce(k.left_at, m.send_at)))"
     # Everybody writes them in one order, so that no two wait for each other.
     " ORDER BY e.channel, r.destination"
 )
@@ -130,7 +131,8 @@ async def not_started_since(
     """Return channel and destination of deliveries, each once, in order; none that was started since they left.
 
     Of what the standby for texts says, none that was ever started: a STOP since then is in the ledger already.
-    Deliveries are by entry and number. The outcome's moment counts where it is not known when one left.
+    Deliveries are by entry and number. The message's time of sending counts where it is not known when one
+    left: a STOP that this overlooks is told again with the next text, a START would stay overlooked.
     """
     values = {
         "entry_ids": [entry_id for entry_id, _ in deliveries],

@@ -140,16 +140,21 @@ async def test_a_stop_that_the_provider_tells_late_takes_back_no_later_start(que
 
 
 @pytest.mark.accepts(306)
-async def test_a_start_that_came_before_the_text_was_settled_is_later_than_it(queue: Queue) -> None:
+@pytest.mark.parametrize("comes", ["before its outcome", "after its outcome"])
+async def test_a_start_that_came_before_the_text_was_settled_is_later_than_it(queue: Queue, comes: str) -> None:
     done = await queue.submit(draft(channels=TEXT), [person(1, mobile=NUMBER)])
     dispatcher = queue.dispatcher(twilio_status_callback_url="")
     claimed = await claim(dispatcher, list(Lane), 1)
     entry_id = done.snapshot.entries[0].entry_id
     queue.clock.ahead = timedelta(seconds=1)
-    await queue.record([Receipt("twilio", "", f"{entry_id}.1.1", "failed", "21610", queue.clock())])
+    stopped = Receipt("twilio", "", f"{entry_id}.1.1", "failed", "21610", queue.clock())
+    if comes == "before its outcome":
+        await queue.record([stopped])
     await record_inbound(queue.engine, queue.clock, "SM1", NUMBER, "START")
     queue.clock.ahead = timedelta(seconds=2)
     await send(dispatcher, claimed.works[0], claimed.until)
+    if comes == "after its outcome":
+        await queue.record([stopped])
     assert await queue.counts(entry_id) == {"total": 1, "opted_out": 1}
     assert await _states(queue, draft(channels=TEXT)) == ["pending"]
 
