@@ -1,7 +1,8 @@
 """Messages as the composer and the API make them: checked fields, and their submission."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
@@ -12,7 +13,7 @@ from services.gateway.languages import LANGUAGES
 from services.gateway.pages import working_school
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CALLS, CHANNELS, SURVEYS
-from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServiceError
 from services.kit.rpc_errors import translated
 
 OFFERED = (
@@ -165,9 +166,7 @@ def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> l
         for rows in addressing.recipients(draft, person):
             yield queue.PreviewSubmissionRequest(piece=queue.SubmitRequest(recipients=rows))
 
-    with translated():
-        answer = gateway().clients.queue.PreviewSubmission(pieces(), timeout=_SUBMIT_SECONDS)
-    return list(answer.channels)
+    return list(_stream(gateway().clients.queue.PreviewSubmission, pieces()).channels)
 
 
 def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
@@ -183,9 +182,31 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
         for piece in rows:
             yield queue.SubmitRequest(recipients=piece)
 
-    with translated():
-        answer: queue.SubmitResponse = gateway().clients.queue.Submit(pieces(), timeout=_SUBMIT_SECONDS)
+    answer: queue.SubmitResponse = _stream(gateway().clients.queue.Submit, pieces())
     return answer
+
+
+def _stream(call: Callable[..., Any], pieces: Iterator[Any]) -> Any:
+    """Return what the queue answers to pieces which are read from directory as they go.
+
+    Where the reading fails, gRPC knows only that the call could not go on; what failed is raised in its place.
+    """
+    failed: list[Exception] = []
+
+    def watched() -> Iterator[Any]:
+        try:
+            yield from pieces
+        except Exception as problem:
+            failed.append(problem)
+            raise
+
+    try:
+        with translated():
+            return call(watched(), timeout=_SUBMIT_SECONDS)
+    except ServiceError:
+        if failed:
+            raise failed[0] from None
+        raise
 
 
 def header_of(draft: Draft, person: Person) -> queue.MessageHeader:

@@ -2,13 +2,16 @@
 
 import io
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import psycopg
 import pytest
 
 from protos.queue.v1 import queue_pb2_grpc
+from services.kit.errors import Unavailable
 from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import Browser, Stack, away
 
@@ -198,6 +201,31 @@ def test_what_was_written_stays_while_the_queue_is_away_and_goes_out_once_afterw
     for _ in range(2):
         assert "Message sent" in post(browser, **{**fields, "step": "send"}).get_data(as_text=True)
     assert sent(browser).count("Storm") == before + 1
+
+
+@pytest.mark.parametrize(("step", "pieces"), [("preview", 0), ("preview", 1), ("send", 1)])
+def test_what_was_written_stays_when_directory_breaks_off_while_recipients_are_read(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, step: str, pieces: int
+) -> None:
+    browser, directory = stack.browser("pri"), stack.gateway.clients.directory
+    resolve = directory.ResolveAudience
+
+    def break_off(*asked: Any, **how: Any) -> Iterator[Any]:
+        yield from islice(resolve(*asked, **how), pieces)
+        raise Unavailable("DATABASE_BUSY", "Every connection is in use.", retry_after_seconds=1)
+
+    monkeypatch.setattr(directory, "ResolveAudience", break_off)
+    fields = {"key": f"broken off, {step}, {pieces}", "subject": f"Half read, {step}, {pieces}"}
+    refused = post(browser, **fields, step=step)
+    page = refused.get_data(as_text=True)
+    assert (refused.status_code, "What you wrote is kept on this page" in page) == (503, True)
+    assert (hidden(page, "key"), f'value="{fields["subject"]}"' in page) == (fields["key"], True)
+    body = {"idempotency_key": "broken off", "subject": "Hello", "body": "Hello.", "channels": ["email"]}
+    answer = browser.send_json("POST", "/api/v1/messages", {**body, "audience": {"roles": ["parent"]}})
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "1")
+    monkeypatch.undo()
+    assert fields["subject"] not in sent(browser)
+    assert "Message sent" in post(browser, **fields, step="send").get_data(as_text=True)
 
 
 def screenings(stack: Stack, name: str) -> dict[str, str]:
