@@ -47,6 +47,15 @@ async def tell_submitted(connection: AsyncConnection, snapshot: Snapshot) -> Non
     await add_event(connection, SUBMITTED, events.MessageSubmitted(message=snapshot_message(snapshot)))
 
 
+async def tell_sent_again(connection: AsyncConnection, snapshot: Snapshot, entry_id: str, at: datetime) -> None:
+    """Tell the same of a message that is sent again, and when this entry of it was."""
+    message = snapshot_message(snapshot)
+    for each in message.entries:
+        if each.entry_id == entry_id:
+            each.sent_at.FromDatetime(at)
+    await add_event(connection, SUBMITTED, events.MessageSubmitted(message=message))
+
+
 async def tell_stalled(connection: AsyncConnection, how_many: int, oldest_at: datetime) -> None:
     """Tell that messages have waited too long for their verdict."""
     event = events.ScreeningStalled(messages=how_many)

@@ -171,12 +171,11 @@ def _schools(snapshot: queue.MessageSnapshot) -> set[str]:
 
 def entry_rows(snapshot: queue.MessageSnapshot) -> list[dict[str, Any]]:
     """Return a message's entries as rows."""
-    sent_at = snapshot.sent_at.ToDatetime(tzinfo=UTC)
     return [
         {
             "entry_id": each.entry_id,
             "message_id": snapshot.message_id,
-            "sent_at": sent_at,
+            "sent_at": (each.sent_at if each.HasField("sent_at") else snapshot.sent_at).ToDatetime(tzinfo=UTC),
             "channel": word(types.Channel, "CHANNEL_", each.channel),
             "text": each.text or snapshot.body,
             "survey_id": each.survey_id or None,

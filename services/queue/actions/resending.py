@@ -59,7 +59,8 @@ async def resend(
         await _write(connection, again, fresh, found, clock)
         done = settings_out.Done.of(caller, clock())
         await settings_out.tell_resent(connection, done, fresh, wanted.states, len(found))
-        await events_out.tell_submitted(connection, await messages.snapshot(connection, again.message))
+        snapshot = await messages.snapshot(connection, again.message)
+        await events_out.tell_sent_again(connection, snapshot, fresh.entry_id, done.at)
     return fresh.entry_id, len(found)
 
 

@@ -34,8 +34,8 @@ def _entry_rows(sight: Sight) -> sa.Select[Any]:
         .outerjoin(decided, sa.true())
     )
     columns = [
-        *(each for each in messages.c if each.key != "message_id"),
-        *(entries.c[name] for name in ("entry_id", "message_id", "channel", "text", "survey_id")),
+        *(each for each in messages.c if each.key not in {"message_id", "sent_at"}),
+        *(entries.c[name] for name in ("entry_id", "message_id", "sent_at", "channel", "text", "survey_id")),
         *(counts.c[name] for name in ("total", *COUNTERS)),
         sa.func.coalesce(progress.c.version, 0).label("version"),
         sees_students(sight).label("sees_students"),

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
+from protos.events.v1 import queue_pb2 as events
 from protos.events.v1 import settings_pb2 as settings
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import FailedPrecondition, PermissionDenied
 from services.kit.ids import new_id
+from services.queue import events_out
 from services.queue.actions import previewing, rescreening, resendable, upkeep
 from services.queue.actions.consenting import record_inbound
 from services.queue.actions.dispatch import claim, send
@@ -352,3 +354,17 @@ async def test_whom_a_dispatcher_has_in_its_hands_nobody_sends_to_again(queue: Q
     for work in claimed.works:
         await send(dispatcher, work, claimed.until)
     assert sorted(each["channel"] for each in vendors.arrivals()) == ["email", "sms"]
+
+
+@pytest.mark.accepts(305)
+async def test_what_is_sent_again_is_told_with_its_own_time(queue: Queue) -> None:
+    people = [person(1)]
+    done = await bounced(queue, people)
+    later = queue.clock() + timedelta(days=2)
+    wanted = Resend(new_id(), b"h", done.snapshot.entries[0].entry_id, [State.ERROR], Channel.SMS)
+    entry_id, _ = await resend(queue.engine, lambda: later, SERVICE, wanted, told(*people))
+    first, second = await queue.event(events_out.SUBMITTED, events.MessageSubmitted)
+    assert second.message.sent_at == first.message.sent_at
+    times = {each.entry_id: each for each in second.message.entries}
+    assert times[entry_id].sent_at.ToDatetime(UTC) == later
+    assert [each.HasField("sent_at") for each in times.values()].count(True) == 1

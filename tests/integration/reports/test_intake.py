@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from services.kit.consumer import Consumer
 from services.kit.db import transaction
 from services.reports.events import QUEUE, QueueEvents
 from tests.integration.reports.conftest import (
+    NOON,
     NORTH,
     SOUTH,
     Reports,
@@ -93,6 +95,22 @@ async def test_a_resend_adds_its_entry_and_school(reports: Reports) -> None:
     south = person("Sara", "communication_reports", "view_all_users", schools=[SOUTH])
     assert len((await reports.history(OFFICER)).rows) == 2
     assert {row.counts.total for row in (await reports.history(south)).rows} == {0, 1}
+
+
+@pytest.mark.accepts(305)
+async def test_what_is_sent_again_is_found_on_the_day_when_that_was(reports: Reports) -> None:
+    sent = message()
+    await reports.hear(submitted(sent))
+    again = entry(types.CHANNEL_SMS, [counts(NORTH, pending=1)])
+    again.sent_at.FromDatetime(NOON + timedelta(days=21))
+    sent.entries.append(again)
+    await reports.hear(submitted(sent))
+    (row,) = (await reports.history(OFFICER, start_date="2026-12-01")).rows
+    assert (row.entry_id, row.sent_at) == (again.entry_id, again.sent_at)
+    assert [each.entry_id for each in (await reports.history(OFFICER)).rows] == [
+        again.entry_id,
+        sent.entries[0].entry_id,
+    ]
 
 
 @pytest.mark.accepts(62)
