@@ -52,8 +52,7 @@ def page() -> str:
 
 
 def _section(service: str, settings: type[Settings]) -> str:
-    inherited = {name for base in settings.__mro__[1:] for name in getattr(base, "__annotations__", ())}
-    own = [(name, field) for name, field in settings.model_fields.items() if name not in inherited]
+    own = [(name, field) for name, field in settings.model_fields.items() if name in settings.__annotations__]
     if not own:
         return ""
     words = (settings.__doc__ or "").strip().splitlines()[0].removesuffix(".")

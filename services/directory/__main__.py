@@ -3,7 +3,7 @@
 import sys
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
-from services.directory.config import Config
+from services.directory.config import Config, RosterSettings
 from services.directory.roster_command import import_roster
 from services.directory.rpc import DirectoryServicer
 from services.kit.bus import Bus
@@ -41,7 +41,7 @@ if __name__ == "__main__":
             "directory",
             [
                 Process("serve", "gRPC", Config, serve),
-                Command("import-roster", "import the OneRoster archive on stdin", import_roster),
+                Command("import-roster", "import the OneRoster archive on stdin", import_roster, RosterSettings),
             ],
         )
     )

@@ -8,7 +8,7 @@ from granian.constants import Interfaces
 from services.gateway.accounts import add_accounts, people_in_directory, read_accounts
 from services.gateway.config import AccountsSettings, GatewaySettings
 from services.gateway.database import create_engine
-from services.kit.config import check_config, load
+from services.kit.config import load
 from services.kit.errors import ServiceError
 from services.kit.run import Command, run_service
 
@@ -53,14 +53,12 @@ def add() -> int:
 
 
 if __name__ == "__main__":
-    if "--check-config" in sys.argv[1:]:
-        raise SystemExit(check_config(GatewaySettings))
     raise SystemExit(
         run_service(
             "gateway",
             [
-                Command("wsgi", "serve the web UI, REST and webhooks", serve),
-                Command("add-accounts", "add accounts from JSON lines on stdin", add),
+                Command("wsgi", "serve the web UI, REST and webhooks", serve, GatewaySettings),
+                Command("add-accounts", "add accounts from JSON lines on stdin", add, AccountsSettings),
             ],
         )
     )

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
+from joserfc.errors import JoseError
 from pydantic import AfterValidator, Field, SecretStr
 
+from services.kit.auth import load_signing_key
 from services.kit.config import Address, Settings
 
 
@@ -11,6 +13,17 @@ def _base_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("should start with http:// or https://")
     return value.rstrip("/")
+
+
+def _gateway_key(value: SecretStr) -> SecretStr:
+    try:
+        key = load_signing_key(value.get_secret_value())
+        is_right = key.is_private and str(key.kid).startswith("gateway")
+    except (ValueError, LookupError, TypeError, JoseError):
+        is_right = False
+    if not is_right:
+        raise ValueError("should be a private Ed25519 JWK, its kid beginning with gateway, as `signing keys` makes it")
+    return value
 
 
 class GatewaySettings(Settings):
@@ -32,7 +45,7 @@ class GatewaySettings(Settings):
     """postgresql://… of the role that reads and writes rows."""
     session_secret: Annotated[SecretStr, Field(min_length=32)]
     """Signs the form tokens; the same in every process."""
-    gateway_key: SecretStr
+    gateway_key: Annotated[SecretStr, AfterValidator(_gateway_key)]
     """Private Ed25519 JWK, its kid beginning with `gateway`, that signs viewer tokens; usually by GATEWAY_KEY_FILE."""
     service_token: SecretStr
     """The gateway's own token, which ends after its days, with the scopes directory.read, moderation.read,

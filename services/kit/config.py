@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import available_timezones
 
+from joserfc.errors import JoseError
 from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from services.kit.auth import TokenVerifier
 
 
 def _host_and_port(value: str) -> str:
@@ -26,6 +29,16 @@ def _zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("should be the name of a time zone, such as America/New_York")
     return value
+
+
+def _public_keys(path: Path) -> Path:
+    try:
+        TokenVerifier.from_file(path)
+    except (ValueError, LookupError, TypeError, JoseError) as problem:
+        raise ValueError("should be a JWKS of public keys, as `signing keys` makes it") from problem
+    except OSError as problem:
+        raise ValueError(f"cannot be read ({type(problem).__name__})") from problem
+    return path
 
 
 Address = Annotated[str, AfterValidator(_host_and_port)]
@@ -103,10 +116,11 @@ class ServiceSettings(Settings):
     """nats://…"""
     nats_replicas: Literal[1, 3, 5] = 1
     """Copies of each stream; 3 where NATS is a cluster."""
-    auth_keys_file: FilePath
+    auth_keys_file: Annotated[FilePath, AfterValidator(_public_keys)]
     """JWKS of the public keys that sign tokens; `kid` starts with `gateway` (viewers) or `operator` (services)."""
     service_token: SecretStr = SecretStr("")
-    """What this service shows when it calls another; it ends after the days that it was made for (`--days`)."""
+    """What this service shows when it calls another; it ends after the days that it was made for (`--days`). Needed
+    by the queue, notify and the gateway; the others call nobody."""
     tls_certificate: str = ""
     """PEM of the gRPC server's certificate and those above it, usually by TLS_CERTIFICATE_FILE; empty: no TLS."""
     tls_key: SecretStr = SecretStr("")

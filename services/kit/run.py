@@ -47,25 +47,29 @@ class Command:
     help: str
     run: Callable[[], int]
     """Returns the exit code."""
+    settings: type[Any] | None = None
+    """What it reads from the environment: a Settings class; None: nothing."""
 
 
 def run_service(service: str, parts: Sequence[Process | Command], argv: Sequence[str] | None = None) -> int:
     """Run what the command line names and return the exit code: 0 done, 1 failed, 2 wrong arguments or environment."""
-    parts = [*parts, Command("migrate", "bring the tables to this release", lambda: _migrate(service))]
+    own = parts
+    migrating = Command("migrate", "bring the tables to this release", lambda: _migrate(service), MigrateSettings)
+    parts = [*own, migrating]
     parser = argparse.ArgumentParser(prog=f"python -m services.{service}")
     parser.add_argument("--check-config", action="store_true", help="print every problem of the environment and exit")
     parser.add_argument(
         "process", nargs="?", choices=[each.name for each in parts], metavar="PROCESS", help=_help(parts)
     )
     arguments = parser.parse_args(argv)
-    chosen = [each for each in parts if arguments.process in (None, each.name)]
+    # Who names nothing means what serves: commands have environments of their own.
+    serving = [each for each in own if isinstance(each, Process)]
+    chosen = [each for each in parts if each.name == arguments.process] if arguments.process else serving or own
     if arguments.check_config:
-        return check_config(*(each.settings for each in chosen if isinstance(each, Process)))
-    if arguments.process is None:
+        return check_config(*(each.settings for each in chosen if each.settings))
+    if arguments.process is None and len(serving) != 1:
         # A service that has one process runs it.
-        chosen = [each for each in parts if isinstance(each, Process)]
-        if len(chosen) != 1:
-            parser.error("name the process to run")
+        parser.error("name the process to run")
     part = chosen[0]
     return part.run() if isinstance(part, Command) else run_process(service, part)
 

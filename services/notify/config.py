@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from services.kit.config import Address, ServiceSettings
 
@@ -10,6 +10,9 @@ from services.kit.config import Address, ServiceSettings
 class Config(ServiceSettings):
     """The settings of `python -m services.notify serve`."""
 
+    service_token: SecretStr
+    """Notify's own token, which ends after its days, with the scopes directory.read, queue.read and
+    queue.submit."""
     directory_address: Address
     """HOST:PORT of directory."""
     queue_address: Address

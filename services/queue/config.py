@@ -11,7 +11,9 @@ from services.queue.domain import Channel
 class QueueConfig(ServiceSettings):
     """What every process of the queue reads."""
 
-    directory_address: Address = "127.0.0.1:7001"
+    service_token: SecretStr
+    """The queue's own token, which ends after its days, with the scope directory.read."""
+    directory_address: Address
     """HOST:PORT of directory."""
     redial_seconds: float = Field(default=300.0, gt=0, le=3600)
     """Pause before a call that nobody took is made again; the next is thrice as long. Urgent lanes wait a tenth."""

@@ -74,8 +74,10 @@ async def test_who_does_not_sends_nothing(address: str, tokens: Tokens, authorit
     assert refused.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-def test_a_certificate_without_its_key_is_a_problem_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": __file__}
+def test_a_certificate_without_its_key_is_a_problem_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tokens: Tokens
+) -> None:
+    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": str(tokens.keys_file)}
     for name, value in {**needed, "TLS_CERTIFICATE": OURS.chain}.items():
         monkeypatch.setenv(name, value)
     assert [each for each in problems_of(ServiceSettings) if "TLS_CERTIFICATE" in each]

@@ -234,6 +234,8 @@ def make_dispatcher_for(tokens: Tokens, vendors: VendorSimulator, receiver: Rece
                 "database_url": made.database.url,
                 "nats_url": "nats://unused",
                 "auth_keys_file": tokens.keys_file,
+                "service_token": "unused",
+                "directory_address": "127.0.0.1:1",
                 "twilio_base_url": vendors.url,
                 "aws_endpoint_url": vendors.url,
                 "twilio_status_callback_url": f"{receiver.url}/webhooks/twilio/status",

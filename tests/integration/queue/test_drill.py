@@ -1,9 +1,9 @@
 """A drill: everything runs, and nobody receives anything."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
 
@@ -12,6 +12,22 @@ from services.queue.config import ProviderConfig
 from services.queue.domain import Channel
 from services.queue.providers.choose import make_providers
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.support.tokens import Tokens
+
+Configured = Callable[..., ProviderConfig]
+
+
+@pytest.fixture
+def configured(tokens: Tokens) -> Configured:
+    """Makes the settings of a process that calls providers."""
+    return partial(
+        ProviderConfig,
+        database_url="postgresql://x",
+        nats_url="nats://x",
+        auth_keys_file=tokens.keys_file,
+        service_token="token",
+        directory_address="127.0.0.1:1",
+    )
 
 
 async def test_every_recipient_may_be_asked_to_come_again(queue: Queue) -> None:
@@ -53,20 +69,16 @@ async def test_a_drill_has_the_outcomes_that_were_asked_for(queue: Queue) -> Non
     assert await queue.counts(entry) == {"total": 100, "sent": 95, "error": 5}
 
 
-def test_a_drill_serves_only_the_channels_that_it_names() -> None:
-    assert set(make_providers(_config(sandbox_channels="sms, tts"))) == {Channel.SMS, Channel.TTS}
+def test_a_drill_serves_only_the_channels_that_it_names(configured: Configured) -> None:
+    assert set(make_providers(configured(sandbox_channels="sms, tts"))) == {Channel.SMS, Channel.TTS}
 
 
 @pytest.mark.parametrize("account", [{"twilio_account_sid": "AC1"}, {"aws_access_key_id": "AKIA1"}])
-def test_a_drill_never_has_an_account(account: dict[str, str]) -> None:
+def test_a_drill_never_has_an_account(account: dict[str, str], configured: Configured) -> None:
     with pytest.raises(ValueError, match="SANDBOX_CHANNELS is for drills"):
-        _config(sandbox_channels="sms", **account)
+        configured(sandbox_channels="sms", **account)
 
 
-def test_a_channel_that_does_not_exist_is_named() -> None:
+def test_a_channel_that_does_not_exist_is_named(configured: Configured) -> None:
     with pytest.raises(ValueError, match="pigeon: no such channel"):
-        _config(sandbox_channels="sms,pigeon")
-
-
-def _config(**settings: Any) -> ProviderConfig:
-    return ProviderConfig(database_url="postgresql://x", nats_url="nats://x", auth_keys_file=Path(__file__), **settings)
+        configured(sandbox_channels="sms,pigeon")

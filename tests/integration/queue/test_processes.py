@@ -91,6 +91,7 @@ def processes(
         "DATABASE_URL": database.url,
         "NATS_URL": nats_url,
         "AUTH_KEYS_FILE": str(tokens.keys_file),
+        "SERVICE_TOKEN": tokens.service("directory.read", name="queue"),
         "DIRECTORY_ADDRESS": "127.0.0.1:1",
         "TWILIO_BASE_URL": vendors.url,
         "AWS_ENDPOINT_URL": vendors.url,

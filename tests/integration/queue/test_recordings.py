@@ -32,6 +32,7 @@ from services.queue.tickets import Tickets
 from tests.integration.queue.conftest import RECORDINGS_SECRET, Queue, draft, person
 from tests.integration.queue.from_directory import told
 from tests.support.sound import mp3, wav
+from tests.support.tokens import Tokens
 from tests.support.vendors import Receiver, VendorSimulator
 
 BUCKET = "lantern-recordings"
@@ -310,8 +311,9 @@ async def test_what_a_waiting_call_plays_is_kept_however_late_it_expires(queue: 
     assert await recordings.sweep(KEPT) == 1
 
 
-def test_settings_of_recordings_are_checked(tmp_path: Path) -> None:
-    base = {"database_url": "x", "nats_url": "x", "auth_keys_file": __file__}
+def test_settings_of_recordings_are_checked(tmp_path: Path, tokens: Tokens) -> None:
+    base = {"database_url": "x", "nats_url": "x", "service_token": "x", "directory_address": "x:1"}
+    base |= {"auth_keys_file": str(tokens.keys_file)}
     for wrong in (
         {"recordings_folder": tmp_path},
         {"recordings_folder": tmp_path, "recordings_bucket": BUCKET, "recordings_secret": "s" * 32},

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from services.gateway.config import GatewaySettings
 from services.kit.config import MigrateSettings, ServiceSettings, Settings, check_config, load, problems_of
+from services.kit.signing import PUBLIC, make_keys
 
 GOOD = {"DATABASE_URL": "postgresql://u:hidden@h/d", "NATS_URL": "nats://h"}
 
@@ -15,9 +17,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ServiceSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
-    keys = tmp_path / "keys.json"
-    keys.write_text("{}")
-    monkeypatch.setenv("AUTH_KEYS_FILE", str(keys))
+    make_keys(tmp_path)
+    monkeypatch.setenv("AUTH_KEYS_FILE", str(tmp_path / PUBLIC))
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
 
@@ -66,3 +67,22 @@ def test_check_config_covers_all_processes(capsys: pytest.CaptureFixture[str]) -
     assert check_config(Settings) == 0
     assert check_config(ServiceSettings, MigrateSettings) == 2
     assert "MIGRATE_DATABASE_URL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "{}", "nothing", '{"keys": [{"kty": "OKP"}]}'])
+def test_a_file_of_keys_without_keys_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_text(text)
+    monkeypatch.setenv("AUTH_KEYS_FILE", str(path))
+    (problem,) = problems_of(ServiceSettings)
+    assert problem == "AUTH_KEYS_FILE: Value error, should be a JWKS of public keys, as `signing keys` makes it"
+
+
+@pytest.mark.parametrize("name", ["operator.jwk", PUBLIC])
+def test_a_key_that_is_not_the_gateways_private_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    for each, is_right in ((name, False), ("gateway.jwk", True)):
+        monkeypatch.setenv("GATEWAY_KEY_FILE", str(tmp_path / each))
+        found = [line for line in problems_of(GatewaySettings) if line.startswith("GATEWAY_KEY:")]
+        assert (found == []) == is_right

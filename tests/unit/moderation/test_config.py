@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from services.kit.config import problems_of
+from services.kit.signing import PUBLIC, make_keys
 from services.moderation.config import Config
 
 
 def test_the_vendor_needs_its_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    keys = tmp_path / "keys.json"
-    keys.write_text("{}")
+    make_keys(tmp_path)
     for name, value in {
         "DATABASE_URL": "postgresql://x",
         "NATS_URL": "nats://x",
-        "AUTH_KEYS_FILE": str(keys),
+        "AUTH_KEYS_FILE": str(tmp_path / PUBLIC),
         "PROVIDER": "moderationapi",
     }.items():
         monkeypatch.setenv(name, value)
