@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import phonenumbers
@@ -13,7 +14,6 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 
 MOST_ROWS = 20_000
-_HEADERS = {"name", "email", "mobile"}
 _LONGEST_NAME = 200
 
 
@@ -23,13 +23,12 @@ def read_list(content: bytes) -> tuple[list[dict[str, str]], list[dict[str, Any]
     A row needs a name and an address or a number. Line 1 is the header. InvalidArgument when the file as a whole cannot
     be read: not UTF-8, no such columns, more than MOST_ROWS rows.
     """
-    reader = csv.DictReader(io.StringIO(_decode(content)), restkey="")
-    found = {(name or "").strip().lower() for name in reader.fieldnames or ()}
-    if "name" not in found or not found & {"email", "mobile"}:
-        raise _refuse("The first line names the columns: name, email, mobile.")
+    # Whatever lines end with: programs for the Mac still write a carriage return alone.
+    reader = csv.DictReader(io.StringIO(_decode(content), newline=None), restkey="")
     good: list[dict[str, str]] = []
     problems: list[dict[str, Any]] = []
     try:
+        _check_header(reader.fieldnames or ())
         for row in reader:
             _read_row(reader.line_num, row, good, problems)
             if len(good) + len(problems) > MOST_ROWS:
@@ -37,6 +36,12 @@ def read_list(content: bytes) -> tuple[list[dict[str, str]], list[dict[str, Any]
     except csv.Error as problem:
         raise _refuse(f"Line {reader.line_num} cannot be read as CSV.") from problem
     return good, problems
+
+
+def _check_header(names: Sequence[str]) -> None:
+    found = {name.strip().lower() for name in names}
+    if "name" not in found or not found & {"email", "mobile"}:
+        raise _refuse("The first line names the columns: name, email, mobile.")
 
 
 def _decode(content: bytes) -> str:
@@ -65,6 +70,8 @@ def _read_row(line: int, row: dict[str, Any], good: list[dict[str, str]], proble
 
 def _checked(cells: dict[str, str]) -> dict[str, str]:
     """Return the row with its contacts in normal form. ValueError says what is wrong with it."""
+    if any("\x00" in each for each in cells.values()):
+        raise ValueError("A character of it cannot be stored.")
     name = cells.get("name", "")
     if not name:
         raise ValueError("The name is missing.")

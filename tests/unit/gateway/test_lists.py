@@ -30,6 +30,19 @@ def test_a_row_with_too_many_values_is_named() -> None:
     assert [each["line"] for each in problems] == [2]
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_lines_end_as_on_any_system(end: str) -> None:
+    good, problems = read_list(end.join(["name,email", "Ann,ann@example.org", "Bob,", ""]).encode())
+    assert ([each["name"] for each in good], [each["line"] for each in problems]) == (["Ann"], [3])
+
+
+@pytest.mark.parametrize("row", ["Ro\0sa,r@example.org,", "Rosa,r@exam\0ple.org,", "Rosa,,(212) 555-\0000142"])
+def test_a_character_that_cannot_be_stored_is_a_problem_of_its_line(row: str) -> None:
+    good, problems = read_list(f"name,email,mobile\n{row}\n".encode())
+    assert (good, [each["line"] for each in problems]) == ([], [2])
+    assert "\0" not in problems[0]["detail"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -37,8 +50,9 @@ def test_a_row_with_too_many_values_is_named() -> None:
         b"first,second\na,b\n",
         "name,email\nZo\u00eb,z@example.org\n".encode("latin-1"),
         b"name,email\n" + b"A,a@example.org\n" * (MOST_ROWS + 1),
+        b"name,email," + b"x" * 200_000 + b"\nA,a@example.org,\n",
     ],
-    ids=["empty", "columns", "encoding", "rows"],
+    ids=["empty", "columns", "encoding", "rows", "header"],
 )
 def test_a_file_that_is_no_list_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidArgument) as raised:
