@@ -9,12 +9,16 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound
 from services.queue.actions import reading
+from services.queue.actions.resendable import Resend
+from services.queue.actions.resending import resend
+from services.queue.domain import Channel, State
 from services.queue.listing_words import unreached
 from services.queue.reach_words import unreached_family
 from services.queue.records import Receipt
 from services.queue.store.deliveries import Seen
 from services.queue.store.reach import Listing, Reach
 from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.from_directory import told
 from tests.integration.queue.test_listing import TITLES, rule
 
 SERVICE = Caller("test", frozenset())
@@ -78,6 +82,18 @@ async def test_a_duplicate_counts_by_what_was_really_sent_to_the_same_contact(qu
     ((called,),) = await queue.rows("SELECT provider_message_id FROM outcomes WHERE number = 1")
     await queue.record([Receipt("twilio_voice", called, f"{entry_id}.1.1", "completed", "", queue.clock())])
     assert (await _reach(queue, message_id))[0] == Reach(families=2, reached=2, waiting=0)
+
+
+@pytest.mark.accepts(223, 305, 308)
+async def test_a_duplicate_counts_by_what_is_sent_again_to_the_same_contact(queue: Queue) -> None:
+    people = [person(number, mobile="+12125550100") for number in (1, 2)]
+    done = await queue.submit(draft(channels=[("sms", "School is closed.")], once_per_family=True), people)
+    message_id, entry_id = done.snapshot.message.message_id, done.snapshot.entries[0].entry_id
+    assert await queue.expire(entry_id) == 1
+    assert (await _reach(queue, message_id))[0] == Reach(families=2, reached=0, waiting=0)
+    again = Resend("again", b"", entry_id, [State.EXPIRED], Channel.SMS)
+    assert (await resend(queue.engine, queue.clock, SERVICE, again, told()))[1] == 1
+    assert (await _reach(queue, message_id))[0] == Reach(families=2, reached=0, waiting=2)
 
 
 async def test_a_district_that_waits_can_be_looked_at(queue: Queue) -> None:
