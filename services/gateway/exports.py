@@ -17,11 +17,14 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import recurring, words
 from services.gateway.columns import Column
+from services.gateway.searches import Search
 from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument
 from services.kit.rpc_errors import translated
 
 PAGE = 500
+SECONDS = 55
+"""How long the rows of a workbook may take."""
 MOST_ROWS = 50_000
 """Rows of one workbook; a larger search is refused, since it would hold a thread for minutes."""
 Page = Callable[[int], tuple[list[Any], int]]
@@ -71,6 +74,14 @@ def paged(page: Page) -> Iterator[Any]:
     yield from rows
     for number in range(2, pages + 1):
         yield from page(number)[0]
+
+
+def entries(table: "reports.RecordExportRequest.Table.ValueType", search: Search) -> Iterator[reports.EntryRow]:
+    """Yield every row of a report's search, all of one moment."""
+    wanted = reports.ExportEntriesRequest(table=table, filter=search.filter, sort=search.sort)
+    with translated():
+        for piece in gateway().clients.reports.ExportEntries(wanted, timeout=SECONDS):
+            yield from piece.rows
 
 
 def told_at(stamp: Timestamp) -> str:

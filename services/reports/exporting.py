@@ -1,9 +1,12 @@
 """Which tables can be exported, by whom, and what the audit log keeps of it: names and ids, never typed words."""
 
+from collections.abc import AsyncIterator
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.reports.v1 import reports_pb2 as pb
 from services.kit.clock import Clock
+from services.kit.errors import InvalidArgument
 from services.kit.ruling import MOST_RULES
 from services.reports import requests
 from services.reports.actions import reading
@@ -19,6 +22,7 @@ from services.reports.callers import (
     sight_in,
 )
 from services.reports.domain import COLUMNS, Report
+from services.reports.messages import entry_messages
 from services.reports.store import schedules
 from services.reports.store.auditing import Actor
 
@@ -30,12 +34,32 @@ _REPORTS = {
     _Request.TABLE_ATTENDANCE_RECIPIENTS: Report.ATTENDANCE,
 }
 """The report that an exported table belongs to; History without an entry here."""
+_ENTRIES = {
+    _Request.TABLE_HISTORY: Report.HISTORY,
+    _Request.TABLE_THREATS: Report.THREATS,
+    _Request.TABLE_ATTENDANCE: Report.ATTENDANCE,
+}
 _ACTIONS = {
     _Request.TABLE_HISTORY: "history.exported",
     _Request.TABLE_THREATS: "threats.exported",
     _Request.TABLE_SCHEDULED: "scheduled.exported",
     _Request.TABLE_ATTENDANCE: "attendance.exported",
 }
+
+
+async def pieces(
+    engine: AsyncEngine, asked: pb.ExportEntriesRequest, zone: str
+) -> AsyncIterator[pb.ExportEntriesResponse]:
+    """Yield every row that the viewer's search finds. PermissionDenied and InvalidArgument as that answers."""
+    if asked.table not in _ENTRIES:
+        violations = [("/table", "History, Attendance or Threat Messages.")]
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=violations)
+    report = _ENTRIES[asked.table]
+    viewer = permitted(THREATS if report is Report.THREATS else REPORTS)
+    check_all_users(viewer, asked.filter)
+    wanted, order = requests.read_search(report, asked.filter, zone), requests.read_order(asked.sort)
+    async for rows in reading.export(engine, sight_in(report, viewer), wanted, order):
+        yield pb.ExportEntriesResponse(rows=entry_messages(rows, report, viewer))
 
 
 async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, zone: str) -> None:

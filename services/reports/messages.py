@@ -6,6 +6,8 @@ from typing import Any
 
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
+from services.kit.auth import Viewer
+from services.reports.callers import FLAGS, THREATS
 from services.reports.decisions import Decision, Outcome
 from services.reports.domain import (
     CALLS,
@@ -17,6 +19,7 @@ from services.reports.domain import (
     can_be_referred,
     flag_control,
 )
+from services.reports.store.rows import is_threat
 
 Row = dict[str, Any]
 DECISIONS = {Outcome.KEPT: types.THREAT_DECISION_KEPT, Outcome.RELEASED: types.THREAT_DECISION_RELEASED}
@@ -26,6 +29,16 @@ _CONTROLS = {
     FlagControl.HIDDEN: pb.FLAG_CONTROL_HIDDEN,
     FlagControl.LOCKED: pb.FLAG_CONTROL_LOCKED,
 }
+
+
+def entry_messages(found: Sequence[Row], report: Report, viewer: Viewer | None) -> list[pb.EntryRow]:
+    """Return rows of a report as the viewer sees them, or a district system."""
+    held = viewer.permissions if viewer else frozenset[str]()
+    may_flag, may_refer_threats = FLAGS in held, THREATS in held
+    return [
+        entry_message(row, report, may_flag=may_flag, may_refer=may_flag or (may_refer_threats and is_threat(row)))
+        for row in found
+    ]
 
 
 def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) -> pb.EntryRow:

@@ -16,7 +16,6 @@ from services.reports import exporting, messages, noted_words, referral_words, r
 from services.reports.actions import deciding, measuring, noticing, reading, referring, reviewing, scheduled, surveying
 from services.reports.callers import (
     AUDIT,
-    FLAGS,
     REPORTS,
     THREATS,
     actor_of,
@@ -33,7 +32,6 @@ from services.reports.callers import (
 from services.reports.domain import Order, Origin, Report, Sight
 from services.reports.metrics import search_duration, searches, watchers
 from services.reports.store.intake import CHANNEL
-from services.reports.store.rows import is_threat
 
 _ORIGINS = {
     pb.SetFlagRequest.ORIGIN_TEACHER: Origin.TEACHER,
@@ -56,7 +54,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         viewer = permitted(REPORTS)
         found = await self._search(Report.HISTORY, viewer, sight_of(viewer), request)
         answer = pb.SearchHistoryResponse(
-            rows=_rows(found.rows, Report.HISTORY, viewer), page=messages.page_message(found.page)
+            rows=messages.entry_messages(found.rows, Report.HISTORY, viewer), page=messages.page_message(found.page)
         )
         answer.as_of.FromDatetime(self._clock())
         return answer
@@ -66,7 +64,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         viewer = permitted(REPORTS)
         found = await self._search(Report.ATTENDANCE, viewer, attendance_sight(viewer), request)
         answer = pb.SearchAttendanceResponse(
-            rows=_rows(found.rows, Report.ATTENDANCE, viewer), page=messages.page_message(found.page)
+            rows=messages.entry_messages(found.rows, Report.ATTENDANCE, viewer), page=messages.page_message(found.page)
         )
         answer.as_of.FromDatetime(self._clock())
         return answer
@@ -79,7 +77,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         detail = detail_of(request.filter)
         await reading.log(self._engine, self._clock, actor_of(viewer), "threats.searched", detail)
         return pb.SearchThreatsResponse(
-            rows=_rows(found.rows, Report.THREATS, viewer),
+            rows=messages.entry_messages(found.rows, Report.THREATS, viewer),
             page=messages.page_message(found.page),
             open=found.open_threats,
             undecided=found.undecided,
@@ -119,7 +117,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         entry_id = requests.check_id("entry_id", request.entry_id)
         row, before, after = await reading.get_entry(self._engine, sight, entry_id, wanted, order)
         return pb.GetEntryResponse(
-            row=_rows([row], report, viewer)[0],
+            row=messages.entry_messages([row], report, viewer)[0],
             text="" if row["screening"] == "withheld" else row["text"],
             previous_entry_id=before,
             next_entry_id=after,
@@ -139,7 +137,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         threat = await reading.get_threat(self._engine, self._clock, sight, actor_of(viewer), message_id)
         first = threat.rows[0]
         return pb.GetThreatResponse(
-            rows=_rows(threat.rows, Report.THREATS, viewer),
+            rows=messages.entry_messages(threat.rows, Report.THREATS, viewer),
             text=messages.whole_text(threat.rows),
             verdict=messages.verdict_message(first),
             recipient_names=first["recipient_names"],
@@ -160,7 +158,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             self._engine, self._clock, sight, actor, message_id, origin, request.is_flagged
         )
         report = Report.THREATS if origin is Origin.SYSTEM else Report.HISTORY
-        return pb.SetFlagResponse(rows=_rows(found, report, viewer))
+        return pb.SetFlagResponse(rows=messages.entry_messages(found, report, viewer))
 
     async def AcknowledgeThreat(
         self, request: pb.AcknowledgeThreatRequest, context: Any
@@ -199,7 +197,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 
         async def moved(entry_ids: list[str]) -> pb.WatchEntriesResponse:
             found = await reading.read_rows(self._engine, sight, entry_ids)
-            return pb.WatchEntriesResponse(rows=_rows(found, report, viewer))
+            return pb.WatchEntriesResponse(rows=messages.entry_messages(found, report, viewer))
 
         watchers.add(1)
         try:
@@ -276,6 +274,13 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         await exporting.log(self._engine, self._clock, request, self._zone)
         return pb.RecordExportResponse()
 
+    async def ExportEntries(
+        self, request: pb.ExportEntriesRequest, context: Any
+    ) -> AsyncIterator[pb.ExportEntriesResponse]:
+        """See the proto. All is read before the first piece is sent: no reader's pace holds a connection."""
+        for piece in [piece async for piece in exporting.pieces(self._engine, request, self._zone)]:
+            yield piece
+
     async def ListAudit(self, request: pb.ListAuditRequest, context: Any) -> pb.ListAuditResponse:
         """See the proto."""
         viewer = permitted(AUDIT)
@@ -285,14 +290,3 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         found, page = await reading.list_audit(self._engine, sight, asked, number, size)
         records = [messages.audit_message(each) for each in found]
         return pb.ListAuditResponse(records=records, page=messages.page_message(page))
-
-
-def _rows(found: list[dict[str, Any]], report: Report, viewer: Viewer | None) -> list[pb.EntryRow]:
-    held = viewer.permissions if viewer else frozenset[str]()
-    may_flag, may_refer_threats = FLAGS in held, THREATS in held
-    return [
-        messages.entry_message(
-            row, report, may_flag=may_flag, may_refer=may_flag or (may_refer_threats and is_threat(row))
-        )
-        for row in found
-    ]

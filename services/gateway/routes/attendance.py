@@ -55,13 +55,8 @@ def excel() -> Response:
     table = reports.RecordExportRequest.TABLE_ATTENDANCE
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
-    def page(number: int) -> tuple[list[reports.EntryRow], int]:
-        search.page.number, search.page.size = number, exports.PAGE
-        answer = find(search)
-        return list(answer.rows), answer.page.total_pages
-
     columns = shown("attendance", hidden_columns("attendance"))
-    return exports.workbook("attendance", columns, exports.paged(page), exports.entry_value)
+    return exports.workbook("attendance", columns, exports.entries(table, search), exports.entry_value)
 
 
 @blueprint.get(f"{PATH}/live")

@@ -44,7 +44,6 @@ STATES = {
 UNANSWERED = "unanswered"
 """In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
 _LARGEST_NUMBER = 1_000_000
-_EXPORT_SECONDS = 55
 
 
 class Deliveries(NamedTuple):
@@ -218,7 +217,7 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
     titles = {each.school_id: each.title for each in schools()}
     with translated():
         wanted = queue.ExportDeliveriesRequest(deliveries=_wanted(entry_id, listing))
-        pieces = gateway().clients.queue.ExportDeliveries(wanted, timeout=_EXPORT_SECONDS)
+        pieces = gateway().clients.queue.ExportDeliveries(wanted, timeout=exports.SECONDS)
         rows = (each for piece in pieces for each in piece.deliveries)
         return exports.workbook(report, columns, rows, exports.delivery_value(titles))
 

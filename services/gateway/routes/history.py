@@ -86,15 +86,11 @@ def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
     search = read_search(PATH, "history", request.args, person())
     refuse_problems(search.problems)
-    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_HISTORY, filter=search.filter))
-
-    def page(number: int) -> tuple[list[reports.EntryRow], int]:
-        search.page.number, search.page.size = number, exports.PAGE
-        answer = find(search)
-        return list(answer.rows), answer.page.total_pages
+    table = reports.RecordExportRequest.TABLE_HISTORY
+    exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
     columns = shown("history", hidden_columns("history"))
-    return exports.workbook("communication-history", columns, exports.paged(page), exports.entry_value)
+    return exports.workbook("communication-history", columns, exports.entries(table, search), exports.entry_value)
 
 
 @blueprint.post(f"{PATH}/<uuid:message_id>/flag")

@@ -76,15 +76,11 @@ def excel() -> Response:
     """Send every row of the search as a workbook, the texts left out (statements 190, 213, 214)."""
     search = read_threats()
     refuse_problems(search.problems)
-    exports.record(reports.RecordExportRequest(table=reports.RecordExportRequest.TABLE_THREATS, filter=search.filter))
-
-    def page(number: int) -> tuple[list[reports.EntryRow], int]:
-        search.page.number, search.page.size = number, exports.PAGE
-        answer = find(search)
-        return list(answer.rows), answer.page.total_pages
+    table = reports.RecordExportRequest.TABLE_THREATS
+    exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
     columns = shown("threats", hidden_columns("threats"))
-    return exports.workbook("threat-messages", columns, exports.paged(page), exports.threat_value)
+    return exports.workbook("threat-messages", columns, exports.entries(table, search), exports.threat_value)
 
 
 def get_threat(message_id: str) -> reports.GetThreatResponse:

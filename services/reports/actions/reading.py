@@ -1,5 +1,6 @@
 """What the reports answer: pages, entries, threats, the audit log. Readings of threats and exports are logged."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import NotFound
+from services.kit.errors import InvalidArgument, NotFound
 from services.reports.decisions import Decision
 from services.reports.domain import Order, Page, Report, Search, Sight, page_of
 from services.reports.store import auditing, review, rows, searching
@@ -16,6 +17,7 @@ from services.reports.store.auditing import Actor, Asked
 Row = dict[str, Any]
 HISTORY_SHOWN = 200
 """Records of what people did that are shown with one message."""
+_MOST_EXPORTED, _AT_ONCE = 50_000, 500
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,19 @@ async def search(engine: AsyncEngine, sight: Sight, wanted: Search, order: Order
         is_threats = wanted.report is Report.THREATS
         waiting = await searching.count_open_threats(connection, sight) if is_threats else (0, 0)
     return Found(found, page, *waiting)
+
+
+async def export(engine: AsyncEngine, sight: Sight, wanted: Search, order: Order) -> AsyncIterator[list[Row]]:
+    """Yield every row of a report in order, as they are at one moment. InvalidArgument for more than 50,000."""
+    finding = searching.Finding(sight, wanted, order)
+    async with transaction(engine) as connection:
+        await _freeze(connection)
+        total = await finding.count(connection)
+        if total > _MOST_EXPORTED:
+            raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {_MOST_EXPORTED:,} rows. Narrow the search.")
+        found = await finding.page(connection, Page(1, total, total))
+        for start in range(0, total, _AT_ONCE):
+            yield await rows.entry_rows(connection, sight, found[start : start + _AT_ONCE])
 
 
 async def _freeze(connection: AsyncConnection) -> None:

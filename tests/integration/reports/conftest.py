@@ -152,6 +152,14 @@ class Reports:
         except aio.AioRpcError as problem:
             raise from_grpc(problem) from problem
 
+    async def stream(self, viewer: Viewer, method: str, request: Any) -> list[Any]:
+        """Call a method that answers a stream; return all of it."""
+        stub = reports_pb2_grpc.ReportsServiceStub(self.channel)
+        try:
+            return [each async for each in getattr(stub, method)(request, metadata=self.metadata(viewer), timeout=10)]
+        except aio.AioRpcError as problem:
+            raise from_grpc(problem) from problem
+
     def metadata(self, viewer: Viewer | None, *scopes: str) -> list[tuple[str, str]]:
         """The caller's token; with every scope of reports unless some are named."""
         wanted = scopes or _SCOPES
