@@ -74,7 +74,10 @@ class Bus:
                 await outage.wait(str(problem))
 
     async def ensure_stream(self, service: str) -> None:
-        """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot."""
+        """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot.
+
+        Its copies may grow and never get fewer: that is an operator's decision.
+        """
         config = StreamConfig(
             name=stream_name(service),
             subjects=[f"{service}.>"],
@@ -89,7 +92,10 @@ class Bus:
             try:
                 await self.jetstream.add_stream(config)
             except BadRequestError:
-                await self.jetstream.update_stream(config)
+                known = (await self.jetstream.stream_info(stream_name(service))).config
+                # A process that was told of fewer copies than there are takes none away from the others.
+                copies = max(self._replicas, known.num_replicas or 1)
+                await self.jetstream.update_stream(config, num_replicas=copies)
         except _HIDDEN_ERRORS as problem:
             raise BusError(type(problem).__name__) from problem
 

@@ -115,7 +115,7 @@ class ServiceSettings(Settings):
     nats_url: SecretStr
     """nats://…"""
     nats_replicas: Literal[1, 3, 5] = 1
-    """Copies of each stream; 3 where NATS is a cluster."""
+    """Copies of each stream; 3 where NATS is a cluster. Streams that have more keep them."""
     auth_keys_file: Annotated[FilePath, AfterValidator(_public_keys)]
     """JWKS of the public keys that sign tokens; `kid` starts with `gateway` (viewers) or `operator` (services)."""
     service_token: SecretStr = SecretStr("")
