@@ -72,8 +72,10 @@ def _holders(people: Sequence[directory.Recipient]) -> list[Holder]:
     return [Holder(each.person_id, each.name) for each in people]
 
 
-async def find_people(known: Directory, school_id: str) -> ToTell:
+async def find_people(known: Directory, school_id: str) -> list[ToTell]:
     """Return whom to tell: holders of the sender's school, else every holder, else administrators (177, 186).
+
+    Administrators are also warned beside the holders of other schools: they can give somebody there Threat Alerts.
 
     Raises Unavailable whatever directory refuses: a threat is tried again for as long as it takes, never given up.
     """
@@ -83,18 +85,25 @@ async def find_people(known: Directory, school_id: str) -> ToTell:
         raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
 
 
-async def _find_people(known: Directory, school_id: str) -> ToTell:
-    people = await known.holders(THREAT_ALERTS, [school_id]) if school_id else []
-    people = people or await known.holders(THREAT_ALERTS)
-    if people:
-        return ToTell(Occasion.ALERT, people)
-    return ToTell(Occasion.WARNING, await known.holders(WARNED))
+async def _find_people(known: Directory, school_id: str) -> list[ToTell]:
+    if school_id and (people := await known.holders(THREAT_ALERTS, [school_id])):
+        return [ToTell(Occasion.ALERT, people)]
+    everybody = await known.holders(THREAT_ALERTS)
+    found = [ToTell(Occasion.ALERT, everybody)] if everybody else []
+    if school_id or not everybody:
+        found.append(ToTell(Occasion.WARNING, await known.holders(WARNED)))
+    return found
 
 
 async def raise_alerts(
-    engine: AsyncEngine, clock: Clock, source: Source, threat: Mapping[str, Any], to_tell: ToTell, place: Place
+    engine: AsyncEngine,
+    clock: Clock,
+    source: Source,
+    threat: Mapping[str, Any],
+    to_tell: Sequence[ToTell],
+    place: Place,
 ) -> None:
-    """Write a threat, its holders' alerts and the submission that tells them; a second time changes nothing."""
+    """Write a threat, its holders' alerts and the submissions that tell people; a second time changes nothing."""
     message_id = threat["message_id"]
     async with transaction(engine) as connection:
         await alerts.lock(connection, message_id)
@@ -104,17 +113,18 @@ async def raise_alerts(
             return
         acknowledged = await alerts.acknowledgement(connection, message_id)
         dismissed_at = acknowledged["acknowledged_at"] if acknowledged else None
-        person_ids = [each.person_id for each in to_tell.holders]
+        person_ids = [holder.person_id for each in to_tell for holder in each.holders]
         await _announce(connection, await alerts.raise_alerts(connection, message_id, person_ids, dismissed_at))
         now = clock()
         link = link_to(place.portal_url, message_id)
-        words = alert_words(link) if to_tell.occasion is Occasion.ALERT else warning_words(link)
-        await submit_later(connection, message_id, to_tell, words, now)
+        words = {Occasion.ALERT: alert_words(link), Occasion.WARNING: warning_words(link, is_alerted=bool(person_ids))}
+        for each in to_tell:
+            await submit_later(connection, message_id, each, words[each.occasion], now)
         if acknowledged:
             await _follow_up(connection, acknowledged, place, now)
     metrics.alerts_raised.add(len(person_ids))
     metrics.alert_delay.record(max(0.0, (clock() - threat["raised_at"]).total_seconds()))
-    if not to_tell.people:
+    if not any(each.people for each in to_tell):
         metrics.nobody_told.add(1)
         _log.error("nobody_to_tell_of_threat", message_id=message_id)
 

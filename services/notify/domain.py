@@ -100,10 +100,15 @@ def alert_words(link: str) -> Telling:
     return Telling(TITLE, _lines("A message was withheld because it may be a threat.", link), _push(f"{TITLE}.", link))
 
 
-def warning_words(link: str) -> Telling:
-    """Return what administrators are told when nobody holds Threat Alerts."""
-    what = f"{TITLE}, and nobody is set to be told"
-    body = "A message was withheld because it may be a threat. No profile that somebody has includes Threat Alerts."
+def warning_words(link: str, *, is_alerted: bool) -> Telling:
+    """Return what administrators are told when nobody holds Threat Alerts, or only people of other schools do."""
+    if is_alerted:
+        what = f"{TITLE}, and nobody in its school is set to be told"
+        why = "Nobody who sees the sender's school has Threat Alerts, so everybody else who has it was alerted."
+    else:
+        what = f"{TITLE}, and nobody is set to be told"
+        why = "No profile that somebody has includes Threat Alerts."
+    body = f"A message was withheld because it may be a threat. {why}"
     return Telling(what, _lines(body, link), _push(f"{what}.", link))
 
 

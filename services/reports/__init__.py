@@ -2,6 +2,6 @@
 
 Owns the report read model (messages, entries, counts, threats, schedules), flags, referrals, acknowledgements and the
 audit log. Answers `comms.reports.v1.ReportsService`. Consumes queue.message.*.v1, queue.entry.progressed.v1 and
-queue.schedule.changed.v1, and directory.profile.*.v1 for the audit log. Tells reports.review.changed.v1 and
-reports.referral.added.v1.
+queue.schedule.changed.v1, directory.profile.*.v1 for the audit log, and notify.alert.changed.v1 for who may review a
+threat. Tells reports.review.changed.v1 and reports.referral.added.v1.
 """

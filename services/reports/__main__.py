@@ -11,6 +11,7 @@ from services.kit.listening import Listener
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.reports.alert_events import ALERTS, AlertEvents
 from services.reports.config import Config
 from services.reports.events import QUEUE, QueueEvents
 from services.reports.rpc import ReportsServicer
@@ -38,6 +39,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     life.spawn("listener", listener.run())
     life.consume(Consumer(bus, QUEUE, QueueEvents(engine).handle))
     life.consume(Consumer(bus, RESPONSES, ResponseEvents(engine).handle))
+    life.consume(Consumer(bus, ALERTS, AlertEvents(engine).handle))
     life.consume(Consumer(bus, DIRECTORY, SettingEvents(engine).handle))
     life.consume(Consumer(bus, QUEUE_SETTINGS, SettingEvents(engine).handle))
     await server.start()

@@ -94,7 +94,8 @@ class Sight:
     schools: frozenset[str]
     all_users: bool
     holds_threat_alerts: bool = False
-    """Sees every recipient of a withheld message from their schools, here and in the recipients' list."""
+    """Sees every recipient of a withheld message from their schools, here and in the recipients' list; and reviews
+    the threats of which they were alerted, whatever their school."""
     by_sender: bool = False
     """Sees what was sent from their schools, whole, in place of what reaches them: threats are seen like this (177)."""
     attendance_alone: bool = False
@@ -106,7 +107,7 @@ class Sight:
         return EVERY_SCHOOL in self.schools
 
     def for_threats(self) -> "Sight":
-        """Threats are seen by the sender's school: nobody is limited to their own messages there."""
+        """Threats are seen by the sender's school, and by who was alerted: nobody is limited to their own messages."""
         return replace(self, all_users=True, by_sender=True)
 
     def for_attendance(self, role: str) -> "Sight":

@@ -98,6 +98,12 @@ threats = sa.Table(
     sa.Column("released_at", _at, nullable=True),
     sa.Column("categories", ARRAY(_text), nullable=False),
 )
+alerted = sa.Table(
+    "alerted",
+    metadata,
+    sa.Column("person_id", _text, primary_key=True),
+    sa.Column("message_id", _id, primary_key=True),
+)
 noted = sa.Table(
     "noted",
     metadata,

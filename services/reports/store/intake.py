@@ -1,6 +1,6 @@
-"""Writing what the queue told. Every statement is safe to repeat, in any order of the events."""
+"""Writing what the queue and notify told. Every statement is safe to repeat, in any order of the events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reports.domain import Origin, Screening
-from services.reports.tables import early_releases, entries, entry_counts, flags, messages, progress, threats
+from services.reports.tables import alerted, early_releases, entries, entry_counts, flags, messages, progress, threats
 
 Row = Mapping[str, Any]
 CHANNEL = "entries_changed"
@@ -74,6 +74,13 @@ async def withhold(connection: AsyncConnection, threat: Row) -> None:
     await connection.execute(change.values(screening=Screening.WITHHELD))
     flag = {"message_id": message_id, "origin": Origin.SYSTEM, "set_at": threat["withheld_at"]}
     await connection.execute(insert(flags).values(**flag).on_conflict_do_nothing())
+
+
+async def remember_alerted(connection: AsyncConnection, alerts: Collection[tuple[str, str]]) -> None:
+    """Write of whom and which message alerts are, in an order in which two writers never wait for each other."""
+    values = [{"person_id": person_id, "message_id": message_id} for person_id, message_id in sorted(alerts)]
+    if values:
+        await connection.execute(insert(alerted).values(values).on_conflict_do_nothing())
 
 
 async def replace_counts(connection: AsyncConnection, versions: Mapping[str, int], rows: Sequence[Row]) -> set[str]:

@@ -19,6 +19,7 @@ from services.reports.domain import (
 )
 from services.reports.tables import (
     acknowledgements,
+    alerted,
     decisions,
     entries,
     entry_counts,
@@ -53,7 +54,7 @@ def visible(sight: Sight) -> sa.ColumnElement[bool]:
     if sight.is_district_wide:
         return listed
     schools = sorted(sight.schools)
-    return sa.and_(listed, sa.or_(own, _is_from(schools) if sight.by_sender else _reaches(schools)))
+    return sa.and_(listed, sa.or_(own, _is_theirs(sight) if sight.by_sender else _reaches(schools)))
 
 
 def referable(referring: Referring) -> sa.ColumnElement[bool]:
@@ -81,14 +82,25 @@ def _is_from(schools: Sequence[str]) -> sa.ColumnElement[bool]:
     return messages.c.sender_school_id.in_(schools)
 
 
+def _is_theirs(sight: Sight) -> sa.ColumnElement[bool]:
+    """Tell whether a message is from the viewer's schools, or a threat of which they were alerted.
+
+    Where nobody sees a school everybody is alerted (177), and who was may have left it since: they review that one.
+    """
+    is_near = _is_from(sorted(sight.schools))
+    if not sight.holds_threat_alerts:
+        return is_near
+    found = sa.select(alerted.c.message_id).where(alerted.c.person_id == sight.person_id)
+    return sa.or_(is_near, messages.c.message_id.in_(found))
+
+
 def _is_whole(sight: Sight) -> sa.ColumnElement[bool]:
     """Tell whether the viewer sees every recipient of a message, as queue's list of them does."""
     own = messages.c.sender_id == sight.person_id
-    schools = sorted(sight.schools)
     if sight.by_sender:
-        return sa.or_(own, _is_from(schools))
+        return sa.or_(own, _is_theirs(sight))
     if sight.holds_threat_alerts:
-        return sa.or_(own, sa.and_(is_threat(), _is_from(schools)))
+        return sa.or_(own, sa.and_(is_threat(), _is_from(sorted(sight.schools))))
     return own
 
 

@@ -48,12 +48,26 @@ async def test_one_alert_a_holder_however_often_it_is_told(notify: Notify) -> No
     assert await notify.rows("SELECT count(*) FROM outbox WHERE subject = 'notify.alert.changed.v1'") == [(2,)]
 
 
-@pytest.mark.accepts(177)
-async def test_without_a_holder_of_the_school_every_holder_is_alerted(notify: Notify) -> None:
+@pytest.mark.accepts(177, 186)
+async def test_without_a_holder_of_the_school_every_holder_is_alerted_and_administrators_are_warned(
+    notify: Notify,
+) -> None:
     await notify.district.revoke("Principal", "District administrator")
     await notify.hear(withheld(notify.district.ids["s1"]))
     assert len(await notify.open_alerts("cou")) == 1
     assert await notify.open_alerts("pri") == []
+    assert await notify.rows(SUBMITTED) == [("alert", "pending"), ("warning", "pending")]
+    assert {row[:3] for row in await notify.rows(TOLD) if row[0] == "warning"} == {
+        ("warning", "email", "Ada North"),
+        ("warning", "push", "Ada North"),
+    }
+
+
+@pytest.mark.accepts(177)
+async def test_a_threat_from_no_school_alerts_every_holder_and_warns_nobody(notify: Notify) -> None:
+    await notify.hear(withheld(""))
+    assert len(await notify.open_alerts("cou")) == 1
+    assert await notify.rows(SUBMITTED) == [("alert", "pending")]
 
 
 @pytest.mark.accepts(186)

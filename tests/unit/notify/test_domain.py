@@ -35,7 +35,9 @@ def test_a_follow_up_names_who_and_when_in_the_districts_time() -> None:
 
 
 def test_without_a_portal_there_is_no_link() -> None:
-    for words in (alert_words(link_to("", "m1")), warning_words(link_to("", "m1"))):
+    link = link_to("", "m1")
+    warnings = [warning_words(link, is_alerted=each) for each in (False, True)]
+    for words in (alert_words(link), *warnings):
         assert "http" not in words.body + words.push
         assert "Sign in" in words.push
 
