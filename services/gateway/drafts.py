@@ -13,21 +13,28 @@ AUDIENCES = ("directory", "people", "list")
 """Ways to say whom a message is for: a selection of the directory, people by name, an uploaded list."""
 
 
-@dataclass
-class Spare:
-    """What was filled in beside what is chosen: the form shows it again, and nothing of it is sent."""
+@dataclass(kw_only=True)
+class Named:
+    """Whom a form names, in each of the ways to say it."""
 
-    texts: dict["types.Channel.ValueType", str] = field(default_factory=dict)
     school_ids: list[str] = field(default_factory=list)
     grades: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     person_ids: list[str] = field(default_factory=list)
     student_ids: list[str] = field(default_factory=list)
+    """Whose families get it, beside the people who are named."""
     list_id: str = ""
 
 
-@dataclass
-class Draft:
+@dataclass(kw_only=True)
+class Spare(Named):
+    """What was filled in beside what is chosen: the form shows it again, and nothing of it is sent."""
+
+    texts: dict["types.Channel.ValueType", str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Draft(Named):
     """A message as it was filled in."""
 
     key: str
@@ -39,13 +46,6 @@ class Draft:
     """What the recorded call plays."""
     audience: str = AUDIENCES[0]
     """Which of AUDIENCES the form has chosen; the fields of the others are empty, and spare."""
-    school_ids: list[str] = field(default_factory=list)
-    grades: list[str] = field(default_factory=list)
-    roles: list[str] = field(default_factory=list)
-    person_ids: list[str] = field(default_factory=list)
-    student_ids: list[str] = field(default_factory=list)
-    """Whose families get it, beside the people who are named."""
-    list_id: str = ""
     is_district: bool = False
     is_secure: bool = False
     is_emergency: bool = False
