@@ -13,7 +13,7 @@ import pytest
 from protos.directory.v1 import directory_pb2_grpc
 from services.gateway.sessions import IDLE
 from services.kit.ids import new_id
-from tests.integration.gateway.policy_pages import fields as policy_fields
+from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.stack import Browser, Stack, away
 from tests.integration.gateway.telling import SCARY, student_message, tell_withheld
@@ -28,6 +28,8 @@ RULE: dict[str, Any] = {
     "name": "Absent today", "codes": "UNX", "subject": "{student}", "channel": "email", "text_email": "He was absent.",
     "send_time": "10:30",
 }  # fmt: skip
+POLICY = {"blocked_phrases": "night riders", "note": "A trial.", "step": "save"}
+PERIOD = {"first": "2026-01-01", "last": "2026-01-02", "reason": "New phrases."}
 RENEWED = "This page was open for too long, you signed in again, or Lantern did not answer meanwhile. Nothing was sent"
 
 
@@ -157,18 +159,32 @@ def test_a_part_of_the_composer_says_how_to_keep_the_whole(stack: Stack) -> None
     assert 'target="_blank"' in out.get_data(as_text=True)
 
 
-def test_an_attendance_rule_of_an_earlier_session_is_drawn_again(stack: Stack) -> None:
-    browser = stack.browser("pri")
-    form = RULE | open_form(browser, "/attendance-rules/new")
-    sign_in_anew(browser, "pri")
-    answer = browser.client.post("/attendance-rules", data=form)
+@pytest.mark.parametrize(
+    ("username", "opened", "address", "written", "shown"),
+    [
+        ("pri", "/attendance-rules/new", "/attendance-rules", RULE, ["Absent today", "He was absent."]),
+        ("off", "/policy", "/policy", POLICY, ["night riders", 'value="A trial."']),
+        ("off", "/policy", "/policy/rescreenings", PERIOD, ["New phrases."]),
+    ],
+)
+def test_a_form_of_an_earlier_session_is_drawn_again_and_not_taken(
+    stack: Stack, username: str, opened: str, address: str, written: dict[str, Any], shown: list[str]
+) -> None:
+    browser = stack.browser(username)
+    form = filled(browser.get(opened).get_data(as_text=True), address) | written
+    sign_in_anew(browser, username)
+    answer = browser.client.post(address, data=form)
     page = answer.get_data(as_text=True)
     assert (answer.status_code, RENEWED in page) == (400, True)
-    assert 'value="Absent today"' in page
-    assert "He was absent." in page
-    assert "Absent today" not in browser.get("/attendance-rules").get_data(as_text=True)
-    made = browser.client.post("/attendance-rules", data=form | {"csrf_token": token(page)})
-    address = made.headers["Location"]
+    assert [each in page for each in shown] == [True] * len(shown)
+    now = browser.get(opened.removesuffix("/new")).get_data(as_text=True)
+    assert [each in now for each in shown] == [False] * len(shown)
+
+
+def test_an_edited_rule_is_kept_without_a_session_and_drawn_again_in_the_next(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    form = RULE | open_form(browser, "/attendance-rules/new")
+    address = browser.client.post("/attendance-rules", data=form).headers["Location"]
     browser.post("/sign-out")
     kept = browser.client.post(address, data=form | {"version": "1", "name": "Tardy"})
     assert (kept.status_code, kept_fields(kept.get_data(as_text=True))["name"]) == (401, ["Tardy"])
@@ -176,21 +192,6 @@ def test_an_attendance_rule_of_an_earlier_session_is_drawn_again(stack: Stack) -
     changed = browser.client.post(address, data=form | {"version": "1", "name": "Tardy"})
     assert (changed.status_code, 'value="Tardy"' in changed.get_data(as_text=True)) == (400, True)
     assert "Tardy" not in browser.get(address).get_data(as_text=True)
-
-
-def test_a_policy_of_an_earlier_session_is_drawn_again(stack: Stack) -> None:
-    browser = stack.browser("off")
-    form = policy_fields(browser.get("/policy").get_data(as_text=True))
-    form |= {"blocked_phrases": "night riders", "note": "A trial.", "step": "save"}
-    asked = open_form(browser, "/policy") | {"first": "2026-01-01", "last": "2026-01-02", "reason": "New phrases."}
-    sign_in_anew(browser, "off")
-    answer = browser.client.post("/policy", data=form)
-    page = answer.get_data(as_text=True)
-    assert (answer.status_code, RENEWED in page) == (400, True)
-    assert "night riders" in page
-    assert 'value="A trial."' in page
-    period = browser.client.post("/policy/rescreenings", data=asked)
-    assert (period.status_code, "New phrases." in period.get_data(as_text=True)) == (400, True)
 
 
 def test_a_large_file_without_a_session_is_refused_in_words(stack: Stack) -> None:
