@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,11 +10,12 @@ from zoneinfo import ZoneInfo
 from protos.queue.v1 import surveys_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.gateway.words import count, moment
+from services.kit.dates import SPOKEN, spoken, written, zone_name
 
 CATALOGUE: Final[dict[str, dict[str, str]]] = json.loads(
     Path(__file__).with_name("answering.json").read_text(encoding="utf-8")
 )
-"""Sentences by language and name. `months` are twelve words; `date` has both clocks to choose from."""
+"""Sentences by language and name."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,9 @@ class AnswerWords:
     def closing(self, form: pb.SurveyForm) -> str:
         """Return until when a form takes answers, or since when it takes none."""
         when = moment(form.survey.closes_at)
-        city = self.zone.key.rpartition("/")[2].replace("_", " ")
         sentence = self.say["closed" if form.is_closed else "open"]
-        return sentence.format(when=self.date(when) if when else "", zone=self.say["zone"].format(city=city))
-
-    def date(self, when: datetime) -> str:
-        """Return a moment as the language writes it, in the district's zone."""
-        local, said = when.astimezone(self.zone), self.say
-        return said["date"].format(
-            day=local.day,
-            month=said["months"].split()[local.month - 1],
-            year=local.year,
-            hour12=local.hour % 12 or 12,
-            hour24=local.hour,
-            minute=f"{local.minute:02d}",
-            half=said["am" if local.hour < 12 else "pm"],
-        )
+        told = written(when, self.zone, self.language) if when else ""
+        return sentence.format(when=told, zone=zone_name(self.zone.key, self.language))
 
     def left(self, places: int) -> str:
         """Return how many places of a slot are free, 1 at least."""
@@ -73,11 +60,10 @@ class AnswerWords:
 
 def answer_words(language: str, zone: ZoneInfo) -> AnswerWords:
     """Return the words for a form in a language, a BCP 47 tag or empty."""
-    known = language.partition("-")[0].lower()
-    return AnswerWords(known if known in CATALOGUE else "en", zone)
+    return AnswerWords(spoken(language), zone)
 
 
 def browser_words(accepted: Iterable[str], zone: ZoneInfo) -> AnswerWords:
     """Return the words for somebody of whom the languages that their browser asks for are known, best first."""
-    found = (answer_words(each, zone) for each in accepted if each.partition("-")[0].lower() in CATALOGUE)
+    found = (answer_words(each, zone) for each in accepted if each.partition("-")[0].lower() in SPOKEN)
     return next(found, AnswerWords("en", zone))

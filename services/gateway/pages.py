@@ -15,6 +15,7 @@ from services.gateway import languages, linking, policies, recurring, words
 from services.gateway.access import Permission, Person
 from services.gateway.auth import signed_in_person
 from services.gateway.state import gateway
+from services.kit.dates import written, zone_name
 from services.kit.errors import ServiceError
 from services.kit.logs import get_logger
 from services.kit.rpc_errors import translated
@@ -55,11 +56,11 @@ def install(app: Flask) -> None:
 def _sending(when: datetime | Timestamp) -> str:
     """Return "Monday, 30 November 2026, 8:00 am" in the district's zone."""
     found = words.moment(when) if isinstance(when, Timestamp) else when
-    return words.sending(found, gateway().zone) if found else ""
+    return written(found, gateway().zone) if found else ""
 
 
 def _zone() -> str:
-    return words.zone(gateway().settings.district_time_zone)
+    return zone_name(gateway().settings.district_time_zone)
 
 
 def _frame() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from protos.queue.v1 import contacts_pb2 as pb
 from protos.types.v1 import types_pb2 as types
+from services.kit.dates import spoken
 
 CATALOGUE: Final[dict[str, dict[str, str]]] = json.loads(
     Path(__file__).with_name("unsubscribing.json").read_text(encoding="utf-8")
@@ -33,8 +34,7 @@ class Words(NamedTuple):
 
 def words_of(subscription: pb.Subscription, *, is_changed: bool) -> Words:
     """Return what the page says of a subscription, in its recipient's language; `is_changed`: just now."""
-    language = subscription.language.partition("-")[0].lower()
-    language = language if language in CATALOGUE else "en"
+    language = spoken(subscription.language)
     said = CATALOGUE[language]
     name = ("started" if is_changed else "ask") if subscription.is_wanted else "stopped"
     values = {

@@ -222,12 +222,6 @@ def short_date(when: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def sending(when: datetime, zone: ZoneInfo) -> str:
-    """Return "Monday, 30 November 2026, 8:00 am" in the zone."""
-    local = when.astimezone(zone)
-    return f"{local:%A}, {local.day} {local:%B %Y}, {_time(local)}"
-
-
 def iso_day(text: str) -> str:
     """Return "30 Nov 2026" for an ISO date; an empty text stays empty."""
     when = date.fromisoformat(text) if text else None
@@ -237,11 +231,6 @@ def iso_day(text: str) -> str:
 def clock(text: str) -> str:
     """Return "8:05 am" for "08:05"."""
     return _time(time.fromisoformat(text)) if text else ""
-
-
-def zone(name: str) -> str:
-    """Return how a zone is called in a sentence: "New York time"."""
-    return f"{name.rpartition('/')[2].replace('_', ' ')} time"
 
 
 def ago(when: datetime, now: datetime) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from services.kit.dates import spoken
 from services.queue.links import Link, Links
 from services.queue.message_types import LISTED, MessageType
 from services.queue.work import Delivery, Work
@@ -52,5 +53,5 @@ def headers(address: str) -> list[tuple[str, str]]:
 
 def line(message_type: MessageType, address: str, language: str) -> str:
     """Return what the end of a text in this language says."""
-    words, *types = _LINES.get(language.partition("-")[0].lower(), _LINES["en"])
+    words, *types = _LINES[spoken(language)]
     return f"\n\n{words.format(types[_ORDER.index(message_type)])}\n{address}"

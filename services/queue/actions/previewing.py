@@ -75,7 +75,7 @@ async def preview(
     draft = submission.draft
     found = [ChannelPreview(Channel(name), text or draft.body) for name, text in draft.channels]
     if invitations and draft.survey and draft.survey.closes_at:
-        below = invitations.usual(draft.survey.closes_at, once_per_family=draft.once_per_family)
+        below = invitations.usual(draft.language, once_per_family=draft.once_per_family)
         found = [replace(each, below=below) if each.channel is Channel.SMS else each for each in found]
     now = clock()
     check_closing(draft.survey, max(now, draft.send_at or now))
@@ -134,7 +134,7 @@ async def preview_resend(
         found, left_out = again.addressed(await again.standing(connection, wanted.states), people)
         into = ChannelPreview(channel, again.text, left_out=left_out)
         if invitations and channel is Channel.SMS and again.survey and again.survey.closes_at:
-            into.below = invitations.usual(again.survey.closes_at, once_per_family=message.once_per_family)
+            into.below = invitations.usual(message.language, once_per_family=message.once_per_family)
         await _measure(connection, (again.source and again.source.recording_id) or "", [into])
         message_type = type_of(channel, message, message.sender.role)
         refusals = await refused(connection, channel, message_type, [each.destination for each in found])

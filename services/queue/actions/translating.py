@@ -28,8 +28,8 @@ _log = get_logger(__name__)
 _AT_ONCE = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=30)
 _MOST_DOUBLED = 6
-Around = Callable[[Survey], Sequence[str]]
-"""Returns the words around the links of a poll or sign-up."""
+Around = Callable[[Survey, str], Sequence[str] | None]
+"""Returns the English words around the links of a poll or sign-up that are to be translated into a language, if any."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,20 @@ class Translating:
             is_asking = any(each.survey_id for each in entries)
             survey = await surveys.of_message(connection, claimed.message_id) if is_asking else None
         texts = texts_of(message, entries, survey)
-        around = self.around(survey) if self.around and survey else ()
-        found = await self._translated(claimed, code_of(message.language), [*texts, *around])
+        around = (self.around(survey, claimed.language) if self.around and survey else None) or ()
+        wanted = [(each, code_of(message.language)) for each in texts] + [(each, "en") for each in around]
+        found = await self._translated(claimed, wanted)
         if found and await self._store(claimed, whole(found, entries, survey)) and message.body not in found:
             await self._add_body(claimed, message)
 
-    async def _translated(self, claimed: Claimed, source: str, texts: Sequence[str]) -> dict[str, str]:
-        """Return the translations by their originals; none, and that is written, when one of them failed."""
+    async def _translated(self, claimed: Claimed, wanted: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Return the translations of texts in a language each by their originals.
+
+        None, and that is written, when one of them failed.
+        """
         if self.provider is None:
             return {}
-        asked = asyncio.gather(*(self.provider.translate(each, source, claimed.language) for each in texts))
+        asked = asyncio.gather(*(self.provider.translate(*each, claimed.language) for each in wanted))
         try:
             found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
         except TimeoutError:
@@ -86,6 +90,7 @@ class Translating:
         if failed:
             await self._failed(claimed, failed)
             return {}
+        texts = [text for text, _ in wanted]
         metrics.translated_characters.add(sum(map(len, texts)))
         return dict(zip(texts, (each.text for each in found), strict=True))
 

@@ -101,9 +101,9 @@ async def test_a_poll_asks_in_the_recipients_language_by_e_mail_and_where_it_is_
     mail = next(each for each in texts(vendors, "email") if each.startswith("[es]"))
     assert mail.startswith(
         "[es] Picture day is on Friday.\n\n1. [es] Which evening?\n   - [es] Tuesday\n   - [es] Friday\n\n"
-        "[es] Your answer about Child 1:\nhttps://lantern.example.org/answer/"
+        "Su respuesta sobre Child 1:\nhttps://lantern.example.org/answer/"
     )
-    assert "\n\n[es] You can change it until " in mail
+    assert "\n\nPuede cambiarla hasta el " in mail
     answering = Answering(queue.engine, queue.clock, None)
     entry_id = done.snapshot.entries[0].entry_id
     for number, tag in ((1, "[es] "), (2, "")):
