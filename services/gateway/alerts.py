@@ -101,7 +101,10 @@ class AlertHub:
                 if self._stopping.is_set():
                     return
                 _log.warning("alert_stream_lost", code=code)
-            self.is_connected.clear()
+            if self.is_connected.is_set():
+                self.is_connected.clear()
+                # Browsers whose own stream is open would not learn otherwise that no alert can reach them.
+                self._tell_all("changed")
             self._stopping.wait(wait)
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 

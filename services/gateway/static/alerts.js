@@ -7,23 +7,40 @@ let alertStream = null;
 let polling = 0;
 let asked = 0; // Answers may come in another order than they were asked for: an older one is not drawn.
 let drawn = 0;
+let missed = 0; // How many answers in a row did not say which alerts are open.
 let ahead = 0; // How far this computer's clock is ahead of the server's, in milliseconds.
 
 async function refreshAlerts() {
   const banner = $("#alerts"), turn = ++asked;
   const answer = await fetch(banner.dataset.banner, { headers: { "HX-Request": "true" } }).catch(() => null);
   const next = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("alerts");
-  if (!next || turn < drawn) return;
+  if (turn < drawn) return;
   drawn = turn;
+  if (!next || $(".alert-stale", next)) { sayUnread(banner, answer?.status === 401); return; }
+  missed = 0;
   drawAlerts(banner, next);
   setClock(next);
   showOpenCount();
 }
 
+// What cannot be read is not gone, and nobody is to take silence for safety. One answer that fails interrupts nobody: it
+// is asked for again.
+function sayUnread(banner, isSignedOut) {
+  missed += 1;
+  const words = isSignedOut ? "You are signed out: no threat alert reaches this page. " : "Threat alerts cannot be read at the moment. Reconnecting…";
+  const shown = $(".alert-stale", banner);
+  if ((missed < 2 && !isSignedOut) || shown?.textContent.includes(words)) return;
+  shown?.remove();
+  const line = document.createElement("p"), mark = document.createElement("span");
+  line.className = "alert-stale";
+  mark.ariaHidden = "true";
+  mark.textContent = "◷";
+  line.append(mark, ` ${words}`);
+  if (isSignedOut) line.append(signIn());
+  banner.prepend(line);
+}
+
 function drawAlerts(banner, next) {
-  const stale = $(".alert-stale", next);
-  // What cannot be read at the moment is not gone.
-  if (stale) { if (!$(".alert-stale", banner)) banner.prepend(stale); return; }
   $(".alert-stale", banner)?.remove();
   const all = $$(".threat-alert", next);
   const listed = all.filter((each) => !acknowledged.has(each.dataset.message));
@@ -182,7 +199,7 @@ function followAlerts() {
   if (!banner) return;
   alertStream?.close();
   clearInterval(polling);
-  polling = setInterval(() => { if (alertStream?.readyState !== EventSource.OPEN) refreshAlerts(); }, 10000);
+  polling = setInterval(() => { if (missed || alertStream?.readyState !== EventSource.OPEN) refreshAlerts(); }, 10000);
   if (document.hidden) { alertStream = null; return; }
   alertStream = new EventSource(banner.dataset.stream);
   alertStream.addEventListener("alerts", refreshAlerts);

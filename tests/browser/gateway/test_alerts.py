@@ -1,5 +1,6 @@
 """Threat alerts in an open page: they come, age and go without taking away what a person is doing."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.browser.gateway.test_pages import faults
 from tests.integration.gateway.stack import SERVICES as USUAL
 from tests.integration.gateway.telling import SCARY, student_message, tell_withheld
 from tests.support.eventually import eventually_sync
+from tests.support.forked import start
 
 SERVICES = (*USUAL, "notify")
 Raise = Callable[[], str]
@@ -49,6 +51,16 @@ def _assert_open(browser: Any, message_id: str) -> None:
 
 def _assert_none_open(browser: Any) -> None:
     assert "data-message" not in browser.get("/alerts").get_data(as_text=True)
+
+
+def let_time_pass(page: Any, is_stale: bool) -> None:
+    """Let ten seconds pass in the page, as often as it takes to say that alerts cannot be read, or not to say so."""
+
+    def stands() -> None:
+        page.clock.fast_forward("00:10")
+        assert page.locator(".alert-stale").count() == int(is_stale)
+
+    eventually_sync(stands, 30)
 
 
 def alert(page: Any, message_id: str) -> Any:
@@ -171,3 +183,58 @@ def test_a_list_of_more_alerts_stays_open_when_another_comes(site: Site, threate
     expect(page.locator(".more-alerts > summary")).to_have_text("12 more possible threats")
     assert page.locator("#alerts > .threat-alert").count() == 2
     assert faults(page) == []
+
+
+@pytest.mark.accepts(184, 318)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_open_page_says_that_one_is_signed_out(site: Site, threaten: Raise, scheme: Any) -> None:
+    page = site.page("pri", color_scheme=scheme)
+    page.goto("/compose")
+    page.fill("#subject", "Storm")
+    page.wait_for_function("alertStream?.readyState === EventSource.OPEN")
+    kept = page.context.cookies()
+    page.context.clear_cookies(name="lantern_session")
+    threaten()
+    expect(page.locator(".alert-stale")).to_contain_text("You are signed out")
+    expect(page.get_by_role("link", name="Sign in (new tab)")).to_have_attribute("target", "_blank")
+    assert page.input_value("#subject") == "Storm"
+    assert faults(page) == []
+    # The page is looked at again after signing in in the other tab.
+    page.context.add_cookies(kept)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".threat-alert")).to_have_count(1)
+    expect(page.locator(".alert-stale")).to_have_count(0)
+
+
+@pytest.mark.accepts(184, 318)
+def test_an_open_page_says_that_the_server_does_not_answer(site: Site) -> None:
+    page = site.page("pri")
+    page.clock.install()
+    page.route("**/alerts/stream", lambda route: route.abort())
+    page.goto("/compose")
+    page.route("**/alerts", lambda route: route.abort())
+    with page.expect_event("requestfailed", lambda each: each.url.endswith("/alerts")):
+        page.clock.fast_forward("00:10")
+    # One answer that fails interrupts nobody.
+    expect(page.locator(".alert-stale")).to_have_count(0)
+    let_time_pass(page, is_stale=True)
+    expect(page.locator(".alert-stale")).to_contain_text("cannot be read at the moment. Reconnecting…")
+    page.unroute("**/alerts")
+    let_time_pass(page, is_stale=False)
+
+
+@pytest.mark.accepts(184, 318)
+def test_an_open_page_says_that_alerts_cannot_be_read_while_notify_is_away(site: Site) -> None:
+    page, stack = site.page("pri"), site.stack
+    page.clock.install()
+    page.goto("/compose")
+    page.wait_for_function("alertStream?.readyState === EventSource.OPEN")
+    assert stack.gateway.alerts.is_connected.wait(15)
+    notify = stack.processes.pop()
+    notify.terminate()
+    notify.wait(15)
+    try:
+        let_time_pass(page, is_stale=True)
+    finally:
+        stack.processes.append(start("notify", "serve", {**os.environ, **stack.environments["notify"]}))
+    let_time_pass(page, is_stale=False)
