@@ -18,7 +18,7 @@ from services.kit.outbox import add_events
 from services.moderation import metrics, store
 from services.moderation.at_once import all_of
 from services.moderation.batching import Batch
-from services.moderation.concluding import Concluded
+from services.moderation.concluding import Concluded, gravity, is_as_grave
 from services.moderation.conversing import Conversations, Together, merged, told_together
 from services.moderation.domain import UNJUDGED, Decision, Judgement, Policy, decide, explain
 from services.moderation.drift import VENDOR, WINDOW, Drifts
@@ -229,27 +229,23 @@ class Screening:
             found = verdict_row(request, merged(alone, await ask(among.texts)), policy, self.clock(), phrases)
             return found | {"context_messages": others, "explanation": told_together(others, found["explanation"])}
 
-        graver = await read(together)
-        if graver["holds"]:
-            # One that holds by itself, and is being judged at this moment, says nothing about this one.
-            left = together.without(await self._guilty(request, together, policy, ask))
-            if left is None:
-                return row
-            graver = graver if left == together else await read(left)
-        return graver if _gravity(graver) > _gravity(row) else row
+        others: dict[str, store.Row] = {}
+        while together and gravity(graver := await read(together)) > gravity(row):
+            # One that is as grave by itself says nothing about this one: what is left is read again.
+            others = others or await self._others(request, together, policy, ask)
+            left = together.without([name for name, each in others.items() if is_as_grave(each, graver)])
+            if left == together:
+                return graver
+            together = left
+        return row
 
-    async def _guilty(
+    async def _others(
         self, request: requests.ScreeningRequested, together: Together, policy: Policy, ask: Ask
-    ) -> set[str]:
-        """Return those of the other messages that would be held for what they say alone."""
-        others = together.others
-        judged = await all_of(ask([each]) for each in others)
+    ) -> dict[str, store.Row]:
+        """Return the verdicts on the other messages, each for what it says alone."""
+        judged = await all_of(ask([each]) for each in together.others)
         rows = [verdict_row(request, each, policy, self.clock()) for each in judged]
-        return {each.content_id for each, row in zip(others, rows, strict=True) if row["holds"]}
-
-
-def _gravity(row: store.Row) -> tuple[int, bool]:
-    return list(Decision).index(row["decision"]), bool(row["holds"])
+        return {each.content_id: row for each, row in zip(together.others, rows, strict=True)}
 
 
 def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:

@@ -52,3 +52,13 @@ class Concluded:
         if self.row["decision"] != Decision.CLEAN:
             for name in self.row["watches"]:
                 metrics.noted_categories.add(1, {"category": name})
+
+
+def gravity(row: store.Row) -> tuple[int, bool]:
+    """Return what orders verdicts by how grave they are."""
+    return list(Decision).index(row["decision"]), bool(row["holds"])
+
+
+def is_as_grave(row: store.Row, together: store.Row) -> bool:
+    """Tell whether a message would be held for itself, or noted where several together are only noted."""
+    return bool(row["holds"]) if together["holds"] else row["decision"] != Decision.CLEAN

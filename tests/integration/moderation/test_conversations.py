@@ -1,6 +1,7 @@
 """Messages are read together with the sender's others to the same people, and repeated low scores are noticed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from services.kit.db import transaction
 from services.kit.ids import new_id
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
-from services.moderation.domain import Category, Explanation, Judgement
+from services.moderation.domain import Category, Explanation, Judgement, Policy
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.base import Provider, Text
@@ -37,6 +38,8 @@ class Fixed:
         scores = dict.fromkeys(Category, 0.01)
         if WHOLE in text.text or "the plan is to end it" in text.text:
             scores[Category.THREAT] = 0.99
+        if "such an ass" in text.text:
+            scores[Category.PROFANITY] = 0.99
         return Judgement(scores, self.name, "fixed-1", dict.fromkeys(Category, Explanation(text.text)))
 
 
@@ -161,6 +164,52 @@ async def test_nor_does_one_that_is_being_judged_at_the_same_time(
     for each in split:
         await worker.screen([each])
     assert (await decisions(moderation_engine))[split[-1].message_id] == ("hold", 3)
+
+
+async def test_nor_does_one_that_is_only_noted_or_in_another_language(
+    moderation_engine: AsyncEngine, embedded: Embedded, screening: Callable[..., Screening]
+) -> None:
+    fixed, embedding = screening(), screening(provider=embedded)
+    for worker in (fixed, embedding):
+        await note_profanity(worker)
+    said = ["he is such an ass", "Can I hand in the map project on Monday?", "Did you get the notes from history?"]
+    foreign = "Chiều nay chúng ta gặp nhau ở thư viện sau giờ học nhé, nhớ mang theo sách"
+    sent = {
+        "fixed": (fixed, [asked(text, minutes, "fixed") for minutes, text in enumerate(said)]),
+        "embedded": (embedding, [asked(text, minutes, "embedded") for minutes, text in enumerate(said)]),
+        "foreign": (embedding, [asked(text, minutes, "foreign") for minutes, text in enumerate([foreign, *said[1:]])]),
+    }
+    for worker, each in sent.values():
+        for request in each:
+            await worker.screen([request])
+    found = await decisions(moderation_engine)
+    noted = {name: [found[request.message_id] for request in each] for name, (_, each) in sent.items()}
+    assert noted == {name: [("watch", 0), ("clean", 0), ("clean", 0)] for name in sent}
+
+
+async def test_what_is_noted_counts_where_it_is_split_into_something_graver(
+    moderation_engine: AsyncEngine, screening: Callable[..., Screening]
+) -> None:
+    worker = screening()
+    await note_profanity(worker)
+    sent = [asked("he is such an ass, meet me where the old"), asked("mill burns", 1)]
+    for each in sent:
+        await worker.screen([each])
+    found = await decisions(moderation_engine)
+    assert [found[each.message_id] for each in sent] == [("watch", 0), ("hold", 1)]
+
+
+async def note_profanity(worker: Screening) -> None:
+    """Let profanity and what goes with it hold nothing."""
+    policy = await worker.policies.in_force()
+    watched = {Category.PROFANITY, Category.TOXICITY, Category.INSULT}
+    rules = (replace(one, hold_threshold=1.0) if one.category in watched else one for one in policy.rules)
+    noting = replace(policy, rules=tuple(rules))
+
+    async def in_force() -> Policy:
+        return noting
+
+    worker.policies.in_force = in_force  # type: ignore[method-assign]
 
 
 async def test_texts_are_gone_when_their_time_is_over_and_none_is_kept_when_it_is_switched_off(
