@@ -10,6 +10,7 @@ from services.notify.domain import REMINDERS, Occasion
 from services.notify.tables import acknowledgements, decisions, submissions, threats
 
 _OLDEST = timedelta(days=30)
+"""What was acknowledged before this, and before the pauses of all reminders and one more, is not looked at."""
 
 
 async def remember_decision(connection: AsyncConnection, message_id: str, at: datetime) -> None:
@@ -37,7 +38,7 @@ async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta)
         sa.select(threats.c.message_id, sent)
         .join(acknowledgements, acknowledgements.c.message_id == threats.c.message_id)
         .where(
-            acknowledged_at.between(now - _OLDEST, now - pause),
+            acknowledged_at.between(now - max(_OLDEST, (len(REMINDERS) + 1) * pause), now - pause),
             sa.func.greatest(acknowledged_at, last) <= now - pause,
             sa.not_(decided.exists()),
             somebody.exists(),

@@ -193,6 +193,22 @@ async def test_a_threat_that_nobody_decides_reminds_each_day_three_times(notify:
 
 
 @pytest.mark.accepts(302)
+@pytest.mark.parametrize("hours", [300, 720])
+async def test_three_reminders_come_however_long_the_pause(notify: Notify, hours: int) -> None:
+    event = withheld(notify.district.ids["s1"])
+    await notify.hear(event)
+    review = acknowledged(event.message.message_id)
+    await notify.hear(review)
+    at, place = review.acknowledged_at.ToDatetime(tzinfo=UTC), actions.Place(PORTAL, ZONE)
+    written = []
+    for number in (1, 2, 3, 4):
+        # A little later each time, as it is when the system was down.
+        clock = iter([at + number * timedelta(hours=hours + 24)]).__next__
+        written.append(await remind_one(notify.engine, clock, place, timedelta(hours=hours)))
+    assert written == [True, True, True, False]
+
+
+@pytest.mark.accepts(302)
 async def test_a_decision_that_comes_before_its_threat_counts(notify: Notify) -> None:
     event = withheld(notify.district.ids["s1"])
     review = acknowledged(event.message.message_id)
