@@ -50,7 +50,8 @@ class Handler:
         except DecodeError as problem:
             raise Poison("not a ScreeningRequested") from problem
         for request, event in zip(wanted, events, strict=True):
-            request.event_id = event.event_id
+            # What an operator publishes again by hand may come without the header.
+            request.event_id = event.event_id or request.event_id
         try:
             await self._screen(wanted)
         except ServiceError:

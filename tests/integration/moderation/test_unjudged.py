@@ -112,3 +112,12 @@ async def test_a_policy_that_is_tried_holds_it_before_and_after(
     past = store.Past(NOW - timedelta(days=30), frozenset({"*"}))
     preview = await preview_policy(moderation_engine, policy, policy, past)
     assert (preview.before.held, preview.after.held, preview.messages) == (1, 1, 1)
+
+
+async def test_a_dead_letter_that_is_published_again_by_hand_is_judged_under_its_own_id(
+    moderation_engine: AsyncEngine, screening: Screening
+) -> None:
+    request = asked("hello")
+    letter = Event(SCREENING.subjects[0], "", request.SerializeToString(), 1)
+    await Handler(screening.screen, screening.hold)([letter])
+    assert [row["screening_id"] for row in await rows(moderation_engine, verdicts)] == [request.event_id]
