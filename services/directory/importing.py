@@ -1,5 +1,6 @@
 """Importing a roster: read, written in one transaction, and told to the others."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,6 +16,8 @@ from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
 from services.kit.db import transaction
 
+Row = dict[str, object]
+
 _PROBLEMS_SHOWN = 1000
 _PEOPLE_PER_PIECE = 500
 
@@ -26,16 +29,17 @@ async def import_roster(
 
     Raises what read_roster raises and, unless the caller accepts it, FailedPrecondition when many would leave.
     """
-    read = read_roster(files)
+    # In threads: a large roster takes seconds, and everybody's next click begins with a question to this process.
+    read = await asyncio.to_thread(read_roster, files)
     async with transaction(engine) as connection:
         known = await roster.active(connection)
-        _assign_profiles(read, await roster.profile_ids(connection))
-        _drop_references(read, known)
+        profiles, ticked = await roster.profile_ids(connection), await roster.ticked_schools(connection)
+        rows = await asyncio.to_thread(prepare, read, known, profiles, ticked, time_zone)
         if not accepts_leavers:
             check_leavers(known, read)
         administrators = await roster.administrators(connection)
         has_manager = await people.somebody_holds(connection, Permission.MANAGE_PROFILES)
-        tallies = await _write(connection, read, known, time_zone)
+        tallies = await _write(connection, read, known, *rows)
         if has_manager and not accepts_leavers:
             check_managers(is_somebody_left=await people.somebody_holds(connection, Permission.MANAGE_PROFILES))
         await events.tell_assigned(connection, administrators, await roster.administrators(connection), by)
@@ -49,6 +53,15 @@ def _answer(read: Roster, tallies: dict[str, roster.Tally]) -> pb.ImportRosterRe
     ]
     results = [pb.RosterFileResult(file_name=name, **tally._asdict()) for name, tally in tallies.items()]
     return pb.ImportRosterResponse(files=results, problems=problems, problem_count=len(read.problems))
+
+
+def prepare(
+    read: Roster, known: Active, profiles: dict[str, tuple[str, str]], ticked: set[str], time_zone: str
+) -> tuple[list[Row], list[Row]]:
+    """Settle what depends on what is here already; return the rows of schools and of people."""
+    _assign_profiles(read, profiles)
+    _drop_references(read, known)
+    return _school_rows(read, ticked, time_zone), [_person_row(person) for person in read.people.values()]
 
 
 def _assign_profiles(read: Roster, profiles: dict[str, tuple[str, str]]) -> None:
@@ -72,13 +85,14 @@ def _drop_references(read: Roster, known: Active) -> None:
         person.agents = [each for each in person.agents if each in read.people]
         person.schools = [each for each in person.schools if read.knows_school(each)]
     read.classes = {each: row for each, row in read.classes.items() if read.knows_school(row[1])}
-    read.enrollments = {each for each in read.enrollments if each[0] in read.classes and each[1] in read.people}
+    read.enrollments = {
+        each: role for each, role in read.enrollments.items() if each[0] in read.classes and each[1] in read.people
+    }
 
 
-async def _write(connection: AsyncConnection, read: Roster, known: Active, time_zone: str) -> dict[str, roster.Tally]:
-    ticked = await roster.ticked_schools(connection)
-    school_rows = _school_rows(read, ticked, time_zone)
-    person_rows = [_person_row(person) for person in read.people.values()]
+async def _write(
+    connection: AsyncConnection, read: Roster, known: Active, school_rows: list[Row], person_rows: list[Row]
+) -> dict[str, roster.Tally]:
     closing, leaving = known.schools.keys() - read.staying_schools(), known.people.keys() - read.staying_people()
     schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows, closing)
     persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows, leaving)
@@ -96,7 +110,7 @@ async def _tell_people(connection: AsyncConnection, person_ids: Sequence[str]) -
         await events.tell_people(connection, [messages.person_message(row) for row in rows])
 
 
-def _school_rows(read: Roster, ticked: set[str], time_zone: str) -> list[dict[str, object]]:
+def _school_rows(read: Roster, ticked: set[str], time_zone: str) -> list[Row]:
     grades = _grades_by_school(read)
     return [
         {
@@ -118,7 +132,7 @@ def _grades_by_school(read: Roster) -> dict[str, set[str]]:
     return grades
 
 
-def _person_row(person: PersonRow) -> dict[str, object]:
+def _person_row(person: PersonRow) -> Row:
     fields = [
         "sourced_id",
         "name",

@@ -246,4 +246,6 @@ def _read_enrollment(roster: Roster, line: int, row: Mapping[str, str]) -> None:
     if row["classSourcedId"] not in roster.classes or row["userSourcedId"] not in roster.people:
         roster.refuse("enrollments.csv", line, "classSourcedId", "The class or the person has no usable row.")
     elif row["role"] in {"student", "teacher"} and _is_active(row):
-        roster.enrollments.add((row["classSourcedId"], row["userSourcedId"], row["role"]))
+        key = row["classSourcedId"], row["userSourcedId"]
+        # Somebody who both teaches and attends a class counts as its teacher.
+        roster.enrollments[key] = "teacher" if roster.enrollments.get(key) == "teacher" else row["role"]

@@ -46,7 +46,8 @@ class Roster:
     schools: dict[str, dict[str, object]] = field(default_factory=dict)
     people: dict[str, PersonRow] = field(default_factory=dict)
     classes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    enrollments: set[tuple[str, str, str]] = field(default_factory=set)
+    enrollments: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The role of each person of each class."""
     problems: list[Problem] = field(default_factory=list)
     refused_schools: set[str] = field(default_factory=set)
     refused_people: set[str] = field(default_factory=set)

@@ -1,5 +1,6 @@
 """A roster as it comes over gRPC: pieces of named files, or of one zip archive."""
 
+import asyncio
 import io
 import lzma
 import zipfile
@@ -26,14 +27,17 @@ async def collect(pieces: AsyncIterable[pb.ImportRosterRequest]) -> tuple[dict[s
             raise InvalidArgument("ROSTER_TOO_LARGE", "The roster is malformed or too large.", violations=wrong)
         files.setdefault(name, bytearray()).extend(piece.chunk)
     whole = {each: bytes(content) for each, content in files.items()}
-    return _unzip(whole["roster.zip"]) if "roster.zip" in whole else whole, accepts_leavers
+    if "roster.zip" in whole:
+        whole = await asyncio.to_thread(unzip, whole["roster.zip"])
+    return whole, accepts_leavers
 
 
 # What zipfile lets through of a damaged, cut, locked or unusually packed member.
 _UNREADABLE = (zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
-def _unzip(content: bytes) -> dict[str, bytes]:
+def unzip(content: bytes) -> dict[str, bytes]:
+    """Return the files of an archive, wherever they lie in it. InvalidArgument when it cannot be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]

@@ -1,6 +1,8 @@
 """Writing an import: rows that changed are changed, rows that are gone become inactive, ids stay what they were."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -41,11 +43,17 @@ async def administrators(connection: AsyncConnection) -> dict[str, str]:
 
 async def active(connection: AsyncConnection) -> Active:
     """Return what is active now."""
-    found = []
-    for table, word in ((schools, schools.c.title), (people, people.c.role)):
-        rows = await connection.execute(sa.select(table.c.sourced_id, word).where(table.c.is_active))
-        found.append({row[0]: row[1] for row in rows})
-    return Active(*found)
+    titles = await _by_sourced_id(connection, schools, schools.c.title, schools.c.is_active)
+    return Active(titles, await _by_sourced_id(connection, people, people.c.role, people.c.is_active))
+
+
+async def _by_sourced_id(
+    connection: AsyncConnection, table: sa.Table, value: sa.Column[Any], which: sa.ColumnElement[bool] | None = None
+) -> dict[str, str]:
+    # As one value, which is read in one step: others wait while a hundred thousand rows are.
+    every = sa.func.json_object_agg(table.c.sourced_id, sa.cast(value, sa.Text), type_=sa.JSON)
+    query = sa.select(every) if which is None else sa.select(every).where(which)
+    return await connection.scalar(query) or {}
 
 
 async def write_rows(
@@ -58,7 +66,7 @@ async def write_rows(
     created, touched = 0, set()
     for start in range(0, len(rows), _CHUNK):
         chunk = [{**row, key: new_id(), "version": 1} for row in rows[start : start + _CHUNK]]
-        new = insert(table).values(chunk)
+        new = insert(table).from_select(list(chunk[0]), _as_rows(table, chunk))
         fields = [name for name in rows[0] if name != "sourced_id"]
         statement = new.on_conflict_do_update(
             index_elements=["sourced_id"],
@@ -87,7 +95,7 @@ async def ticked_schools(connection: AsyncConnection) -> set[str]:
 
 async def ids(connection: AsyncConnection, table: sa.Table, key: str) -> dict[str, str]:
     """Return our id by sourced_id."""
-    return {row[0]: row[1] for row in await connection.execute(sa.select(table.c.sourced_id, table.c[key]))}
+    return await _by_sourced_id(connection, table, table.c[key])
 
 
 async def write_links(connection: AsyncConnection, roster: Roster) -> None:
@@ -153,7 +161,8 @@ async def _write_classes(
         for each, (title, at) in roster.classes.items()
     ]
     for start in range(0, len(rows), _CHUNK):
-        new = insert(classes).values(rows[start : start + _CHUNK])
+        chunk = rows[start : start + _CHUNK]
+        new = insert(classes).from_select(list(chunk[0]), _as_rows(classes, chunk))
         fields = ("title", "school_id", "is_active")
         update = new.on_conflict_do_update(
             index_elements=["sourced_id"], set_={name: new.excluded[name] for name in fields}
@@ -163,15 +172,22 @@ async def _write_classes(
     await _insert(
         connection,
         enrollments,
-        # Somebody who both teaches and attends a class counts as its teacher.
         (
-            {"class_id": key[0], "person_id": key[1], "role": role}
-            for key, role in {(class_ids[c], person[p]): r for c, p, r in sorted(roster.enrollments)}.items()
+            {"class_id": class_ids[c], "person_id": person[p], "role": role}
+            for (c, p), role in roster.enrollments.items()
         ),
     )
 
 
 async def _insert(connection: AsyncConnection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
-    listed = list(rows)
-    for start in range(0, len(listed), _CHUNK):
-        await connection.execute(sa.insert(table), listed[start : start + _CHUNK])
+    left = iter(rows)
+    # Made piece by piece: this process answers others between two pieces.
+    while chunk := list(islice(left, _CHUNK)):
+        await connection.execute(sa.insert(table).from_select(list(chunk[0]), _as_rows(table, chunk)))
+
+
+def _as_rows(table: sa.Table, chunk: Sequence[dict[str, Any]]) -> sa.Select[Any]:
+    """Return a query that gives the rows. They are one parameter: one for each value takes long to be compiled."""
+    columns = [sa.column(name, table.c[name].type) for name in chunk[0]]
+    given = sa.cast(sa.literal(json.dumps(chunk), sa.Text), sa.JSON)
+    return sa.select(sa.func.json_to_recordset(given).table_valued(*columns).render_derived(with_types=True))
