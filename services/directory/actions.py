@@ -24,7 +24,7 @@ async def get_viewer(engine: AsyncEngine, person_id: str) -> pb.Viewer:
             raise NotFound("PERSON_UNKNOWN", "There is no active account for this person.")
         school_ids = row["school_ids"] or []
         if row["role"] == Role.PARENT:
-            school_ids = await _schools_of_students(connection, person_id)
+            school_ids = await _schools_of_students(connection, row)
     return pb.Viewer(
         person=messages.person_message(row),
         permissions=row["permissions"],
@@ -35,10 +35,12 @@ async def get_viewer(engine: AsyncEngine, person_id: str) -> pb.Viewer:
     )
 
 
-async def _schools_of_students(connection: AsyncConnection, guardian_id: str) -> list[str]:
-    students = [other for other, kind in await people.relations_of(connection, guardian_id) if kind == "student"]
-    rows = await people.people_by_id(connection, students)
-    return sorted({school for row in rows for school in row["school_ids"] or []})
+async def _schools_of_students(connection: AsyncConnection, guardian: people.Row) -> list[str]:
+    related = await people.relations_of(connection, guardian["person_id"])
+    students = await people.people_by_id(connection, [other for other, kind in related if kind == "student"])
+    # Of a family that left altogether the last ones; otherwise those where a child is now.
+    there = [each for each in students if each["is_active"] or not guardian["is_active"]]
+    return sorted({school for each in there for school in each["school_ids"] or []})
 
 
 async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozenset[str]) -> pb.GetPersonResponse:
@@ -50,7 +52,7 @@ async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozen
         row = next(iter(await people.people_by_id(connection, [person_id])), None)
         if row is None:
             raise NotFound("PERSON_UNKNOWN", "There is no such person.")
-        schools = [*(row["school_ids"] or []), *await _schools_of_students(connection, person_id)]
+        schools = [*(row["school_ids"] or []), *await _schools_of_students(connection, row)]
         if "*" not in viewer_schools and not viewer_schools & set(schools):
             raise NotFound("PERSON_UNKNOWN", "There is no such person.")
         contacts = (await people.contacts_of(connection, [person_id])).get(person_id, [])

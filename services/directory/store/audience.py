@@ -104,6 +104,7 @@ def _guardians() -> sa.Select[Any]:
 
 def _first_school_of_guardian() -> sa.Select[Any]:
     # A guardian named alone regards no one student; the first of their students' schools stands for where they belong.
+    student = people.alias("student")
     return (
         sa.select(
             people.c.person_id,
@@ -115,9 +116,10 @@ def _first_school_of_guardian() -> sa.Select[Any]:
         )
         .select_from(people)
         .join(relations, relations.c.guardian_id == people.c.person_id)
-        .join(memberships, memberships.c.person_id == relations.c.student_id)
+        .join(student, student.c.person_id == relations.c.student_id)
+        .join(memberships, memberships.c.person_id == student.c.person_id)
         .join(schools, schools.c.school_id == memberships.c.school_id)
-        .where(people.c.is_active, people.c.role == Role.PARENT.value, schools.c.is_active)
+        .where(people.c.is_active, people.c.role == Role.PARENT.value, student.c.is_active, schools.c.is_active)
         .ext(distinct_on(people.c.person_id))
     )
 

@@ -135,8 +135,14 @@ async def search(
 def _is_of(school_ids: Sequence[str]) -> sa.ColumnElement[bool]:
     inside = memberships.c.school_id.in_(school_ids)
     own = sa.exists().where(memberships.c.person_id == people.c.person_id, inside)
+    student = people.alias("student")
     students = sa.exists().where(
-        relations.c.guardian_id == people.c.person_id, memberships.c.person_id == relations.c.student_id, inside
+        relations.c.guardian_id == people.c.person_id,
+        memberships.c.person_id == relations.c.student_id,
+        inside,
+        student.c.person_id == relations.c.student_id,
+        # Who left with their child stays with the school, as a record; who is here for another child does not.
+        sa.or_(student.c.is_active, sa.not_(people.c.is_active)),
     )
     return sa.or_(own, students)
 
