@@ -17,6 +17,7 @@ from services.reports.tables import entries, messages, responses, surveys
 Row = dict[str, Any]
 COLUMNS = {"name": Kind.TEXT, "response": Kind.TEXT, "answered": Kind.DATE}
 """Columns of the answers, which sort and take rules."""
+_PIECE = 1000
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,17 @@ async def keep(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 
 async def keep_responses(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Write responses; of each an older version than the known one changes nothing."""
-    if not rows:
-        return
-    statement = insert(responses).values(list(rows))
-    newer = {name: statement.excluded[name] for name in rows[0] if name not in {"survey_id", "number"}}
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[responses.c.survey_id, responses.c.number],
-            set_=newer,
-            where=responses.c.version < statement.excluded.version,
+    # Piece by piece: each value is a parameter, of which a statement has 65,535.
+    for start in range(0, len(rows), _PIECE):
+        statement = insert(responses).values(list(rows[start : start + _PIECE]))
+        newer = {name: statement.excluded[name] for name in rows[0] if name not in {"survey_id", "number"}}
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[responses.c.survey_id, responses.c.number],
+                set_=newer,
+                where=responses.c.version < statement.excluded.version,
+            )
         )
-    )
 
 
 async def find(connection: AsyncConnection, entry_id: str) -> Row | None:

@@ -14,7 +14,7 @@ from services.kit.auth import Viewer
 from services.kit.clock import utc_now
 from services.kit.errors import InvalidArgument, NotFound
 from services.kit.ids import new_id
-from services.reports.survey_events import ResponseEvents
+from services.reports.survey_events import RESPONSES, ResponseEvents
 from tests.integration.reports.conftest import (
     NOON,
     NORTH,
@@ -107,6 +107,15 @@ async def test_the_newest_version_of_a_response_counts_in_whatever_order_it_come
     await answered(reports, asked, [response(1, 1, 1, version=1), response(2, 1, 1, version=1)])
     found = await results(reports, me, entry_id)
     assert (list(found.counts), listed(found)) == ([1, 1], [("Parent 1", 2), ("Parent 2", 1)])
+
+
+async def test_as_many_answers_as_come_at_once_are_kept(reports: Reports) -> None:
+    me = person("Tess", "communication_reports")
+    asked = poll(me)
+    await reports.hear(submitted(asked))
+    events = [[response(event * 500 + n, 1, 1) for n in range(500)] for event in range(RESPONSES.batch)]
+    await answered(reports, asked, *events)
+    assert list((await results(reports, me, asked.entries[0].entry_id)).counts) == [10_000, 0]
 
 
 @pytest.mark.accepts(7, 90)
