@@ -19,14 +19,11 @@ _INVISIBLE = [
     0xAD,
     0x34F,
     0x61C,
-    0x115F,
     0x1160,
     0x17B4,
     0x17B5,
     0x180E,
-    0x3164,
     0xFEFF,
-    0xFFA0,
     *range(0x200B, 0x2010),
     *range(0x202A, 0x202F),
     *range(0x2060, 0x2070),
@@ -34,6 +31,8 @@ _INVISIBLE = [
     *range(0xE0000, 0xE0200),
     *range(0x1F3FB, 0x1F400),
 ]
+# Hangul fillers and the empty Braille pattern: they look like spaces, and are none to Unicode.
+_BLANK = [0x115F, 0x2800, 0x3164, 0xFFA0]
 _REGIONAL = re.compile("(?:[\U0001f1e6-\U0001f1ff][\\s]?){3,}")
 _REGIONAL_ANY = re.compile("(?:[\U0001f1e6-\U0001f1ff])+")
 _MARKED_CONSONANTS = frozenset("bfhjkmpqvwx")
@@ -46,7 +45,7 @@ def read_table(name: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _plain_letters() -> dict[int, str | None]:
-    table: dict[int, str | None] = dict.fromkeys(_INVISIBLE)
+    table: dict[int, str | None] = {**dict.fromkeys(_INVISIBLE), **dict.fromkeys(_BLANK, " ")}
     for base in (0x1F150, 0x1F170):
         table.update({base + i: chr(97 + i) for i in range(26)})
     letters = read_table("letters")

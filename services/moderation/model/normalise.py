@@ -14,6 +14,7 @@ from pathlib import Path
 from services.moderation.model.encoded import looks_encoded
 from services.moderation.model.letters import fold_accents, plain_letters, read_table
 from services.moderation.model.lexicon import Lexicon
+from services.moderation.model.links import lift_links
 from services.moderation.model.rearranged import (
     join_spelt_out,
     read_backwards,
@@ -30,8 +31,6 @@ _MOST_OVERLAPPING = 30_000
 """Characters in windows that overlap, which takes seconds where they are gibberish."""
 _LONGEST_READ = 30_000
 """Characters; no message has so many before it is normalised, and it takes seconds to read them."""
-# An address is looked for once in a row of its signs, not from each of them to the end.
-_LINK = re.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.[\w.]+\b")
 _MENTION = re.compile(r"(?<![\w$])[@#](?=[a-z]{2,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+|(?<=[。！？])")
 _TOKEN = re.compile(r"\S+")
@@ -44,6 +43,8 @@ class Normalised:
 
     text: str
     encoded: bool
+    linked: str = ""
+    """What its links say in words."""
 
 
 class Normaliser:
@@ -69,7 +70,7 @@ class Normaliser:
     def normalise(self, text: str) -> Normalised:
         """Return what ``text`` says; any length, never raises."""
         encoded = looks_encoded(text)
-        said = self._lift(text)
+        said, linked = self._lift(text)
         said = join_spelt_out(said, self._lexicon)
         said = read_pig_latin(read_backwards(said, self._lexicon), self._lexicon)
         said = self._phrase.sub(self._meaning, said)
@@ -77,7 +78,7 @@ class Normaliser:
         said = self._run_together(said)
         said = self._phrase.sub(self._meaning, said)
         said = re.sub(r"[ \t\r\f\v]+", " ", said).strip()
-        return Normalised(_both_ends(said), encoded or len(said) > _LONGEST_READ)
+        return Normalised(_both_ends(said), encoded or len(said) > _LONGEST_READ, linked)
 
     def _respell(self, text: str) -> str:
         words = text.split()
@@ -88,14 +89,15 @@ class Normaliser:
             text = _TOKEN.sub(lambda token: respeller.respell_leet(token.group()), text)
         return _TOKEN.sub(lambda token: respeller.respell(token.group()), text)
 
-    def _lift(self, text: str) -> str:
+    def _lift(self, text: str) -> tuple[str, str]:
         upright = set_upright(text, self._lexicon) if not text.isascii() else text
         said = plain_letters(upright)
         if not said.isascii():
             said = self._emoji.sub(lambda found: f" {self._nouns[found.group()]} ", said).translate(self._silent)
         if "@" in said or "://" in said or "www." in said or "#" in said:
-            said = _MENTION.sub("", _LINK.sub(" link ", said))
-        return said
+            said, linked = lift_links(said, self._lexicon, self._respeller.respell)
+            return _MENTION.sub("", said), linked
+        return said, ""
 
     def _meaning(self, found: re.Match[str]) -> str:
         return self._phrases[re.sub(r"[^\w$]+", " ", found.group())]

@@ -84,7 +84,7 @@ class Model:
         said = self.parts.normaliser.normalise(text)
         language = identify(said.text, lang, self._ngrams.word_columns)
         is_english = reads_as_english(language)
-        read = what_is_read(said.text, is_english)
+        read = what_is_read(said.text, is_english) + windows(said.linked)
         if not read:
             return self._scores(np.zeros(len(CATEGORIES)), {}, language, said.encoded)
         chances = _chances(self.parts, read, is_english)

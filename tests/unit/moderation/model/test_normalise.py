@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.moderation.model.normalise import load_normaliser, sentences, windows
+from services.moderation.model.normalise import Normalised, load_normaliser, sentences, windows
 from services.moderation.training import evasions
 
 _SAID = "i want to kill myself at school tomorrow"
@@ -115,6 +115,40 @@ def test_words_between_angle_brackets_are_read(hidden: str) -> None:
 )
 def test_other_angle_brackets_stay(text: str, read: str) -> None:
     assert _read(text) == read
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "www.i.will.kill.you.tomorrow",
+        "https://i-will-kill-you-tomorrow",
+        "https://example.org/i/will/kill/you?tomorrow",
+        "https://example.org/i%20will%20kill%20you",
+        "https://example.org/i_will_k1ll_you_tomorrow",
+        "www.iwillkillyoutomorrow.com",
+        "i.will.kill.you@school.tomorrow",
+        "www.hey\u2800i\u2800will\u2800kill\u2800you",
+        "www.hey\u3164i\u3164will\u3164kill\u3164you",
+    ],
+)
+def test_words_that_stand_as_a_link_are_read(link: str) -> None:
+    read = load_normaliser().normalise(f"see {link}")
+    assert read.text.startswith("see link")
+    assert "i will kill you" in f"{read.text} {read.linked}"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://school.example.org/lunch?menu=3",
+        "www.khanacademy.org/math/algebra",
+        "https://docs.google.com/document/d/1aB3xYz_9kQ-2/edit?usp=sharing",
+        "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+        "office@school.example.org",
+    ],
+)
+def test_any_other_link_is_one_word(link: str) -> None:
+    assert load_normaliser().normalise(f"see {link} now") == Normalised("see link now", encoded=False)
 
 
 @pytest.mark.parametrize(

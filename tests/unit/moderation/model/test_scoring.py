@@ -45,9 +45,11 @@ def test_plain_danger_is_held(text: str, category: str) -> None:
         "see you <i am going to kill you tomorrow at school>",
         "<!-- i will bring a gun to school and shoot everybody in the cafeteria -->see you",
         "&lt;i will kill you tomorrow&gt;",
+        "www.i.will.kill.you.tomorrow",
+        "www.hey\u2800i\u2800am\u2800going\u2800to\u2800kill\u2800you\u2800tomorrow\u2800at\u2800school",
     ],
 )
-def test_angle_brackets_hide_no_danger(text: str) -> None:
+def test_angle_brackets_and_links_hide_no_danger(text: str) -> None:
     assert "threat" in load_default_policy().held(load_model().score(text))
 
 
@@ -78,6 +80,14 @@ def test_what_others_sent_changes_no_score() -> None:
     first = model.score(_DANGER)
     model.score("ok")
     assert model.score(_DANGER) == first
+
+
+def test_the_words_of_a_link_count_by_themselves() -> None:
+    """Read together with the text they would drown it."""
+    policy, danger = load_default_policy(), "theres going to be a shooting at the game friday"
+    link = "https://news.example.org/sport/how-the-team-lost-the-final-game"
+    assert policy.held(load_model().score(danger)) == policy.held(load_model().score(f"{danger} {link}"))
+    assert not policy.held(load_model().score(f"did you see {link}"))
 
 
 def test_padding_does_not_hide_danger() -> None:
