@@ -119,12 +119,20 @@ def _check_manifest(files: Mapping[str, bytes]) -> None:
 
 def _text(name: str, content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        where = [(f"/{name}", f"Byte {problem.start} is not UTF-8.")]
-        raise InvalidArgument(
-            "ROSTER_NOT_TEXT", "A file of the roster is not UTF-8 text.", violations=where
-        ) from problem
+        raise _no_text(name, f"Byte {problem.start} is not UTF-8.") from problem
+    if "\0" in text:
+        # The database can store none, and says so with the person's data.
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise _no_text(name, f"There is a zero character in line {line}.")
+    return text
+
+
+def _no_text(name: str, detail: str) -> InvalidArgument:
+    return InvalidArgument(
+        "ROSTER_NOT_TEXT", "A file of the roster is not UTF-8 text.", violations=[(f"/{name}", detail)]
+    )
 
 
 def _rows(files: Mapping[str, bytes], name: str) -> Iterator[tuple[int, dict[str, str]]]:

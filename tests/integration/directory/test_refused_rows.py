@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.directory import actions, importing
 from services.directory.domain import AudienceQuery, Role
 from services.directory.tables import classes
+from services.kit.errors import InvalidArgument
 from tests.integration.directory.roster_files import IMPORTER, ORGS, ROLES, USERS, roster
 from tests.integration.directory.test_directory import ids
 
@@ -21,6 +22,12 @@ async def take(engine: AsyncEngine, **changed: str) -> list[tuple[str, str]]:
     answer = await importing.import_roster(engine, files, "America/New_York", IMPORTER)
     assert sum(each.deactivated for each in answer.files) == 0
     return [(each.file_name, each.column) for each in answer.problems]
+
+
+async def test_a_zero_character_refuses_the_set_with_its_file(directory_engine: AsyncEngine) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await take(directory_engine, users=USERS.replace("Amy", "A\0y"))
+    assert (refusal.value.reason, refusal.value.violations[0].pointer) == ("ROSTER_NOT_TEXT", "/users.csv")
 
 
 async def found(engine: AsyncEngine, *roles: Role, class_id: str = "") -> list[str]:
