@@ -94,7 +94,13 @@ def _allowed(phrases: tuple[str, ...]) -> PhraseList:
 
 @lru_cache(maxsize=_LISTS_KEPT)
 def _blocked(phrases: tuple[str, ...]) -> PhraseList:
-    return PhraseList((phrase, words) for phrase in phrases for words in _readings.__wrapped__(phrase))
+    return PhraseList((phrase, words) for phrase in phrases for words in _wordings(phrase))
+
+
+def _wordings(phrase: str) -> list[tuple[str, ...]]:
+    written, *read = _readings.__wrapped__(phrase)
+    # Every link is the same word to the normaliser: so read, one that is blocked would be any.
+    return [written, *(words for words in read if words.count("link") == written.count("link"))]
 
 
 # A verdict among others looks at the same texts several times.

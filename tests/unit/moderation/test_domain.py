@@ -149,6 +149,13 @@ def test_blocked_phrases_are_found_through_disguises(said: str) -> None:
     assert phrases_in(["the gold millet"], ["old mill"]) == ()
 
 
+def test_a_blocked_link_is_found_and_is_no_other_link() -> None:
+    blocked = ["www.old-mill.example", "join https://mill.example"]
+    assert phrases_in(["see WWW.old-mill.example/party"], blocked) == ("www.old-mill.example",)
+    assert phrases_in(["join https://mill.example now"], blocked) == ("join https://mill.example",)
+    assert phrases_in(["here is the link: https://school.example", "join link"], blocked) == ()
+
+
 def test_phrases_of_which_one_holds_the_other_are_both_found_and_the_longer_one_is_cut_out() -> None:
     phrases = ["mill", "old mill", "the old mill burns"]
     assert phrases_in(["meet at the OLD mill"], phrases) == ("mill", "old mill")
