@@ -18,8 +18,10 @@ from services.queue.domain import Channel
 from services.queue.events import on_verdict
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft
+from tests.integration.queue.from_directory import told
 from tests.integration.queue.test_releasing import review
 from tests.integration.queue.test_rescreening import period
+from tests.integration.queue.test_resending_elsewhere import again
 from tests.integration.queue.test_translating import (
     CLOSED,
     CREOLE,
@@ -27,6 +29,7 @@ from tests.integration.queue.test_translating import (
     SPANISH,
     Translator,
     family,
+    stages,
     texts,
     translator,
 )
@@ -185,3 +188,21 @@ async def test_a_students_message_leaves_as_it_was_written_when_nobody_translate
     await translating.step()
     await queue.drain(dispatcher)
     assert texts(vendors, "email") == [CLOSED]
+
+
+@pytest.mark.accepts(161, 163)
+async def test_it_is_sent_again_in_the_languages_that_were_judged_alone(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    (ann,) = family("es")
+    sent = draft(sender=PUPIL, body=CLOSED, is_translated=True)
+    done = await queue.submit(sent, [ann._replace(email="", invalid_email="x", has_account=False)], screened=True)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    await translator().step()
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN, "es")
+    await queue.drain(queue.dispatcher())
+    await again(queue, done, Channel.SMS, told(ann._replace(language="ht")))
+    assert await translator().step() == 0
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "sms") == [SPANISH]
+    assert set(await stages(queue)) == {"es"}
