@@ -40,7 +40,7 @@ groups:
       - alert: EventsThatNothingCanHandle
         expr: sum by (messaging_consumer_group_name) (increase(lantern_events_dead_lettered_total[1h])) > 0
       - alert: EventsDoNotLeave
-        expr: histogram_quantile(0.95, sum by (le) (rate(lantern_outbox_lag_seconds_bucket[5m]))) > 30
+        expr: max(lantern_outbox_age_seconds) > 30
       - alert: TokenOfAServiceEnds
         expr: min(lantern_service_token_left_seconds) < 14 * 86400
       - alert: CountsDoNotAddUp

@@ -31,7 +31,7 @@ class NewAccount(BaseModel):
     username: str = Field(min_length=1, max_length=200)
     password: str = Field(min_length=8, max_length=1024)
     person_id: str = Field(default="", pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")
-    sourced_id: str = Field(default="", max_length=200)
+    sourced_id: str = Field(default="", max_length=255)
 
     @model_validator(mode="after")
     def _names_one_person(self) -> Self:
@@ -62,7 +62,11 @@ def read_accounts(lines: Iterable[str], find_people: FindPeople) -> list[NewAcco
         if not each.person_id:
             problems.append((f"/{number}", "Directory knows nobody by this sourced_id: import the roster first."))
     if problems:
-        raise InvalidArgument("ACCOUNTS_INVALID", "Some lines cannot be taken.", violations=sorted(problems))
+        raise InvalidArgument(
+            "ACCOUNTS_INVALID",
+            "Some lines cannot be taken.",
+            violations=sorted(problems, key=lambda one: int(one[0][1:])),
+        )
     return list(accounts.values())
 
 

@@ -55,6 +55,8 @@ class Handling:
     def __init__(self, bus: Bus, durable: str, handler: Handler, max_attempts: int) -> None:
         """max_attempts bounds the deliveries of an event whose handler fails as a bug does."""
         self._bus, self._durable, self._handler, self._max_attempts = bus, durable, handler, max_attempts
+        # A rate sees the first one only of what has been there with 0.
+        _dead.add(0, {"messaging.consumer.group.name": durable})
 
     async def handle(self, messages: Sequence[Msg]) -> None:
         """Handle the messages together; when several fail, each by itself, to find the one at fault."""

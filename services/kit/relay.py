@@ -30,6 +30,9 @@ from services.kit.telemetry import meter
 
 _published = meter(__name__).create_counter("lantern.outbox.published", "{event}", "Events that left the outbox.")
 _lag = meter(__name__).create_histogram("lantern.outbox.lag", "s", "From an event's commit to its publication.")
+_age = meter(__name__).create_gauge(
+    "lantern.outbox.age", "s", "Age of the oldest event that could not leave the outbox; 0 when all do."
+)
 
 _LOCK = 7_013_402_119
 _CHANNEL: LiteralString = "outbox"
@@ -115,6 +118,7 @@ class Relay:
     async def _publish_batch(self, connection: psycopg.AsyncConnection[TupleRow]) -> int:
         rows = await (await connection.execute(_SELECT, (self._from(), _BATCH_ROWS))).fetchall()
         if not rows:
+            _age.set(0)
             self._outage.over()
             return 0
         done, problem = await (self._one_by_one(rows) if self._is_careful else self._all_at_once(rows))
@@ -122,7 +126,9 @@ class Relay:
         await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (done,))
         self._note(done)
         if problem:
+            _age.set((utc_now() - next(row[5] for row in rows if row[0] not in done)).total_seconds())
             raise problem
+        _age.set(0)
         self._outage.over()
         return len(rows)
 

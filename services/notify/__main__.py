@@ -19,6 +19,7 @@ from services.notify.clients import Directory, Queue
 from services.notify.config import Config
 from services.notify.events import ATTENTION, DEAD, PROGRESS, PROVIDERS, REFERRALS, REVIEWS, STALLS, THREATS, Events
 from services.notify.loops import work_off
+from services.notify.metrics import nobody_told
 from services.notify.reminding import remind_one
 from services.notify.rpc import NotifyServicer
 from services.notify.store import alerts, telling
@@ -39,6 +40,8 @@ async def serve(config: Config, life: Lifecycle) -> None:
     queue = Queue(config.queue_address, config.service_token.get_secret_value, config.tls_authority)
     life.on_stop("queue", queue.close)
     listener = Listener(engine, [alerts.CHANNEL, telling.CHANNEL])
+    # A rate sees the first one only of what has been there with 0.
+    nobody_told.add(0)
     health = Health({"database": lambda: check_database(engine), "nats": bus.check})
     server = RpcServer.of(config, health)
     server.add(

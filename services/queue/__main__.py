@@ -1,6 +1,7 @@
 """Wiring of the queue: `python -m services.queue serve|dispatch|tick|migrate`."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -151,7 +152,11 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
     occurring = Occurring(engine, utc_now, directory)
     telling = Telling(engine, utc_now, directory, config.district_time_zone)
     life.spawn("wake dispatchers", wake_dispatchers(engine))
-    steps = {
+
+    async def watch_screening() -> None:
+        await stalling.watch_screening(engine, utc_now, config.screening_alarm_seconds)
+
+    steps: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
         "schedules": (1.0, occurring.step),
         "attendance": (2.0, telling.step),
         "forget absences": (3600.0, lambda: absences.forget_old(engine, utc_now)),
@@ -162,10 +167,8 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
             min(10.0, config.silent_ask_seconds),
             lambda: upkeep.ask_providers(dispatcher, config.silent_ask_seconds),
         ),
-        "watch screening": (
-            10.0,
-            lambda: stalling.watch_screening(engine, utc_now, config.screening_alarm_seconds),
-        ),
+        "watch screening": (10.0, watch_screening),
+        "ask moderation again": (30.0, lambda: stalling.ask_again(engine, utc_now)),
         "judge again": (1.0, lambda: rescreening.ask_next(engine, utc_now, lambda: directory.known(""))),
         "measure": (5.0, lambda: upkeep.measure(engine, utc_now)),
         "watch bounces": (30.0, lambda: braking.watch(engine, utc_now)),

@@ -21,7 +21,7 @@ from services.queue.work import Work
 
 
 async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
-    """Run a step until cancelled: at once again while it finds something to do, else after the pause."""
+    """Run a step until cancelled: at once again while it answers that it did something, else after the pause."""
     outage = Outage(part=name)
     while True:
         try:

@@ -85,7 +85,11 @@ async def _ask(connection: AsyncConnection, event: events.ScreeningRequested, no
 
 
 async def ask_overdue(connection: AsyncConnection, now: datetime) -> int:
-    """Ask the questions again whose answer has not come for so long, oldest first; return how many."""
+    """Ask the questions again whose answer has not come for so long, oldest first; return how many.
+
+    What is decided already is forgotten: a process of the release before does not do so.
+    """
+    await store.forget_decided(connection, now)
     overdue = await store.put_off_overdue(connection, now, (FIRST_PAUSE, LONGEST_PAUSE), MOST_AT_ONCE)
     asked = [(SCREENING_REQUESTED, events.ScreeningRequested.FromString(each)) for each in overdue]
     await add_events(connection, asked)

@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 
 
 async def watch_screening(engine: AsyncEngine, clock: Clock, after_seconds: float) -> int:
-    """Measure what waits for screening, tell when the oldest waits too long, ask again; return how many wait."""
+    """Measure what waits for screening, and tell when the oldest waits too long; return how many wait."""
     now = clock()
     async with transaction(engine) as connection:
         how_many, oldest_at = await stalls.waiting(connection)
@@ -33,10 +33,16 @@ async def watch_screening(engine: AsyncEngine, clock: Clock, after_seconds: floa
                 await events_out.tell_stalled(connection, how_many, oldest_at)
         else:
             await stalls.end(connection)
-        asked = await questions.ask_overdue(connection, now)
     metrics.screening_age.set(max(0.0, age.total_seconds()))
     if is_told:
         _log.error("screening_stalled", messages=how_many, age_seconds=round(age.total_seconds()))
+    return how_many
+
+
+async def ask_again(engine: AsyncEngine, clock: Clock) -> bool:
+    """Ask moderation once more what it has not answered for long; tell whether there may be more to ask."""
+    async with transaction(engine) as connection:
+        asked = await questions.ask_overdue(connection, clock())
     if asked:
         _log.warning("screening_asked_again", questions=asked)
-    return how_many
+    return asked == questions.MOST_AT_ONCE

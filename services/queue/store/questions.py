@@ -13,6 +13,10 @@ _KEEP = sa.text(
 )
 _ANSWERED = sa.text("DELETE FROM screening_questions WHERE message_id = :message_id AND language = :language")
 _FORGET = sa.text("DELETE FROM screening_questions WHERE message_id = :message_id")
+_FORGET_DECIDED = sa.text(
+    "DELETE FROM screening_questions q USING messages m WHERE q.ask_at <= :now AND m.message_id = q.message_id"
+    " AND m.screening <> 'waiting'"
+)
 # Each pause is twice the one before: tries counts those that are over.
 _PUT_OFF = sa.text(
     "UPDATE screening_questions q SET tries = q.tries + 1,"
@@ -47,6 +51,11 @@ async def answered(connection: AsyncConnection, message_id: str, language: str) 
 async def forget(connection: AsyncConnection, message_id: str) -> None:
     """Forget all questions about a message: it is decided."""
     await connection.execute(_FORGET, {"message_id": message_id})
+
+
+async def forget_decided(connection: AsyncConnection, now: datetime) -> None:
+    """Forget questions whose time has come about messages that wait for no verdict."""
+    await connection.execute(_FORGET_DECIDED, {"now": now})
 
 
 async def put_off_overdue(

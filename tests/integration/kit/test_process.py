@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -188,8 +189,12 @@ def test_metrics_and_health_are_served(service: Service) -> None:
         assert "lantern_outbox_published" in service.get("/metrics")[1]
 
     eventually_sync(counted)
-    assert "rpc_server_call_duration" in service.get("/metrics")[1]
-    assert "lantern_service_token_left_seconds" in service.get("/metrics")[1]
+    shown = service.get("/metrics")[1]
+    assert "rpc_server_call_duration" in shown
+    assert "lantern_service_token_left_seconds" in shown
+    # What alert rules look at is there before it happens.
+    assert re.search(r"^lantern_outbox_age_seconds(\{.*\})? 0\.0$", shown, re.MULTILINE)
+    assert re.search(r"^lantern_events_dead_lettered_total\{.*\} 0\.0$", shown, re.MULTILINE)
     assert "service_token_ends" in service.events(), "it holds for an hour only"
 
 

@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from protos.events.v1 import moderation_pb2
 from protos.events.v1 import queue_pb2 as events
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller
+from services.kit.db import transaction
 from services.kit.handling import Event, Poison
 from services.kit.ids import new_id
 from services.queue import events_out
 from services.queue.actions import control
-from services.queue.actions.stalling import AGAIN_AFTER, watch_screening
+from services.queue.actions.stalling import AGAIN_AFTER, ask_again, watch_screening
 from services.queue.actions.submit import Submitted
 from services.queue.events import on_verdict
 from tests.integration.queue.conftest import PUPIL, Queue, draft, person
@@ -88,10 +90,22 @@ async def test_what_was_asked_is_asked_again_ever_later_until_the_verdict_comes(
     (question,) = await asked(queue)
     for minutes, times in ((9, 1), (2, 2), (19, 2), (2, 3), (60 * 24, 4), (60 * 4 + 1, 5)):
         queue.clock.ahead += timedelta(minutes=minutes)
-        await watch(queue)
-        await watch(queue)
+        assert [await ask_again(queue.engine, queue.clock) for _ in range(2)] == [False, False]
         assert await asked(queue) == [question] * times
     await verdict(queue, sent, types.Verdict.DECISION_CLEAN)
     queue.clock.ahead += timedelta(days=1)
-    await watch(queue)
+    await ask_again(queue.engine, queue.clock)
     assert len(await asked(queue)) == 5
+
+
+async def test_nothing_is_asked_about_what_a_process_of_the_release_before_decided(queue: Queue) -> None:
+    await waits(queue)
+    async with transaction(queue.engine) as connection:
+        await connection.execute(
+            sa.text("UPDATE messages SET screening = 'released', verdict = '', decided_at = now()")
+        )
+    queue.clock.ahead += timedelta(minutes=11)
+    await ask_again(queue.engine, queue.clock)
+    assert len(await asked(queue)) == 1
+    async with transaction(queue.engine) as connection:
+        assert (await connection.execute(sa.text("SELECT count(*) FROM screening_questions"))).scalar_one() == 0
