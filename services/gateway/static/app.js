@@ -69,7 +69,7 @@ document.addEventListener("click", (event) => {
   $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   if (!event.target.closest?.("#find-person")) $("#quick-found")?.replaceChildren();
   if (event.target.closest?.("[data-print]")) print();
-  if (event.target.closest?.("[data-keys]")) $("#keys").showModal();
+  if (event.target.closest?.("[data-keys]")) showKeys();
   if (event.target.closest?.("[data-theme-switch]")) switchTheme();
   changeRules(event.target);
 });
@@ -126,6 +126,17 @@ function moveRow(step) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// Whoever speaks to the computer, or whose hands hit keys, switches the keys of one character off (WCAG 2.1.4).
+const hasKeys = () => !document.cookie.includes("lantern_keys=off");
+function showKeys() {
+  $("[data-one-key]").checked = hasKeys();
+  $("#keys").showModal();
+}
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-one-key]")) return;
+  document.cookie = `lantern_keys=${event.target.checked ? "on" : "off"}; path=/; max-age=31536000; samesite=lax`;
+});
+
 const keys = {
   "/": () => {
     const filters = $("details[data-filters]");
@@ -136,7 +147,7 @@ const keys = {
   k: () => moveRow(-1),
   t: () => { const menu = $("details[data-columns]"); if (menu) { menu.open = true; $("input", menu).focus(); } },
   p: () => print(),
-  "?": () => $("#keys")?.showModal(),
+  "?": showKeys,
   ArrowLeft: () => $('[data-arrow="previous"]')?.click(),
   ArrowRight: () => $('[data-arrow="next"]')?.click(),
 };
@@ -157,7 +168,7 @@ document.addEventListener("keydown", (event) => {
   if (isInDialog && !event.key.startsWith("Arrow")) return;
   if (event.target.closest(".table-scroll") === event.target) return;
   const act = keys[event.key];
-  if (act) { act(); if (!event.key.startsWith("Arrow")) event.preventDefault(); }
+  if (act && (event.key.startsWith("Arrow") || hasKeys())) { act(); if (!event.key.startsWith("Arrow")) event.preventDefault(); }
 });
 
 // --- Live counts ---------------------------------------------------------------------------------------------------

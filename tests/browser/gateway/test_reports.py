@@ -1,6 +1,7 @@
 """The reports as a secretary uses them: what is in view, on paper, and by keyboard."""
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -182,3 +183,27 @@ def test_an_attendance_rule_is_made_by_keyboard_and_its_page_is_accessible(site:
     assert faults(page) == []
     page.get_by_role("button", name="Switch off").click()
     expect(page.get_by_text("Off: tells nobody.")).to_be_visible()
+
+
+@pytest.mark.accepts(318)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_shortcuts_of_one_key_can_be_switched_off(site: Site, scheme: Literal["light", "dark"]) -> None:
+    page = open_history(site, color_scheme=scheme)
+    menu, box = page.locator("details[data-columns]"), page.get_by_role("checkbox", name="Shortcuts of one key")
+    page.keyboard.press("?")
+    expect(box).to_be_checked()
+    assert faults(page) == []
+    box.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        page.keyboard.press("t")
+        expect(menu).not_to_have_attribute("open", "")
+        page.reload()
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(box).not_to_be_checked()
+    box.check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    expect(menu).to_have_attribute("open", "")
