@@ -10,6 +10,7 @@ from protos.types.v1 import types_pb2 as types
 from tests.browser.gateway.conftest import Site
 from tests.browser.gateway.test_pages import faults
 from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.integration.gateway.test_recipients import sent
 from tests.integration.gateway.test_schedules import DAILY, form, scheduled
 from tests.support.eventually import eventually_sync
 
@@ -207,3 +208,21 @@ def test_shortcuts_of_one_key_can_be_switched_off(site: Site, scheme: Literal["l
     page.keyboard.press("Escape")
     page.keyboard.press("t")
     expect(menu).to_have_attribute("open", "")
+
+
+@pytest.mark.accepts(308, 318)
+def test_families_reached_leaves_the_focus_where_it_is_when_it_is_drawn_again(site: Site) -> None:
+    page, redrawn = site.page("pri"), re.compile("/reach(\\?|$)")
+    row = sent(site.stack.browser("pri"), lambda counts: counts["total"] == "2")
+    page.goto(f"/reports/history/messages/{row['message_id']}/reach")
+    link = page.locator(".reach-table tbody a").first
+    link.focus()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.reach-table tbody li'))")
+    marked = page.evaluate("String(getSelection())")
+    for _ in range(2):
+        with page.expect_response(redrawn):
+            pass
+    expect(page.locator("#reach-now")).to_be_visible()
+    expect(link).to_be_focused()
+    assert marked
+    assert page.evaluate("String(getSelection())") == marked
