@@ -178,7 +178,7 @@ function followCounts() {
   countStream?.close();
   countStream = null;
   const report = $("#report[data-live]");
-  const isMoving = $$('[data-count="pending"]', report ?? document).some((each) => each.textContent !== "0");
+  const isMoving = $$("[data-moving]", report ?? document).some((each) => each.dataset.moving !== "0");
   if (!report?.dataset.live || !isMoving || document.hidden) return;
   countStream = new EventSource(report.dataset.live);
   countStream.addEventListener("open", () => { const word = $("[data-live-word]"); if (word) word.hidden = false; });
@@ -191,8 +191,12 @@ function followCounts() {
 function updateRow(report, id, counts) {
   const row = $(`[data-entry="${CSS.escape(id)}"]`, report);
   if (!row) return;
+  row.dataset.moving = counts.pending;
   for (const cell of $$("[data-count]", row)) {
-    const text = counts[cell.dataset.count].toLocaleString("en-US");
+    const count = counts[cell.dataset.count], text = count.toLocaleString("en-US"), link = cell.previousElementSibling;
+    // A number that can be opened and a 0 that cannot stand beside each other; what has the focus keeps it.
+    if (cell.dataset.words) { cell.hidden = !count && cell !== document.activeElement; cell.ariaLabel = `${text} ${cell.dataset.words}`; }
+    else if (link) cell.hidden = !link.hidden;
     if (cell.textContent !== text) {
       cell.textContent = text;
       cell.classList.remove("moved");

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from protos.types.v1 import types_pb2 as types
 from tests.browser.gateway.conftest import Site
 from tests.browser.gateway.test_pages import faults
-from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.integration.gateway.telling import SCARY, student_message, tell_progress, tell_submitted, tell_withheld
 from tests.integration.gateway.test_recipients import sent
 from tests.integration.gateway.test_schedules import DAILY, form, scheduled
 from tests.support.eventually import eventually_sync
@@ -226,3 +226,30 @@ def test_families_reached_leaves_the_focus_where_it_is_when_it_is_drawn_again(si
     expect(link).to_be_focused()
     assert marked
     assert page.evaluate("String(getSelection())") == marked
+
+
+@pytest.mark.accepts(42, 218, 318)
+def test_counts_move_without_the_pending_column_and_are_named_as_they_are_shown(site: Site) -> None:
+    stack, page = site.stack, site.page("pri")
+    snapshot = student_message(stack, subject="Moving")
+    snapshot.entries[0].counts[0].sent, snapshot.entries[0].counts[0].pending = 0, 1
+    tell_submitted(stack, snapshot)
+    entry = snapshot.entries[0]
+
+    def is_there() -> None:
+        assert "Moving" in stack.browser("pri").get("/reports/history").get_data(as_text=True)
+
+    eventually_sync(is_there)
+    page.goto("/reports/history")
+    page.locator("details[data-columns] summary").click()
+    page.locator("details[data-columns] input[value=pending]").uncheck()
+    page.locator("details[data-columns] button").last.click()
+    row = page.locator(f'[data-entry="{entry.entry_id}"]')
+    expect(page.locator("th", has_text="Pending")).to_have_count(0)
+    expect(row.get_by_role("link", name=re.compile("show the recipients"))).to_have_count(0)
+    expect(page.locator("[data-live-word]")).to_be_visible()
+    entry.counts[0].sent, entry.counts[0].pending, entry.version = 1, 0, 2
+    tell_progress(stack, entry)
+    expect(row.get_by_role("link", name="1 Sent: show the recipients")).to_be_visible()
+    expect(row.locator(".col-sent span")).to_be_hidden()
+    assert faults(page) == []

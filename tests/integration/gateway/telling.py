@@ -60,6 +60,15 @@ def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.withheld.v1", event)
 
 
+def tell_progress(stack: Stack, entry: queue.EntrySnapshot) -> None:
+    """Tell how far an entry is now."""
+    event = queue.EntryProgressed(
+        event_id=new_id(), entry_id=entry.entry_id, version=entry.version, counts=entry.counts
+    )
+    event.changed_at.FromDatetime(utc_now())
+    _publish(stack, "queue.entry.progressed.v1", event)
+
+
 def tell_let_go(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     """Tell that the queue let a message go that a reviewer released."""
     event = queue.MessageReleased(event_id=new_id(), message_id=snapshot.message_id, is_by_review=True)
