@@ -88,14 +88,23 @@ def _ruled(asked: pb.RecordExportRequest) -> list[str]:
     return [f"rule={requests.check_text('filter/rules', each.column, 30)}" for each in asked.filter.rules[:MOST_RULES]]
 
 
+def _when_and_how(asked: pb.RecordExportRequest) -> list[str]:
+    """Return the period and the channels that are asked for."""
+    since, until = (requests.check_text("filter", day, 10) for day in (asked.filter.start_date, asked.filter.end_date))
+    detail = detail_of(pb.Filter(channels=asked.filter.channels, start_date=since, end_date=until))
+    return [detail] if detail else []
+
+
 def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
     """Return who exports a table that has no report's filters, the action and its detail."""
     if asked.table == _Request.TABLE_REFERRALS:
-        return referrer()[1], "referrals.exported", " ".join(_ruled(asked))
+        mine = ["mine"] if asked.state == "mine" else []
+        return referrer()[1], "referrals.exported", " ".join([*mine, *_ruled(asked)])
     if asked.table == _Request.TABLE_RECEIVED:
-        detail = f"person={requests.check_id('person_id', asked.person_id)}"
-        return actor_of(permitted(REPORTS)), "received.exported", detail
+        parts = [f"person={requests.check_id('person_id', asked.person_id)}", *_when_and_how(asked), *_ruled(asked)]
+        return actor_of(permitted(REPORTS)), "received.exported", " ".join(parts)
     action = requests.check_text("state", asked.state, 50)
     messages = [requests.check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
     parts = [f"action={action}"] if action else []
-    return actor_of(permitted(AUDIT)), "audit.exported", " ".join([*parts, *(f"message={each}" for each in messages)])
+    parts += [*(f"message={each}" for each in messages), *_ruled(asked)]
+    return actor_of(permitted(AUDIT)), "audit.exported", " ".join(parts)

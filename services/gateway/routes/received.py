@@ -1,6 +1,7 @@
 """What did this family receive? Every delivery to a student's people, or to one person (statement 310)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
@@ -55,15 +56,11 @@ def find(found: directory.GetPersonResponse, listing: Listing) -> families.ListR
     """Return what a person received, and for a student what their family did; nothing when it cannot be read."""
     if listing.problems:
         return families.ListReceivedResponse()
-    own = dict(listing.place.own)
     is_student = found.person.role == types.ROLE_STUDENT
     wanted = families.ListReceivedRequest(
         person_ids=_people(found) if is_student else [found.person.person_id],
         student_id=found.person.person_id if is_student else "",
-        start_date=own["start"],
-        end_date=own["end"],
-        channels=[CHANNEL_OF[value] for name, value in listing.place.own if name == "type"],
-        rules=listing.rules,
+        **_asked(listing),
         sort=listing.sort,
         page=listing.page,
     )
@@ -72,6 +69,12 @@ def find(found: directory.GetPersonResponse, listing: Listing) -> families.ListR
     with translated():
         answer: families.ListReceivedResponse = gateway().clients.families.ListReceived(wanted)
     return answer
+
+
+def _asked(listing: Listing) -> dict[str, Any]:
+    own = dict(listing.place.own)
+    channels = [CHANNEL_OF[value] for name, value in listing.place.own if name == "type"]
+    return {"start_date": own["start"], "end_date": own["end"], "channels": channels, "rules": listing.rules}
 
 
 def _people(found: directory.GetPersonResponse) -> Sequence[str]:
@@ -104,7 +107,8 @@ def excel(person_id: str) -> Response:
     """Send every delivery of the search as a workbook (statements 213, 214)."""
     listing, found = read_strictly(), look_up(str(person_id))
     table = reports.RecordExportRequest.TABLE_RECEIVED
-    exports.record(reports.RecordExportRequest(table=table, person_id=str(person_id)))
+    asked = reports.Filter(**_asked(listing))
+    exports.record(reports.RecordExportRequest(table=table, person_id=str(person_id), filter=asked))
 
     def page(number: int) -> tuple[list[families.ReceivedDelivery], int]:
         answer = find(found, listing.at(types.PageRequest(number=number, size=exports.PAGE)))

@@ -134,7 +134,8 @@ def show() -> str:
 def excel() -> FlaskResponse:
     """Send every referral of the list as a workbook, without notes (statements 213, 214)."""
     listing, table = read_strictly(), reports.RecordExportRequest.TABLE_REFERRALS
-    exports.record(reports.RecordExportRequest(table=table, filter=reports.Filter(rules=listing.rules)))
+    asked = reports.Filter(rules=listing.rules)
+    exports.record(reports.RecordExportRequest(table=table, filter=asked, state="mine" if _is_mine(listing) else ""))
 
     def page(number: int) -> tuple[list[reports.Referral], int]:
         answer = listed(listing.at(types.PageRequest(number=number, size=exports.PAGE)))

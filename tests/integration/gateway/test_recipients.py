@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from protos.directory.v1 import directory_pb2 as directory
+from protos.types.v1 import types_pb2 as types
 from services.kit.ids import new_id
 from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.integration.gateway.stack import Browser, Stack
@@ -203,6 +204,11 @@ def test_what_a_family_received_is_found_from_its_student(stack: Stack) -> None:
     assert browser.get("/api/v1/reports/history?type=fax").get_json()["errors"][0]["pointer"] == "/type"
     assert "Enter a date like" in browser.get(f"/people/{amy}/received?start=soon").get_data(as_text=True)
     assert len(re.findall("<row", sheet(browser.get(f"/people/{mum}/received/excel?{ruled}").data))) == 3
+    asked = f"/people/{mum}/received/excel?{ruled}&start=2026-01-01&end=2026-12-31&type=sms&type=email"
+    assert browser.get(asked).status_code == 200
+    (record, *_) = stack.browser("off").get("/api/v1/audit?action=received.exported").get_json()["records"]
+    chosen = f"channel={types.CHANNEL_SMS} channel={types.CHANNEL_EMAIL}"
+    assert record["detail"] == f"person={mum} {chosen} start_date=2026-01-01 end_date=2026-12-31 rule=message"
     assert "Exported what somebody received" in stack.browser("off").get("/audit").get_data(as_text=True)
     others = [stack.browser(name).get(f"/people/{amy}/received").status_code for name in ("mum", "cou")]
     assert others == [403, 403]

@@ -234,6 +234,8 @@ def test_referrals_and_the_audit_log_go_to_excel_and_that_is_logged(
     assert "Amy Stone" in book
     assert "secret" not in book
     assert sheet(browser.get("/referrals/excel?mine=1").data).count("Amy Stone") == book.count("Amy Stone") - 1
+    (mine, *_) = officer.get("/api/v1/audit?action=referrals.exported").get_json()["records"]
+    assert mine["detail"] == "mine"
     log = sheet(officer.get("/audit/excel").data)
     assert "Exported referrals" in log
     assert "Ida Cole" in log
@@ -245,6 +247,9 @@ def test_referrals_and_the_audit_log_go_to_excel_and_that_is_logged(
         ("Ada North", "action=referral.added"),
         ("Ada North", ""),
     ]
+    officer.get("/audit/excel?rule_column=who&rule_operator=contains&rule_value=cole&actor=cole")
+    (newest, *_) = officer.get("/api/v1/audit?action=audit.exported").get_json()["records"]
+    assert newest["detail"] == "rule=who"
     ruled = "rule_column=what&rule_operator=contains&rule_value=added+a&sort=who&order=asc&size=1"
     page = officer.get(f"/audit?{ruled}").get_data(as_text=True)
     assert "Added a referral</td>" in page
