@@ -37,7 +37,9 @@ def visible_schools(caller: Caller, message: Message) -> list[str] | None:
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     if viewer.person_id == message.sender.person_id:
         return None
-    if not _sees_others(viewer, message):
+    # Threat Alerts alone opens nothing but threats (statement 17).
+    is_alerted_alone = "threat_alerts" in viewer.permissions and "communication_reports" not in viewer.permissions
+    if is_alerted_alone or not _sees_others(viewer, message):
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     return None if "*" in viewer.schools else sorted(viewer.schools)
 

@@ -1,6 +1,7 @@
 """A reviewer releases what screening withheld: late, once, by the rules of the moment (statement 303)."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from services.queue.actions.submit import Submitted
 from services.queue.domain import Lane
 from services.queue.events import on_review, on_verdict
 from services.queue.failures import explain
+from services.queue.records import KIND_ATTENDANCE, KIND_ORDINARY
 from services.queue.store import messages
 from services.queue.store.rescreenings import Rescreening
 from tests.integration.queue.conftest import KNOWN, PUPIL, Queue, draft, person
@@ -215,3 +217,19 @@ async def test_reviewers_see_a_released_threat_whole_and_others_what_they_always
         assert not may_read(stranger, message)
         with pytest.raises(NotFound):
             visible_schools(stranger, message)
+
+
+@pytest.mark.accepts(17)
+@pytest.mark.parametrize("kind", [KIND_ORDINARY, KIND_ATTENDANCE])
+async def test_threat_alerts_alone_opens_the_recipients_of_threats_alone(queue: Queue, kind: int) -> None:
+    done = await withheld(queue)
+    await review(queue, done.snapshot.message.message_id)
+    async with queue.engine.connect() as connection:
+        found = await messages.find(connection, done.snapshot.message.message_id)
+    assert found
+    message = replace(found, review_released_at=None, kind=kind)
+    alone = Viewer("p", "Pat", "admin", frozenset({"threat_alerts"}), frozenset({"school-1"}), all_users=True)
+    with pytest.raises(NotFound):
+        visible_schools(Caller("p", frozenset(), alone), message)
+    both = replace(alone, permissions=alone.permissions | {"communication_reports"})
+    assert visible_schools(Caller("p", frozenset(), both), message) == ["school-1"]
