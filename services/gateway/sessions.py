@@ -1,8 +1,8 @@
 """Signing in and staying signed in: passwords, sessions, throttling.
 
 A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use
-and after twelve hours in any case. Attempts are counted before the password is looked at, so that many at once count,
-and those that were right are taken back.
+and after twelve hours in any case; a page left open that follows threat alerts uses it. Attempts are counted before the
+password is looked at, so that many at once count, and those that were right are taken back.
 """
 
 import hashlib

@@ -46,12 +46,11 @@ def find_account(connection: sa.Connection, username: str) -> Account | None:
 
 
 def put_account(connection: sa.Connection, account: Account) -> None:
-    """Add the account, or replace what is known under its name or for its person."""
-    connection.execute(
-        sa.delete(accounts).where(
-            sa.or_(accounts.c.username == account.username, accounts.c.person_id == account.person_id)
-        )
-    )
+    """Add the account, or replace what is known under its name or for its person, whose sessions end."""
+    is_replaced = sa.or_(accounts.c.username == account.username, accounts.c.person_id == account.person_id)
+    replaced = sa.delete(accounts).where(is_replaced).returning(accounts.c.person_id)
+    people = connection.scalars(replaced).all()
+    connection.execute(sa.delete(sessions).where(sessions.c.person_id.in_(people)))
     connection.execute(sa.insert(accounts).values(**account._asdict()))
 
 

@@ -9,8 +9,9 @@ from flask import url_for
 
 from protos.directory.v1 import directory_pb2 as directory
 from services.gateway import sessions
+from services.gateway.accounts import NewAccount, add_accounts
 from services.gateway.sessions import IDLE, LIFE
-from tests.integration.gateway.stack import Stack
+from tests.integration.gateway.stack import PASSWORD, Stack
 
 FOR_EVERYBODY = {
     "/",
@@ -174,3 +175,23 @@ def test_threats_are_off_where_the_module_is_bought_and_not_enabled(stack: Stack
     module.is_enabled = True
     client.UpdateModule(directory.UpdateModuleRequest(module=module), metadata=stack.operator)
     assert browser.get("/reports/threats").status_code == 200
+
+
+def test_a_replaced_password_ends_the_sessions_of_its_person(stack: Stack) -> None:
+    mine, other = stack.browser("tea"), stack.browser("mum")
+    account = NewAccount(username="tea", password="another horse", person_id=stack.people["tea"])
+    add_accounts(stack.gateway.engine, [account])
+    try:
+        assert [each.get("/api/v1/viewer").status_code for each in (mine, other)] == [401, 200]
+        assert stack.browser().sign_in("tea", "another horse").status_code == 303
+    finally:
+        add_accounts(stack.gateway.engine, [account.model_copy(update={"password": PASSWORD})])
+
+
+def test_an_open_page_that_follows_threat_alerts_is_use(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    for _ in range(3):
+        stack.clock.later += IDLE - timedelta(minutes=1)
+        assert browser.get("/alerts").status_code == 200
+    stack.clock.later += LIFE
+    assert browser.get("/alerts", headers={"HX-Request": "true"}).status_code == 401
