@@ -53,6 +53,10 @@ def _assert_none_open(browser: Any) -> None:
     assert "data-message" not in browser.get("/alerts").get_data(as_text=True)
 
 
+def _assert_listens(page: Any) -> None:
+    assert page.evaluate("alertStream?.readyState === EventSource.OPEN")
+
+
 def let_time_pass(page: Any, is_stale: bool) -> None:
     """Let ten seconds pass in the page, as often as it takes to say that alerts cannot be read, or not to say so."""
 
@@ -191,7 +195,7 @@ def test_an_open_page_says_that_one_is_signed_out(site: Site, threaten: Raise, s
     page = site.page("pri", color_scheme=scheme)
     page.goto("/compose")
     page.fill("#subject", "Storm")
-    page.wait_for_function("alertStream?.readyState === EventSource.OPEN")
+    eventually_sync(lambda: _assert_listens(page))
     kept = page.context.cookies()
     page.context.clear_cookies(name="lantern_session")
     threaten()
@@ -228,7 +232,7 @@ def test_an_open_page_says_that_alerts_cannot_be_read_while_notify_is_away(site:
     page, stack = site.page("pri"), site.stack
     page.clock.install()
     page.goto("/compose")
-    page.wait_for_function("alertStream?.readyState === EventSource.OPEN")
+    eventually_sync(lambda: _assert_listens(page))
     assert stack.gateway.alerts.is_connected.wait(15)
     notify = stack.processes.pop()
     notify.terminate()
