@@ -82,6 +82,7 @@ def _drop_references(read: Roster, known: Active) -> None:
     """Drop what refers to a refused row: it is written no more, though schools that are here already can be meant."""
     read.refused_schools &= known.schools.keys()
     for person in read.people.values():
+        person.refused_agents = [each for each in person.agents if each in read.refused_people]
         person.agents = [each for each in person.agents if each in read.people]
         person.schools = [each for each in person.schools if read.knows_school(each)]
     read.classes = {each: row for each, row in read.classes.items() if read.knows_school(row[1])}

@@ -235,12 +235,12 @@ def _read_contacts(row: Mapping[str, str]) -> list[Contact]:
 
 def _check_agents(roster: Roster) -> None:
     for person in roster.people.values():
-        known = [agent for agent in person.agents if agent in roster.people]
-        if len(known) < len(person.agents):
+        if any(agent not in roster.people for agent in person.agents):
             roster.refuse(
                 "users.csv", person.line, "agentSourcedIds", "A guardian named here has no usable row of their own."
             )
-        person.agents = known if person.role is Role.STUDENT else []
+        if person.role is not Role.STUDENT:
+            person.agents = []
 
 
 def _read_class(roster: Roster, line: int, row: Mapping[str, str]) -> None:

@@ -37,6 +37,8 @@ class PersonRow:
     line: int
     profile_id: str = ""
     """The profile's id here, once it is known."""
+    refused_agents: list[str] = field(default_factory=list)
+    """Guardians whom the row names and whose own row is refused."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.directory.leaving import Active
@@ -101,14 +101,13 @@ async def ids(connection: AsyncConnection, table: sa.Table, key: str) -> dict[st
 async def write_links(connection: AsyncConnection, roster: Roster) -> None:
     """Replace memberships, contacts, relations, classes' enrollments of everyone in the roster.
 
-    Guardians whose row is refused stay those of their students.
+    Guardians whose row is refused stay those of the students who still name them.
     """
     person, school = await ids(connection, people, "person_id"), await ids(connection, schools, "school_id")
     listed = [person[each] for each in roster.people]
-    refused = [person[each] for each in roster.refused_people if each in person]
     for table in (memberships, contacts, enrollments):
         await connection.execute(sa.delete(table).where(is_listed(table.c.person_id, listed)))
-    replaced = sa.and_(is_listed(relations.c.student_id, listed), sa.not_(is_listed(relations.c.guardian_id, refused)))
+    replaced = sa.and_(is_listed(relations.c.student_id, listed), sa.not_(_is_kept(roster, person)))
     await connection.execute(sa.delete(relations).where(replaced))
     rows = roster.people.values()
     await _insert(
@@ -136,6 +135,19 @@ async def write_links(connection: AsyncConnection, roster: Roster) -> None:
         ),
     )
     await _write_classes(connection, roster, person, school)
+
+
+def _is_kept(roster: Roster, person: dict[str, str]) -> sa.ColumnElement[bool]:
+    named = [
+        (person[row.sourced_id], person[each])
+        for row in roster.people.values()
+        for each in row.refused_agents
+        if each in person
+    ]
+    students, guardians = (sa.literal([pair[n] for pair in named], ARRAY(people.c.person_id.type)) for n in (0, 1))
+    kept = sa.func.unnest(students, guardians).table_valued("student_id", "guardian_id").render_derived()
+    is_same = (kept.c.student_id == relations.c.student_id, kept.c.guardian_id == relations.c.guardian_id)
+    return sa.select(kept).where(*is_same).exists()
 
 
 def _contact_rows(roster: Roster, person: dict[str, str]) -> Iterable[dict[str, Any]]:

@@ -32,7 +32,7 @@ def person(number: int) -> PersonRow:
     fields = dict.fromkeys(("number", "grade", "language", "title", "relationship"), "")
     return PersonRow(
         f"p{number}", "Pat", Role.STUDENT, "Student", **fields, has_account=True, is_active=True, schools=[],
-        contacts=[], agents=[], line=number,
+        contacts=[], agents=[], refused_agents=[], line=number,
     )  # fmt: skip
 
 

@@ -82,3 +82,20 @@ async def test_nobody_leaves_by_a_refused_row(
         "Amy Stone Amy Stone",
         "Rosa Stone Amy Stone",
     ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"users": USERS.replace("Rosa,Stone,,", f"Rosa,Stone,{LONG},")},
+        {"users": USERS.replace("0101,,,,", "0101,,,,Friend")},
+        {"roles": ROLES.replace("mum,primary,guardian", "mum,primary,emergencyContact")},
+    ],
+    ids=["identifier", "profile", "role"],
+)
+async def test_a_refused_guardian_is_no_more_one_of_a_student_who_names_them_no_more(
+    imported: AsyncEngine, changed: dict[str, str]
+) -> None:
+    users = {"users": USERS, **changed}["users"].replace("amy.stone,,,,mum", "amy.stone,,,,")
+    assert len(await take(imported, **{**changed, "users": users})) > 0
+    assert await found(imported, Role.PARENT) == ["Karl Hill Zoe Hill", "Rosa Stone Ben Stone"]
