@@ -7,6 +7,7 @@ from services.kit.ids import new_id
 from tests.e2e.people import People
 from tests.e2e.roster import EMAIL_ERRORS, FAMILIES, SMS_ERRORS, SMS_REFUSED
 from tests.e2e.system import System
+from tests.support.eventually import eventually_sync
 
 _SETTLED_MS = 90_000
 
@@ -35,10 +36,15 @@ def count(page: Page, subject: str, kind: str, column: str) -> Locator:
     return row.locator(f"[data-count={column}]:visible")
 
 
+def _assert_listed(page: Page, subject: str) -> None:
+    page.goto("/reports/history")
+    assert page.locator("tr[data-entry]", has_text=subject).count() == 2
+
+
 @pytest.mark.accepts(57, 58, 61, 62)
 def test_history_in_the_browser_counts_every_family_exactly(people: People, sent: str, system: System) -> None:
     page = people.page("principal")
-    page.goto("/reports/history")
+    eventually_sync(lambda: _assert_listed(page, sent), 30)
     expected = {
         "E-mail": {"total": FAMILIES, "sent": FAMILIES - EMAIL_ERRORS, "errors": EMAIL_ERRORS, "pending": 0},
         "SMS": {"total": FAMILIES, "sent": FAMILIES - SMS_ERRORS, "errors": SMS_ERRORS, "pending": 0},
