@@ -73,7 +73,7 @@ class Tried:
 def show() -> str:
     """Show the policy in force, with what it did in the last 30 days."""
     policy = _policy()
-    return _page(policies.form_of(policy, person().visible_schools), now=_try(policy))
+    return _page(policies.form_of(policy, person().visible_schools), now=_try(policy), is_unsent=False)
 
 
 def _read_form(base: pb.Policy) -> Form:
@@ -91,10 +91,12 @@ def _draw_again(problem: ServiceError) -> str:
 @draws_again(_draw_again)
 @keeps_form
 def change() -> Response | str | tuple[str, int]:
-    """Add an exception to the form, show what the change would have done, or save it once that was shown."""
+    """Add an exception to the form, show what the change would have done, save it once that was shown, or drop it."""
+    step = request.form.get("step", "try")
+    if step == "discard":
+        return redirect(PATH, 303)
     base = _policy(request.form.get("version", 0, int))
     form = _read_form(base)
-    step = request.form.get("step", "try")
     if step == "exception":
         form.policy.overrides.add(school_id="" if person().visible_schools == {"*"} else _first_school())
         form.wrong.clear()
@@ -146,7 +148,7 @@ def judge_again() -> Response | tuple[str, int]:
 def _period_again(asked: Asked, problem: ServiceError) -> str:
     policy = _policy()
     form = policies.form_of(policy, person().visible_schools)
-    return _page(form, now=_try(policy), problem=problem, asked=asked)
+    return _page(form, now=_try(policy), problem=problem, asked=asked, is_unsent=False)
 
 
 def _rescreenings() -> list[queue.Rescreening]:
@@ -225,6 +227,7 @@ def _page(
     note: str = "",
     was_changed: bool = False,
     asked: Asked | None = None,
+    is_unsent: bool = True,
 ) -> str:
     with translated():
         stub = gateway().clients.moderation
@@ -242,6 +245,7 @@ def _page(
         backlog=backlog,
         rescreenings=[(each, *_days(each)) for each in _rescreenings()],
         asked=asked or Asked(new_id()),
+        is_unsent=is_unsent,
         schools=visible_schools(person()),
         is_district="*" in person().visible_schools,
         merged_rules=policies.merged_rules,
