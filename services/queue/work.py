@@ -22,6 +22,15 @@ class Full(NamedTuple):
 NOTHING_FULL: Final = Full()
 
 
+class Paced(NamedTuple):
+    """Who takes a channel's batches where providers have a rate."""
+
+    channel: Channel
+    usual: str
+    standby: str
+    """Empty: it has none."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which batches a dispatcher would take."""
@@ -31,6 +40,8 @@ class Wanted:
     """Its channels, each with the number of recipients for whom calls may begin with the claim."""
     most: int = 1
     full: Full = NOTHING_FULL
+    paced: Sequence[Paced] = ()
+    """Of these, ordinary batches of those whose provider urgent calls fill are left where they are."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from services.queue.providers.base import Answer, Handed, Provider
 from services.queue.records import Outcome
 from services.queue.stop_points import reach
 from services.queue.store import batches, loading, translations
-from services.queue.work import Batch, Delivery, Full, Wanted, Work
+from services.queue.work import Batch, Delivery, Full, Paced, Wanted, Work
 
 _log = get_logger(__name__)
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -98,7 +98,8 @@ class Dispatcher:
     def wanted(self, lanes: Sequence[Lane], most: int = 1) -> Wanted:
         """Return what may be claimed: of providers that are not left alone, and have not enough to do."""
         slices = {each: one.slice_size for each, one in self.providers.items() if not self.breaker(each).is_open()}
-        return Wanted(lanes, slices, most, Full(self._full(is_urgent=True), self._full(is_urgent=False)))
+        full = Full(self._full(is_urgent=True), self._full(is_urgent=False))
+        return Wanted(lanes, slices, most, full, self._paced() if self.rates else ())
 
     def name_of(self, batch: Batch) -> str:
         """Return the name of a batch's provider."""
@@ -106,6 +107,10 @@ class Dispatcher:
 
     def _full(self, *, is_urgent: bool) -> list[Channel]:
         return [each for each, one in self.providers.items() if self.pacer.is_full(one.name, is_urgent=is_urgent)]
+
+    def _paced(self) -> list[Paced]:
+        standbys = {each: one.name for each, one in self.standbys.items()}
+        return [Paced(each, one.name, standbys.get(each, "")) for each, one in self.providers.items()]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from services.queue.store import circuits
 from services.queue.work import Batch, Delivery, Work
 
 _log = get_logger(__name__)
-_TRIED_AGAIN = timedelta(seconds=30)
 _LULL = timedelta(minutes=2)
 
 
@@ -44,7 +43,7 @@ class Failover:
         async with transaction(self.engine) as connection:
             is_open = await circuits.is_open(connection, usual.name)
             may_try = is_open and batch.lane not in URGENT_LANES
-            is_trial = may_try and await circuits.may_try(connection, usual.name, self.clock(), _TRIED_AGAIN)
+            is_trial = may_try and await circuits.may_try(connection, usual.name, self.clock())
         metrics.standby.set(int(is_open), {"channel": batch.channel.value})
         return standby if is_open and not is_trial else usual
 

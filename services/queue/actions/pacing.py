@@ -5,7 +5,8 @@ takes the next when these have begun. What is urgent never waits for what is not
 calls are taken, no ordinary ones are, so that it overlaps no more than those that were taken before it came.
 
 A dispatcher claims no more of a provider's batches than it can begin soon: calls at one a second would otherwise hold
-all of its workers for minutes, while e-mail waits that could leave at once.
+all of its workers for minutes, while e-mail waits that could leave at once. For the same reason ordinary batches that
+an emergency keeps waiting go back, and are not claimed while it fills their provider.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ from services.queue.work import Batch
 _TAKEN_SECONDS = 0.25
 _AHEAD_SECONDS = 1.0
 """With calls in hand that last so long no further batch of their provider is claimed."""
+_PATIENCE_SECONDS = 1.0
+"""Ordinary calls wait so long for urgent ones: an alert to a few people should send no batch back."""
 
 
 @dataclass
@@ -37,6 +40,10 @@ class _Taken:
     left: int = 0
     next_at: float = 0.0
     """When the next may begin, by time.monotonic()."""
+    held_since: float | None = None
+    """Since when urgent calls have been in the way of the next, by time.monotonic(); None: they are not."""
+    held_until: float = 0.0
+    """None is asked for before, by time.monotonic()."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     in_hand: dict[int, int] = field(default_factory=dict)
     """Calls that have not begun, by claimed batch."""
@@ -82,7 +89,10 @@ class Pacer:
             each.in_hand.pop(batch.batch_id, None)
 
     async def turn(self, provider: str, batch: Batch) -> bool:
-        """Wait until a call may begin; False when it may not: calls are stopped, or the database is away."""
+        """Wait until a call may begin; False when it may not.
+
+        Calls are stopped, the database is away, or urgent calls have been in the way for too long.
+        """
         rate = self._rates.get(provider)
         if rate is None:
             return True
@@ -92,7 +102,8 @@ class Pacer:
         async with taken.lock:
             try:
                 while not taken.left and not self._stopped.is_set():
-                    await self._take(provider, taken, rate, is_urgent=is_urgent)
+                    if not await self._take(provider, taken, rate, is_urgent=is_urgent):
+                        return False
             except ServiceError:
                 return False
             await self._pause(taken.next_at)
@@ -109,17 +120,27 @@ class Pacer:
     def _of(self, provider: str, is_urgent: bool) -> _Taken:
         return self._taken.setdefault((provider, is_urgent), _Taken())
 
-    async def _take(self, provider: str, taken: _Taken, rate: float, *, is_urgent: bool) -> None:
+    async def _take(self, provider: str, taken: _Taken, rate: float, *, is_urgent: bool) -> bool:
+        """Take calls, or wait until they may be asked for again; False when urgent ones keep them waiting too long."""
         calls = max(1, int(rate * _TAKEN_SECONDS))
         now, asked = self._clock(), time.monotonic()
+        if asked < taken.held_until:
+            return False
         async with transaction(self._engine) as connection:
             span = timedelta(seconds=calls / rate)
-            start, is_taken = await budgets.reserve(connection, provider, span, now, is_urgent=is_urgent)
-        begins_at = asked + (start - now).total_seconds()
-        if is_taken:
-            taken.left, taken.next_at = calls, begins_at
-        else:
-            await self._pause(begins_at)
+            reserved = await budgets.reserve(connection, provider, span, now, is_urgent=is_urgent)
+        begins_at = asked + (reserved.at - now).total_seconds()
+        if reserved.is_taken:
+            taken.left, taken.next_at, taken.held_since = calls, begins_at, None
+            return True
+        if reserved.is_held:
+            taken.held_since = taken.held_since or asked
+            if begins_at - taken.held_since > _PATIENCE_SECONDS:
+                # The others that wait for their turn need not ask.
+                taken.held_until = begins_at
+                return False
+        await self._pause(begins_at)
+        return True
 
     async def _pause(self, until: float) -> None:
         """Wait until then, by time.monotonic(), or until calls are stopped."""

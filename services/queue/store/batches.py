@@ -12,7 +12,8 @@ from services.kit.ids import new_id
 from services.queue.domain import Channel, Lane, State, batch_size
 from services.queue.message_types import MessageType
 from services.queue.quiet import QuietHours
-from services.queue.work import Batch, Content, Full, Wanted
+from services.queue.store import budgets
+from services.queue.work import Batch, Content, Wanted
 
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
@@ -34,9 +35,11 @@ _NOT_BRAKED = (
 )
 # Channels whose provider has enough to do wait, urgent batches by themselves and ordinary ones by themselves.
 _NOT_FULL = " AND channel <> ALL(CASE WHEN lane <= 2 THEN CAST(:full_urgent AS text[]) ELSE CAST(:full AS text[]) END)"
+# So do ordinary ones of a provider that urgent calls fill, for as long as these last: they would only hold a worker.
+_NOT_FILLED = f" AND (lane <= 2 OR channel <> ALL(ARRAY({budgets.FILLED_BY_URGENT})))"
 _CLAIM = sa.text(
     "WITH due AS MATERIALIZED (SELECT batch_id FROM batches WHERE state = 'pending' AND lane = ANY(:lanes)"
-    f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL}"
+    f" AND channel = ANY(:channels) AND due_at <= :now AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL}{_NOT_FILLED}"
     " ORDER BY lane, due_at, batch_id LIMIT :most FOR UPDATE SKIP LOCKED),"
     " claimed AS (UPDATE batches b SET state = 'claimed', claim_id = :claim_id, claimed_at = :now,"
     " lease_until = :until, calling_at = :now, changed_at = :now, begun = least(cardinality(b.numbers),"
@@ -45,7 +48,7 @@ _CLAIM = sa.text(
 )
 _NEXT_DUE = sa.text(
     "SELECT min(due_at) FROM batches WHERE state = 'pending' AND lane = ANY(:lanes) AND channel = ANY(:channels)"
-    f" AND due_at <= :until AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL}"
+    f" AND due_at <= :until AND expires_at > :now{_NOT_BRAKED}{_NOT_FULL}{_NOT_FILLED}"
 )
 _TAKE_OVER = sa.text(
     "WITH claimed AS (UPDATE batches SET claim_id = :claim_id, lease_until = :until WHERE batch_id = ("
@@ -107,14 +110,14 @@ async def claim(connection: AsyncConnection, wanted: Wanted, now: datetime, leas
         "until": now + lease,
         "most": wanted.most,
         "slices": list(wanted.slices.values()),
-        **_chosen(wanted.lanes, list(wanted.slices), wanted.full),
+        **_chosen(wanted),
     }
     return [_batch(row) for row in (await connection.execute(_CLAIM, values)).mappings()]
 
 
 async def next_due(connection: AsyncConnection, wanted: Wanted, now: datetime, until: datetime) -> datetime | None:
     """Return when the first batch is or was due that could be claimed; None when that is later than `until`."""
-    values = {"now": now, "until": until, **_chosen(wanted.lanes, list(wanted.slices), wanted.full)}
+    values = {"now": now, "until": until, **_chosen(wanted)}
     found: datetime | None = (await connection.execute(_NEXT_DUE, values)).scalar_one()
     return found
 
@@ -247,12 +250,13 @@ async def ages(connection: AsyncConnection, now: datetime) -> dict[Lane, tuple[i
     return {Lane(row[0]): (int(row[1]), float(row[2])) for row in rows}
 
 
-def _chosen(lanes: Sequence[Lane], channels: Sequence[Channel], full: Full) -> dict[str, Any]:
+def _chosen(wanted: Wanted) -> dict[str, Any]:
     return {
-        "lanes": [int(each) for each in lanes],
-        "channels": [each.value for each in channels],
-        "full_urgent": [each.value for each in full.urgent],
-        "full": [each.value for each in full.ordinary],
+        "lanes": [int(each) for each in wanted.lanes],
+        "channels": [each.value for each in wanted.slices],
+        "full_urgent": [each.value for each in wanted.full.urgent],
+        "full": [each.value for each in wanted.full.ordinary],
+        **budgets.filled(wanted.paced),
     }
 
 

@@ -1,10 +1,13 @@
 """Whether a provider has been failing, and its standby takes over: one row for each provider, for all dispatchers."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+TRIED_AGAIN: Final = timedelta(seconds=30)
+"""While the standby is in charge the provider is tried once in such a time."""
 # Failures a long time apart are no failing for a long time: after a lull they count from the newest.
 _FAILED = sa.text(
     "INSERT INTO circuits AS c (provider, failing_since, failed_at) VALUES (:provider, :now, :now)"
@@ -54,9 +57,9 @@ async def is_open(connection: AsyncConnection, provider: str) -> bool:
     return bool((await connection.execute(_IS_OPEN, {"provider": provider})).scalar_one_or_none())
 
 
-async def may_try(connection: AsyncConnection, provider: str, now: datetime, again: timedelta) -> bool:
-    """Tell one caller in each such time that the provider may be tried again."""
-    values = {"provider": provider, "now": now, "again": again}
+async def may_try(connection: AsyncConnection, provider: str, now: datetime) -> bool:
+    """Tell one caller in each TRIED_AGAIN that the provider may be tried again."""
+    values = {"provider": provider, "now": now, "again": TRIED_AGAIN}
     return (await connection.execute(_TRY, values)).scalar_one_or_none() is not None
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.db import create_engine, transaction
-from services.queue.actions.dispatch import claim, send
+from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.domain import Channel, Lane
-from services.queue.store import budgets
+from services.queue.store import batches, budgets
 from tests.integration.queue.conftest import Queue, dispatch_one, draft, person
 from tests.support.eventually import eventually
 from tests.support.postgres import Databases
@@ -25,8 +25,8 @@ async def _asked(
     """Ask at a time for so many seconds' calls; return when they may begin, or when to ask again."""
     async with transaction(engine) as connection:
         now = NOW + timedelta(seconds=at)
-        start, is_taken = await budgets.reserve(connection, "ses", timedelta(seconds=seconds), now, is_urgent=is_urgent)
-    return (start - NOW).total_seconds(), is_taken
+        found = await budgets.reserve(connection, "ses", timedelta(seconds=seconds), now, is_urgent=is_urgent)
+    return (found.at - NOW).total_seconds(), found.is_taken
 
 
 @pytest.mark.accepts(308, 311)
@@ -103,3 +103,69 @@ async def test_slow_calls_hold_one_worker_and_the_rest_goes_on(queue: Queue) -> 
     assert dispatcher.wanted(list(Lane)) == freed.wanted(list(Lane))
     (again,) = (await claim(freed, [Lane.NORMAL], 4)).works
     assert again.batch.entry_id == called.snapshot.entries[0].entry_id
+
+
+async def _filled(queue: Queue, provider: str, seconds: float) -> None:
+    """Let urgent calls take a provider for so long."""
+    async with transaction(queue.engine) as connection:
+        taken = timedelta(seconds=seconds)
+        await budgets.reserve(connection, provider, taken, queue.clock(), is_urgent=True)
+
+
+async def _has_due(queue: Queue, dispatcher: Dispatcher) -> bool:
+    """Tell whether this dispatcher would look for work."""
+    async with transaction(queue.engine) as connection:
+        now = queue.clock()
+        return await batches.next_due(connection, dispatcher.wanted(list(Lane)), now, now) is not None
+
+
+@pytest.mark.accepts(308, 311)
+async def test_an_emergency_that_fills_a_provider_holds_no_worker_of_the_rest(queue: Queue) -> None:
+    dispatcher = queue.dispatcher(twilio_texts_per_second=4)
+    for number in range(2, 10, 2):
+        await queue.submit(draft(channels=[("sms", "")]), [person(number)])
+    claimed = await claim(dispatcher, list(Lane), 4)
+    assert len(claimed.works) == 4
+    # While the clock stands still, what is urgent has always taken the next quarter second.
+    queue.clock.stop()
+    await _filled(queue, "twilio", 0.25)
+    await queue.submit(draft(), [person(2)])
+    await asyncio.gather(*(send(dispatcher, each, claimed.until) for each in claimed.works))
+    # They wait in the queue as what they were, and nobody takes them over and over.
+    assert await queue.rows("SELECT attempt, begun FROM batches WHERE channel = 'sms'") == [(1, 0)] * 4
+    again = await claim(dispatcher, list(Lane), 4)
+    assert [each.batch.channel for each in again.works] == [Channel.EMAIL]
+    await send(dispatcher, again.works[0], again.until)
+    assert not await _has_due(queue, dispatcher)
+    queue.clock.stopped_at = None
+    queue.clock.ahead += timedelta(seconds=1)
+    assert await queue.drain(queue.dispatcher(twilio_texts_per_second=4)) == 4
+    assert await queue.rows("SELECT attempt FROM outcomes WHERE provider = 'twilio'") == [(1,)] * 4
+
+
+@pytest.mark.accepts(308)
+async def test_an_ordinary_text_waits_for_an_alert_to_a_few_in_its_place(queue: Queue) -> None:
+    dispatcher = queue.dispatcher(twilio_texts_per_second=4)
+    await queue.submit(draft(channels=[("sms", "")]), [person(2)])
+    claimed = await claim(dispatcher, [Lane.NORMAL], 1)
+    await _filled(queue, "twilio", 0.25)
+    await send(dispatcher, claimed.works[0], claimed.until)
+    assert not await queue.rows("SELECT 1 FROM batches")
+
+
+@pytest.mark.accepts(308, 311)
+async def test_ordinary_texts_wait_for_a_filled_standby_in_charge_and_still_try_the_usual(queue: Queue) -> None:
+    standby = {"sms_standby_origin": "+12125550199", "sms_standby_texts_per_second": 4}
+    dispatcher = queue.dispatcher(twilio_texts_per_second=4, **standby)
+    await queue.submit(draft(channels=[("sms", "")]), [person(2)])
+    await _filled(queue, "aws_sms", 3_600)
+    assert await _has_due(queue, dispatcher)
+    await queue.rows(
+        "INSERT INTO circuits (provider, failing_since, failed_at, opened_at) VALUES ('twilio', :now, :now, :now)"
+        " RETURNING 1",
+        now=queue.clock(),
+    )
+    assert not await _has_due(queue, dispatcher)
+    queue.clock.ahead += timedelta(seconds=31)
+    await dispatch_one(dispatcher, [Lane.NORMAL])
+    assert await queue.rows("SELECT provider FROM outcomes") == [("twilio",)]
