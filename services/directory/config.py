@@ -19,4 +19,4 @@ class RosterSettings(Settings):
     tls_authority: str = ""
     """PEM of the certificates that directory's must descend from, usually by TLS_AUTHORITY_FILE; empty: no TLS."""
     accepts_leavers: bool = False
-    """Whether the set is right although schools close or many people leave (docs/roster.md)."""
+    """Whether the set is right although schools close, or many people leave or are out of reach (docs/roster.md)."""

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from protos.directory.v1 import directory_pb2 as pb
 from services.directory import events, messages
 from services.directory.domain import STAFF, Permission, Role
-from services.directory.leaving import Active, check_leavers, check_managers
+from services.directory.leaving import Active, check_leavers, check_managers, check_reach
 from services.directory.oneroster import read_roster
 from services.directory.roster import PersonRow, Roster
-from services.directory.store import people, roster
+from services.directory.store import people, reach, roster
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
 from services.kit.db import transaction
@@ -27,7 +27,8 @@ async def import_roster(
 ) -> pb.ImportRosterResponse:
     """Import a OneRoster set in one transaction and tell what changed.
 
-    Raises what read_roster raises and, unless the caller accepts it, FailedPrecondition when many would leave.
+    Raises what read_roster raises and, unless the caller accepts it, FailedPrecondition when many would leave
+    or be out of reach.
     """
     # In threads: a large roster takes seconds, and everybody's next click begins with a question to this process.
     read = await asyncio.to_thread(read_roster, files)
@@ -39,7 +40,7 @@ async def import_roster(
             check_leavers(known, read)
         administrators = await roster.administrators(connection)
         has_manager = await people.somebody_holds(connection, Permission.MANAGE_PROFILES)
-        tallies = await _write(connection, read, known, *rows)
+        tallies = await _write(connection, read, known, *rows, accepts_leavers=accepts_leavers)
         if has_manager and not accepts_leavers:
             check_managers(is_somebody_left=await people.somebody_holds(connection, Permission.MANAGE_PROFILES))
         await events.tell_assigned(connection, administrators, await roster.administrators(connection), by)
@@ -92,12 +93,22 @@ def _drop_references(read: Roster, known: Active) -> None:
 
 
 async def _write(
-    connection: AsyncConnection, read: Roster, known: Active, school_rows: list[Row], person_rows: list[Row]
+    connection: AsyncConnection,
+    read: Roster,
+    known: Active,
+    school_rows: list[Row],
+    person_rows: list[Row],
+    *,
+    accepts_leavers: bool,
 ) -> dict[str, roster.Tally]:
     closing, leaving = known.schools.keys() - read.staying_schools(), known.people.keys() - read.staying_people()
     schools, touched_schools = await roster.write_rows(connection, schools_table, "school_id", school_rows, closing)
     persons, touched_people = await roster.write_rows(connection, people_table, "person_id", person_rows, leaving)
+    # Counted when who leaves has left: what they had is not lost.
+    before = {} if accepts_leavers else await reach.count_reach(connection)
     await roster.write_links(connection, read)
+    if before:
+        check_reach(before, await reach.count_reach(connection))
     rows = [row for row in await people.all_schools(connection) if row["school_id"] in touched_schools]
     await events.tell_schools(connection, [messages.school_message(row) for row in rows])
     await _tell_people(connection, list(touched_people))

@@ -18,7 +18,8 @@ from services.kit.errors import InvalidArgument
 REQUIRED: dict[str, tuple[str, ...]] = {
     "manifest.csv": ("propertyName", "value"),
     "orgs.csv": ("sourcedId", "name", "type"),
-    "users.csv": ("sourcedId", "givenName", "familyName"),
+    # The binding wants every column. Some systems have no sms or phone; without guardians no set is right.
+    "users.csv": ("sourcedId", "givenName", "familyName", "agentSourcedIds"),
     "roles.csv": ("userSourcedId", "role", "orgSourcedId"),
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {
