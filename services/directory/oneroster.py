@@ -9,6 +9,7 @@ known already stays as they were.
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 from services.directory.contacts import Contact, read_contact
 from services.directory.domain import Role
@@ -92,7 +93,7 @@ def _check_files(files: Mapping[str, bytes]) -> None:
     wrong = []
     for name, columns in {**REQUIRED, **OPTIONAL}.items():
         if name in files:
-            header = next(csv.reader(io.StringIO(_text(name, files[name]))), [])
+            _, header = next(_cells(name, files[name]), (0, []))
             wrong += [(f"/{name}/{column}", "The column is missing.") for column in columns if column not in header]
     if wrong:
         raise InvalidArgument(
@@ -138,9 +139,24 @@ def _no_text(name: str, detail: str) -> InvalidArgument:
 
 def _rows(files: Mapping[str, bytes], name: str) -> Iterator[tuple[int, dict[str, str]]]:
     if name in files:
-        reader = csv.DictReader(io.StringIO(_text(name, files[name]), newline=""))
-        for row in reader:
-            yield reader.line_num, {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+        rows = _cells(name, files[name])
+        _, header = next(rows, (0, []))
+        for line, cells in rows:
+            if cells:
+                yield line, dict(zip_longest(header, (each.strip() for each in cells[: len(header)]), fillvalue=""))
+
+
+def _cells(name: str, content: bytes) -> Iterator[tuple[int, list[str]]]:
+    reader, line = csv.reader(io.StringIO(_text(name, content), newline="")), 1
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+            line = reader.line_num + 1
+    except csv.Error as problem:
+        # By a quote that is not closed all the rows behind it are one field, which Python reads up to a limit.
+        detail = f"From line {line} on a field is longer than {csv.field_size_limit():,} characters: is a quote open?"
+        text = "A file of the roster is not CSV that can be read."
+        raise InvalidArgument("ROSTER_NOT_CSV", text, violations=[(f"/{name}", detail)]) from problem
 
 
 def _is_active(row: Mapping[str, str]) -> bool:

@@ -99,3 +99,22 @@ async def test_a_refused_guardian_is_no_more_one_of_a_student_who_names_them_no_
     users = {"users": USERS, **changed}["users"].replace("amy.stone,,,,mum", "amy.stone,,,,")
     assert len(await take(imported, **{**changed, "users": users})) > 0
     assert await found(imported, Role.PARENT) == ["Karl Hill Zoe Hill", "Rosa Stone Ben Stone"]
+
+
+@pytest.mark.parametrize(
+    ("users", "line"),
+    [(USERS.replace("Amy", '"Amy') + "x" * 131_072, 2), ('"' + USERS + "x" * 131_072, 1)],
+    ids=["row", "header"],
+)
+async def test_a_quote_that_is_not_closed_refuses_the_set_with_its_line(
+    directory_engine: AsyncEngine, users: str, line: int
+) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await take(directory_engine, users=users)
+    assert refusal.value.reason == "ROSTER_NOT_CSV"
+    [told] = refusal.value.violations
+    assert (told.pointer, told.detail[: len("From line 0 ")]) == ("/users.csv", f"From line {line} ")
+
+
+async def test_lines_may_end_as_on_an_old_macintosh(directory_engine: AsyncEngine) -> None:
+    assert await take(directory_engine, users=USERS.replace("\n", "\r")) == []
