@@ -2,12 +2,15 @@
 
 A session is a random token in a cookie, known to the database by its hash alone. It ends after two hours without use
 and after twelve hours in any case; a page left open that follows threat alerts uses it. Attempts are counted before the
-password is looked at, so that many at once count, and those that were right are taken back.
+password is looked at, so that many at once count, and those that were right are taken back. Whoever waits for their
+turn is not counted yet.
 """
 
 import hashlib
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -29,6 +32,7 @@ _LISTS_LIVE = timedelta(days=1)
 _TRIES_FOR_NAME = 10
 _TRIES_FROM_ADDRESS = 100
 _LONGEST_PASSWORD = 1024
+_LONGEST_WAIT_SECONDS = 10
 _hasher = PasswordHasher()
 # A hash takes 64 MiB and a core; more at once would starve everyone who is signed in already.
 _verifying = threading.Semaphore(2)
@@ -44,20 +48,21 @@ def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, addre
     """Begin a session and return its token.
 
     InvalidArgument when a field is empty, Unauthenticated when name or password is wrong (which of them is not said),
-    ResourceExhausted after too many attempts for the name or from the address.
+    ResourceExhausted after too many attempts for the name or from the address, Unavailable when too many wait.
     """
     name = username.strip().lower()
     if not name or not password or len(name) > 200 or len(password) > _LONGEST_PASSWORD:
         raise InvalidArgument("SIGN_IN_INCOMPLETE", "Enter your username and your password.")
     by_name, by_address = key_of("name", name), key_of("address", address)
     limits = {by_name: _TRIES_FOR_NAME, by_address: _TRIES_FROM_ADDRESS}
-    tries = throttling.count(engine, clock, limits, ("TOO_MANY_SIGN_INS", "Too many attempts to sign in."))
     with transaction(engine) as connection:
         account = store.find_account(connection, name)
-    is_right = _verify(account.password_hash if account else _PLACEHOLDER, password)
-    if account is None or not is_right:
-        raise Unauthenticated("SIGN_IN_WRONG", "The username or the password is not right.")
-    _take_back(engine, by_name, tries[by_address])
+    with _turn():
+        tries = throttling.count(engine, clock, limits, ("TOO_MANY_SIGN_INS", "Too many attempts to sign in."))
+        is_right = _verify(account.password_hash if account else _PLACEHOLDER, password)
+        if account is None or not is_right:
+            raise Unauthenticated("SIGN_IN_WRONG", "The username or the password is not right.")
+        _take_back(engine, by_name, tries[by_address])
     return _begin(engine, clock, account, password)
 
 
@@ -107,15 +112,22 @@ def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: st
     return token
 
 
-def _verify(password_hash: str, password: str) -> bool:
-    if not _verifying.acquire(timeout=10):
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait until a password may be looked at. Unavailable when that takes too long."""
+    if not _verifying.acquire(timeout=_LONGEST_WAIT_SECONDS):
         raise Unavailable("SIGN_IN_BUSY", "Too many people are signing in.", retry_after_seconds=5)
+    try:
+        yield
+    finally:
+        _verifying.release()
+
+
+def _verify(password_hash: str, password: str) -> bool:
     try:
         return _hasher.verify(password_hash, password)
     except VerificationError:
         return False
-    finally:
-        _verifying.release()
 
 
 def _hash(text: str) -> bytes:

@@ -1,6 +1,8 @@
 """Sign-in, sessions, throttling, rights: on a real database and a real directory."""
 
+import threading
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -90,6 +92,29 @@ def test_a_school_behind_one_address_is_shut_out_by_wrong_passwords_alone(
 
     names = ("nobody", "pri", "tea", "off", "pri", "no one", "not a soul", "pri")
     assert [sign_in(name) for name in names] == [401, 303, 303, 303, 303, 401, 401, 429]
+
+
+def test_a_busy_gateway_uses_up_nobodys_attempts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = stack.browser()
+    with monkeypatch.context() as busy:
+        busy.setattr(sessions, "_verifying", threading.Semaphore(0))
+        busy.setattr(sessions, "_LONGEST_WAIT_SECONDS", 0)
+        assert [browser.sign_in("both").status_code for _ in range(11)] == [503] * 11
+    assert browser.sign_in("both").status_code == 303
+
+
+def test_who_waits_to_sign_in_counts_for_no_attempt_of_the_address(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_TRIES_FROM_ADDRESS", 2)
+
+    def sign_in(name: str) -> int:
+        browser = stack.browser()
+        browser.client.environ_base["REMOTE_ADDR"] = "192.0.2.2"
+        return browser.sign_in(name).status_code
+
+    with ThreadPoolExecutor(8) as at_once:
+        assert list(at_once.map(sign_in, ("pri", "tea", "amy", "mum", "cou", "both", "pri", "tea"))) == [303] * 8
 
 
 @pytest.mark.parametrize("pause", [IDLE, LIFE], ids=["unused", "old"])
