@@ -35,7 +35,7 @@ _SKIPPED = {
     "NO_RECIPIENTS": ("nobody", "Nobody is in its audience now."),
     "SURVEY_CLOSING_INVALID": ("missed", "What it asks was closed before it could be sent."),
 }
-"""What leaves out one sending, by its reason: the result and what is noted. The series goes on."""
+"""What leaves out one sending, by its reason: the result and what is noted. The series goes on if anything follows."""
 _REFUSALS = (PermissionDenied, FailedPrecondition, InvalidArgument, NotFound)
 """What pauses a schedule; anything else passes, and is tried again."""
 
@@ -109,7 +109,10 @@ class Occurring:
         """Record that nothing was sent, and why: the schedule goes on without this sending, or pauses."""
         now = self.clock()
         result, reason = _SKIPPED.get(problem.reason, ("paused", str(problem) or problem.reason))
-        pauses = problem.reason not in _SKIPPED
+        if result == "missed" and schedule.timing.after(now) is None:
+            # Nothing follows: its owner is told, and may send it yet at another time. What is finished is final.
+            result = "paused"
+        pauses = result == "paused"
         after = scheduling.paused(schedule, now, reason) if pauses else scheduling.moved_on(schedule, now)
         await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)])
         return result

@@ -67,8 +67,29 @@ async def test_a_series_goes_on_after_a_poll_that_an_outage_outlasted(scheduled:
     answer = await scheduled.get("tea", made.schedule_id)
     assert [each.reason for each in answer.occurrences] == ["What it asks was closed before it could be sent."]
     assert answer.schedule.state == pb.SCHEDULE_STATE_ACTIVE
+    assert await scheduled.attention() == []
     await scheduled.tick(hours=24, minutes=25)
     assert len(await scheduled.messages()) == 1
+
+
+async def test_the_last_poll_that_an_outage_outlasted_is_told_of_and_may_be_sent_yet(scheduled: Scheduled) -> None:
+    request = scheduled.request(timing={"rule": ""})
+    del request.header.channels[:]
+    request.header.channels.append(_poll(EIGHT + timedelta(minutes=15)))
+    made = (await scheduled.call("tea", "CreateSchedule", request)).schedule
+    scheduled.clock.now = EIGHT + timedelta(minutes=20)
+    await scheduled.tick()
+    found = (await scheduled.get("tea", made.schedule_id)).schedule
+    assert found.state == pb.SCHEDULE_STATE_PAUSED
+    reason = "What it asks was closed before it could be sent."
+    assert [(each.reason, each.subject_id) for each in await scheduled.attention()] == [(reason, made.schedule_id)]
+    edit = _edit(found)
+    edit.timing.send_time = "09:00"
+    edit.header.channels[0].survey.closes_at.FromDatetime(EIGHT + timedelta(hours=2))
+    await scheduled.call("tea", "UpdateSchedule", edit)
+    await scheduled.call("tea", "ResumeSchedule", pb.ResumeScheduleRequest(schedule_id=made.schedule_id))
+    await scheduled.tick(hours=1)
+    assert [each.subject for each in await scheduled.messages()] == ["Snack"]
 
 
 @pytest.mark.accepts(60, 64)
