@@ -97,17 +97,22 @@ def delete(referral_id: str) -> None:
 
 
 def _followers(message_id: str) -> list[directory.Recipient]:
-    """Return who may follow up: whoever may open referrals in the message's schools, within the viewer's, by name."""
+    """Return who may follow up: whoever may open referrals in the message's schools, by name.
+
+    Reports says which schools those are to whoever may refer. Directory is asked in our own name, since who is alerted
+    in place of a school's own people sees nobody of it.
+    """
+    clients = gateway().clients
     with translated():
         asked = reports.ListReferralSchoolsRequest(message_id=message_id)
-        concerned = gateway().clients.reports.ListReferralSchools(asked).school_ids
-    if not concerned or not person().visible_schools:
+        concerned = clients.reports.ListReferralSchools(asked).school_ids
+    if not concerned:
         return []
     found: dict[str, directory.Recipient] = {}
     for permission in _REFERRERS:
         with translated():
             wanted = directory.ListPermissionHoldersRequest(permission=permission, school_ids=concerned)
-            holders = gateway().clients.directory.ListPermissionHolders(wanted).holders
+            holders = clients.directory.ListPermissionHolders(wanted, metadata=clients.as_gateway).holders
         found |= {each.person_id: each for each in holders}
     return sorted(found.values(), key=lambda each: each.name)
 

@@ -91,10 +91,12 @@ async def find(connection: AsyncConnection, seen: sa.ColumnElement[bool], referr
 
 
 async def schools_of(connection: AsyncConnection, seen: sa.ColumnElement[bool], message_id: str) -> list[str] | None:
-    """Return the schools that a message was sent from and to; None when it is not seen."""
-    columns = (messages.c.sender_school_id, messages.c.school_ids)
+    """Return the schools that a student's message was sent from and to, of others none; None when it is not seen."""
+    columns = (messages.c.sender_school_id, messages.c.school_ids, messages.c.sender_role)
     row = (await connection.execute(sa.select(*columns).where(messages.c.message_id == message_id, seen))).first()
-    return sorted({row[0], *row[1]} - {""}) if row else None
+    if row is None:
+        return None
+    return sorted({row[0], *row[1]} - {""}) if row[2] == "student" else []
 
 
 async def count(connection: AsyncConnection, seen: sa.ColumnElement[bool], asked: Asked) -> int:

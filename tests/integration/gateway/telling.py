@@ -1,10 +1,12 @@
-"""What queue tells reports, for tests of pages that show what only screening brings about."""
+"""What queue and notify tell reports, for tests of pages that show what only screening brings about."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from protos.events.v1 import notify_pb2 as notify
 from protos.events.v1 import queue_pb2 as queue
+from protos.notify.v1.notify_pb2 import Alert
 from protos.types.v1 import types_pb2 as types
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
@@ -60,6 +62,12 @@ def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.withheld.v1", event)
 
 
+def tell_alerted(stack: Stack, username: str, message_id: str) -> None:
+    """Tell that somebody is alerted of a threat."""
+    alert = Alert(alert_id=new_id(), message_id=message_id, person_id=stack.people[username])
+    _publish(stack, "notify.alert.changed.v1", notify.AlertChanged(event_id=new_id(), alert=alert))
+
+
 def tell_progress(stack: Stack, entry: queue.EntrySnapshot) -> None:
     """Tell how far an entry is now."""
     event = queue.EntryProgressed(
@@ -105,7 +113,7 @@ def ask_screening(stack: Stack, text: str, **fields: Any) -> None:
 def _publish(stack: Stack, subject: str, event: Any) -> None:
     async def publish() -> None:
         bus = Bus(stack.nats_url, name="test")
-        await bus.open("queue")
+        await bus.open(subject.partition(".")[0])
         await bus.publish(subject, event.SerializeToString(), event.event_id)
         await bus.close()
 

@@ -12,7 +12,7 @@ from protos.reports.v1 import reports_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack, away
-from tests.integration.gateway.telling import SCARY, student_message, tell_submitted, tell_withheld
+from tests.integration.gateway.telling import SCARY, student_message, tell_alerted, tell_submitted, tell_withheld
 from tests.support.eventually import eventually_sync
 
 
@@ -106,6 +106,29 @@ def test_only_those_in_reach_of_the_messages_schools_may_follow_up(
     body = {"message_id": flagged.message_id, "reason": "other", "told": [elsewhere]}
     refused = browser.send_json("POST", "/api/v1/referrals", body)
     assert (refused.status_code, refused.get_json()["reason"]) == (409, "FOLLOWER_UNKNOWN")
+
+
+@pytest.fixture
+def alerted(stack: Stack, danger: queue.MessageSnapshot) -> Browser:
+    """The browser of a counsellor of another school who was alerted of the threat."""
+    browser = stack.browser("cou")
+    tell_alerted(stack, "cou", danger.message_id)
+
+    def is_seen() -> None:
+        assert rows_of(browser, "threats", danger.message_id)
+
+    eventually_sync(is_seen)
+    return browser
+
+
+@pytest.mark.accepts(111, 177)
+def test_who_is_alerted_in_place_of_a_school_refers_to_its_own_people(
+    stack: Stack, danger: queue.MessageSnapshot, alerted: Browser
+) -> None:
+    dialog = alerted.get(f"/referrals/add?message={danger.message_id}").get_data(as_text=True)
+    assert (stack.people["pri"] in dialog, stack.people["cou"] in dialog) == (True, False)
+    body = {"message_id": danger.message_id, "reason": "other", "told": [stack.people["pri"]]}
+    assert alerted.send_json("POST", "/api/v1/referrals", body).status_code == 200
 
 
 @pytest.mark.accepts(106, 115)

@@ -322,3 +322,12 @@ async def test_those_of_the_messages_schools_may_follow_up(reports: Reports) -> 
     assert set((await reports.ask(ida, "ListReferralSchools", asked)).school_ids) == {NORTH, SOUTH}
     with pytest.raises(NotFound):
         await reports.ask(ida, "ListReferralSchools", pb.ListReferralSchoolsRequest(message_id=other.message_id))
+
+
+@pytest.mark.accepts(110, 111)
+async def test_nobody_follows_up_a_message_that_no_student_wrote(reports: Reports) -> None:
+    ida, sent = person("Ida", *PRINCIPAL), from_student()
+    sent.sender_role = types.ROLE_TEACHER
+    await reports.hear(submitted(sent))
+    asked = pb.ListReferralSchoolsRequest(message_id=sent.message_id)
+    assert not (await reports.ask(ida, "ListReferralSchools", asked)).school_ids
