@@ -35,10 +35,14 @@ def entry_messages(found: Sequence[Row], report: Report, viewer: Viewer | None) 
     """Return rows of a report as the viewer sees them, or a district system."""
     held = viewer.permissions if viewer else frozenset[str]()
     may_flag, may_refer_threats = FLAGS in held, THREATS in held
-    return [
-        entry_message(row, report, may_flag=may_flag, may_refer=may_flag or (may_refer_threats and is_threat(row)))
-        for row in found
-    ]
+    rows = []
+    for row in found:
+        may_refer = may_flag or (may_refer_threats and is_threat(row))
+        message = entry_message(row, report, may_flag=may_flag, may_refer=may_refer)
+        is_seen = viewer is None or viewer.sees_school(row["sender_school_id"])
+        message.is_elsewhere = report is Report.THREATS and not is_seen
+        rows.append(message)
+    return rows
 
 
 def entry_message(row: Row, report: Report, *, may_flag: bool, may_refer: bool) -> pb.EntryRow:

@@ -168,9 +168,10 @@ def recipients(message_id: str, entry_id: str) -> str:
 
 
 def _threat_row(message_id: str, entry_id: str) -> reports.EntryRow:
+    """Return the row of a threat whose recipients this person may see; being alerted of it opens none of them."""
     answer = get_threat(str(message_id))
     row = next((each for each in answer.rows if each.entry_id == str(entry_id)), None)
-    if row is None:
+    if row is None or row.is_elsewhere:
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
     return row
 

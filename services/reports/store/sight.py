@@ -95,7 +95,10 @@ def _is_theirs(sight: Sight) -> sa.ColumnElement[bool]:
 
 
 def _is_whole(sight: Sight) -> sa.ColumnElement[bool]:
-    """Tell whether the viewer sees every recipient of a message, as queue's list of them does."""
+    """Tell whether the viewer sees every recipient of a message, as queue's list of them does.
+
+    A threat of which they were alerted is counted whole, too, though that list stays closed to them.
+    """
     own = messages.c.sender_id == sight.person_id
     if sight.by_sender:
         return sa.or_(own, _is_theirs(sight))

@@ -131,6 +131,23 @@ def test_who_is_alerted_in_place_of_a_school_refers_to_its_own_people(
     assert alerted.send_json("POST", "/api/v1/referrals", body).status_code == 200
 
 
+@pytest.mark.accepts(177, 244)
+def test_who_is_alerted_is_led_to_nothing_of_the_school_that_stays_closed(
+    stack: Stack, danger: queue.MessageSnapshot, alerted: Browser
+) -> None:
+    threat = f"/reports/threats/{danger.message_id}"
+    entry = f"{threat}/entries/{danger.entries[0].entry_id}"
+    for browser, is_open in ((stack.browser("pri"), True), (alerted, False)):
+        for page in (threat, f"/reports/threats?message={danger.message_id}"):
+            shown = browser.get(page).get_data(as_text=True)
+            assert (f"{entry}/recipients" in shown, f"/people/{stack.people['amy']}" in shown) == (is_open, is_open)
+        assert ("from a school that you do not see" in browser.get(threat).get_data(as_text=True)) != is_open
+    for part in ("", "/record?at=1", "/excel"):
+        assert alerted.get(f"{entry}/recipients{part}").status_code == 404
+    log = stack.browser("off").get(f"/api/v1/audit?message={danger.message_id}").get_json()["records"]
+    assert "recipients.exported" not in {each["action"] for each in log}
+
+
 @pytest.mark.accepts(106, 115)
 def test_the_flag_is_locked_until_the_referral_is_deleted(stack: Stack, flagged: queue.MessageSnapshot) -> None:
     browser = stack.browser("pri")
