@@ -40,8 +40,8 @@ def test_nothing_is_lost_doubled_or_unscreened_when_it_dies(system: System, part
 
 @pytest.mark.accepts(62, 65, 161, 168, 172, 181, 239, 240)
 def test_nothing_is_lost_doubled_or_unscreened_when_all_die_one_after_the_other(system: System) -> None:
-    families = Families(FAMILIES, {"CHANNEL_EMAIL": EMAIL_ERRORS, "CHANNEL_SMS": SMS_ERRORS})
-    _send_and_kill(system, PARTS, families, [])
+    errors = {"CHANNEL_EMAIL": EMAIL_ERRORS, "CHANNEL_SMS": SMS_ERRORS}
+    _send_and_kill(system, PARTS, Families(FAMILIES, errors, cuts=2), [])
 
 
 def _send_and_kill(system: System, parts: Sequence[str], families: Families, grades: list[str]) -> None:
