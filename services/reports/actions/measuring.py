@@ -1,6 +1,6 @@
 """Figures about the review of threats (statement 316)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ class Figures:
 
 
 async def figures(engine: AsyncEngine, sight: Sight, since: datetime | None, before: datetime | None) -> Figures:
-    """Return the figures of threats in sight that were withheld in [since, before)."""
+    """Return the figures of threats of the viewer's schools that were withheld in [since, before)."""
+    # The few threats of another school of which somebody was alerted say nothing of that school.
+    near = replace(sight, holds_threat_alerts=False)
     async with transaction(engine) as connection:
-        return Figures(*await store.read(connection, sight, since, before))
+        return Figures(*await store.read(connection, near, since, before))

@@ -63,6 +63,16 @@ async def test_an_alert_opens_no_other_threat_to_nobody_else_and_not_without_the
     assert not (await reports.history(COUNSELLOR_IN_HISTORY)).rows
 
 
+@pytest.mark.accepts(316)
+async def test_the_figures_of_ones_schools_leave_out_what_one_was_alerted_of_elsewhere(reports: Reports) -> None:
+    danger, near = threat(NORTH), threat(SOUTH)
+    await reports.hear(submitted(danger), withheld(danger), submitted(near), withheld(near))
+    await alert(reports, COUNSELLOR, danger.message_id)
+    assert len((await reports.threats(COUNSELLOR)).rows) == 2
+    figures = await reports.ask(COUNSELLOR, "GetThreatFigures", pb.GetThreatFiguresRequest())
+    assert (figures.all.threats, [each.school_id for each in figures.schools]) == (1, [SOUTH])
+
+
 COUNSELLOR_IN_HISTORY = Viewer(
     **(
         vars(COUNSELLOR)
