@@ -83,6 +83,8 @@ CHANNEL_LABELS = {
     "signup": "Sign up",
 }
 """What the Type column says, by which it sorts and takes rules."""
+HIDDEN_STUDENTS = "See the recipients"
+"""What the Regarding Student column says where some students may be of schools that the viewer does not see."""
 CALLS = ("tts", "recorded")  # Ring a telephone: only they are emergencies.
 
 

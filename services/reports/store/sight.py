@@ -10,6 +10,7 @@ from services.reports.domain import (
     CALLS,
     CHANNEL_LABELS,
     COUNTERS,
+    HIDDEN_STUDENTS,
     NUMBERS,
     Origin,
     Referring,
@@ -185,6 +186,12 @@ def is_emergency_call() -> sa.ColumnElement[bool]:
     return sa.and_(messages.c.is_emergency, entries.c.channel.in_(CALLS))
 
 
+def _students(sight: Sight) -> sa.ColumnElement[str]:
+    """Return what the Regarding Student column says; most messages regard nobody, which asks for no recipients."""
+    words = messages.c.regarding_words
+    return sa.case((words == "", ""), (sees_students(sight), words), else_=HIDDEN_STUDENTS)
+
+
 def column_value(column: str, report: Report, sight: Sight, counts: sa.FromClause) -> sa.ColumnElement[Any]:
     """Return the value of a column as it sorts and is compared; text in lower case. Never NULL."""
     if column in NUMBERS:
@@ -197,7 +204,7 @@ def column_value(column: str, report: Report, sight: Sight, counts: sa.FromClaus
         "recipient_type": sa.case(_RECIPIENT_TYPES, value=messages.c.recipient_type),
         "from": messages.c.from_words,
         "to": messages.c.to_words,
-        "regarding_student": sa.case((sees_students(sight), messages.c.regarding_words), else_=""),
+        "regarding_student": _students(sight),
         "referral": messages.c.referral_id,
         "decision": _decision(),
     }

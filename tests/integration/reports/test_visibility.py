@@ -93,6 +93,20 @@ async def test_students_of_other_schools_are_not_named_nor_found_nor_counted(rep
         assert (await reports.history(viewer, rules=[rule])).page.total_rows == len(names)
 
 
+async def test_a_row_that_hides_its_students_is_found_by_what_it_says_instead(reports: Reports) -> None:
+    hidden = message(regarding_count=2, entries=[entry(types.CHANNEL_EMAIL, [counts(NORTH, sent=1), counts(SOUTH)])])
+    hidden.regarding.add(student_id=new_id(), name="Amy Stone", number="N-1")
+    plain = message(entries=[entry(types.CHANNEL_EMAIL, [counts(SOUTH, sent=1)])])
+    await reports.hear(submitted(hidden), submitted(plain))
+    sara, rule = person("Sara", *SECRETARY, schools=[SOUTH]), types.ColumnRule
+    for operator, value, found in (
+        (rule.OPERATOR_EMPTY, "", plain),
+        (rule.OPERATOR_EQUALS, "see the recipients", hidden),
+    ):
+        asked = rule(column="regarding_student", operator=operator, value=value)
+        assert [row.message_id for row in (await reports.history(sara, rules=[asked])).rows] == [found.message_id]
+
+
 @pytest.mark.accepts(15, 16, 17)
 async def test_each_report_needs_its_permission(reports: Reports) -> None:
     danger = threat()
