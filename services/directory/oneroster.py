@@ -8,6 +8,7 @@ known already stays as they were.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
@@ -126,7 +127,7 @@ def _text(name: str, content: bytes) -> str:
         raise _no_text(name, f"Byte {problem.start} is not UTF-8.") from problem
     if "\0" in text:
         # The database can store none, and says so with the person's data.
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = len(re.findall(r"\r\n|\r|\n", text[: text.index("\0")])) + 1
         raise _no_text(name, f"There is a zero character in line {line}.")
     return text
 
@@ -147,14 +148,16 @@ def _rows(files: Mapping[str, bytes], name: str) -> Iterator[tuple[int, dict[str
 
 
 def _cells(name: str, content: bytes) -> Iterator[tuple[int, list[str]]]:
-    reader, line = csv.reader(io.StringIO(_text(name, content), newline="")), 1
+    # Strict, or an open quote would swallow the rows behind it up to the next quote, as if those people had left.
+    reader, line = csv.reader(io.StringIO(_text(name, content), newline=""), strict=True), 1
     try:
         for cells in reader:
             yield reader.line_num, cells
             line = reader.line_num + 1
     except csv.Error as problem:
-        # By a quote that is not closed all the rows behind it are one field, which Python reads up to a limit.
-        detail = f"From line {line} on a field is longer than {csv.field_size_limit():,} characters: is a quote open?"
+        detail = (
+            f"From line {line} on it cannot be read: a quote is open there, or something stands behind a closed one."
+        )
         text = "A file of the roster is not CSV that can be read."
         raise InvalidArgument("ROSTER_NOT_CSV", text, violations=[(f"/{name}", detail)]) from problem
 

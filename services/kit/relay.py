@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 import psycopg
@@ -31,7 +31,9 @@ from services.kit.telemetry import meter
 _published = meter(__name__).create_counter("lantern.outbox.published", "{event}", "Events that left the outbox.")
 _lag = meter(__name__).create_histogram("lantern.outbox.lag", "s", "From an event's commit to its publication.")
 _age = meter(__name__).create_gauge(
-    "lantern.outbox.age", "s", "Age of the oldest event that could not leave the outbox; 0 when all do."
+    "lantern.outbox.age",
+    "s",
+    "Age of the oldest event that waits in the outbox for others or for NATS; 0 when none does.",
 )
 
 _LOCK = 7_013_402_119
@@ -79,6 +81,8 @@ class Relay:
         )
         async with connection:
             while not await self._leads(connection):
+                # Whoever leads tells of what waits.
+                _age.set(0)
                 await self._stand_by(connection)
             self._floor, self._next_full_scan, self._is_careful = 0, 0.0, True
             await connection.execute(f"LISTEN {_CHANNEL}")
@@ -126,9 +130,10 @@ class Relay:
         await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (done,))
         self._note(done)
         if problem:
-            _age.set((utc_now() - next(row[5] for row in rows if row[0] not in done)).total_seconds())
+            _age.set(_seconds_since(next(row[5] for row in rows if row[0] not in done)))
             raise problem
-        _age.set(0)
+        # Behind a full batch more wait.
+        _age.set(_seconds_since(rows[0][5]) if len(rows) == _BATCH_ROWS else 0)
         self._outage.over()
         return len(rows)
 
@@ -156,7 +161,7 @@ class Relay:
         except BusError as problem:
             return problem
         _published.add(1, {"messaging.destination.name": subject})
-        _lag.record(max(0.0, (utc_now() - created_at).total_seconds()), context=propagate.extract(headers))
+        _lag.record(_seconds_since(created_at), context=propagate.extract(headers))
         return None
 
     def _from(self) -> int:
@@ -183,3 +188,7 @@ class Relay:
             await connection.execute(
                 "DELETE FROM consumed_events WHERE consumed_at < %s", (utc_now() - _KEEP_CONSUMED,)
             )
+
+
+def _seconds_since(moment: datetime) -> float:
+    return max(0.0, (utc_now() - moment).total_seconds())

@@ -195,7 +195,7 @@ function updateRow(report, id, counts) {
   for (const cell of $$("[data-count]", row)) {
     const count = counts[cell.dataset.count], text = count.toLocaleString("en-US"), link = cell.previousElementSibling;
     // A number that can be opened and a 0 that cannot stand beside each other; what has the focus keeps it.
-    if (cell.dataset.words) { cell.hidden = !count && cell !== document.activeElement; cell.ariaLabel = `${text} ${cell.dataset.words}`; }
+    if (cell.dataset.words) { cell.hidden = !count && !!cell.nextElementSibling && cell !== document.activeElement; cell.ariaLabel = `${text} ${cell.dataset.words}`; }
     else if (link) cell.hidden = !link.hidden;
     if (cell.textContent !== text) {
       cell.textContent = text;
@@ -238,35 +238,6 @@ function keepTicked() {
     else if (box.checked) list.prepend(box.closest("label"));
   }
 }
-
-// --- What the composer's preview said is no longer true once something is changed: the server previews it again -----
-document.addEventListener("input", (event) => {
-  const send = event.target.closest("[data-composer]")?.querySelector("[data-previewed]");
-  if (send) { send.textContent = "Preview the changes"; send.disabled = false; }
-});
-
-// --- What was written is not left unsent without a question -----------------------------------------------------------
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("[data-writing]");
-  if (form) form.dataset.writing = "unsent";
-});
-document.addEventListener("submit", (event) => { if (event.target.matches("[data-writing]")) event.target.dataset.writing = ""; });
-addEventListener("beforeunload", (event) => { if ($('[data-writing="unsent"]')) event.preventDefault(); });
-
-// --- A file that the server would refuse is not sent: with it all that was written would be lost --------------------
-document.addEventListener("change", (event) => {
-  const upload = event.target, most = Number(upload.dataset?.most);
-  if (!most) return;
-  $("[data-too-large]", upload.parentElement)?.remove();
-  if (![...upload.files].some((file) => file.size > most)) return;
-  upload.value = "";
-  const said = document.createElement("p");
-  said.className = "field-error";
-  said.dataset.tooLarge = "";
-  said.setAttribute("role", "alert");
-  said.textContent = `This file is larger than ${upload.dataset.mostWords}. Choose another one.`;
-  upload.after(said);
-});
 
 // --- Recordings ----------------------------------------------------------------------------------------------------
 document.addEventListener("change", (event) => {

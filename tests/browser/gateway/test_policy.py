@@ -62,3 +62,18 @@ def test_a_policy_that_is_discarded_is_left_without_a_question(site: Site) -> No
     expect(page.locator(".preview")).to_have_count(0)
     expect(page.locator("#blocked")).to_have_value("")
     assert asked == []
+
+
+@pytest.mark.accepts(318)
+def test_who_stays_because_of_the_days_has_not_sent_the_policy_either(site: Site) -> None:
+    page = site.page("off")
+    page.goto("/policy")
+    asked = _asked(page)
+    page.fill("#blocked", "yellow submarine")
+    page.get_by_label("First day").fill("2026-01-05")
+    page.get_by_label("Last day").fill("2026-01-08")
+    page.get_by_label("Why", exact=True).fill("A new model.")
+    page.get_by_role("button", name="Show what it would do").last.click()
+    page.get_by_role("button", name="Judge these days again").click()
+    assert asked == ["beforeunload", "beforeunload"]
+    expect(page.locator("#blocked")).to_have_value("yellow submarine")

@@ -24,10 +24,12 @@ async def take(engine: AsyncEngine, **changed: str) -> list[tuple[str, str]]:
     return [(each.file_name, each.column) for each in answer.problems]
 
 
-async def test_a_zero_character_refuses_the_set_with_its_file(directory_engine: AsyncEngine) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+async def test_a_zero_character_refuses_the_set_with_its_line(directory_engine: AsyncEngine, end: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        await take(directory_engine, users=USERS.replace("Amy", "A\0y"))
-    assert (refusal.value.reason, refusal.value.violations[0].pointer) == ("ROSTER_NOT_TEXT", "/users.csv")
+        await take(directory_engine, users=USERS.replace("Ben", "B\0n").replace("\n", end))
+    assert refusal.value.reason == "ROSTER_NOT_TEXT"
+    assert refusal.value.violations == (("/users.csv", "There is a zero character in line 3."),)
 
 
 async def found(engine: AsyncEngine, *roles: Role, class_id: str = "") -> list[str]:
@@ -103,8 +105,14 @@ async def test_a_refused_guardian_is_no_more_one_of_a_student_who_names_them_no_
 
 @pytest.mark.parametrize(
     ("users", "line"),
-    [(USERS.replace("Amy", '"Amy') + "x" * 131_072, 2), ('"' + USERS + "x" * 131_072, 1)],
-    ids=["row", "header"],
+    [
+        (USERS.replace("Amy", '"Amy'), 2),
+        (USERS.replace("Lee,", '"Lee,'), 10),
+        (USERS.replace("Amy", '"Amy') + "x" * 131_072, 2),
+        (USERS.replace("Amy", '"Amy" Ann'), 2),
+        ('"' + USERS, 1),
+    ],
+    ids=["row", "last row", "long", "behind a closed one", "header"],
 )
 async def test_a_quote_that_is_not_closed_refuses_the_set_with_its_line(
     directory_engine: AsyncEngine, users: str, line: int
@@ -113,7 +121,8 @@ async def test_a_quote_that_is_not_closed_refuses_the_set_with_its_line(
         await take(directory_engine, users=users)
     assert refusal.value.reason == "ROSTER_NOT_CSV"
     [told] = refusal.value.violations
-    assert (told.pointer, told.detail[: len("From line 0 ")]) == ("/users.csv", f"From line {line} ")
+    assert told.pointer == "/users.csv"
+    assert told.detail.startswith(f"From line {line} on ")
 
 
 async def test_lines_may_end_as_on_an_old_macintosh(directory_engine: AsyncEngine) -> None:
