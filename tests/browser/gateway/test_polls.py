@@ -92,6 +92,8 @@ def test_a_parent_answers_in_the_inbox(site: Site, poll: str, width: int, scheme
     second.get_by_role("button", name="answer").click()
     expect(second.get_by_role("status")).to_contain_text("Your answer is stored.")
     expect(page.get_by_role("region", name="Poll 1").get_by_role("status")).to_have_count(0)
+    # What the bar at the top half covers while the page is scrolled to the answer would count as too small.
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     assert faults(page) == []
 
 
