@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from protos.queue.v1 import surveys_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.gateway.words import count, moment
-from services.kit.dates import SPOKEN, spoken, written, zone_name
+from services.kit.dates import is_spoken, spoken, written, zone_name
 
 CATALOGUE: Final[dict[str, dict[str, str]]] = json.loads(
     Path(__file__).with_name("answering.json").read_text(encoding="utf-8")
@@ -65,5 +65,5 @@ def answer_words(language: str, zone: ZoneInfo) -> AnswerWords:
 
 def browser_words(accepted: Iterable[str], zone: ZoneInfo) -> AnswerWords:
     """Return the words for somebody of whom the languages that their browser asks for are known, best first."""
-    found = (answer_words(each, zone) for each in accepted if each.partition("-")[0].lower() in SPOKEN)
+    found = (answer_words(each, zone) for each in accepted if is_spoken(each))
     return next(found, AnswerWords("en", zone))

@@ -57,10 +57,18 @@ SPOKEN: Final = frozenset(_WORDS)
 """Languages in which we speak to families in our own words; what they are sent may be in any."""
 
 
+def is_spoken(language: str) -> bool:
+    """Tell whether we speak the language of a BCP 47 tag."""
+    return _base(language) in SPOKEN
+
+
 def spoken(language: str) -> str:
     """Return the language of a BCP 47 tag if we speak it, else English."""
-    known = language.partition("-")[0].lower()
-    return known if known in SPOKEN else "en"
+    return _base(language) if is_spoken(language) else "en"
+
+
+def _base(language: str) -> str:
+    return language.partition("-")[0].lower()
 
 
 def written(moment: datetime, zone: ZoneInfo, language: str = "en") -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.kit.dates import SPOKEN, spoken, written, zone_name
+from services.kit.dates import is_spoken, spoken, written, zone_name
 from services.queue.domain import MAX_TEXT, Channel
 from services.queue.links import LENGTH, Link, Links
 from services.queue.merging import text_for
@@ -71,8 +71,7 @@ class Invitations:
 
     def around(self, survey: Survey, language: str) -> Around | None:
         """Return what is translated from English with a poll or a sign-up; None for a language that we speak."""
-        is_spoken = language.partition("-")[0].lower() in SPOKEN
-        return None if is_spoken or survey.closes_at is None else self._said(survey.closes_at, "en")
+        return None if is_spoken(language) or survey.closes_at is None else self._said(survey.closes_at, "en")
 
     def _said(self, closes_at: datetime, language: str) -> Around:
         said = _AROUND[language]

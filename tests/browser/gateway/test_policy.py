@@ -18,6 +18,15 @@ def _asked(page: Page) -> list[str]:
     return asked
 
 
+def _half_written(site: Site) -> tuple[Page, list[str]]:
+    """Return a policy with a phrase that is not saved, and the questions that the page asks from here on."""
+    page = site.page("off")
+    page.goto("/policy")
+    asked = _asked(page)
+    page.fill("#blocked", "yellow submarine")
+    return page, asked
+
+
 @pytest.mark.accepts(318)
 def test_days_to_judge_again_are_sent_once_they_are_mended_and_no_policy_is_in_the_way(site: Site) -> None:
     page = site.page("off")
@@ -40,10 +49,7 @@ def test_days_to_judge_again_are_sent_once_they_are_mended_and_no_policy_is_in_t
 @pytest.mark.accepts(318)
 @pytest.mark.parametrize("step", ["Show what it would do", "Add an exception"])
 def test_a_policy_that_is_not_saved_yet_is_not_left_without_a_question(site: Site, step: str) -> None:
-    page = site.page("off")
-    page.goto("/policy")
-    asked = _asked(page)
-    page.fill("#blocked", "yellow submarine")
+    page, asked = _half_written(site)
     page.get_by_role("button", name=step).last.click()
     expect(page.locator(".preview" if "Show" in step else ".exception").last).to_be_visible()
     page.get_by_role("link", name="Inbox").first.click()
@@ -53,10 +59,7 @@ def test_a_policy_that_is_not_saved_yet_is_not_left_without_a_question(site: Sit
 
 @pytest.mark.accepts(318)
 def test_a_policy_that_is_discarded_is_left_without_a_question(site: Site) -> None:
-    page = site.page("off")
-    page.goto("/policy")
-    asked = _asked(page)
-    page.fill("#blocked", "yellow submarine")
+    page, asked = _half_written(site)
     page.get_by_role("button", name="Show what it would do").last.click()
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".preview")).to_have_count(0)
@@ -66,10 +69,7 @@ def test_a_policy_that_is_discarded_is_left_without_a_question(site: Site) -> No
 
 @pytest.mark.accepts(318)
 def test_who_stays_because_of_the_days_has_not_sent_the_policy_either(site: Site) -> None:
-    page = site.page("off")
-    page.goto("/policy")
-    asked = _asked(page)
-    page.fill("#blocked", "yellow submarine")
+    page, asked = _half_written(site)
     page.get_by_label("First day").fill("2026-01-05")
     page.get_by_label("Last day").fill("2026-01-08")
     page.get_by_label("Why", exact=True).fill("A new model.")

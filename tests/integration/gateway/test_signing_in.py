@@ -4,6 +4,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,16 +81,19 @@ def test_too_many_attempts_wait_and_the_right_password_then_works(stack: Stack) 
     assert browser.sign_in("off").status_code == 303
 
 
+def signed_in_from(stack: Stack, address: str, name: str) -> int:
+    """Return the status of the answer to a sign-in from an address."""
+    browser = stack.browser()
+    browser.client.environ_base["REMOTE_ADDR"] = address
+    return browser.sign_in(name).status_code
+
+
 def test_a_school_behind_one_address_is_shut_out_by_wrong_passwords_alone(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "_TRIES_FROM_ADDRESS", 3)
 
-    def sign_in(name: str) -> int:
-        browser = stack.browser()
-        browser.client.environ_base["REMOTE_ADDR"] = "192.0.2.1"
-        return browser.sign_in(name).status_code
-
+    sign_in = partial(signed_in_from, stack, "192.0.2.1")
     names = ("nobody", "pri", "tea", "off", "pri", "no one", "not a soul", "pri")
     assert [sign_in(name) for name in names] == [401, 303, 303, 303, 303, 401, 401, 429]
 
@@ -108,11 +112,7 @@ def test_who_waits_to_sign_in_counts_for_no_attempt_of_the_address(
 ) -> None:
     monkeypatch.setattr(sessions, "_TRIES_FROM_ADDRESS", 2)
 
-    def sign_in(name: str) -> int:
-        browser = stack.browser()
-        browser.client.environ_base["REMOTE_ADDR"] = "192.0.2.2"
-        return browser.sign_in(name).status_code
-
+    sign_in = partial(signed_in_from, stack, "192.0.2.2")
     with ThreadPoolExecutor(8) as at_once:
         assert list(at_once.map(sign_in, ("pri", "tea", "amy", "mum", "cou", "both", "pri", "tea"))) == [303] * 8
 
