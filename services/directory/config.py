@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from services.kit.config import Address, ServiceSettings, Settings
+from services.kit.config import Address, Certificates, ServiceSettings, Settings
 
 
 class Config(ServiceSettings):
@@ -16,7 +16,7 @@ class RosterSettings(Settings):
     """HOST:PORT of directory."""
     service_token: SecretStr
     """A token with the scope directory.write."""
-    tls_authority: str = ""
+    tls_authority: Certificates = ""
     """PEM of the certificates that directory's must descend from, usually by TLS_AUTHORITY_FILE; empty: no TLS."""
     accepts_leavers: bool = False
     """Whether the set is right although schools close, or many people leave or are out of reach (docs/roster.md)."""

@@ -6,7 +6,7 @@ from joserfc.errors import JoseError
 from pydantic import AfterValidator, Field, SecretStr
 
 from services.kit.auth import load_signing_key
-from services.kit.config import Address, Settings
+from services.kit.config import Address, Certificates, Settings
 
 
 def _base_address(value: str) -> str:
@@ -62,7 +62,7 @@ class GatewaySettings(Settings):
     """HOST:PORT of reports."""
     notify_address: Address
     """HOST:PORT of notify."""
-    tls_authority: str = ""
+    tls_authority: Certificates = ""
     """PEM of the certificates that the services' must descend from, usually by TLS_AUTHORITY_FILE; empty: they are
     called without TLS."""
     twilio_auth_token: SecretStr = SecretStr("")
@@ -90,5 +90,5 @@ class AccountsSettings(Settings):
     """HOST:PORT of directory, where lines name people by sourced_id."""
     service_token: SecretStr = SecretStr("")
     """A token with the scope directory.read, likewise; the gateway's own has it."""
-    tls_authority: str = ""
+    tls_authority: Certificates = ""
     """PEM of the certificates that directory's must descend from, usually by TLS_AUTHORITY_FILE; empty: no TLS."""

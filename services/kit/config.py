@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import available_timezones
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from joserfc.errors import JoseError
 from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -41,6 +44,24 @@ def _public_keys(path: Path) -> Path:
     return path
 
 
+def _certificates(pem: str) -> str:
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as problem:
+        raise ValueError("should be certificates in PEM") from problem
+    return pem
+
+
+def _fits(pem: str, key: str) -> bool:
+    try:
+        private = serialization.load_pem_private_key(key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return private.public_key() == x509.load_pem_x509_certificates(pem.encode())[0].public_key()
+
+
+Certificates = Annotated[str, AfterValidator(lambda pem: _certificates(pem) if pem else pem)]
+"""Certificates in PEM, or nothing."""
 Address = Annotated[str, AfterValidator(_host_and_port)]
 """HOST:PORT; port 0 lets the system choose where the process listens."""
 
@@ -121,18 +142,21 @@ class ServiceSettings(Settings):
     service_token: SecretStr = SecretStr("")
     """What this service shows when it calls another; it ends after the days that it was made for (`--days`). Needed
     by the queue, notify and the gateway; the others call nobody."""
-    tls_certificate: str = ""
+    tls_certificate: Certificates = ""
     """PEM of the gRPC server's certificate and those above it, usually by TLS_CERTIFICATE_FILE; empty: no TLS."""
     tls_key: SecretStr = SecretStr("")
     """PEM of the certificate's private key, usually by TLS_KEY_FILE."""
-    tls_authority: str = ""
+    tls_authority: Certificates = ""
     """PEM of the certificates that the other services' must descend from, usually by TLS_AUTHORITY_FILE; empty: they
     are called without TLS."""
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
-        if bool(self.tls_certificate) != bool(self.tls_key.get_secret_value()):
+        key = self.tls_key.get_secret_value()
+        if bool(self.tls_certificate) != bool(key):
             raise ValueError("TLS_CERTIFICATE and TLS_KEY: both or neither are set")
+        if key and not _fits(self.tls_certificate, key):
+            raise ValueError("TLS_KEY: should be the first certificate's private key in PEM, without a password")
         return self
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -15,6 +16,7 @@ from services.kit.config import ServiceSettings, problems_of
 from services.kit.health import Health
 from services.kit.rpc_client import async_channel, sync_channel
 from services.kit.rpc_server import Certificate, RpcServer
+from services.kit.signing import PUBLIC, make_keys
 from tests.integration.kit.test_rpc import ECHO, Echo
 from tests.support.echo.v1 import echo_pb2 as pb
 from tests.support.echo.v1 import echo_pb2_grpc as stubs
@@ -74,10 +76,28 @@ async def test_who_does_not_sends_nothing(address: str, tokens: Tokens, authorit
     assert refused.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-def test_a_certificate_without_its_key_is_a_problem_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tokens: Tokens
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"TLS_CERTIFICATE": OURS.chain},
+        {"TLS_CERTIFICATE": "no PEM", "TLS_KEY": OURS.key},
+        {"TLS_CERTIFICATE": OURS.chain, "TLS_KEY": OTHER.key},
+        {"TLS_CERTIFICATE": OURS.chain, "TLS_KEY": "no PEM"},
+        {"TLS_AUTHORITY": "no PEM"},
+    ],
+    ids=["alone", "certificate", "other key", "key", "authority"],
+)
+def test_what_cannot_be_used_is_a_problem_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str]
 ) -> None:
-    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": str(tokens.keys_file)}
-    for name, value in {**needed, "TLS_CERTIFICATE": OURS.chain}.items():
+    make_keys(tmp_path / "keys")
+    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": str(tmp_path / "keys" / PUBLIC)}
+    for name, value in {**needed, "TLS_CERTIFICATE": OURS.chain, "TLS_KEY": OURS.key}.items():
         monkeypatch.setenv(name, value)
-    assert [each for each in problems_of(ServiceSettings) if "TLS_CERTIFICATE" in each]
+    assert problems_of(ServiceSettings) == []
+    for name in ("TLS_CERTIFICATE", "TLS_KEY"):
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    (problem,) = problems_of(ServiceSettings)
+    assert "TLS_" in problem
