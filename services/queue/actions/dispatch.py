@@ -264,7 +264,14 @@ async def _mind_the_breaker(
     pause = breaker.failed(asked)
     settlement.retry_after_seconds = max(asked, pause)
     metrics.breaker_open.set(1, {"provider": provider.name})
-    _log.warning("provider_unreachable", provider=provider.name, pause_seconds=round(pause, 1), deliveries=gone)
+    _log.warning(
+        "provider_unreachable",
+        provider=provider.name,
+        pause_seconds=round(pause, 1),
+        deliveries=gone,
+        unsure=tally[Answer.UNSURE],
+        code=settlement.account_code,
+    )
 
 
 def _heeded(dispatcher: Dispatcher, batch: Batch, asked_seconds: float) -> float:

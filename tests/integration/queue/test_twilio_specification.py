@@ -16,5 +16,5 @@ async def test_texts_and_calls_are_as_twilio_specifies_them(
     await queue.submit(draft(channels=CHANNELS), [person(2), person(4)])
     await queue.drain(dispatcher)
     rows = await queue.rows("SELECT state, error_code, provider_message_id <> '' FROM outcomes")
-    assert [tuple(row) for row in rows] == [("handed_off", "", True)] * 4
+    assert [tuple(row) for row in rows] == [("handed_off", "", True)] * 4, prism.said()
     assert len(vendors.arrivals(channel="sms")) == len(vendors.arrivals(channel="voice")) == 2
