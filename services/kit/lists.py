@@ -11,19 +11,20 @@ from uuid import UUID
 from psycopg.abc import Buffer
 from psycopg.types.array import ListDumper
 
-_AS_TEXT = (datetime, UUID)
+_BARE = (int, bool)
+_QUOTED = (datetime, UUID)
 
 
 class Lists(ListDumper):
-    """Writes lists of one kind of texts, numbers, times or ids; all others, and what is refused, as psycopg does."""
+    """Writes lists of texts, numbers, booleans, times or ids; all others, and what is refused, as psycopg does."""
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         """Return the literal."""
         kinds = set(map(type, obj))
         kind = kinds.pop() if len(kinds) == 1 else None
-        if kind is int:
+        if kind in _BARE:
             return f"{{{','.join(map(str, obj))}}}".encode()
-        if kind in _AS_TEXT:
+        if kind in _QUOTED:
             return _quoted(list(map(str, obj)))
         # A text cannot hold NUL: where one does, psycopg says so.
         if kind is str and "\0" not in "".join(obj):

@@ -1,6 +1,6 @@
 """What providers say afterwards: idempotent, monotonic, early receipts kept until their delivery is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -74,18 +74,54 @@ async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = 
 async def _apply(
     connection: AsyncConnection, every: Sequence[_Told], now: datetime, redial_seconds: float
 ) -> tuple[int, list[Receipt]]:
-    """Move the outcomes that exist; return how many receipts changed one, and the receipts without an outcome."""
-    keys = [(each.key.entry_id, each.key.number) for each in every if each.key]
-    by_key = await outcomes.lock_by_key(connection, keys) if keys else {}
+    """Move the outcomes that exist; return how many receipts changed one, and the receipts without an outcome.
+
+    Nearly all receipts say that something arrived which was handed off: PostgreSQL moves those. The others are looked
+    at one by one.
+    """
+    deltas = Deltas()
+    arrived, by_key = await outcomes.move_by_key(connection, _named(every), now)
+    for each in arrived:
+        deltas.move(each.entry_id, each.school_id, State.HANDED_OFF, State.SENT, len(each.numbers))
+    moved = {(each.entry_id, number) for each in arrived for number in each.numbers}
+    others = [told for told in every if not told.key or told.key[:2] not in moved]
+    applied, late = await _look_at(connection, others, by_key, deltas, now, redial_seconds) if others else (0, [])
+    await counts.apply(connection, deltas, now)
+    return len(moved) + applied, late
+
+
+def _named(every: Sequence[_Told]) -> dict[tuple[str, int], Receipt | None]:
+    """Return which deliveries are named, each with its receipt where that is the only one and says that it arrived."""
+    named: dict[tuple[str, int], Receipt | None] = {}
+    for told in every:
+        if told.key:
+            place = told.key[:2]
+            named[place] = told.receipt if _has_arrived(told) and place not in named else None
+    return named
+
+
+def _has_arrived(told: _Told) -> bool:
+    receipt, said, _ = told
+    return said.state is State.SENT and not reason_of(receipt.provider, receipt.status, said.error_code)
+
+
+async def _look_at(
+    connection: AsyncConnection,
+    every: Sequence[_Told],
+    by_key: Mapping[tuple[str, int], Standing],
+    deltas: Deltas,
+    now: datetime,
+    redial_seconds: float,
+) -> tuple[int, list[Receipt]]:
     ids = [each.receipt.provider_message_id for each in every if not each.key]
     by_id = await outcomes.lock_by_provider_id(connection, filter(None, ids)) if any(ids) else {}
     changed: dict[tuple[str, int], Standing] = {}
     nobody_took: dict[tuple[str, int], Standing] = {}
-    deltas, applied, late = Deltas(), 0, []
+    applied, late = 0, []
     findings: list[suppressions.Finding] = []
     for told in sorted(every, key=lambda each: each.receipt.occurred_at):
         receipt, said, key = told
-        standing = by_key.get((key.entry_id, key.number)) if key else by_id.get(receipt.provider_message_id)
+        standing = by_key.get(key[:2]) if key else by_id.get(receipt.provider_message_id)
         if standing is None:
             late.append(receipt)
             continue
@@ -107,7 +143,6 @@ async def _apply(
         await record_provider_stops(connection, dict.fromkeys(stopped), now)
     if changed:
         await outcomes.update(connection, list(changed.values()), now)
-        await counts.apply(connection, deltas, now)
     return applied, late
 
 

@@ -1,9 +1,9 @@
 """Outcomes after they were written: receipts move them; receipts that came too early wait here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -29,15 +29,37 @@ class Standing:
     error_code: str = ""
 
 
+class Arrived(NamedTuple):
+    """Deliveries of an entry to one school's recipients that are sent now."""
+
+    entry_id: str
+    school_id: str
+    numbers: list[int]
+
+
 _FIELDS = (
     "o.entry_id::text, o.number, o.created_at, o.school_id, o.state, o.attempt, o.provider, o.provider_message_id,"
     " o.error_code"
 )
-_LOCK_BY_KEY = sa.text(
-    f"SELECT {_FIELDS} FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[])) AS k (entry_id, number)"
-    " JOIN entries e ON e.entry_id = k.entry_id"
-    " JOIN outcomes o ON o.entry_id = k.entry_id AND o.number = k.number AND o.created_at = e.created_at"
-    " ORDER BY o.entry_id, o.number FOR UPDATE OF o"
+# The rows are locked in one order whatever the planner thinks of a table that it has no statistics of: a subquery that
+# locks is not joined in another way than row by row, by the primary key.
+_MOVE_BY_KEY = sa.text(
+    "WITH k AS MATERIALIZED (SELECT k.*, e.created_at"
+    " FROM unnest(CAST(:entry_ids AS uuid[]), CAST(:numbers AS integer[]),"
+    " CAST(:arrived AS boolean[]), CAST(:providers AS text[]), CAST(:ids AS text[]))"
+    " AS k (entry_id, number, has_arrived, said_by, known_as) JOIN entries e USING (entry_id)"
+    " ORDER BY k.entry_id, k.number),"
+    " locked AS MATERIALIZED"
+    " (SELECT o.*, k.said_by, k.known_as, k.has_arrived AND o.state = 'handed_off' AS has_arrived"
+    " FROM k CROSS JOIN LATERAL (SELECT * FROM outcomes o WHERE o.entry_id = k.entry_id AND o.number = k.number"
+    " AND o.created_at = k.created_at FOR UPDATE) o),"
+    " moved AS (UPDATE outcomes o SET state = 'sent', error_code = '', provider = l.said_by, changed_at = :now,"
+    " provider_message_id = coalesce(nullif(l.known_as, ''), o.provider_message_id) FROM locked l"
+    " WHERE l.has_arrived AND o.entry_id = l.entry_id AND o.number = l.number AND o.created_at = l.created_at"
+    " RETURNING o.entry_id, o.school_id, o.number)"
+    f" SELECT {_FIELDS}, NULL FROM locked o WHERE NOT o.has_arrived UNION ALL"
+    " SELECT m.entry_id::text, NULL, NULL, m.school_id, NULL, NULL, NULL, NULL, NULL, array_agg(m.number)"
+    " FROM moved m GROUP BY m.entry_id, m.school_id"
 )
 _LOCK_BY_PROVIDER = sa.text(
     f"SELECT {_FIELDS} FROM outcomes o WHERE o.provider_message_id = ANY(:ids) AND o.provider_message_id <> ''"
@@ -69,11 +91,32 @@ _MATCHABLE = sa.text(
 )
 
 
-async def lock_by_key(connection: AsyncConnection, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Standing]:
-    """Lock the outcomes of these deliveries (entry and number), those that exist."""
-    every = sorted(set(keys))
-    values = {"entry_ids": [entry for entry, _ in every], "numbers": [number for _, number in every]}
-    return {(row[0], row[1]): _standing(row) for row in await connection.execute(_LOCK_BY_KEY, values)}
+async def move_by_key(
+    connection: AsyncConnection, named: Mapping[tuple[str, int], Receipt | None], now: datetime
+) -> tuple[list[Arrived], dict[tuple[str, int], Standing]]:
+    """Lock the outcomes of these deliveries (entry and number), and write which of them arrived by their receipt.
+
+    A delivery has no receipt here when what is said of it needs a closer look. Return what was moved from handed off to
+    sent, and the other outcomes as they stand; one that does not exist is in neither.
+    """
+    if not named:
+        return [], {}
+    said = list(named.values())
+    values = {
+        "entry_ids": [entry for entry, _ in named],
+        "numbers": [number for _, number in named],
+        "arrived": [each is not None for each in said],
+        "providers": [each.provider if each else "" for each in said],
+        "ids": [each.provider_message_id if each else "" for each in said],
+        "now": now,
+    }
+    arrived, standing = [], {}
+    for row in await connection.execute(_MOVE_BY_KEY, values):
+        if row[9] is None:
+            standing[row[0], row[1]] = _standing(row)
+        else:
+            arrived.append(Arrived(row[0], row[3], row[9]))
+    return arrived, standing
 
 
 async def lock_by_provider_id(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Standing]:
