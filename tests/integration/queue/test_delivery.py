@@ -17,14 +17,14 @@ from services.kit.ids import new_id
 from services.queue import events_out
 from services.queue.actions import control, upkeep
 from services.queue.actions.consenting import record_inbound
-from services.queue.actions.receipts import match_kept, record_receipts
+from services.queue.actions.receipts import record_receipts
 from services.queue.actions.recover import recover_one
 from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
 from services.queue.domain import Channel, Lane, State
 from services.queue.events import on_verdict
 from services.queue.records import Receipt
-from services.queue.store import batches, loading, outcomes
+from services.queue.store import batches, loading
 from services.queue.work import Wanted
 from tests.integration.queue.conftest import PUPIL, Queue, draft, every_channel, person
 from tests.integration.queue.from_directory import told
@@ -97,47 +97,6 @@ async def test_email_waits_for_its_receipt_and_push_does_not(queue: Queue, vendo
     receipt = Receipt("ses", arrived["vendor_id"], key, "Delivery", "", queue.clock())
     await record_receipts(queue.engine, queue.clock, [receipt])
     assert (await queue.counts(email.entry_id))["sent"] == 2
-
-
-@pytest.mark.accepts(63, 67)
-async def test_receipts_are_idempotent_monotonic_and_may_come_early(queue: Queue) -> None:
-    done = await queue.submit(draft(), [person(1)])
-    entry_id = done.snapshot.entries[0].entry_id
-
-    def receipt(status: str, code: str = "", key: str = f"{entry_id}_1_1") -> Receipt:
-        return Receipt("ses", "ses-id", key, status, code, queue.clock())
-
-    early = await record_receipts(queue.engine, queue.clock, [receipt("Delivery"), receipt("Send")])
-    assert (early.applied, early.kept) == (0, 2)
-    dispatcher = queue.dispatcher()
-    await queue.drain(dispatcher)
-    assert await queue.counts(entry_id) == {"total": 1, "sent": 1}
-    (row,) = await queue.rows("SELECT provider_message_id FROM outcomes")
-    late = Receipt("ses", row[0], "", "Delivery", "", queue.clock())
-    for _ in range(2):
-        effect = await record_receipts(queue.engine, queue.clock, [late])
-        assert (effect.applied, effect.ignored) == (0, 1)
-    soft = Receipt("ses", row[0], "", "Bounce", "Transient/General", queue.clock())
-    assert (await record_receipts(queue.engine, queue.clock, [soft])).applied == 0
-    hard = Receipt("ses", row[0], "", "Bounce", "Permanent/General", queue.clock())
-    assert (await record_receipts(queue.engine, queue.clock, [hard])).applied == 1
-    assert await queue.counts(entry_id) == {"total": 1, "error": 1}
-    assert (await record_receipts(queue.engine, queue.clock, [late])).applied == 0
-    unknown = Receipt("twilio", "SMunknown", "nonsense", "delivered", "", queue.clock())
-    effect = await record_receipts(queue.engine, queue.clock, [unknown, unknown])
-    assert effect.kept == 2
-    assert len(await queue.rows("SELECT 1 FROM receipts_unmatched WHERE provider = 'twilio'")) == 1
-
-
-async def test_a_kept_receipt_is_matched_by_the_providers_id(queue: Queue) -> None:
-    done = await queue.submit(draft(), [person(1)])
-    await queue.drain(queue.dispatcher())
-    (row,) = await queue.rows("SELECT provider_message_id FROM outcomes")
-    async with transaction(queue.engine) as connection:
-        kept = Receipt("ses", row[0], "", "Delivery", "", queue.clock())
-        await outcomes.keep_unmatched(connection, [kept], queue.clock())
-    assert await match_kept(queue.engine, queue.clock) == 1
-    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "sent": 1}
 
 
 @pytest.mark.accepts(168, 170, 171, 172, 200)
