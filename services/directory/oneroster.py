@@ -63,6 +63,8 @@ PROFILE_OF_ROLE = {
     "districtAdministrator": "District administrator",
     "systemAdministrator": "District administrator",
 }
+_KINDS = {Role.STUDENT: 0, Role.ADMIN: 1, Role.TEACHER: 1, Role.PARENT: 2}
+"""Which of several primary roles counts: a student who helps out stays screened, staff with a child here stay staff."""
 _CONTACT_COLUMNS = (("email", "email"), ("sms", "mobile"), ("phone", "landline"))
 
 
@@ -189,16 +191,22 @@ def _read_org(roster: Roster, line: int, row: Mapping[str, str]) -> None:
 
 
 def _read_roles(roster: Roster, files: Mapping[str, bytes]) -> dict[str, list[tuple[str, str]]]:
-    """Return (role, org) of each person; empty for one whose only rows are refused."""
-    roles: dict[str, list[tuple[str, str]]] = {}
+    """Return (role, org) of each person, of one kind alone; empty for one whose only rows are refused."""
+    roles: dict[str, list[tuple[bool, str, str]]] = {}
     for line, row in _rows(files, "roles.csv"):
         if row["role"] not in ROLES:
             roster.refuse("roles.csv", line, "role", f"There is no role {row['role'][:40]!r} in OneRoster 1.2.")
             roles.setdefault(row["userSourcedId"], [])
         elif _is_active(row):
-            primary = row.get("roleType", "primary") == "primary"
-            roles.setdefault(row["userSourcedId"], []).insert(0 if primary else 99, (row["role"], row["orgSourcedId"]))
-    return roles
+            is_primary = row.get("roleType", "primary") == "primary"
+            roles.setdefault(row["userSourcedId"], []).append((is_primary, row["role"], row["orgSourcedId"]))
+    return {person: _of_one_kind(rows) for person, rows in roles.items()}
+
+
+def _of_one_kind(rows: list[tuple[bool, str, str]]) -> list[tuple[str, str]]:
+    # Roles are primary within an org, so there may be several such rows, and the kinds decide, not their order.
+    ordered = sorted(rows, key=lambda row: (not row[0], _KINDS[ROLES[row[1]]]))
+    return [(role, org) for _, role, org in ordered if _KINDS[ROLES[role]] == _KINDS[ROLES[ordered[0][1]]]]
 
 
 def _read_user(roster: Roster, line: int, row: Mapping[str, str], roles: Mapping[str, list[tuple[str, str]]]) -> None:
