@@ -22,8 +22,13 @@ from services.queue.work import Delivery, Work
 KEY_TAG = "delivery_key"
 """Name of the message tag that carries the delivery key; SES allows letters, digits, _ and - in names and values."""
 _DAILY = "Daily message quota exceeded"
-_DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
-"""Codes that may concern one sender alone: a policy says for each address who may send from it."""
+_UNVERIFIED = "Email address is not verified"
+_NOT_VERIFIED = "MessageRejected/NotVerified"
+_DENIED = frozenset(
+    {"403", "AccessDenied", "AccessDeniedException", _NOT_VERIFIED, "MailFromDomainNotVerifiedException"}
+)
+"""Codes that may concern one sender alone: a policy says for each address who may send from it, and SES verifies
+addresses and domains one by one, in each region anew."""
 _LONGEST_SENDER = 320
 """SES refuses a sender, its name encoded, of more bytes."""
 _LONGEST_WORD = 75
@@ -132,7 +137,8 @@ async def _from_first(aws: AwsClient, number: int, arguments: dict[str, Any], se
     started = time.monotonic()
     handed = await _send(aws, number, {"FromEmailAddress": senders[0], **arguments})
     is_quick = time.monotonic() - started <= QUICK_SECONDS
-    if len(senders) == 1 or handed.code.partition("/")[0] not in _DENIED or not is_quick:
+    is_denied = bool(_DENIED & {handed.code, handed.code.partition("/")[0]})
+    if len(senders) == 1 or not is_denied or not is_quick:
         return handed
     metrics.sender_refused.add(1, {"provider": SesEmail.name, "code": handed.code})
     _log.warning("sender_refused", provider=SesEmail.name, code=handed.code)
@@ -146,6 +152,9 @@ async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Hande
         if _DAILY in str(problem):
             # SES says so also with the code of too much haste, for which one waits and of which nobody is told.
             return Handed(number, Answer.UNREACHABLE, code="LimitExceededException")
+        if _UNVERIFIED in str(problem):
+            # SES gives it the code of a text that it will not have, of which the family's row would speak.
+            return Handed(number, Answer.UNREACHABLE, code=_NOT_VERIFIED)
         return failed(SesEmail.name, number, problem)
     return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 

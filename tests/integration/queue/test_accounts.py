@@ -214,6 +214,22 @@ async def test_while_our_only_number_is_refused_all_wait_and_leave_once_by_the_r
     assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (4, 0)
 
 
+@pytest.mark.accepts(58, 65, 311)
+async def test_while_our_sender_is_not_verified_all_wait_and_leave_once_when_it_is(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(), [person(number) for number in range(1, 6)])
+    await queue.drain(queue.dispatcher(ses_from_address="office@example.com"))
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 5, "pending": 5}
+    assert await _told(queue) == [
+        "E-mail by Amazon SES waits. The address that we send from is not verified. Ask the operator to verify its"
+        " domain at SES in every region that we use. MessageRejected/NotVerified"
+    ]
+    await _later(queue, queue.dispatcher())
+    assert {row[0] for row in await queue.rows("SELECT state FROM outcomes")} == {"handed_off"}
+    assert (vendors.counts()["total"], vendors.counts()["doubles"]) == (5, 0)
+
+
 @pytest.mark.accepts(58, 65)
 async def test_what_a_full_queue_of_the_provider_does_not_take_waits_and_leaves_once(
     queue: Queue, vendors: VendorSimulator

@@ -40,7 +40,7 @@ SCHOOLS = {**KNOWN.schools, "school-2": KnownSchool("Grant Middle", is_excluded=
 
 
 def _senders(queue: Queue) -> Senders:
-    return Senders(queue.engine, queue.clock, ["example.org"])
+    return Senders(queue.engine, queue.clock, ["example.org", "example.com"])
 
 
 async def _put(queue: Queue, *identities: Identity) -> None:
@@ -142,8 +142,11 @@ async def test_a_number_that_is_not_ours_costs_no_delivery_while_twilio_is_slow(
 
 
 @pytest.mark.accepts(308)
-async def test_an_address_that_our_key_may_not_use_costs_no_delivery(queue: Queue, vendors: VendorSimulator) -> None:
-    await _put(queue, replace(NEWS, school_id="school-1", address="denied@example.org"))
+@pytest.mark.parametrize("address", ["denied@example.org", "news@example.com"], ids=["no right", "not verified"])
+async def test_an_address_that_our_key_may_not_use_costs_no_delivery(
+    queue: Queue, vendors: VendorSimulator, address: str
+) -> None:
+    await _put(queue, replace(NEWS, school_id="school-1", address=address))
     done = await queue.submit(draft(), [person(number) for number in range(1, 4)])
     dispatcher = queue.dispatcher()
     await queue.drain(dispatcher)

@@ -29,6 +29,14 @@ def other_key() -> Iterator[VendorSimulator]:
     started.stop()
 
 
+@pytest.fixture
+def other_sender() -> Iterator[VendorSimulator]:
+    """A region in which another domain is verified."""
+    started = VendorSimulator.start(environment={"SES_FROM_ADDRESS": "office@example.com"})
+    yield started
+    started.stop()
+
+
 @pytest.mark.accepts(311)
 async def test_mail_goes_by_the_standby_region_while_the_usual_one_is_away(
     queue: Queue, vendors: VendorSimulator, standby: VendorSimulator
@@ -54,6 +62,23 @@ async def test_mail_goes_by_the_standby_region_while_the_usual_one_refuses_our_a
     await queue.submit(draft(), [person(number) for number in range(1, 6)])
     await queue.drain(dispatcher)
     assert (vendors.counts()["total"], other_key.counts()["total"], other_key.counts()["doubles"]) == (0, 5, 0)
+    assert await queue.rows("SELECT 1 FROM outcomes WHERE state <> 'handed_off'") == []
+
+
+@pytest.mark.accepts(311)
+async def test_mail_goes_by_the_region_in_which_our_sender_is_verified_and_waits_where_that_is_away(
+    queue: Queue, vendors: VendorSimulator, other_sender: VendorSimulator
+) -> None:
+    standby = {"ses_standby_region": "us-west-2", "ses_standby_endpoint_url": other_sender.url}
+    theirs = queue.dispatcher(ses_from_address="office@example.com", **standby)
+    await queue.submit(draft(), [person(number) for number in range(1, 6)])
+    await queue.drain(theirs)
+    assert (vendors.counts()["total"], other_sender.counts()["total"]) == (0, 5)
+    other_sender.modes(ses={"mode": "500"})
+    queue.clock.ahead += timedelta(seconds=60)
+    done = await queue.submit(draft(idempotency_key="second"), [person(number) for number in range(1, 6)])
+    await queue.drain(queue.dispatcher(ses_from_address="office@example.com", **standby))
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 5, "pending": 5}
     assert await queue.rows("SELECT 1 FROM outcomes WHERE state <> 'handed_off'") == []
 
 

@@ -99,6 +99,7 @@ def test_every_failure_has_a_sentence_and_a_remedy() -> None:
         ("ses", 403, "UnrecognizedClientException", "account"),
         ("ses", 403, "InvalidSignatureException", "account"),
         ("ses", 403, "AccessDeniedException", "account"),
+        ("ses", 400, "MailFromDomainNotVerifiedException", "account"),
         ("ses", 400, "ExpiredTokenException", "account"),
         ("ses", 400, "AccountSuspendedException", "account"),
         ("ses", 400, "SendingPausedException", "account"),
