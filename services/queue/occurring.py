@@ -65,9 +65,10 @@ class Occurring:
 
     async def _settle_due(self, schedule: Schedule, now: datetime) -> None:
         owed = scheduling.due(schedule, now)
-        past = [Occurrence(each, None, FAILED if schedule.failures else MISSED) for each in owed.missed]
+        why_missed = FAILED if schedule.failures else MISSED
+        past = [Occurrence(each, None, why_missed) for each in owed.missed]
         if owed.send is None:
-            await self._settle(schedule, scheduling.moved_on(schedule, now), past)
+            await self._settle(schedule, scheduling.left_out(schedule, now, why_missed), past)
             metrics.occurrences.add(len(past), {"result": "missed"})
             return
         try:
@@ -109,11 +110,8 @@ class Occurring:
         """Record that nothing was sent, and why: the schedule goes on without this sending, or pauses."""
         now = self.clock()
         result, reason = _SKIPPED.get(problem.reason, ("paused", str(problem) or problem.reason))
-        if result == "missed" and schedule.timing.after(now) is None:
-            # Nothing follows: its owner is told, and may send it yet at another time. What is finished is final.
-            result = "paused"
-        pauses = result == "paused"
-        after = scheduling.paused(schedule, now, reason) if pauses else scheduling.moved_on(schedule, now)
+        moved = scheduling.paused if result == "paused" else scheduling.left_out
+        after = moved(schedule, now, reason)
         await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)])
         return result
 

@@ -1,6 +1,6 @@
 """What a schedule is and how it moves: pure rules, the records of its table.
 
-    active ─┬─► paused ─► active          somebody, or the sender lost a right
+    active ─┬─► paused ─► active          somebody; the sender lost a right; the last sending was not made
             ├─► finished                  nothing is left to send
             └─► cancelled                 also from paused; final
 
@@ -122,6 +122,15 @@ def moved_on(schedule: Schedule, now: datetime) -> Schedule:
     following = schedule.timing.after(now)
     state = ScheduleState.ACTIVE if following else ScheduleState.FINISHED
     return _changed(schedule, now, state=state, next_at=following)
+
+
+def left_out(schedule: Schedule, now: datetime, reason: str) -> Schedule:
+    """Return the schedule after a sending that was not made: at its next occurrence; paused where nothing follows.
+
+    What is finished is on no list any more and final: paused, whoever wrote it sees it, and may send it yet.
+    """
+    after = moved_on(schedule, now)
+    return after if after.state is ScheduleState.ACTIVE else paused(schedule, now, reason)
 
 
 def put_back(schedule: Schedule, now: datetime, failure: str) -> Schedule:

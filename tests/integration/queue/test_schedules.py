@@ -98,7 +98,8 @@ async def test_after_an_outage_the_latest_is_sent_if_it_is_fresh(scheduled: Sche
     assert await scheduled.tick() == 1
     answer = await scheduled.get("tea", made.schedule_id)
     assert (len(answer.occurrences), answer.occurrences[0].reason) == (4, MISSED)
-    assert answer.schedule.state == pb.SCHEDULE_STATE_FINISHED
+    # Nothing follows: it pauses, so that it stays on its list, and its sender is told.
+    assert (answer.schedule.state, answer.schedule.pause_reason) == (pb.SCHEDULE_STATE_PAUSED, MISSED)
     assert len(await scheduled.messages()) == 1
 
 

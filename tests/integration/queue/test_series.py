@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from protos.directory.v1 import directory_pb2
 from protos.queue.v1 import queue_pb2
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
-from services.kit.errors import InvalidArgument
-from services.queue.scheduling import RETIMED
+from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.queue.scheduling import MISSED, RETIMED
 from tests.integration.queue.scheduled import Scheduled, scheduled_queue
 from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
@@ -90,6 +91,36 @@ async def test_the_last_poll_that_an_outage_outlasted_is_told_of_and_may_be_sent
     await scheduled.call("tea", "ResumeSchedule", pb.ResumeScheduleRequest(schedule_id=made.schedule_id))
     await scheduled.tick(hours=1)
     assert [each.subject for each in await scheduled.messages()] == ["Snack"]
+
+
+@pytest.mark.accepts(54)
+@pytest.mark.parametrize(
+    ("grades", "late", "reason"),
+    [([], timedelta(hours=2), MISSED), (["02"], timedelta(), "Nobody is in its audience now.")],
+)
+async def test_a_single_message_that_is_not_sent_is_told_of_and_may_be_sent_yet(
+    scheduled: Scheduled, grades: list[str], late: timedelta, reason: str
+) -> None:
+    audience = directory_pb2.Audience(roles=[types.ROLE_PARENT], school_ids=[scheduled.ids["s1"]], grades=grades)
+    made = await scheduled.create(timing={"rule": ""}, audience=audience)
+    scheduled.clock.now = EIGHT + late
+    await scheduled.tick()
+    found = (await scheduled.get("tea", made.schedule_id)).schedule
+    assert (found.state, found.pause_reason) == (pb.SCHEDULE_STATE_PAUSED, reason)
+    (told,) = await scheduled.attention()
+    assert (told.reason, told.owner_id, told.subject_id) == (reason, scheduled.ids["tea"], made.schedule_id)
+    listed = await scheduled.call("tea", "ListSchedules", pb.ListSchedulesRequest())
+    assert [each.schedule_id for each in listed.schedules] == [made.schedule_id]
+    with pytest.raises(FailedPrecondition):
+        await scheduled.call("tea", "ResumeSchedule", pb.ResumeScheduleRequest(schedule_id=made.schedule_id))
+    edit = _edit(found)
+    edit.timing.send_time = "11:00"
+    edit.audience.grades[:] = []
+    await scheduled.call("tea", "UpdateSchedule", edit)
+    await scheduled.call("tea", "ResumeSchedule", pb.ResumeScheduleRequest(schedule_id=made.schedule_id))
+    scheduled.clock.now = EIGHT + timedelta(hours=3)
+    await scheduled.tick()
+    assert len(await scheduled.messages()) == 1
 
 
 @pytest.mark.accepts(60, 64)
