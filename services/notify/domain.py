@@ -42,6 +42,8 @@ class Occasion(StrEnum):
     """To administrators: ordinary e-mail waits until somebody lets it go."""
     SCHEDULE_PAUSED = "schedule_paused"
     """To its sender and administrators: a schedule sends nothing any more."""
+    SCHEDULE_NOT_SENT = "schedule_not_sent"
+    """To its sender and administrators: a schedule left out a sending, and goes on."""
     ATTENDANCE_NOT_SENT = "attendance_not_sent"
     """To its owner and administrators: families were not told of absences."""
     PROVIDER_OUT = "provider_out"
@@ -176,6 +178,11 @@ _STOPPED = {
     Occasion.SCHEDULE_PAUSED: (
         "A scheduled message paused by itself",
         "It sends nothing until somebody resumes it. As its sender would read it:",
+        "schedules/{}",
+    ),
+    Occasion.SCHEDULE_NOT_SENT: (
+        "A scheduled message was not sent",
+        "It goes out again on its next date. As its sender would read it:",
         "schedules/{}",
     ),
     Occasion.ATTENDANCE_NOT_SENT: (

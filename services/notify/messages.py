@@ -17,6 +17,7 @@ _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
 _PATIENT = (
     Occasion.REFERRAL,
     Occasion.SCHEDULE_PAUSED,
+    Occasion.SCHEDULE_NOT_SENT,
     Occasion.ATTENDANCE_NOT_SENT,
     Occasion.PROVIDER_BACK,
     *REMINDERS,
@@ -30,6 +31,7 @@ _AUDIENCES = {
     Occasion.ACCOUNT_REFUSED: "Administrators",
     Occasion.MAIL_HELD_BACK: "Administrators",
     Occasion.SCHEDULE_PAUSED: "The sender of a schedule, and administrators",
+    Occasion.SCHEDULE_NOT_SENT: "The sender of a schedule, and administrators",
     Occasion.ATTENDANCE_NOT_SENT: "The owner of an attendance rule, and administrators",
     Occasion.PROVIDER_OUT: "Administrators",
     Occasion.PROVIDER_BACK: "Administrators",

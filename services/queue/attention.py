@@ -12,6 +12,7 @@ class Kind(Enum):
     MAIL_HELD_BACK = auto()
     SCHEDULE_PAUSED = auto()
     ATTENDANCE_NOT_SENT = auto()
+    SCHEDULE_NOT_SENT = auto()
 
 
 @dataclass(frozen=True)

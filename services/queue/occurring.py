@@ -23,7 +23,6 @@ from services.queue import events_out, metrics, schedule_words, scheduling, stop
 from services.queue.actions import schedules, standing
 from services.queue.actions.standing import KnownSender
 from services.queue.actions.submit import Submission, submit
-from services.queue.attention import Attention, Kind
 from services.queue.clients import Directory
 from services.queue.records import Addressees, Draft
 from services.queue.scheduling import FAILED, MISSED, Occurrence, Schedule, ScheduleState
@@ -68,7 +67,7 @@ class Occurring:
         why_missed = FAILED if schedule.failures else MISSED
         past = [Occurrence(each, None, why_missed) for each in owed.missed]
         if owed.send is None:
-            await self._settle(schedule, scheduling.left_out(schedule, now, why_missed), past)
+            await self._settle(schedule, scheduling.left_out(schedule, now, why_missed), past, is_told=True)
             metrics.occurrences.add(len(past), {"result": "missed"})
             return
         try:
@@ -112,16 +111,15 @@ class Occurring:
         result, reason = _SKIPPED.get(problem.reason, ("paused", str(problem) or problem.reason))
         moved = scheduling.paused if result == "paused" else scheduling.left_out
         after = moved(schedule, now, reason)
-        await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)])
+        # A series that finds nobody for once goes on without a word.
+        await self._settle(schedule, after, [*past, Occurrence(occurs_at, None, reason)], is_told=result != "nobody")
         return result
 
-    async def _settle(self, before: Schedule, after: Schedule, every: Sequence[Occurrence]) -> None:
+    async def _settle(self, before: Schedule, after: Schedule, every: Sequence[Occurrence], *, is_told: bool) -> None:
         async with transaction(self.engine) as connection:
             await schedules.settle(connection, before, after, every, self.clock())
-            if after.state is ScheduleState.PAUSED:
-                subject, owner = after.schedule_id, after.sender_id
-                stopped = Attention(Kind.SCHEDULE_PAUSED, after.pause_reason, owner_id=owner, subject_id=subject)
-                await events_out.tell_attention(connection, stopped)
+            if is_told or after.state is ScheduleState.PAUSED:
+                await events_out.tell_attention(connection, scheduling.not_sent(after, every[-1]))
 
 
 def _draft(schedule: Schedule, occurs_at: datetime) -> Draft:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.queue.attention import Attention, Kind
 from services.queue.timing import Timing
 
 GRACE: Final = timedelta(hours=1)
@@ -131,6 +133,16 @@ def left_out(schedule: Schedule, now: datetime, reason: str) -> Schedule:
     """
     after = moved_on(schedule, now)
     return after if after.state is ScheduleState.ACTIVE else paused(schedule, now, reason)
+
+
+def not_sent(after: Schedule, latest: Occurrence) -> Attention:
+    """Return what staff are told of a sending that was not made: that the schedule paused, or goes on without it."""
+    owner_id, schedule_id = after.sender_id, after.schedule_id
+    if after.state is ScheduleState.PAUSED:
+        return Attention(Kind.SCHEDULE_PAUSED, after.pause_reason, owner_id=owner_id, subject_id=schedule_id)
+    local = latest.occurs_at.astimezone(ZoneInfo(after.timing.zone))
+    reason = f"{local:%B} {local.day}, {local:%H:%M}: {latest.reason}"
+    return Attention(Kind.SCHEDULE_NOT_SENT, reason, owner_id=owner_id, subject_id=schedule_id)
 
 
 def put_back(schedule: Schedule, now: datetime, failure: str) -> Schedule:

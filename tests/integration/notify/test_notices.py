@@ -72,6 +72,7 @@ ADMINISTRATORS = {("email", "Ada North"), ("push", "Ada North")}
         (queue_events.ATTENTION_KIND_ACCOUNT_REFUSED, "A provider refuses our account", types.LANE_ALERT),
         (queue_events.ATTENTION_KIND_MAIL_HELD_BACK, "E-mail is held back", types.LANE_ALERT),
         (queue_events.ATTENTION_KIND_SCHEDULE_PAUSED, "A scheduled message paused by itself", types.LANE_NORMAL),
+        (queue_events.ATTENTION_KIND_SCHEDULE_NOT_SENT, "A scheduled message was not sent", types.LANE_NORMAL),
         (queue_events.ATTENTION_KIND_ATTENDANCE_NOT_SENT, "Families were not told of absences", types.LANE_NORMAL),
     ],
 )

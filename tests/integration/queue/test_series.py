@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from protos.directory.v1 import directory_pb2
+from protos.events.v1 import queue_pb2 as events
 from protos.queue.v1 import queue_pb2
 from protos.queue.v1 import schedules_pb2 as pb
 from protos.types.v1 import surveys_pb2 as surveys
@@ -68,7 +69,13 @@ async def test_a_series_goes_on_after_a_poll_that_an_outage_outlasted(scheduled:
     answer = await scheduled.get("tea", made.schedule_id)
     assert [each.reason for each in answer.occurrences] == ["What it asks was closed before it could be sent."]
     assert answer.schedule.state == pb.SCHEDULE_STATE_ACTIVE
-    assert await scheduled.attention() == []
+    (told,) = await scheduled.attention()
+    assert (told.kind, told.owner_id, told.subject_id) == (
+        events.ATTENTION_KIND_SCHEDULE_NOT_SENT,
+        scheduled.ids["tea"],
+        made.schedule_id,
+    )
+    assert told.reason == "October 31, 08:00: What it asks was closed before it could be sent."
     await scheduled.tick(hours=24, minutes=25)
     assert len(await scheduled.messages()) == 1
 
@@ -91,6 +98,18 @@ async def test_the_last_poll_that_an_outage_outlasted_is_told_of_and_may_be_sent
     await scheduled.call("tea", "ResumeSchedule", pb.ResumeScheduleRequest(schedule_id=made.schedule_id))
     await scheduled.tick(hours=1)
     assert [each.subject for each in await scheduled.messages()] == ["Snack"]
+
+
+async def test_what_a_series_leaves_out_is_told_of_once_unless_a_later_one_stands_for_it(scheduled: Scheduled) -> None:
+    made = await scheduled.create()
+    scheduled.clock.now = EIGHT + timedelta(hours=25, minutes=50)
+    await scheduled.tick()
+    assert (len(await scheduled.messages()), await scheduled.attention()) == (1, [])
+    scheduled.clock.now = EIGHT + timedelta(hours=75)
+    await scheduled.tick()
+    (told,) = await scheduled.attention()
+    assert (told.kind, told.subject_id) == (events.ATTENTION_KIND_SCHEDULE_NOT_SENT, made.schedule_id)
+    assert told.reason == f"November 3, 08:00: {MISSED}"
 
 
 @pytest.mark.accepts(54)
