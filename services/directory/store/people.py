@@ -175,11 +175,11 @@ async def relations_of(connection: AsyncConnection, person_id: str) -> list[tupl
 async def permission_holders(
     connection: AsyncConnection, permission: str, school_ids: Collection[str] | None
 ) -> list[Row]:
-    """Return active people whose profile holds the permission, in reach of one of the schools; None means of any."""
+    """Return who may sign in and holds the permission, in reach of one of the schools; None means of any."""
     query = (
         sa.select(*_person_columns, _schools_of_person)
         .join(profiles, profiles.c.profile_id == people.c.profile_id)
-        .where(people.c.is_active, profiles.c.permissions.contains([permission]))
+        .where(people.c.is_active, people.c.has_account, profiles.c.permissions.contains([permission]))
         .order_by(people.c.name, people.c.person_id)
     )
     if school_ids is not None:

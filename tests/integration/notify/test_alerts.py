@@ -10,9 +10,11 @@ from grpc import aio
 from protos.notify.v1 import notify_pb2 as pb
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
+from services.directory import importing
 from services.kit.errors import NotFound, PermissionDenied
 from services.kit.ids import new_id
-from tests.integration.notify.conftest import Notify, acknowledged, withheld
+from tests.integration.directory.roster_files import IMPORTER, USERS, roster
+from tests.integration.notify.conftest import ZONE, Notify, acknowledged, withheld
 from tests.support.eventually import eventually
 
 TOLD = "SELECT occasion, way, name, state FROM told ORDER BY occasion, way, name"
@@ -61,6 +63,16 @@ async def test_without_a_holder_of_the_school_every_holder_is_alerted_and_admini
         ("warning", "email", "Ada North"),
         ("warning", "push", "Ada North"),
     }
+
+
+@pytest.mark.accepts(177, 186)
+async def test_a_holder_who_cannot_sign_in_does_not_stand_for_their_school(notify: Notify) -> None:
+    await notify.district.revoke("District administrator")
+    users = USERS.replace("pri,true", "pri,false")
+    await importing.import_roster(notify.district.engine, roster(users=users), ZONE, IMPORTER)
+    await notify.hear(withheld(notify.district.ids["s1"]))
+    assert {row[2] for row in await notify.rows(TOLD) if row[0] == "alert"} == {"Lee Marsh"}
+    assert {row[2] for row in await notify.rows(TOLD) if row[0] == "warning"} == {"Ada North"}
 
 
 @pytest.mark.accepts(177)
