@@ -134,11 +134,15 @@ def by_message(message_ids: list[str]) -> dict[str, reports.EntryRow]:
 
 
 def _told(message_id: str) -> list[notify.Told] | None:
-    """Return who was alerted; None when notify does not answer, since the rest of the page must not wait for it."""
+    """Return who was alerted of a threat that reports showed this person.
+
+    None when notify does not answer, since the rest of the page must not wait for it.
+    """
+    clients = gateway().clients
     try:
         with translated():
             wanted = notify.ListRecipientsRequest(message_id=message_id)
-            return list(gateway().clients.notify.ListRecipients(wanted, timeout=2).told)
+            return list(clients.notify.ListRecipients(wanted, timeout=2, metadata=clients.as_gateway).told)
     except ServiceError:
         return None
 

@@ -51,13 +51,14 @@ def tell_submitted(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
     _publish(stack, "queue.message.submitted.v1", queue.MessageSubmitted(event_id=new_id(), message=snapshot))
 
 
-def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot) -> None:
+def tell_withheld(stack: Stack, snapshot: queue.MessageSnapshot, *, is_imported: bool = False) -> None:
     """Tell that screening withheld a message, every delivery of it."""
     for entry in snapshot.entries:
         entry.counts[0].withheld, entry.counts[0].sent = 1, 0
     verdict = types.Verdict(verdict_id=new_id(), decision=types.Verdict.DECISION_HOLD, provider="embedded", tier=1)
     verdict.scores.add(category=types.CATEGORY_THREAT, score=0.97, holds=True)
-    event = queue.MessageWithheld(event_id=new_id(), message=snapshot, verdict=verdict, recipient_names=["Tom Reed"])
+    event = queue.MessageWithheld(event_id=new_id(), message=snapshot, verdict=verdict, is_imported=is_imported)
+    event.recipient_names.append("Tom Reed")
     event.withheld_at.FromDatetime(utc_now())
     _publish(stack, "queue.message.withheld.v1", event)
 
