@@ -147,8 +147,7 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
         "from": getattr(row, "from"),
         "to": row.to,
         "recipient_type": words.RECIPIENT_TYPES.get(row.recipient_type, ""),
-        "regarding_student": ", ".join(each.name for each in row.regarding)
-        or (words.HIDDEN_STUDENTS if row.hides_students else ""),
+        "regarding_student": _students(row),
         "total": counts.total,
         "sent": counts.sent,
         "pending": counts.pending + counts.held,
@@ -167,6 +166,12 @@ def entry_value(row: reports.EntryRow, key: str) -> Any:
         "decision": "Imported" if row.is_imported and not row.decision else words.DECIDED[row.decision].label,
     }
     return values[key]
+
+
+def _students(row: reports.EntryRow) -> str:
+    more = row.regarding_count - len(row.regarding)
+    names = ", ".join(each.name for each in row.regarding) + (f" and {more:,} more" if more > 0 else "")
+    return names or (words.HIDDEN_STUDENTS if row.hides_students else "")
 
 
 def audit_value(row: reports.AuditRecord, key: str) -> str:
