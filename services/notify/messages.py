@@ -12,8 +12,8 @@ from services.notify.domain import REMINDERS, TITLE, Occasion, Telling, Way, ide
 Row = dict[str, Any]
 WAYS = {types.CHANNEL_EMAIL: Way.EMAIL, types.CHANNEL_PUSH: Way.PUSH}
 """The way that each channel of a submission is."""
-_SENDER = "Threat alerts"
 _OF_THREATS = {Occasion.ALERT, Occasion.FOLLOW_UP, Occasion.WARNING, *REMINDERS}
+"""What comes from "Threat alerts"; were all else to come from there, nobody would open it any more."""
 _PATIENT = (
     Occasion.REFERRAL,
     Occasion.SCHEDULE_PAUSED,
@@ -67,9 +67,11 @@ def told_message(row: Row) -> pb.Told:
 
 def header(message_id: str, occasion: Occasion, telling: Telling) -> queue.MessageHeader:
     """Return the header of a submission; the same arguments always make the same."""
+    is_of_threat = occasion in _OF_THREATS
+    name = "Threat alerts" if is_of_threat else "Lantern"
     return queue.MessageHeader(
         idempotency_key=idempotency_key(message_id, occasion),
-        sender=queue.Sender(name=_SENDER, role=types.ROLE_ADMIN),
+        sender=queue.Sender(name=name, role=types.ROLE_ADMIN),
         subject=telling.subject,
         body=telling.body,
         channels=[
@@ -81,8 +83,8 @@ def header(message_id: str, occasion: Occasion, telling: Telling) -> queue.Messa
         kind=types.MESSAGE_KIND_ALERT,
         audience_summary=_AUDIENCES.get(occasion, "Holders of Threat Alerts"),
         language="en",
-        alert_message_id=message_id if occasion in _OF_THREATS else "",
-        from_title=_SENDER,
+        alert_message_id=message_id if is_of_threat else "",
+        from_title=name,
     )
 
 
