@@ -37,6 +37,8 @@ groups:
         expr: max(lantern_queue_lane_age_seconds{lane="emergency"}) > 60
       - alert: ProviderRefusesOurAccount
         expr: sum by (provider) (increase(lantern_queue_provider_answers_total{class=~"account|sender"}[10m])) > 0
+      - alert: ProviderFailsWhatItTook
+        expr: sum by (provider) (increase(lantern_queue_deliveries_failed_total{class=~"account|sender|ours"}[10m])) > 0
       - alert: EventsThatNothingCanHandle
         expr: sum by (messaging_consumer_group_name) (increase(lantern_events_dead_lettered_total[1h])) > 0
       - alert: EventsDoNotLeave

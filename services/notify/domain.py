@@ -169,7 +169,11 @@ def dead_letter_words(durable: str) -> Telling:
 
 
 _STOPPED = {
-    Occasion.ACCOUNT_REFUSED: ("A provider refuses our account", "Messages wait, and leave once that is mended.", ""),
+    Occasion.ACCOUNT_REFUSED: (
+        "A provider refuses our account",
+        "What waits leaves once that is mended; what failed can be sent again then.",
+        "",
+    ),
     Occasion.MAIL_HELD_BACK: (
         "E-mail is held back",
         "Ordinary e-mail waits until somebody lets it go on Contact standing; emergencies and alerts go out.",

@@ -27,6 +27,8 @@ BUSY: Final = "busy"
 SENDER: Final = "sender"
 OURS: Final = "ours"
 _PASSING: Final = frozenset({ACCOUNT, BUSY})
+REFUSALS: Final = frozenset({ACCOUNT, SENDER})
+"""Classes that concern all whom we write to by this provider."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Meaning:
     is_hard_bounce: bool = False
     may_redial: bool = False
     """Nobody took the call: it may be tried again."""
+    kind: str = ""
+    """Class of the failure in failures.csv; empty: it does not say that the delivery failed."""
 
 
 @cache
@@ -181,9 +185,9 @@ def _meaning(provider: str, status: str, error_code: str) -> Meaning | None:
     code = _code_of(provider, status.strip(), error_code)
     kind = explain(provider, code).kind
     if kind in _STATES:
-        return Meaning(_STATES[kind], code)
+        return Meaning(_STATES[kind], code, kind=kind)
     may_redial = provider == "twilio_voice" and kind == "temporary"
-    return Meaning(State.ERROR, code, _is_hard_bounce(provider, code), may_redial)
+    return Meaning(State.ERROR, code, _is_hard_bounce(provider, code), may_redial, kind)
 
 
 def _code_of(provider: str, status: str, error_code: str) -> str:

@@ -23,6 +23,11 @@ recovered = _meter.create_counter(
     "lantern.queue.claims.recovered", "{delivery}", "Deliveries of lost claims, by what was found."
 )
 receipts = _meter.create_counter("lantern.queue.receipts", "{receipt}", "Receipts of providers, by effect.")
+failed = _meter.create_counter(
+    "lantern.queue.deliveries.failed",
+    "{delivery}",
+    "Deliveries that a receipt says will not arrive, by provider and class; a repeated receipt counts again.",
+)
 redialled = _meter.create_counter("lantern.queue.calls.redialled", "{delivery}", "Calls that are made again.")
 expired = _meter.create_counter("lantern.queue.deliveries.expired", "{delivery}", "Deliveries whose time ended.")
 submitted = _meter.create_counter("lantern.queue.messages.submitted", "{message}", "Messages that were taken.")

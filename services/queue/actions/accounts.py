@@ -1,5 +1,7 @@
 """Telling that a provider takes nothing from our account: once, by whichever dispatcher meets it first."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,36 +23,52 @@ EMERGENCY_AGAIN_AFTER = timedelta(minutes=30)
 OVER_AFTER = timedelta(minutes=15)
 """Without a refusal for this long it was mended: what waits is tried again every five minutes at the latest."""
 _WHAT = {
-    "twilio": "Texts by Twilio wait.",
-    "twilio_voice": "Calls by Twilio wait.",
-    "ses": "E-mail by Amazon SES waits.",
-    "sns": "Push messages by Amazon SNS wait.",
-    "aws_sms": "Texts by AWS End User Messaging wait.",
+    "twilio": "Texts by Twilio {}.",
+    "twilio_voice": "Calls by Twilio {}.",
+    "ses": "E-mail by Amazon SES {}s.",
+    "sns": "Push messages by Amazon SNS {}.",
+    "aws_sms": "Texts by AWS End User Messaging {}.",
 }
 _log = get_logger(__name__)
 
 
-async def note_refusal(
-    engine: AsyncEngine, clock: Clock, provider: str, code: str, *, is_emergency: bool = False
-) -> None:
+@dataclass(frozen=True)
+class Refusal:
+    """What a provider answered, or told by a receipt, that concerns all whom we write to by it."""
+
+    provider: str
+    code: str
+    is_emergency: bool = False
+    """Whether an emergency waits because of it."""
+    failed: Collection[str] | None = None
+    """Entries of which it had taken deliveries that fail now; None: it takes none, and all wait."""
+
+
+async def note_refusal(engine: AsyncEngine, clock: Clock, refusal: Refusal) -> None:
     """Tell that a provider refuses our account, unless somebody was told lately.
 
     What the provider answered must not be lost over this: without the database nothing is noted, and the next refusal
     tells of it.
     """
-    _log.error("account_refused", provider=provider, code=code)
-    now = clock()
-    also = " An emergency is among them." if is_emergency else ""
-    reason = f"{_WHAT.get(provider, 'Messages wait.')}{also} {explained(provider, code)}"
+    provider, now = refusal.provider, clock()
+    _log.error("account_refused", provider=provider, code=refusal.code)
     try:
         async with transaction(engine) as connection:
+            is_emergency = refusal.is_emergency or await accounts.has_emergency(connection, refusal.failed or ())
             before = await accounts.lock(connection, provider, now)
             is_told = before is None or _is_news(before, now, is_emergency=is_emergency)
             await accounts.keep(connection, provider, _noted(before, now, is_told=is_told, is_emergency=is_emergency))
             if is_told:
+                reason = _reason(refusal, is_emergency=is_emergency)
                 await events_out.tell_attention(connection, Attention(Kind.ACCOUNT_REFUSED, reason))
     except ServiceError:
         _log.warning("account_refusal_not_noted", provider=provider)
+
+
+def _reason(refusal: Refusal, *, is_emergency: bool) -> str:
+    what = _WHAT.get(refusal.provider, "Messages {}.").format("wait" if refusal.failed is None else "fail")
+    also = " An emergency is among them." if is_emergency else ""
+    return f"{what}{also} {explained(refusal.provider, refusal.code)}"
 
 
 def _is_news(before: Refused, now: datetime, *, is_emergency: bool) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.queue.domain import MAX_ATTEMPTS, State, after_acceptance
-from services.queue.failures import ACCOUNT, BUSY, SENDER, explain
+from services.queue.failures import BUSY, REFUSALS, explain
 from services.queue.providers.base import Answer, Handed
 from services.queue.records import Outcome
 from services.queue.work import Batch
 
-_NOT_OF_THE_RECIPIENT = frozenset({ACCOUNT, BUSY, SENDER})
+_NOT_OF_THE_RECIPIENT = REFUSALS | {BUSY}
 
 
 @dataclass
@@ -56,7 +56,7 @@ def kind_of(provider: str, handed: Handed) -> str:
 
 def refuses_account(provider: str, handed: Handed) -> bool:
     """Tell whether a provider takes nothing from our account, or from the only sender that we have."""
-    return handed.answer is Answer.UNREACHABLE and explain(provider, handed.code).kind in {ACCOUNT, SENDER}
+    return handed.answer is Answer.UNREACHABLE and explain(provider, handed.code).kind in REFUSALS
 
 
 def _sort(batch: Batch, provider: str, handed: Handed, settlement: Settlement) -> None:

@@ -12,7 +12,7 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.logs import get_logger
 from services.queue import metrics
-from services.queue.actions.accounts import note_refusal
+from services.queue.actions.accounts import Refusal, note_refusal
 from services.queue.actions.answers import Settlement, kind_of, refuses_account, sort_answers
 from services.queue.actions.failover import Failover
 from services.queue.actions.lease import Lease, Terms
@@ -163,8 +163,8 @@ async def send(dispatcher: Dispatcher, work: Work, until: float) -> None:
     settlement = sort_answers(batch, provider.name, answers)
     settlement.outcomes += at_once
     if settlement.account_code:
-        engine, clock, code = dispatcher.engine, dispatcher.clock, settlement.account_code
-        await note_refusal(engine, clock, provider.name, code, is_emergency=batch.lane is Lane.EMERGENCY)
+        refusal = Refusal(provider.name, settlement.account_code, batch.lane is Lane.EMERGENCY)
+        await note_refusal(dispatcher.engine, dispatcher.clock, refusal)
     await _mind_the_breaker(dispatcher, provider, batch, tally, settlement)
     if not await dispatcher.settler.settle(Done(batch, settlement)):
         _log.warning("claim_lost", batch_id=batch.batch_id, entry_id=batch.entry_id)

@@ -1,5 +1,6 @@
 """What providers say afterwards: idempotent, monotonic, early receipts kept until their delivery is known."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.queue import metrics
+from services.queue.actions.accounts import Refusal, note_refusal
 from services.queue.actions.consenting import record_provider_stops
 from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
-from services.queue.failures import Meaning, meaning
+from services.queue.failures import REFUSALS, Meaning, meaning
 from services.queue.records import Receipt
 from services.queue.store import counts, outcomes, redials, suppressions
 from services.queue.store.outcomes import Standing
@@ -56,7 +58,23 @@ async def record_receipts(
     effect = Effect(applied, len(receipts) - applied - len(late), len(late))
     for name in ("applied", "ignored", "kept"):
         metrics.receipts.add(getattr(effect, name), {"effect": name})
+    if failed := [told for told in known if told.said.kind]:
+        await _tell_failures(engine, clock, failed)
     return effect
+
+
+async def _tell_failures(engine: AsyncEngine, clock: Clock, failed: Sequence[_Told]) -> None:
+    """Count deliveries that a provider took and failed, and tell administrators where it was for our account's sake."""
+    kinds = Counter((each.receipt.provider, each.said.kind) for each in failed)
+    for (provider, kind), how_many in kinds.items():
+        metrics.failed.add(how_many, {"provider": provider, "class": kind})
+    refused: dict[str, list[_Told]] = {}
+    for each in failed:
+        if each.said.kind in REFUSALS:
+            refused.setdefault(each.receipt.provider, []).append(each)
+    for provider, some in refused.items():
+        entry_ids = {each.key.entry_id for each in some if each.key}
+        await note_refusal(engine, clock, Refusal(provider, some[-1].said.error_code, failed=entry_ids))
 
 
 async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = REDIAL_SECONDS) -> int:

@@ -1,5 +1,6 @@
 """Providers that refuse our account, and when somebody was told last."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,10 @@ _LOCK = sa.text(
 _KEEP = sa.text(
     "UPDATE refused_accounts SET told_at = :told_at, refused_at = :refused_at, emergency_told_at = :emergency_told_at"
     " WHERE provider = :provider"
+)
+_HAS_EMERGENCY = sa.text(
+    "SELECT EXISTS (SELECT 1 FROM entries e JOIN messages m USING (message_id)"
+    " WHERE e.entry_id = ANY(CAST(:entry_ids AS uuid[])) AND m.is_emergency)"
 )
 
 
@@ -37,6 +42,13 @@ async def lock(connection: AsyncConnection, provider: str, now: datetime) -> Ref
     is_first = (await connection.execute(_ADD, {"provider": provider, "now": now})).first() is not None
     row = (await connection.execute(_LOCK, {"provider": provider})).one()
     return None if is_first else Refused(*row)
+
+
+async def has_emergency(connection: AsyncConnection, entry_ids: Collection[str]) -> bool:
+    """Tell whether an emergency is among these entries."""
+    if not entry_ids:
+        return False
+    return bool((await connection.execute(_HAS_EMERGENCY, {"entry_ids": list(entry_ids)})).scalar_one())
 
 
 async def keep(connection: AsyncConnection, provider: str, refused: Refused) -> None:

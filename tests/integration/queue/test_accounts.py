@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from protos.events.v1 import queue_pb2 as events
-from services.queue import events_out
+from services.queue import events_out, metrics
 from services.queue.actions import upkeep
 from services.queue.actions.dispatch import Dispatcher
 from services.queue.domain import Channel
@@ -183,6 +184,42 @@ async def test_they_are_told_at_once_that_an_emergency_waits_too(queue: Queue) -
     for _ in range(3):
         await _later(queue, refused, 600)
     assert len(await _told(queue)) == 3
+
+
+async def _fail(queue: Queue, code: str, *, is_emergency: bool = False) -> list[str]:
+    """Let two texts leave and fail by receipts of this code; return the keys of their deliveries."""
+    done = await queue.submit(draft(channels=TEXT, is_emergency=is_emergency), [person(2), person(4)])
+    await queue.drain(queue.dispatcher())
+    keys = [f"{done.snapshot.entries[0].entry_id}.{number}.1" for number in (1, 2)]
+    await queue.record([Receipt("twilio", "", key, "undelivered", code, queue.clock()) for key in keys])
+    return keys
+
+
+@pytest.mark.accepts(311)
+async def test_administrators_are_told_once_of_a_refusal_that_receipts_tell_and_at_once_of_an_emergencys(
+    queue: Queue,
+) -> None:
+    for _ in range(2):
+        await _fail(queue, "30002")
+    await _fail(queue, "30034", is_emergency=True)
+    assert await _told(queue) == [
+        "Texts by Twilio fail. The provider suspended our account. Ask the operator to check the Twilio account. 30002",
+        "Texts by Twilio fail. An emergency is among them. Our sending number is not registered with the carriers."
+        " Ask the operator to register the number for A2P 10DLC. 30034",
+    ]
+
+
+async def test_failures_that_receipts_tell_are_counted_by_class_also_those_of_deliveries_not_known_yet(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counter[str]()
+    add = SimpleNamespace(add=lambda how_many, labels: counted.update({" ".join(labels.values()): how_many}))
+    monkeypatch.setattr(metrics, "failed", add)
+    (key, _) = await _fail(queue, "30005")
+    early = Receipt("twilio", "", key.replace(".1.1", ".9.1"), "undelivered", "30002", queue.clock())
+    sent = Receipt("ses", "", key.replace(".1.1", ".8.1"), "Delivery", "", queue.clock())
+    await queue.record([early, sent])
+    assert counted == {"twilio permanent": 2, "twilio account": 1}
 
 
 @pytest.mark.accepts(58, 311)
