@@ -278,7 +278,7 @@ def verdict_row(
         "reached_at": now,
         "school_id": request.school_id,
         "grade": request.grade,
-        "is_uncertain": judgement.is_uncertain,
+        "is_uncertain": judgement.is_uncertain or not judgement.doubts <= outcome.holds,
         "phrases": list(phrases),
         "is_rescreening": bool(request.rescreening_id or request.translated_into),
         "context_messages": 0,

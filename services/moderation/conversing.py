@@ -104,8 +104,9 @@ def merged(alone: Judgement, together: Judgement) -> Judgement:
     What explains them is the message's own: others were written to be forgotten with their time.
     """
     scores = {name: max(score, alone.scores.get(name, 0.0)) for name, score in together.scores.items()}
-    is_uncertain = alone.is_uncertain or together.is_uncertain
-    return replace(together, scores=scores, explanations=alone.explanations, is_uncertain=is_uncertain)
+    is_uncertain, doubts = alone.is_uncertain or together.is_uncertain, alone.doubts | together.doubts
+    found = replace(together, scores=scores, explanations=alone.explanations)
+    return replace(found, is_uncertain=is_uncertain, doubts=doubts)
 
 
 def told_together(others: int, explanation: str) -> str:

@@ -152,6 +152,10 @@ class Judgement:
     """Why, for the categories of which the provider can say it."""
     is_uncertain: bool = False
     """The text is in a language that the model does not know, or encoded: somebody should look."""
+    language: str = ""
+    """In which the embedded model read the text, where it is sure of it."""
+    doubts: frozenset[Category] = frozenset()
+    """By which the embedded model would hold it, whatever the vendor says: somebody should look."""
 
 
 UNJUDGED = Judgement({}, provider="nobody", model="", is_uncertain=True)
@@ -180,14 +184,14 @@ MOST_OWN_PHRASES = 200
 def decide(policy: Policy, judgement: Judgement, school_id: str, grade: str, *, is_blocked: bool) -> Outcome:
     """Return what the policy makes of a judgement. A blocked phrase in the text always holds it (is_blocked).
 
-    So does a judgement without any score: what nothing could be said of is for a person to read.
+    So does a judgement without any score: what nothing could be said of is for a person to read. Doubts only watch.
     """
     policy = policy.of(school_id, grade)
     on = {rule.category: rule for rule in policy.rules if rule.is_on}
-    holds = frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.hold_threshold)
-    watches = (
-        frozenset(name for name, rule in on.items() if judgement.scores.get(name, 0.0) >= rule.watch_threshold) - holds
-    )
+    scores = {name: judgement.scores.get(name, 0.0) for name in on}
+    holds = frozenset(name for name, rule in on.items() if scores[name] >= rule.hold_threshold)
+    near = frozenset(name for name, rule in on.items() if scores[name] >= rule.watch_threshold)
+    watches = (near | judgement.doubts.intersection(on)) - holds
     is_held_anyway = is_blocked or not judgement.scores
     tier = min((on[name].tier for name in holds), default=2 if is_held_anyway else 0)
     if holds or is_held_anyway:
@@ -289,9 +293,8 @@ def _check_rules(pointer: str, rules: Sequence[Rule]) -> list[tuple[str, str]]:
         wrong.append((pointer, "A category has two rules."))
     for place, rule in enumerate(rules):
         if not 0 <= rule.watch_threshold <= rule.hold_threshold <= 1:
-            wrong.append(
-                (f"{pointer}/{place}", "Thresholds are 0 to 1, and the watch threshold is at most the hold threshold.")
-            )
+            detail = "Thresholds are 0 to 1, and the watch threshold is at most the hold threshold."
+            wrong.append((f"{pointer}/{place}", detail))
         if not 1 <= rule.tier <= 3:
             wrong.append((f"{pointer}/{place}/tier", "A tier is 1, 2 or 3."))
     return wrong

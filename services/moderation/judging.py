@@ -1,10 +1,12 @@
 """Asking the provider: every text of a message, the gaps filled, and a pause when it keeps failing.
 
 What the vendor does not evaluate is judged by the embedded model, so that a partial result is never taken as clean
-(statement 166). After several failures in a row the vendor is left alone for a while: the circuit is open. It also is
-for as long as the vendor asks for it (Retry-After), though never for longer than a message waits for the vendor. Once
-waiting does not help any more, because the vendor refuses us or has failed for as long as a message waits, it is given
-up: nothing waits for it until it answers again. One that refuses text after text, whatever they say, refuses us.
+(statement 166). By what the embedded model would hold the message is watched at least, and in a language that the
+vendor does not name the graver score counts. After several failures in a row the vendor is left alone for a while: the
+circuit is open. It also is for as long as the vendor asks for it (Retry-After), though never for longer than a message
+waits for the vendor. Once waiting does not help any more, because the vendor refuses us or has failed for as long as a
+message waits, it is given up: nothing waits for it until it answers again. One that refuses text after text, whatever
+they say, refuses us.
 """
 
 import asyncio
@@ -27,6 +29,8 @@ _MESSAGES_AT_ONCE = 16
 """Messages that the vendor is asked about at the same time."""
 _FAIR_SECONDS = 1.0
 """A provider that does not answer in this time fails."""
+_OURS_ALONE = frozenset({"ht"})
+"""Languages that the embedded model learnt and the vendor does not name among its own."""
 _TROUBLES = {
     "quota_exceeded": Trouble.QUOTA,
     "key_refused": Trouble.REFUSED,
@@ -106,7 +110,7 @@ class Judge:
             texts = [replace(text, local=weigh(each)) for text, each in zip(texts, local, strict=True)]
         async with self._room:
             judged = await self._ask(texts, turn)
-        return _strongest([_filled(*each) for each in zip(judged, local, strict=True)])
+        return _strongest([_filled(*each) for each in zip(judged, local, texts, strict=True)])
 
     async def _ask(self, texts: Sequence[Text], turn: _Turn) -> list[Judgement]:
         # What waited for its place is not asked any more when those before it found the vendor out.
@@ -185,16 +189,19 @@ class Judge:
         provider_errors.add(1, {"provider": self._provider.name, "error.type": str(problem)})
 
 
-def _filled(judged: Judgement, local: Judgement) -> Judgement:
+def _filled(judged: Judgement, local: Judgement, text: Text) -> Judgement:
     """Return the vendor's judgement on a text, with what it left out and what it cannot say of our model's."""
-    has_gaps = not local.scores.keys() <= judged.scores.keys()
+    scores = {**local.scores, **judged.scores}
+    if local.language in _OURS_ALONE:
+        scores = {name: max(score, local.scores[name]) for name, score in scores.items()}
     return replace(
         judged,
-        scores={**local.scores, **judged.scores},
-        model=f"{judged.model}+{local.model}" if has_gaps else judged.model,
+        scores=scores,
+        model=judged.model if scores == judged.scores else f"{judged.model}+{local.model}",
         explanations={**local.explanations, **judged.explanations},
         # What our model cannot read somebody should look at, also when the vendor finds nothing in it.
         is_uncertain=judged.is_uncertain or local.is_uncertain,
+        doubts=text.local.holds if text.local else frozenset(),
     )
 
 
@@ -210,4 +217,5 @@ def _strongest(judged: Sequence[Judgement]) -> Judgement:
             scores[name] = max(score, scores.get(name, 0.0))
     models = "+".join(dict.fromkeys(name for each in judged for name in each.model.split("+")))
     is_uncertain = any(each.is_uncertain for each in judged)
-    return Judgement(scores, judged[0].provider, models, explanations, is_uncertain)
+    doubts = frozenset[Category]().union(*(each.doubts for each in judged))
+    return Judgement(scores, judged[0].provider, models, explanations, is_uncertain, doubts=doubts)

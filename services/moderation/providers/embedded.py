@@ -34,5 +34,6 @@ class Embedded:
         scores = self._model.score(text.text, text.language or None)
         by_category = {name: scores.as_dict()[name] for name in Category}
         why = {Category(name): Explanation(each.sentence, each.words) for name, each in scores.explanation.items()}
-        is_uncertain = scores.encoded or scores.confidence < _SURE
-        return Judgement(by_category, self.name, scores.model, why, is_uncertain)
+        is_sure = scores.confidence >= _SURE
+        language = scores.language if is_sure else ""
+        return Judgement(by_category, self.name, scores.model, why, scores.encoded or not is_sure, language)

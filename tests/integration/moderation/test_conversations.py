@@ -22,8 +22,8 @@ from services.moderation.reading import said_in
 from services.moderation.tables import recent_texts, verdicts
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-PARTS = ("meet me where", "the old", "mill burns")
-WHOLE = "meet me where the old mill burns"
+PARTS = ("meet me where", "the old", "mill is")
+WHOLE = "meet me where the old mill is"
 
 
 class Fixed:
@@ -95,7 +95,7 @@ async def test_one_that_is_split_over_subjects_is_caught(
     moderation_engine: AsyncEngine, screening: Callable[..., Screening]
 ) -> None:
     sent = [asked("see you", minutes, subject=subject) for minutes, subject in enumerate(PARTS)]
-    sent += [asked("the old", 40, subject="meet me where"), asked("see you", 41, subject="mill burns")]
+    sent += [asked("the old", 40, subject="meet me where"), asked("see you", 41, subject="mill is")]
     for each in sent:
         await screening().screen([each])
     found = await decisions(moderation_engine)
@@ -137,7 +137,7 @@ async def test_what_was_said_long_ago_or_to_others_does_not_count(
     minutes: int, people: str, moderation_engine: AsyncEngine, screening: Callable[..., Screening]
 ) -> None:
     await screening().screen([asked("meet me where the old", -minutes, people)])
-    last = asked("mill burns")
+    last = asked("mill is")
     await screening().screen([last])
     assert (await decisions(moderation_engine))[last.message_id] == ("clean", 0)
 
@@ -192,7 +192,7 @@ async def test_what_is_noted_counts_where_it_is_split_into_something_graver(
 ) -> None:
     worker = screening()
     await note_profanity(worker)
-    sent = [asked("he is such an ass, meet me where the old"), asked("mill burns", 1)]
+    sent = [asked("he is such an ass, meet me where the old"), asked("mill is", 1)]
     for each in sent:
         await worker.screen([each])
     found = await decisions(moderation_engine)

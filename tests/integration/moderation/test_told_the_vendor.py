@@ -133,3 +133,29 @@ async def test_the_embedded_model_scores_what_the_vendor_leaves_out_and_nothing_
     assert (row["scores"]["threat"], row["scores"]["violence"]) == (0.02, 0.03)
     assert row["scores"]["self_harm"] == pytest.approx(own.scores[Category.SELF_HARM])
     assert row["model"] == f"moderationapi-2+{own.model}"
+
+
+@pytest.mark.accepts(166)
+async def test_what_only_the_embedded_model_would_hold_is_noted_and_the_scores_stay_the_vendors(
+    moderation_engine: AsyncEngine, screening: Screening
+) -> None:
+    await screening.screen([asked("i will stab anna at lunch tomorrow sim:threat=0.02 sim:violence=0.03")])
+    row = await verdict(moderation_engine)
+    assert (row["provider"], row["decision"], row["holds"]) == ("moderationapi", "watch", [])
+    assert "threat" in row["watches"]
+    assert (row["scores"]["threat"], row["scores"]["violence"]) == (0.02, 0.03)
+    assert "stab anna" in row["explanation"]
+    assert row["is_uncertain"], "a policy that is tried notes it as well"
+
+
+@pytest.mark.accepts(166)
+async def test_in_a_language_that_the_vendor_does_not_name_the_embedded_model_holds(
+    moderation_engine: AsyncEngine, screening: Screening, embedded: Embedded
+) -> None:
+    text = "mwen pral touye tèt mwen aswè a"
+    (own,) = await embedded.judge([Text(text, "ht", "", "", "")])
+    await screening.screen([asked(text)])
+    row = await verdict(moderation_engine)
+    assert (row["provider"], row["decision"]) == ("moderationapi", "hold")
+    assert row["scores"]["self_harm"] == pytest.approx(own.scores[Category.SELF_HARM])
+    assert row["model"] == f"moderationapi-2+{own.model}"
