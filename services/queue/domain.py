@@ -1,9 +1,10 @@
 """What a delivery may go through, and the rules of delivering: pure, no I/O.
 
-One entry (one channel of a message) to one recipient is a delivery. Its state moves along these arrows and no others:
+One entry (one channel of a message) to one recipient is a delivery. Its state moves along these arrows, and along those
+that are named below them, and no others:
 
     submitted ──┬─► held ──┬─► pending ─► claimed ─► handed_off ─┬─► sent ──(hard bounce)──► error
-                │          ├─► withheld     ▲ │          │       ├─► error
+                │          ├─► withheld ───►▲ │          │       ├─► error
                 │          └─► cancelled    └─┤ given    │       ├─► expired
                 ├─► pending ─► cancelled,     │ back     │       ├─► opted_out
                 │              expired        │          │       └─► pending   (a call that nobody took, again)

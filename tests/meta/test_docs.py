@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 from importlib.util import find_spec
 
 import pytest
@@ -67,6 +68,19 @@ def test_the_page_lists_everything_that_the_code_has(page: str) -> None:
     assert names
     words = set(re.findall(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", (DOCS / page).read_text(encoding="utf-8")))
     assert sorted(name for name in names if name not in words) == []
+
+
+def test_a_service_names_the_events_that_it_tells_and_consumes() -> None:
+    """Its docstring is what one reads first; a `*` there stands for one word, as in the subjects of NATS."""
+    subject = r"[a-z]+\.[a-z_]+\.[a-z_*]+\.v\d+"
+    wrong = {}
+    for path in tracked("services/*/__init__.py"):
+        if len(path.parts) == 3 and path.parts[1] != "kit":
+            said = set(re.findall(subject, ast.get_docstring(ast.parse(text(path))) or ""))
+            there = set().union(*(re.findall(f'"({subject})"', text(each)) for each in tracked(f"{path.parent}/*.py")))
+            missing = {each for each in there - said if not any(fnmatch(each, name) for name in said)}
+            wrong[path.parts[1]] = sorted(missing | (said - there))
+    assert {service: names for service, names in wrong.items() if names} == {}
 
 
 def test_the_page_of_settings_is_as_the_code_says() -> None:

@@ -1,1 +1,1 @@
-"""All SQL: people.py looks up, audience.py finds recipients, roster.py writes an import, settings.py edits."""
+"""All SQL of directory, a file for each noun or deed."""

@@ -1,1 +1,1 @@
-"""All SQL: alerts.py of threats and alerts, telling.py of submissions and what became of them."""
+"""All SQL of notify, a file for each noun or deed."""

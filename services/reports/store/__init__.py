@@ -1,1 +1,1 @@
-"""All SQL: sight.py says what a viewer sees, searching.py finds, rows.py reads, intake.py and review.py write."""
+"""All SQL of reports, a file for each noun or deed. What a viewer may see is written once, in sight.py."""
