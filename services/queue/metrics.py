@@ -3,8 +3,12 @@
 from services.kit.telemetry import meter
 
 _meter = meter(__name__)
-lane_age = _meter.create_gauge("lantern.queue.lane.age", "s", "Since when the oldest due batch of a lane waits.")
-lane_due = _meter.create_gauge("lantern.queue.lane.due", "{delivery}", "Deliveries of a lane that are due.")
+lane_age = _meter.create_gauge(
+    "lantern.queue.lane.age", "s", "How long the oldest batch of a lane has been due, however often tried."
+)
+lane_due = _meter.create_gauge(
+    "lantern.queue.lane.due", "{delivery}", "Deliveries of a lane that are due, or to be tried again."
+)
 settled = _meter.create_counter("lantern.queue.deliveries.settled", "{delivery}", "Deliveries that got an outcome.")
 handed = _meter.create_counter(
     "lantern.queue.provider.answers",

@@ -175,6 +175,7 @@ batches = sa.Table(
     sa.Column("begun", sa.Integer, nullable=False, server_default="0"),
     _text("translated_into"),
     _time("changed_at"),
+    _time("waits_since", nullable=True),
     sa.CheckConstraint(_in("state", BATCH_STATES), name="batches_state_known"),
     sa.CheckConstraint(_in("channel", CHANNELS), name="batches_channel_known"),
     sa.CheckConstraint("lane BETWEEN 1 AND 4", name="batches_lane_known"),

@@ -95,6 +95,8 @@ class Batch:
     """For how many of its numbers, in their order, a call may have begun; the claim itself says so of the first."""
     translated_into: str
     """Language in which its recipients are told if there is a translation; empty: as it was written."""
+    waits_since: datetime
+    """When it was first due, however often it was tried since; what quiet hours held is due when they end."""
     content: Content
     quiet: QuietHours | None
     """Of its school, or of the sender's where its recipients have none."""

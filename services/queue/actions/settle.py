@@ -170,7 +170,8 @@ async def _write(
 def _again(every: Iterable[Done], now: datetime, pace: Pace) -> list[Again]:
     """Return what is tried again, and when; parts of one entry and school that are due together are one."""
     found: dict[tuple[str, str, str, int, datetime], Again] = {}
-    for done in every:
+    # What becomes one batch has waited as long as its oldest part, which comes first.
+    for done in sorted(every, key=lambda each: each.batch.waits_since):
         batch, settlement = done.batch, done.settlement
         asked = timedelta(seconds=settlement.retry_after_seconds)
         later = now + max(asked, backoff(batch.attempt, batch.lane, pace.retry_seconds))

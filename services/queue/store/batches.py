@@ -18,7 +18,8 @@ from services.queue.work import Batch, Content, Wanted
 _CLAIMED = (
     " SELECT c.batch_id, c.entry_id::text AS entry_id, c.message_id::text AS message_id, c.created_at, c.school_id,"
     " c.channel, c.lane, c.numbers, c.attempt, c.expires_at, c.claim_id::text AS claim_id, c.claimed_at, c.calling_at,"
-    " c.begun, c.translated_into, m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
+    " c.begun, c.translated_into, coalesce(c.waits_since, c.due_at) AS waits_since,"
+    " m.subject, e.text, m.from_title, m.language, m.is_emergency, m.kind,"
     " e.recording_id::text AS recording_id, m.screening = 'withheld' AS is_withheld,"
     " m.cancelled_at IS NOT NULL AS is_cancelled, m.once_per_family,"
     " v.survey_id::text AS survey_id, e.message_type, e.from_address, e.from_name, v.closes_at,"
@@ -73,14 +74,15 @@ _REMOVE = sa.text(
 )
 _GIVE_BACK = sa.text(
     "UPDATE batches SET state = 'pending', claim_id = NULL, claimed_at = NULL, lease_until = NULL, calling_at = NULL,"
-    " begun = 0, due_at = coalesce(:due_at, due_at), changed_at = :now"
+    " begun = 0, due_at = coalesce(:due_at, due_at), changed_at = :now,"
+    " waits_since = CASE WHEN CAST(:due_at AS timestamptz) IS NULL THEN waits_since END"
     " WHERE batch_id = :batch_id AND claim_id = :claim_id"
 )
 _ADD = sa.text(
     "INSERT INTO batches (entry_id, message_id, created_at, school_id, channel, lane, state, numbers, attempt, due_at,"
-    " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, translated_into, changed_at) VALUES (:entry_id,"
-    " :message_id, :created_at, :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at, :expires_at,"
-    " :claim_id, :claimed_at, :lease_until, :calling_at, :begun, :translated_into, :now)"
+    " expires_at, claim_id, claimed_at, lease_until, calling_at, begun, translated_into, waits_since, changed_at)"
+    " VALUES (:entry_id, :message_id, :created_at, :school_id, :channel, :lane, :state, :numbers, :attempt, :due_at,"
+    " :expires_at, :claim_id, :claimed_at, :lease_until, :calling_at, :begun, :translated_into, :waits_since, :now)"
 )
 
 
@@ -156,7 +158,7 @@ async def remove(connection: AsyncConnection, every: Sequence[Batch]) -> tuple[s
 
 
 async def give_back(connection: AsyncConnection, batch: Batch, due_at: datetime | None, now: datetime) -> None:
-    """Return a batch of which certainly nothing was handed over; without `due_at` it keeps its place."""
+    """Return a batch of which certainly nothing was handed over; without `due_at` it keeps its place and its age."""
     values = {"batch_id": batch.batch_id, "claim_id": batch.claim_id, "due_at": due_at, "now": now}
     await connection.execute(_GIVE_BACK, values)
 
@@ -241,10 +243,13 @@ async def remove_expired(
 
 
 async def ages(connection: AsyncConnection, now: datetime) -> dict[Lane, tuple[int, float]]:
-    """Return by lane how many recipients are due and how long the oldest has been, in seconds."""
+    """Return by lane how many recipients are or were due and how long the oldest has been, in seconds.
+
+    What waits to be tried again counts: a provider that cannot be reached must not make it young.
+    """
     statement = sa.text(
-        "SELECT lane, sum(cardinality(numbers)), extract(epoch FROM :now - min(due_at)) FROM batches"
-        " WHERE state = 'pending' AND due_at <= :now GROUP BY lane"
+        "SELECT lane, sum(cardinality(numbers)), extract(epoch FROM :now - min(coalesce(waits_since, due_at)))"
+        " FROM batches WHERE state = 'pending' AND coalesce(waits_since, due_at) <= :now GROUP BY lane"
     )
     rows = await connection.execute(statement, {"now": now})
     return {Lane(row[0]): (int(row[1]), float(row[2])) for row in rows}
@@ -273,6 +278,7 @@ def _like(batch: Batch, numbers: Sequence[int], now: datetime) -> dict[str, Any]
             "numbers": sorted(numbers),
             "begun": 0,
             "due_at": now,
+            "waits_since": batch.waits_since,
             "now": now,
         }
     )

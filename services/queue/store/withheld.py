@@ -21,7 +21,8 @@ _GATHER = sa.text(
     " :expires_at, :now, language FROM placed GROUP BY school_id, language, attempt, part"
 )
 _RELEASE = sa.text(
-    "UPDATE batches SET state = 'pending', due_at = greatest(due_at, :now), expires_at = :expires_at, changed_at = :now"
+    "UPDATE batches SET state = 'pending', due_at = greatest(due_at, :now), waits_since = NULL,"
+    " expires_at = :expires_at, changed_at = :now"
     " WHERE entry_id = :entry_id AND state = 'withheld'"
     " AND (:only_school_id = '' OR school_id IN ('', :only_school_id))"
     " RETURNING school_id, cardinality(numbers)"

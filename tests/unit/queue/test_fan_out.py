@@ -16,9 +16,9 @@ CONTENT = Content("", "School is closed.", "", "en", is_emergency=False, kind=1)
 
 
 def work(lane: Lane, count: int) -> Work:
-    numbers = range(1, count + 1)
+    numbers = list(range(1, count + 1))
     batch = Batch(
-        1, "e", "m", NOON, "s", Channel.SMS, lane, list(numbers), 1, NOON, "c", NOON, NOON, count, "", CONTENT, None
+        1, "e", "m", NOON, "s", Channel.SMS, lane, numbers, 1, NOON, "c", NOON, NOON, count, "", NOON, CONTENT, None
     )
     return Work(batch, [Delivery(number, "+12125550100", "", "") for number in numbers])
 
