@@ -1,6 +1,6 @@
 """When a message is sent, as the composer's editor asks for it: its fields, its rule, and both in words."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -8,17 +8,20 @@ from werkzeug.datastructures import MultiDict
 
 from protos.queue.v1 import schedules_pb2 as schedules
 from services.kit.errors import InvalidArgument
-from services.kit.recurrence import DAYS, WEEKDAYS, WEEKLY, in_words
+from services.kit.recurrence import DAYS, PLACES, WEEKDAY, WEEKDAYS, in_words, placed, placed_rule, weekly
 
-__all__ = ["DAYS", "in_words"]
+__all__ = ["DAYS", "PLACES", "in_words"]
 
 NOW, LATER, REPEAT = "now", "later", "repeat"
 REPETITIONS = {
     "daily": "Every day",
     "weekdays": "Monday to Friday",
-    "weekly": "Every week",
-    "monthly": "Every month",
+    "weekly": "Weekly",
+    "monthly": "Monthly",
 }
+PLACE_DAYS = {**DAYS, WEEKDAY: "Weekday (Monday to Friday)"}
+"""What is counted in a month."""
+MOST_WEEKS = 52
 _LONGEST = 200
 
 
@@ -33,6 +36,12 @@ class When:
     every: str = "daily"
     """One of REPETITIONS, or "kept" for a rule that the editor cannot make."""
     days: list[str] = field(default_factory=list)
+    weeks: str = "1"
+    """From one week that it is sent in to the next, as it was filled in; of what is weekly."""
+    place: str = ""
+    """Of what is monthly: empty for the date of the first, else which of the days, one of PLACES."""
+    place_day: str = "MO"
+    """One of PLACE_DAYS."""
     end_date: str = ""
     kept_rule: str = ""
     schedule_id: str = ""
@@ -55,11 +64,18 @@ def read_when(form: MultiDict[str, str]) -> When:
         send_time=form.get("send_time", "")[:5],
         every=form.get("every", "daily")[:10],
         days=[day for day in DAYS if day in form.getlist("day")],
+        weeks=form.get("weeks", "1").strip()[:5],
+        place=_one_of(PLACES, form.get("place", ""), ""),
+        place_day=_one_of(PLACE_DAYS, form.get("place_day", ""), "MO"),
         end_date=form.get("end_date", "")[:10],
         kept_rule=form.get("kept_rule", "")[:_LONGEST],
         schedule_id=form.get("schedule_id", "")[:36],
         version=int(version) if version.isdecimal() and len(version) < 10 else 0,
     )
+
+
+def _one_of(known: Container[str], text: str, otherwise: str) -> str:
+    return text if text in known else otherwise
 
 
 def check(when: When) -> None:
@@ -74,8 +90,11 @@ def _problems(when: When) -> Iterator[tuple[str, str]]:
         yield "/timing/start_date", "Choose a date."
     if not when.send_time:
         yield "/timing/send_time", "Choose a time."
-    if when.mode == REPEAT and when.every == "weekly" and not when.days:
-        yield "/timing/rule", "Choose at least one day."
+    if when.mode == REPEAT and when.every == "weekly":
+        if not (when.weeks.isdecimal() and 1 <= int(when.weeks) <= MOST_WEEKS):
+            yield "/timing/weeks", f"Enter a number of weeks from 1 to {MOST_WEEKS}."
+        if not when.days:
+            yield "/timing/days", "Choose at least one day."
     if when.mode == REPEAT and when.every not in {*REPETITIONS, "kept"}:
         yield "/timing/rule", "Choose how often."
 
@@ -97,9 +116,10 @@ def _rule(when: When) -> str:
     if when.every == "weekdays":
         return WEEKDAYS
     if when.every == "weekly":
-        return f"FREQ=WEEKLY;BYDAY={','.join(when.days)}"
+        interval = f";INTERVAL={int(when.weeks)}" if int(when.weeks) > 1 else ""
+        return f"FREQ=WEEKLY{interval};BYDAY={','.join(when.days)}"
     if when.every == "monthly":
-        return _monthly(when.start_date)
+        return placed_rule(when.place, when.place_day) if when.place else _monthly(when.start_date)
     return "FREQ=DAILY"
 
 
@@ -127,15 +147,19 @@ def when_of(schedule: schedules.Schedule) -> When:
     )
     if timing.rule:
         when.mode, when.kept_rule = REPEAT, timing.rule
-        when.every, when.days = _repetition(timing)
+        _show(when, timing)
     return when
 
 
-def _repetition(timing: schedules.Timing) -> tuple[str, list[str]]:
+def _show(when: When, timing: schedules.Timing) -> None:
+    """Fill in the fields of which `_rule` makes this rule, or "kept"."""
     if timing.rule == "FREQ=DAILY":
-        return "daily", []
-    if timing.rule == WEEKDAYS:
-        return "weekdays", []
-    if found := WEEKLY.fullmatch(timing.rule):
-        return "weekly", found[1].split(",")
-    return ("monthly", []) if timing.rule == _monthly(timing.start_date) else ("kept", [])
+        when.every = "daily"
+    elif timing.rule == WEEKDAYS:
+        when.every = "weekdays"
+    elif in_weeks := weekly(timing.rule):
+        when.every, when.weeks, when.days = "weekly", str(in_weeks[0]), in_weeks[1]
+    elif in_months := placed(timing.rule):
+        when.every, (when.place, when.place_day) = "monthly", in_months
+    else:
+        when.every = "monthly" if timing.rule == _monthly(timing.start_date) else "kept"

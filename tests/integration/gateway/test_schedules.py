@@ -95,6 +95,7 @@ def test_no_use_after_is_of_the_next_message_of_a_series_that_has_begun(stack: S
         ({**LATER, "start_date": "2020-01-01"}, "Choose a date and time that are not past."),
         ({**LATER, "start_date": ""}, "Choose a date."),
         ({**DAILY, "every": "weekly"}, "Choose at least one day."),
+        ({**DAILY, "every": "weekly", "day": "MO", "weeks": "0"}, "Enter a number of weeks from 1 to 52."),
         ({**DAILY, "end_date": "2020-01-01"}, "The end is before the start."),
         ({**LATER, "send_time": "noon"}, "Enter a time like 08:30."),
         ({**DAILY, "every": "kept", "kept_rule": "FREQ=SECONDLY"}, "FREQ does not take this value."),
@@ -108,6 +109,9 @@ def test_a_time_that_cannot_be_is_said_at_its_field(stack: Stack, fields: dict[s
         assert answer.status_code == 400
         assert sentence in page
         assert "Bus 4 leaves early." in page
+        named = re.search(f'id="(error-timing-[a-z_]+)"[^§]{{0,60}}{re.escape(sentence)}', page)
+        assert named
+        assert f'aria-describedby="{named[1]}"' in page
 
 
 def test_the_next_sendings_follow_the_editor(stack: Stack) -> None:

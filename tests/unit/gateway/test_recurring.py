@@ -19,6 +19,9 @@ EDITED = st.builds(
     send_time=st.just("08:30"),
     every=st.sampled_from(sorted(recurring.REPETITIONS)),
     days=st.sets(st.sampled_from(sorted(DAYS)), min_size=1).map(lambda days: [day for day in DAYS if day in days]),
+    weeks=st.integers(1, 52).map(str),
+    place=st.sampled_from(["", *recurring.PLACES]),
+    place_day=st.sampled_from(list(recurring.PLACE_DAYS)),
 )
 
 
@@ -41,7 +44,13 @@ def test_what_the_editor_makes_it_can_show_again(when: When) -> None:
         ("FREQ=WEEKLY;BYDAY=TU,TH", "Every Tuesday and Thursday"),
         ("FREQ=MONTHLY;BYMONTHDAY=14", "Every month on day 14"),
         ("FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1", "Every month on day 31 or the last"),
-        ("FREQ=MONTHLY;BYDAY=2SU", "By rule FREQ=MONTHLY;BYDAY=2SU"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "Every 2 weeks on Monday"),
+        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,WE,FR", "Every 3 weeks on Monday, Wednesday and Friday"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR", "Every 2 weeks on Monday to Friday"),
+        ("FREQ=MONTHLY;BYDAY=2SU", "Every month on the second Sunday"),
+        ("FREQ=MONTHLY;BYDAY=-1FR", "Every month on the last Friday"),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "Every month on the last weekday"),
+        ("FREQ=MONTHLY;BYDAY=5SU", "By rule FREQ=MONTHLY;BYDAY=5SU"),
     ],
 )
 def test_a_rule_reads_in_words(rule: str, words: str) -> None:
@@ -49,18 +58,34 @@ def test_a_rule_reads_in_words(rule: str, words: str) -> None:
 
 
 def test_a_rule_of_another_system_is_kept_as_it_is() -> None:
-    timing = pb.Timing(start_date="2026-11-14", send_time="08:00", rule="FREQ=MONTHLY;BYDAY=2SU")
+    timing = pb.Timing(start_date="2026-11-14", send_time="08:00", rule="FREQ=MONTHLY;BYDAY=5SU")
     shown = recurring.when_of(pb.Schedule(timing=timing, schedule_id="one", version=3))
     assert (shown.every, shown.version) == ("kept", 3)
     assert recurring.timing_of(shown) == timing
 
 
-def test_missing_fields_are_named() -> None:
+def pointers(**fields: str) -> list[str]:
     with pytest.raises(InvalidArgument) as refused:
-        recurring.check(recurring.read_when(MultiDict({"when": "repeat", "every": "weekly"})))
-    pointers = [each.pointer for each in refused.value.violations]
-    assert pointers == ["/timing/start_date", "/timing/send_time", "/timing/rule"]
+        recurring.check(recurring.read_when(MultiDict({"when": "repeat", **fields})))
+    return [each.pointer for each in refused.value.violations]
+
+
+def test_missing_fields_are_named() -> None:
+    assert pointers(every="weekly") == ["/timing/start_date", "/timing/send_time", "/timing/days"]
+    assert pointers(every="never") == ["/timing/start_date", "/timing/send_time", "/timing/rule"]
     assert not recurring.read_when(MultiDict({"when": "elsewhen"})).is_later
+
+
+@pytest.mark.parametrize("weeks", ["", "0", "53", "-2", "2.5", "two", "²"])
+def test_a_number_of_weeks_that_cannot_be_is_said_at_its_field_while_it_counts(weeks: str) -> None:
+    fields = {"when": "repeat", "start_date": "2026-11-14", "send_time": "08:00", "day": "MO", "weeks": weeks}
+    assert pointers(**fields, every="weekly") == ["/timing/weeks"]
+    recurring.check(recurring.read_when(MultiDict({**fields, "every": "daily"})))
+
+
+def test_places_that_a_month_does_not_have_are_those_that_are_offered_first() -> None:
+    when = recurring.read_when(MultiDict({"when": "repeat", "place": "7", "place_day": "XX"}))
+    assert (when.place, when.place_day) == ("", "MO")
 
 
 @pytest.mark.parametrize(
