@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from protos.events.v1 import queue_pb2 as requests
-from protos.types.v1 import types_pb2 as types
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import ServiceError
-from services.kit.ids import new_id
+from services.kit.errors import ServiceError, Unavailable
 from services.kit.logs import get_logger
 from services.kit.outbox import add_events
 from services.moderation import metrics, store
@@ -20,11 +18,11 @@ from services.moderation.at_once import all_of
 from services.moderation.batching import Batch
 from services.moderation.concluding import Concluded, gravity, is_as_grave
 from services.moderation.conversing import Conversations, Together, merged, told_together
-from services.moderation.domain import UNJUDGED, Decision, Judgement, Policy, decide, explain
+from services.moderation.deciding import verdict_row, weighing
+from services.moderation.domain import UNJUDGED, Decision, Judgement, Policy
 from services.moderation.drift import VENDOR, WINDOW, Drifts
-from services.moderation.judging import Judge, Weigh
+from services.moderation.judging import Judge
 from services.moderation.leasing import LEASE, extended
-from services.moderation.messages import verdict_message
 from services.moderation.policies import Policies
 from services.moderation.precedence import Precedence
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
@@ -39,7 +37,6 @@ _LONGEST_TURN_SECONDS = 10.0
 _NEXT_TRY = timedelta(seconds=2)
 _UNHEARD_AFTER = timedelta(minutes=5)
 _CLAIMED_AT_ONCE = 16
-_LONGEST_EXPLANATION = 1000
 _REFERENCE_ENDS, _REFERENCE_LASTS = timedelta(days=7), timedelta(days=28)
 
 
@@ -80,7 +77,11 @@ class Screening:
         return set(rows)
 
     async def screen_again(self, wanted: Sequence[requests.ScreeningRequested]) -> None:
-        """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long."""
+        """Judge what was delivered once more, when no student waits. ResourceExhausted when that takes too long.
+
+        Unavailable while the vendor does not judge and waiting may help: the question comes again, behind the students'
+        messages. Kept beside those that wait for the vendor it would stand before them.
+        """
         for request in wanted:
             async with self.precedence.of_others(_LONGEST_TURN_SECONDS):
                 await self._screen_again(request)
@@ -91,9 +92,11 @@ class Screening:
         if done:
             return
         try:
-            await self._store([await self._judge_now(request)])
-        except ProviderUnavailable:
-            await self._wait(request)
+            concluded = await self._judge_now(request)
+        except ProviderUnavailable as problem:
+            wait = _NEXT_TRY.total_seconds()
+            raise Unavailable("PROVIDER_UNAVAILABLE", "The vendor is out.", retry_after_seconds=wait) from problem
+        await self._store([concluded])
 
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
@@ -246,51 +249,3 @@ class Screening:
         judged = await all_of(ask([each]) for each in together.others)
         rows = [verdict_row(request, each, policy, self.clock()) for each in judged]
         return {each.content_id: row for each, row in zip(together.others, rows, strict=True)}
-
-
-def weighing(request: requests.ScreeningRequested, policy: Policy) -> Weigh:
-    """Return what says what the policy makes of a judgement on this request, blocked phrases aside."""
-    return lambda judgement: decide(policy, judgement, request.school_id, request.grade, is_blocked=False)
-
-
-def verdict_row(
-    request: requests.ScreeningRequested,
-    judgement: Judgement,
-    policy: Policy,
-    now: datetime,
-    phrases: Sequence[str] = (),
-) -> store.Row:
-    """Return the verdict that the policy makes of a judgement and of the blocked phrases in the request."""
-    outcome = decide(policy, judgement, request.school_id, request.grade, is_blocked=bool(phrases))
-    return {
-        "verdict_id": new_id(),
-        "screening_id": request.event_id,
-        "message_id": request.message_id,
-        "decision": outcome.decision.value,
-        "scores": {name.value: round(score, 6) for name, score in judgement.scores.items()},
-        "holds": sorted(outcome.holds),
-        "watches": sorted(outcome.watches),
-        "provider": judgement.provider,
-        "model": judgement.model,
-        "policy_version": policy.version,
-        "explanation": explain(policy, judgement, outcome, request.school_id, request.grade)[:_LONGEST_EXPLANATION],
-        "tier": outcome.tier,
-        "reached_at": now,
-        "school_id": request.school_id,
-        "grade": request.grade,
-        "is_uncertain": judgement.is_uncertain or not judgement.doubts <= outcome.holds,
-        "phrases": list(phrases),
-        "is_rescreening": bool(request.rescreening_id or request.translated_into),
-        "context_messages": 0,
-    }
-
-
-async def screen_now(
-    judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime, seconds: float | None
-) -> types.Verdict:
-    """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
-    texts = texts_of(request, said_in(request, policy))
-    judgement = await judge.judge_within(texts, seconds, weighing(request, policy))
-    phrases = await blocked_in(request, policy)
-    # The caller's own id takes the place of the message's.
-    return verdict_message(verdict_row(request, judgement, policy, now, phrases))

@@ -15,7 +15,8 @@ from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
 from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
-from services.moderation.actions import Screening, screen_now
+from services.moderation.actions import Screening
+from services.moderation.deciding import screen_now
 from services.moderation.domain import check_policy
 from services.moderation.policies import Author, check_new_phrases
 from services.moderation.previewing import preview_policy

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as requests
 from protos.moderation.v1 import moderation_pb2 as pb
 from services.kit.db import transaction
+from services.kit.errors import Unavailable
 from services.kit.ids import new_id
 from services.moderation import store
 from services.moderation.actions import Screening
@@ -17,9 +20,10 @@ from services.moderation.domain import Category, Judgement
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.precedence import OTHERS_AT_ONCE
-from services.moderation.providers.base import Text
+from services.moderation.providers.base import ProviderUnavailable, Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.rpc import ModerationServicer
+from services.moderation.tables import verdicts
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -31,9 +35,12 @@ class Gated:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.is_out = False
         self.gate, self._asked = asyncio.Event(), asyncio.Condition()
 
     async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
+        if self.is_out:
+            raise ProviderUnavailable("unreachable")
         async with self._asked:
             self.begun.append(texts[0].content_id)
             self._asked.notify_all()
@@ -95,3 +102,24 @@ async def test_what_waited_for_the_vendor_is_a_students_too(moderation_engine: A
     assert await judging == 1
     await other
     assert provider.begun == [request.message_id, "other"]
+
+
+async def test_what_is_judged_again_never_waits_for_the_vendor_among_the_students_messages(
+    moderation_engine: AsyncEngine, embedded: Embedded
+) -> None:
+    provider, screening = made(moderation_engine, embedded)
+    again, student = asked(), asked()
+    again.rescreening_id = new_id()
+    provider.is_out = True
+    with pytest.raises(Unavailable):
+        await screening.screen_again([again])
+    await screening.screen([student])
+    async with transaction(moderation_engine) as connection:
+        waiting = await store.claim_waiting(connection, NOW + timedelta(minutes=1), 16, NOW)
+    assert [each.screening_id for each in waiting] == [student.event_id]
+    provider.is_out = False
+    provider.gate.set()
+    await screening.screen_again([again])
+    async with transaction(moderation_engine) as connection:
+        judged = (await connection.execute(sa.select(verdicts.c.screening_id))).scalars().all()
+    assert judged == [again.event_id]

@@ -16,7 +16,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.db import transaction
 from services.kit.errors import ResourceExhausted
 from services.kit.ids import new_id
-from services.moderation import actions, reading
+from services.moderation import actions, deciding, reading
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
 from services.moderation.domain import Category, Override
@@ -171,7 +171,7 @@ async def test_blocked_phrases_are_looked_for_beside_the_loop(
     policy = replace(await worker.policies.in_force(), blocked_phrases=("old mill",))
     await worker.policies.update(policy, Author("ada", "Ada North", frozenset({"*"})), "A trial.")
     await worker.screen([asked(HARMLESS)])
-    await actions.screen_now(worker.judge, policy, asked(HARMLESS), START, None)
+    await deciding.screen_now(worker.judge, policy, asked(HARMLESS), START, None)
     assert len(threads) == 2
     assert threading.current_thread() not in threads
 
