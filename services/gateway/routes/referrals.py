@@ -23,7 +23,7 @@ from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
-from services.kit.errors import FailedPrecondition, NotFound, ServiceError
+from services.kit.errors import AlreadyExists, FailedPrecondition, NotFound, ServiceError
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("referrals", __name__)
@@ -207,14 +207,28 @@ def _draw_again(problem: ServiceError) -> str:
 @requires(*_REFERRERS)
 @draws_again(_draw_again)
 def save() -> Response | tuple[str, int]:
-    """Add the referral, and lead back to where it was added."""
+    """Add the referral, and lead back to where it was added; who comes second with other words keeps them."""
     given = request.form
     try:
         answer = add(given.get("message", ""), given.get("reason", ""), given.get("notes", ""), given.getlist("told"))
     except SHOWN as problem:
         return _draw_again(problem), STATUS[type(problem)]
+    if answer.is_repeat and not _says(answer.referral):
+        return _draw_again(_exists(answer.referral)), 409
     fallback = f"{PATH}/{answer.referral.referral_id}"
     return redirect(safe_return(given.get("back", ""), fallback), 303)
+
+
+def _says(found: reports.Referral) -> bool:
+    """Tell whether a referral says what the form does, which then was sent twice."""
+    given = request.form
+    is_same = (found.reason, found.notes) == (_REASONS.get(given.get("reason", "")), given.get("notes", "").strip())
+    return is_same and {each.person_id for each in found.told} == set(given.getlist("told"))
+
+
+def _exists(found: reports.Referral) -> ServiceError:
+    text = f"{found.created_by.name} has added a referral for this message. What you wrote is not saved."
+    return AlreadyExists("REFERRAL_EXISTS", text, metadata={"referral_id": found.referral_id})
 
 
 @blueprint.get(f"{PATH}/<uuid:referral_id>")

@@ -170,6 +170,27 @@ def test_a_form_with_mistakes_comes_back_with_them(stack: Stack, flagged: queue.
     assert "Write at most 4,000 characters." in page
 
 
+@pytest.mark.accepts(114)
+@pytest.mark.parametrize("changes", [{"notes": "He told me why."}, {"reason": "other"}, {"told": "off"}])
+def test_what_the_second_of_two_wrote_is_not_lost_without_a_word(
+    stack: Stack, flagged: queue.MessageSnapshot, changes: dict[str, str]
+) -> None:
+    first, second = stack.browser("pri"), stack.browser("off")
+    form = form_of(flagged, told=stack.people["pri"])
+    for _ in range(2):
+        assert first.post("/referrals", form, page="/reports/history").status_code == 303
+    changed = form | {name: stack.people.get(value, value) for name, value in changes.items()}
+    answer = second.post("/referrals", changed, page="/reports/history")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert "Ida Cole has added a referral for this message. What you wrote is not saved." in page
+    assert f">{changed['notes']}</textarea>" in page
+    assert f'value="{changed["told"]}" checked' in page
+    shown = re.search(r'href="(/referrals/[0-9a-f-]{36})"', page)
+    assert shown
+    assert "Talk." in second.get(shown[1]).get_data(as_text=True)
+
+
 @pytest.mark.parametrize("entry", [True, False])
 def test_what_was_written_stays_while_reports_is_away(
     stack: Stack, flagged: queue.MessageSnapshot, entry: bool
