@@ -136,12 +136,11 @@ def _window(minute: sa.ColumnElement[time], start: time | None, end: time | None
 
 
 async def count_open_threats(connection: AsyncConnection, sight: Sight) -> tuple[int, int]:
-    """Return how many threats in sight nobody acknowledged, and how many nobody decided; past ones need no decision."""
-    undecided = sa.func.count().filter(is_undecided(), sa.not_(threats.c.is_imported))
+    """Return how many threats in sight nobody acknowledged, and how many nobody decided; past ones need neither."""
     statement = (
-        sa.select(sa.func.count().filter(sa.not_(is_acknowledged())), undecided)
+        sa.select(sa.func.count().filter(sa.not_(is_acknowledged())), sa.func.count().filter(is_undecided()))
         .select_from(threats.join(messages, threats.c.message_id == messages.c.message_id))
-        .where(visible(sight))
+        .where(visible(sight), sa.not_(threats.c.is_imported))
     )
     open_, waiting = (await connection.execute(statement)).one()
     return int(open_), int(waiting)

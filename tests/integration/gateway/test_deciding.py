@@ -140,6 +140,15 @@ def test_undecided_threats_are_counted_and_found(stack: Stack, danger: queue.Mes
     assert f"/reports/threats/{danger.message_id}" in found
 
 
+@pytest.mark.accepts(223)
+@pytest.mark.usefixtures("danger")
+def test_what_waits_in_all_is_told_apart_from_what_fits_the_filters(stack: Stack) -> None:
+    browser = stack.browser("pri")
+    assert re.search(r"threats?</strong>, [\d,]+ not acknowledged", browser.get("/reports/threats").text)
+    filtered = browser.get("/reports/threats?searched=1&type=push").text
+    assert re.search(r"<strong>0 threats</strong>\. In all: [1-9][\d,]* not acknowledged, ", filtered)
+
+
 @pytest.mark.accepts(316)
 def test_figures_are_shown_to_holders_of_threat_alerts(stack: Stack, danger: queue.MessageSnapshot) -> None:
     browser = stack.browser("pri")

@@ -162,7 +162,8 @@ async def test_an_imported_threat_has_nothing_to_release_and_does_not_wait_for_a
     found = await reports.threats(
         LEE, rules=[types.ColumnRule(column="decision", operator=types.ColumnRule.OPERATOR_EMPTY)]
     )
-    assert (found.undecided, len(found.rows), (await reports.threats(LEE)).rows[0].is_imported) == (0, 0, True)
+    assert (found.open, found.undecided, len(found.rows)) == (0, 0, 0)
+    assert (await reports.threats(LEE)).rows[0].is_imported
     with pytest.raises(FailedPrecondition) as refusal:
         await decide(reports, LEE, past)
     assert refusal.value.reason == "NOTHING_TO_RELEASE"
