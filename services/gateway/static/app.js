@@ -22,8 +22,11 @@ let opener = null;
 let isClosed = false; // What was asked for before a dialog was closed must not open it again.
 
 function openDialog(dialog) {
+  const at = document.activeElement;
   dialog.removeAttribute("open");
   dialog.showModal();
+  // What was pressed in the dialog before is there again, and has the focus; a dialog that opens would take it away.
+  if (dialog.contains(at)) at.focus();
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeDialog(dialog); });
   // A browser may close without asking, when nothing was clicked or typed since the dialog was opened.
   dialog.addEventListener("close", () => { if (dialog.isConnected) closeDialog(dialog); });
@@ -247,10 +250,24 @@ document.addEventListener("change", (event) => {
   if (upload?.files.length) $('input[name="channel"][value="recorded"]').checked = true;
 });
 
+// --- What is drawn again keeps the page's title, and the keyboard's place ---------------------------------------------
+// htmx finds the place by its id; a field is found by its name, and what lies in a part that is closed now by its head.
+let places = [];
+document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+  const at = document.activeElement, part = at.closest("details[id]");
+  places = [at.name && `[name="${CSS.escape(at.name)}"]`, part && `#${part.id} > summary`].filter(Boolean);
+  if (ctx.target !== document.body) ctx.title = null;
+});
+function keepPlace() {
+  for (const place of places.flatMap((each) => $$(each))) if (document.activeElement === document.body) place.focus();
+  places = [];
+}
+
 // --- After each part that is drawn ---------------------------------------------------------------------------------
 function settle() {
   $$("[data-add-rule], [data-speed]").forEach((each) => { each.hidden = false; });
   showPageDialog();
+  keepPlace();
   followCounts();
   keepTicked();
   const added = $("[data-focus-new]");

@@ -120,6 +120,67 @@ def test_a_record_opens_over_its_page_and_gives_the_focus_back(site: Site, sent:
     expect(page.locator("[data-record]:focus")).to_have_count(1)
 
 
+@pytest.mark.accepts(84, 318)
+def test_enter_on_next_record_walks_on_and_stops_at_the_last(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    records = [str(each.get_attribute("href")) for each in page.locator("[data-record]").all()]
+    following, previous = (page.get_by_role("link", name=f"{name} record") for name in ("Next", "Previous"))
+    page.locator("[data-record]").first.press("Enter")
+    following.focus()
+    for address in records[1:]:
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(re.escape(address)))
+        expect(following).to_be_focused()
+    expect(following).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.page-dialog")).to_be_visible()
+    assert page.url.endswith(records[-1])
+    page.keyboard.press("Shift+Tab")
+    expect(previous).to_be_focused()
+    assert faults(page) == []
+
+
+@pytest.mark.accepts(213, 318)
+def test_the_keyboards_place_stays_when_rows_are_drawn_again(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history?size=1")
+    head, following = page.get_by_role("link", name=re.compile("^Type")), page.get_by_role("link", name="Next")
+    for order in ("ascending", "descending"):
+        head.press("Enter")
+        expect(page.locator(f'th[aria-sort="{order}"]', has_text="Type")).to_be_visible()
+        expect(head).to_be_focused()
+    following.press("Enter")
+    expect(page.get_by_label("Page", exact=True)).to_have_value("2")
+    expect(following).to_be_focused()
+    page.get_by_label("Rows").fill("50")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr").nth(1)).to_be_visible()
+    expect(page.get_by_label("Rows")).to_be_focused()
+    page.locator("#report-filters > summary").press("Enter")
+    page.get_by_role("checkbox", name="Secure", exact=True).check()
+    page.get_by_role("button", name="Search", exact=True).press("Enter")
+    expect(page.get_by_role("heading", name="No messages fit")).to_be_visible()
+    expect(page.locator("#report-filters > summary")).to_be_focused()
+
+
+def test_the_keyboards_place_stays_in_the_tables_of_pop_ups(site: Site, sent: str) -> None:
+    page = site.page("pri")
+    page.goto("/reports/history")
+    page.locator("tr", has_text=sent).first.locator(".col-to a").press("Enter")
+    dialog = page.locator("dialog.page-dialog")
+    head, find = dialog.get_by_role("link", name=re.compile("^Name")), dialog.get_by_role("button", name="Find")
+    head.press("Enter")
+    expect(dialog.locator("th[aria-sort]", has_text="Name")).to_be_visible()
+    expect(head).to_be_focused()
+    find.press("Enter")
+    expect(page).to_have_url(re.compile("q="))
+    expect(find).to_be_focused()
+    # The names of what is in the pop-up are not the page's.
+    expect(page).to_have_title("Communication History · Lantern")
+    assert faults(page) == []
+
+
 def test_a_dialog_has_an_address_that_works_alone_and_without_script(site: Site, sent: str) -> None:
     page = site.page("pri")
     page.goto("/reports/history")

@@ -146,11 +146,28 @@ def test_a_referral_is_cancelled_then_added_by_keyboard(site: Site, flagged: str
 def test_a_person_is_found_while_one_types(site: Site) -> None:
     page = open_history(site)
     page.get_by_label("Find a person").fill("amy st")
-    page.locator("#quick-found").get_by_role("link", name=re.compile("Amy Stone")).click()
+    link = page.locator("#quick-found").get_by_role("link", name=re.compile("Amy Stone"))
+    expect(link).to_be_visible()
+    expect(page).to_have_title("Communication History · Lantern")
+    link.click()
     expect(page.locator("dialog.page-dialog:modal").get_by_role("heading", name="Amy Stone")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("dialog.page-dialog")).to_have_count(0)
     assert page.url.endswith("/reports/history")
+
+
+def test_rows_of_what_was_received_are_walked_by_keys(site: Site) -> None:
+    page = site.page("pri")
+    row = sent(site.stack.browser("pri"), lambda counts: counts["total"] == "2")
+    page.goto(f"/reports/history/entries/{row['entry_id']}/recipients/record?at=1")
+    page.get_by_role("link", name="What this family received").click()
+    expect(page.get_by_role("heading", name="received")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.locator("[data-record]").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.page-dialog:modal")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-record]").first).to_be_focused()
 
 
 @pytest.mark.accepts(190, 191)
