@@ -1,6 +1,5 @@
 // Threat alerts at the top of every page: they come, age and go, and what a person is doing below them stays as it is.
 // The region is read out at once: whatever is drawn again is heard again, so that only what is new is drawn.
-const title = document.title;
 const ON_TOP = 2;
 const acknowledged = new Set(); // What was acknowledged here; the list names it for a moment longer.
 let alertStream = null;
@@ -188,7 +187,7 @@ document.addEventListener("toggle", async (event) => {
 
 function showOpenCount() {
   const count = Number($("#alerts")?.dataset.open || 0);
-  document.title = count ? `(${count}) ${title}` : title;
+  document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
   const badge = $("[data-open-count]");
   if (badge) { badge.hidden = !count; badge.firstChild.textContent = String(count); }
 }
