@@ -68,7 +68,7 @@ def _provider(config: Config, life: Lifecycle, embedded: Embedded) -> Provider:
 
 
 def _score() -> int:
-    return score.main(sys.stdin, sys.stdout)
+    return score.main(sys.stdin.buffer, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from services.moderation.model.categories import CATEGORIES
 from services.moderation.model.scoring import Scores, load_model
 
 DEFAULT_POLICY = Path(__file__).with_name("model") / "default_policy.json"
+_NO_MESSAGE: dict[str, object] = {
+    "error": "A message is an object with a text and, if it is known, a lang: both strings."
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +38,36 @@ def load_default_policy(path: Path = DEFAULT_POLICY) -> DefaultPolicy:
     return DefaultPolicy(*({name: float(stored[name][kind]) for name in CATEGORIES} for kind in ("hold", "watch")))
 
 
-def main(stdin: TextIO = sys.stdin, stdout: TextIO = sys.stdout) -> int:
-    """Answer each line ``{"text", "lang"?}`` with its scores, and a line that is no such object with ``error``."""
+def main(stdin: BinaryIO, stdout: TextIO) -> int:
+    """Answer each line ``{"text", "lang"?}`` with its scores, and a line that is no such object with ``error``.
+
+    Empty lines are passed over. Return 1 when a line was no message, else 0.
+    """
     model, policy = load_model(), load_default_policy()
     failed = False
     for line in stdin:
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
-            answer = _answer(model.score(str(item["text"]), item.get("lang")), policy)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            answer, failed = {"error": f"Not a message: {type(error).__name__}"}, True
-        stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            text, lang = _read(line)
+        # Brackets within brackets without end are more than the reader of JSON can follow.
+        except (ValueError, RecursionError):
+            answer, failed = _NO_MESSAGE, True
+        else:
+            answer = _answer(model.score(text, lang), policy)
+        stdout.write(json.dumps(answer) + "\n")
         stdout.flush()
     return int(failed)
+
+
+def _read(line: bytes) -> tuple[str, str | None]:
+    """Return a message and its language. ValueError for what is none: nothing is judged as something else."""
+    # Some programs begin what they write with a mark of its bytes' order.
+    item = json.loads(line.decode("utf-8-sig"))
+    text, lang = (item.get("text"), item.get("lang")) if isinstance(item, dict) else (None, None)
+    if not isinstance(text, str) or not isinstance(lang, str | None):
+        raise ValueError
+    return text, lang
 
 
 def _answer(scores: Scores, policy: DefaultPolicy) -> dict[str, object]:
@@ -64,4 +82,4 @@ def _answer(scores: Scores, policy: DefaultPolicy) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.stdin.buffer, sys.stdout))

@@ -3,8 +3,6 @@
 And honest about what it cannot read.
 """
 
-import io
-import json
 import shutil
 import subprocess
 import sys
@@ -16,7 +14,7 @@ import pytest
 from services.moderation.model.artefact import ARTEFACTS, DamagedArtefact, verify
 from services.moderation.model.categories import CATEGORIES
 from services.moderation.model.scoring import Model, load_model, what_is_read
-from services.moderation.score import load_default_policy, main
+from services.moderation.score import load_default_policy
 
 _DANGER = "I am going to kill myself tonight"
 _PADDING = "Thank you for the homework notes. See you in band tomorrow. "
@@ -184,27 +182,3 @@ def test_nothing_for_training_is_loaded() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
-
-
-def test_the_command_answers_line_by_line() -> None:
-    out = io.StringIO()
-    status = main(
-        io.StringIO(
-            json.dumps({"text": _DANGER, "lang": "en"}) + "\n" + json.dumps({"text": "see you at lunch"}) + "\n"
-        ),
-        out,
-    )
-    danger, ordinary = (json.loads(line) for line in out.getvalue().splitlines())
-    assert status == 0
-    assert danger["held"]
-    assert "self_harm" in danger["labels"]
-    assert set(danger["scores"]) == set(CATEGORIES)
-    assert not ordinary["held"]
-    assert ordinary["labels"] == []
-    assert ordinary["model"] == danger["model"]
-
-
-def test_a_line_that_is_no_message_is_answered_with_an_error() -> None:
-    out = io.StringIO()
-    assert main(io.StringIO('["x"]\n{"text": "ok"}\n'), out) == 1
-    assert ["error" in json.loads(line) for line in out.getvalue().splitlines()] == [True, False]
