@@ -8,13 +8,13 @@ from deploy.vendors.arrivals import Arrivals
 from deploy.vendors.callbacks import Callbacks
 from deploy.vendors.control import Control, Vendors, local_only
 from deploy.vendors.core import Core
+from deploy.vendors.messaging import PREFIX, Messaging
 from deploy.vendors.moderation_api import ModerationApi
 from deploy.vendors.modes import Modes
 from deploy.vendors.page import Page
 from deploy.vendors.ses.api import Ses
 from deploy.vendors.settings import Settings
 from deploy.vendors.sns.query import Sns
-from deploy.vendors.texts import PREFIX, Texts
 from deploy.vendors.translate import Translate
 from deploy.vendors.twilio.calls import Calls
 from deploy.vendors.twilio.messages import Messages
@@ -35,7 +35,7 @@ class Simulator:
         ses = Ses(self.core, sns.topics)
         self.vendors = Vendors(Messages(self.core), Calls(self.core), sns, ses, ModerationApi(self.core))
         self._translate = Translate(self.core)
-        self._texts = Texts(self.core, sns.topics)
+        self._messaging = Messaging(self.core, sns.topics)
         self._page = Page(self.core)
         self.app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         self.app.add_routes(self._routes())
@@ -56,7 +56,7 @@ class Simulator:
     async def _post_root(self, request: web.Request) -> web.StreamResponse:
         """SNS, Translate and End User Messaging all post to `/`; the JSON protocols name a target."""
         if request.headers.get("X-Amz-Target", "").startswith(PREFIX):
-            return await self._texts.post(request)
+            return await self._messaging.post(request)
         if "X-Amz-Target" in request.headers:
             return await self._translate.post(request)
         return await self.vendors.sns.post(request)
@@ -77,7 +77,7 @@ class Simulator:
         settings = self.core.settings
         for topic, url in (
             (self.vendors.ses.events_topic_arn, settings.ses_events_url),
-            (self._texts.events_topic_arn, settings.text_events_url),
+            (self._messaging.events_topic_arn, settings.text_events_url),
         ):
             if url:
                 self.vendors.sns.topics.subscribe(topic, url.partition(":")[0], url, persistent=True)

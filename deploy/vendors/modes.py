@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-PROVIDERS = ("sms", "voice", "ses", "sns", "aws_sms", "translate", "moderation")
+PROVIDERS = ("sms", "voice", "ses", "sns", "aws_sms", "aws_voice", "translate", "moderation")
 REQUEST_MODES = frozenset({"ok", "hang", "429", "500", "timeout_after_accept"})
 RECEIPT_MODES = frozenset({"drop_receipts", "duplicate_receipts", "late_receipts", "reorder"})
 MODERATION_MODES = frozenset({"schema_drift", "partial", "quota_exceeded", "key_refused", "400", "drip"})

@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default="127.0.0.1:8900", help="HOST:PORT; port 0 takes a free one and prints it")
     parser.add_argument("--seed", type=int, default=1, help="seed of the outage modes that act with a probability")
     parser.add_argument("--ses-events-url", help="where SES delivery events go (the gateway's /webhooks/ses)")
-    parser.add_argument("--text-events-url", help="where events of texts by AWS go (the gateway's /webhooks/aws-texts)")
+    parser.add_argument(
+        "--text-events-url", help="where events of texts and calls by AWS go (the gateway's /webhooks/aws-texts)"
+    )
     parser.add_argument("--twilio-inbound-url", help="where a family's replies go (/webhooks/twilio/inbound)")
     parser.add_argument("--modapi-webhook-url", help="where ModerationAPI's webhooks go")
     parser.add_argument("--sns-signature-version", choices=("1", "2"), default="1")

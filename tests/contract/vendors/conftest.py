@@ -41,7 +41,7 @@ def translate(vendors: VendorSimulator) -> Iterator[Any]:  # noqa: F811
 
 
 @pytest.fixture
-def texts(vendors: VendorSimulator) -> Iterator[Any]:  # noqa: F811
+def messaging(vendors: VendorSimulator) -> Iterator[Any]:  # noqa: F811
     client = aws_client("pinpoint-sms-voice-v2", vendors.url)
     yield client
     client.close()

@@ -14,9 +14,9 @@ def sent(client: Any, to: str = "+12125550101", **changes: Any) -> dict[str, Any
     return dict(client.send_text_message(**{**wanted, "Context": {"delivery_key": "a.1.1"}, **changes}))
 
 
-def test_answers_fit_the_service_model(texts: Any, vendors: VendorSimulator) -> None:
-    checked = Checked(texts)
-    answer = sent(texts, TimeToLive=60, MessageType="TRANSACTIONAL", ConfigurationSetName="texts")
+def test_answers_fit_the_service_model(messaging: Any, vendors: VendorSimulator) -> None:
+    checked = Checked(messaging)
+    answer = sent(messaging, TimeToLive=60, MessageType="TRANSACTIONAL", ConfigurationSetName="texts")
     assert checked.operations == ["SendTextMessage"]
     (arrived,) = vendors.arrivals(channel="sms")
     assert (arrived["vendor_id"], arrived["tags"]) == (answer["MessageId"], {"delivery_key": "a.1.1"})
@@ -31,17 +31,17 @@ def test_answers_fit_the_service_model(texts: Any, vendors: VendorSimulator) -> 
         ({"MessageBody": " \n"}, "ValidationException", "FIELD_VALIDATION_FAILED"),
     ],
 )
-def test_refusals_say_why(texts: Any, vendors: VendorSimulator, changes: Any, code: str, reason: str) -> None:
+def test_refusals_say_why(messaging: Any, vendors: VendorSimulator, changes: Any, code: str, reason: str) -> None:
     with pytest.raises(ClientError) as refused:
-        sent(texts, **changes)
+        sent(messaging, **changes)
     assert refused.value.response["Error"]["Code"] == code
     assert refused.value.response["Reason"] == reason
     assert vendors.arrivals(channel="sms") == []
 
 
 @pytest.mark.parametrize(("mode", "code"), [("429", "ThrottlingException"), ("500", "InternalServerException")])
-def test_outages_have_amazons_names(texts: Any, vendors: VendorSimulator, mode: str, code: str) -> None:
+def test_outages_have_amazons_names(messaging: Any, vendors: VendorSimulator, mode: str, code: str) -> None:
     vendors.modes(aws_sms={"mode": mode})
     with pytest.raises(ClientError) as refused:
-        sent(texts)
+        sent(messaging)
     assert refused.value.response["Error"]["Code"] == code
