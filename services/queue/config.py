@@ -123,16 +123,21 @@ class ProviderConfig(QueueConfig):
     sms_standby_origin: str = ""
     """Number, pool or sender id of AWS End User Messaging by which texts go while Twilio has been failing; empty: they
     wait."""
+    voice_standby_origin: str = ""
+    """Number or pool there, which can make calls, by which texts are read aloud while Twilio's calls have been failing;
+    empty: they wait. Region, configuration set, address and seconds are those of SMS_STANDBY_…."""
     sms_standby_region: str = ""
     """Its region; empty: AWS_REGION."""
     sms_standby_configuration_set: str = ""
-    """Publishes the events of these texts."""
+    """Publishes the events of these texts and calls."""
     sms_standby_endpoint_url: str = ""
     """Where it is; empty: Amazon's own."""
     sms_standby_after_seconds: float = Field(default=30.0, ge=0, le=3600)
     """For how long nothing must have come of what Twilio was given before the standby takes over."""
     sms_standby_texts_per_second: float = Field(default=0.0, ge=0, le=10_000)
     """What the standby's origin may send, by all dispatchers together; 0: no limit."""
+    voice_standby_calls_per_second: float = Field(default=0.0, ge=0, le=10_000)
+    """Calls that the standby may begin, by all dispatchers together; 0: no limit."""
     twilio_texts_per_second: float = Field(default=0.0, ge=0, le=10_000)
     """What the account's numbers may send, by all dispatchers together; 0: no limit."""
     twilio_calls_per_second: float = Field(default=0.0, ge=0, le=10_000)
@@ -172,6 +177,13 @@ class ProviderConfig(QueueConfig):
     def _unsubscribing_with_a_secret(self) -> "ProviderConfig":
         if self.unsubscribe_url and not self.unsubscribe_secret.get_secret_value():
             raise ValueError("UNSUBSCRIBE_URL needs UNSUBSCRIBE_SECRET")
+        return self
+
+    @model_validator(mode="after")
+    def _calls_with_events(self) -> "ProviderConfig":
+        # Without events no call would be known to be taken, and none that nobody took would be made again.
+        if self.voice_standby_origin and not (self.aws_access_key_id and self.sms_standby_configuration_set):
+            raise ValueError("VOICE_STANDBY_ORIGIN needs AWS_ACCESS_KEY_ID and SMS_STANDBY_CONFIGURATION_SET")
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from services.queue.records import Receipt
 _TABLE = Path(__file__).with_name("failures.csv")
 _ANY = "*"
 _FAX = "fax"
-_SHARED: Final = dict.fromkeys(("ses", "sns", "aws_sms"), "aws")
+_SHARED: Final = dict.fromkeys(("ses", "sns", "aws_sms", "aws_voice"), "aws")
 ACCOUNT: Final = "account"
 BUSY: Final = "busy"
 SENDER: Final = "sender"
@@ -152,16 +152,24 @@ _AWS_SMS: Final = {
         State.ERROR,
     ),
 }
-"""https://docs.aws.amazon.com/sms-voice/latest/userguide/configuration-sets-event-types.html"""
+_AWS_VOICE: Final = {
+    **dict.fromkeys(("voice_initiated", "voice_ringing", "voice_answered"), State.HANDED_OFF),
+    # To a person or a voicemail system, of which nothing is told.
+    "voice_completed": State.SENT,
+    **dict.fromkeys(("voice_busy", "voice_no_answer", "voice_failed", "voice_ttl_expired"), State.ERROR),
+}
+"""Both: https://docs.aws.amazon.com/sms-voice/latest/userguide/configuration-sets-event-types.html"""
 _SANDBOX: Final = {"delivered": State.SENT}
 _STATUSES: Final = {
     "twilio": _TWILIO,
     "twilio_voice": _TWILIO_VOICE,
     "aws_sms": _AWS_SMS,
+    "aws_voice": _AWS_VOICE,
     "ses": _SES,
     "sns": _SNS,
     "sandbox": _SANDBOX,
 }
+_CALLING: Final = frozenset({"twilio_voice", "aws_voice"})
 PROVIDERS: Final = frozenset(_STATUSES)
 """Providers whose receipts are known."""
 
@@ -186,7 +194,7 @@ def _meaning(provider: str, status: str, error_code: str) -> Meaning | None:
     kind = explain(provider, code).kind
     if kind in _STATES:
         return Meaning(_STATES[kind], code, kind=kind)
-    may_redial = provider == "twilio_voice" and kind == "temporary"
+    may_redial = provider in _CALLING and kind == "temporary"
     return Meaning(State.ERROR, code, _is_hard_bounce(provider, code), may_redial, kind)
 
 

@@ -1,4 +1,4 @@
-"""Which languages a call speaks, and in which of Twilio's voices; pure."""
+"""Which languages a call speaks, and in which voices of Twilio and of its standby; pure."""
 
 from typing import Final
 
@@ -21,11 +21,33 @@ _VOICES: Final = {
     "zh": ("cmn-CN", "Polly.Zhiyu-Neural"),
 }
 """Twilio's language and voice by the first part of a BCP 47 tag."""
+_STANDBY_VOICES: Final = {
+    "ar": "ZEINA",
+    "de": "VICKI",
+    "en": "JOANNA",
+    "es": "LUPE",
+    "fr": "CHANTAL",
+    # As with Twilio.
+    "ht": "CHANTAL",
+    "it": "BIANCA",
+    "ja": "TAKUMI",
+    "ko": "SEOYEON",
+    "pl": "EWA",
+    "pt": "CAMILA",
+    "ru": "TATYANA",
+    "zh": "ZHIYU",
+}
+"""Those of AWS End User Messaging, which has none for Hindi and Vietnamese."""
 
 
 def voice_of(language: str) -> tuple[str, str]:
     """Return Twilio's language and voice for a BCP 47 tag; English for one that Twilio does not speak."""
     return _VOICES.get(_first(language), _VOICES["en"])
+
+
+def standby_voice_of(language: str) -> str:
+    """Return the standby's voice for a BCP 47 tag: English where Twilio's is; empty where only Twilio has one."""
+    return _STANDBY_VOICES.get(_first(language) if is_spoken(language) else "en", "")
 
 
 def is_spoken(language: str) -> bool:

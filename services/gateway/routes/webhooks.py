@@ -25,7 +25,9 @@ _log = get_logger(__name__)
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 DELIVERY_KEY = "delivery_key"
 """What carries the queue's delivery key: a parameter of Twilio's callback address, a tag of an e-mail,
-a part of the context of Amazon's texts."""
+a part of the context of Amazon's texts and calls."""
+_OF_MESSAGING = {"TEXT": "aws_sms", "VOICE": "aws_voice"}
+"""Provider by the beginning of an event's type."""
 _BOUNCE_CODE = "bounceType"
 _OPINIONS = {
     "queue_item.allowed": moderation.Opinion.KIND_ALLOWED,
@@ -124,8 +126,8 @@ def ses() -> tuple[str, int]:
 @blueprint.post("/aws-texts")
 @requires(Permission.PUBLIC)
 def aws_texts() -> tuple[str, int]:
-    """Take what AWS End User Messaging tells through SNS: what became of texts, and texts that somebody wrote to us."""
-    _take_notification("aws_sms", _take_text_event)
+    """Take what AWS End User Messaging tells through SNS: what became of texts and calls, and texts written to us."""
+    _take_notification("aws_sms", _take_messaging_event)
     return "", 204
 
 
@@ -153,12 +155,12 @@ def _check_topic(topic: str) -> None:
         raise refuse("The topic is not one of ours.")
 
 
-def _take_text_event(event: dict[str, Any]) -> None:
+def _take_messaging_event(event: dict[str, Any]) -> None:
     if event.get("inboundMessageId"):
         names = ("inboundMessageId", "originationNumber", "destinationNumber", "messageBody")
         _record_inbound(*(str(event.get(name, "")) for name in names))
     else:
-        _record(text_receipts_of(event))
+        _record(messaging_receipts_of(event))
 
 
 @blueprint.post("/moderation")
@@ -241,14 +243,15 @@ def receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
     return [receipt]
 
 
-def text_receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
-    """Return the receipts in an event of AWS End User Messaging; none for events that are about no text."""
+def messaging_receipts_of(event: Mapping[str, Any]) -> list[queue.Receipt]:
+    """Return the receipts in an event of AWS End User Messaging; none for events that are about no text or call."""
     kind, context = str(event.get("eventType", "")), event.get("context")
-    if not kind.startswith("TEXT_") or not event.get("messageId"):
+    provider = _OF_MESSAGING.get(kind.partition("_")[0])
+    if provider is None or not event.get("messageId"):
         return []
     key = context.get(DELIVERY_KEY, "") if isinstance(context, Mapping) else ""
     identity = str(event["messageId"])
-    receipt = queue.Receipt(provider="aws_sms", provider_message_id=identity, delivery_key=str(key), status=kind)
+    receipt = queue.Receipt(provider=provider, provider_message_id=identity, delivery_key=str(key), status=kind)
     told_at = event.get("eventTimestamp")
     if isinstance(told_at, int) and 0 < told_at < _LATEST_MILLISECONDS:
         receipt.occurred_at.FromMilliseconds(told_at)

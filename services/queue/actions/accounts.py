@@ -28,6 +28,7 @@ _WHAT = {
     "ses": "E-mail by Amazon SES {}s.",
     "sns": "Push messages by Amazon SNS {}.",
     "aws_sms": "Texts by AWS End User Messaging {}.",
+    "aws_voice": "Calls by AWS End User Messaging {}.",
 }
 _log = get_logger(__name__)
 

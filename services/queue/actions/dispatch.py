@@ -21,7 +21,7 @@ from services.queue.actions.quieting import holds_back
 from services.queue.actions.refusing import outcome_of, with_refusals
 from services.queue.actions.settle import Done, Pace, Settler
 from services.queue.domain import Channel, Lane, State
-from services.queue.providers.base import Answer, Handed, Provider
+from services.queue.providers.base import Answer, Handed, Provider, Standby
 from services.queue.records import Outcome
 from services.queue.stop_points import reach
 from services.queue.store import batches, loading, translations
@@ -70,7 +70,7 @@ class Dispatcher:
     pace: Pace = field(default_factory=Pace)
     rates: Mapping[str, float] = field(default_factory=dict)
     """Calls a second that all dispatchers together may make, by the provider's name; no limit for others."""
-    standbys: Mapping[Channel, Provider] = field(default_factory=dict)
+    standbys: Mapping[Channel, Standby] = field(default_factory=dict)
     """Who takes a channel's batches while its provider has been failing."""
     standby_after_seconds: float = 30.0
     breakers: dict[Channel, Breaker] = field(default_factory=dict)
@@ -251,7 +251,7 @@ async def _mind_the_breaker(
     if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
         # The standby need not wait for what other batches of the usual one have met.
         dispatcher.breakers.pop(batch.channel, None)
-        settlement.retry_after_seconds = 0.0
+        settlement.retry_after_seconds = dispatcher.failover.pause_seconds(batch)
         return
     if not is_gone:
         breaker.answered()

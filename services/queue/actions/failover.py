@@ -17,7 +17,7 @@ from services.kit.errors import ServiceError
 from services.kit.logs import get_logger
 from services.queue import metrics
 from services.queue.domain import URGENT_LANES, Channel
-from services.queue.providers.base import Found, Others, Provider, Trace
+from services.queue.providers.base import Found, Others, Provider, Standby, Trace
 from services.queue.store import circuits
 from services.queue.work import Batch, Delivery, Work
 
@@ -31,21 +31,27 @@ class Failover:
 
     engine: AsyncEngine
     clock: Clock
-    standbys: Mapping[Channel, Provider] = field(default_factory=dict)
+    standbys: Mapping[Channel, Standby] = field(default_factory=dict)
     after: timedelta = timedelta(seconds=30)
     """For how long nothing must have come of what the usual provider was given."""
 
     async def provider_for(self, usual: Provider, batch: Batch) -> Provider:
         """Return who takes a batch; now and then an ordinary one tries whether the usual provider is back."""
         standby = self.standbys.get(batch.channel)
-        if standby is None:
+        if standby is None or not standby.takes(batch):
             return usual
+        now = self.clock()
         async with transaction(self.engine) as connection:
-            is_open = await circuits.is_open(connection, usual.name)
+            is_open = await circuits.is_open(connection, usual.name, now)
             may_try = is_open and batch.lane not in URGENT_LANES
-            is_trial = may_try and await circuits.may_try(connection, usual.name, self.clock())
+            is_trial = may_try and await circuits.may_try(connection, usual.name, now)
         metrics.standby.set(int(is_open), {"channel": batch.channel.value})
         return standby if is_open and not is_trial else usual
+
+    def pause_seconds(self, batch: Batch) -> float:
+        """Return how long a batch waits that the usual provider did not take, while the standby is in charge."""
+        standby = self.standbys.get(batch.channel)
+        return 0.0 if standby and standby.takes(batch) else circuits.TRIED_AGAIN.total_seconds()
 
     async def heard(self, usual: Provider, *, is_gone: bool) -> bool:
         """Note whether anything came of what the usual provider was given; True while its standby is in charge.

@@ -107,6 +107,9 @@ def failed(provider: str, number: int, problem: BotoCoreError | ClientError) -> 
     meta = problem.response.get("ResponseMetadata", {})
     status = int(meta.get("HTTPStatusCode", 0))
     code = coded(provider, status, str(problem.response.get("Error", {}).get("Code", "")))
+    if reason := problem.response.get("Reason"):
+        # An exception alone says little, such as ConflictException for an opt-out.
+        code = f"{code}/{reason}"
     # An answered error means that Amazon did not carry out the request; its own libraries send again after a 5xx.
     if status >= 500 or is_passing(provider, code):
         return Handed(number, Answer.UNREACHABLE, code=code, retry_after_seconds=_retry_after(meta))

@@ -10,7 +10,7 @@ from enum import Enum, StrEnum
 from typing import NamedTuple, Protocol
 
 from services.queue.domain import Channel
-from services.queue.work import Delivery, Work
+from services.queue.work import Batch, Delivery, Work
 
 
 class Answer(StrEnum):
@@ -102,4 +102,12 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """End the connections."""
+        ...
+
+
+class Standby(Provider, Protocol):
+    """One that takes over from a channel's usual provider."""
+
+    def takes(self, batch: Batch) -> bool:
+        """Tell whether it can carry a batch; others wait for the usual provider."""
         ...

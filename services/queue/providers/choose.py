@@ -19,7 +19,8 @@ from services.queue.merging import content_for, text_for
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.aws_sms import AwsSms
-from services.queue.providers.base import Provider, Write
+from services.queue.providers.aws_voice import AwsVoice
+from services.queue.providers.base import Provider, Standby, Write
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
 from services.queue.providers.ses_email import Mailing, SesEmail
@@ -65,6 +66,7 @@ def _rates(config: ProviderConfig) -> dict[str, float]:
         TwilioVoice.name: config.twilio_calls_per_second,
         SesEmail.name: config.ses_mails_per_second,
         AwsSms.name: config.sms_standby_texts_per_second,
+        AwsVoice.name: config.voice_standby_calls_per_second,
     }
     return {name: limit for name, limit in limits.items() if limit}
 
@@ -93,15 +95,19 @@ def make_providers(config: ProviderConfig) -> dict[Channel, Provider]:
     return providers
 
 
-def _standbys(config: ProviderConfig, providers: Mapping[Channel, Provider]) -> dict[Channel, Provider]:
-    """Return who takes over from a provider that has been failing."""
-    if not (config.aws_access_key_id and config.sms_standby_origin and Channel.SMS in providers):
+def _standbys(config: ProviderConfig, providers: Mapping[Channel, Provider]) -> dict[Channel, Standby]:
+    """Return who takes over from a provider that has been failing; nobody plays recordings in Twilio's place."""
+    if not config.aws_access_key_id:
         return {}
     account = _aws(config, config.sms_standby_endpoint_url)
     settings = replace(account, region=config.sms_standby_region or config.aws_region)
-    return {
-        Channel.SMS: AwsSms(settings, config.sms_standby_origin, config.sms_standby_configuration_set, _texts(config))
-    }
+    events = config.sms_standby_configuration_set
+    standbys: dict[Channel, Standby] = {}
+    if config.sms_standby_origin and Channel.SMS in providers:
+        standbys[Channel.SMS] = AwsSms(settings, config.sms_standby_origin, events, _texts(config))
+    if config.voice_standby_origin and Channel.TTS in providers:
+        standbys[Channel.TTS] = AwsVoice(settings, config.voice_standby_origin, events)
+    return standbys
 
 
 def make_translating(config: ProviderConfig, engine: AsyncEngine, clock: Clock, *, is_urgent: bool) -> Translating:

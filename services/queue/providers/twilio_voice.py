@@ -5,15 +5,14 @@ Whether somebody took the call is told by receipts; calling again is the queue's
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from services.queue.calling import in_turn, is_last
+from services.queue.calling import in_turn
 from services.queue.domain import Channel
-from services.queue.failures import OURS, explain
-from services.queue.providers.base import QUICK_SECONDS, Answer, Found, Handed, MayContinue, Others, Trace
+from services.queue.providers.base import Found, Handed, MayContinue, Others, Trace
 from services.queue.providers.fan_out import Places, fan_out
+from services.queue.providers.ringing import ring_in_turn
 from services.queue.providers.twilio import (
     BROKEN,
     MOST_LISTED,
@@ -29,8 +28,6 @@ from services.queue.work import Delivery, Work
 _RING_SECONDS = 30
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 _FAX = "fax"
-_OF_ONE_NUMBER = frozenset({"permanent", OURS})
-"""Classes of refusal after which another number may still be rung: it may be in a country that is switched on."""
 
 
 class TwilioVoice:
@@ -54,22 +51,8 @@ class TwilioVoice:
         return fan_out(self._places, work, recipients, lambda one: self._call(work, one), may_continue)
 
     async def _call(self, work: Work, recipient: Delivery) -> Handed:
-        """Ring the number whose turn it is; one that Twilio refuses for good leaves the turn to the next.
-
-        A refusal that came late leaves it to the next attempt: one hand-over lasts little longer than one request.
-        """
-        answer = Handed(recipient.number, Answer.NOT_TRIED)
         twiml = self._twiml(work, recipient)
-        started = time.monotonic()
-        numbers = in_turn(recipient.destination, work.batch.attempt)
-        for number in numbers:
-            answer = await self._ring(work, recipient, number, twiml)
-            if answer.answer is not Answer.REFUSED or explain(self.name, answer.code).kind not in _OF_ONE_NUMBER:
-                break
-            if time.monotonic() - started > QUICK_SECONDS:
-                has_next = number != numbers[-1] and not is_last(recipient.destination, work.batch.attempt)
-                return answer._replace(has_next=has_next)
-        return answer
+        return await ring_in_turn(self.name, work, recipient, lambda number: self._ring(work, recipient, number, twiml))
 
     async def _ring(self, work: Work, recipient: Delivery, number: str, twiml: str) -> Handed:
         address = self._settings.callback(str(work.batch.key(recipient.number)))

@@ -18,7 +18,7 @@ SAID = '<speak><break time="1s"/>Stay inside &amp; wait.</speak>'
 
 
 def called(client: Any, to: str = "+12125550101", **changes: Any) -> dict[str, Any]:
-    wanted = {"DestinationPhoneNumber": to, "OriginationIdentity": ORIGIN, "MessageBody": SAID}
+    wanted: dict[str, Any] = {"DestinationPhoneNumber": to, "OriginationIdentity": ORIGIN, "MessageBody": SAID}
     wanted |= {"MessageBodyTextType": "SSML", "VoiceId": "LUPE", "ConfigurationSetName": "texts", "TimeToLive": 60}
     return dict(client.send_voice_message(**{**wanted, "Context": {"delivery_key": "a.1.1"}, **changes}))
 

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 
 from deploy.local.environment import TOPICS
-from deploy.vendors import texts
+from deploy.vendors import messaging
 from deploy.vendors.ses import api as ses
 from services.gateway.sns import Certificates
 from services.kit.ids import new_id
@@ -61,7 +61,8 @@ def test_a_topic_that_the_district_does_not_name_is_neither_confirmed_nor_heard(
 
 def test_the_local_system_names_the_simulators_topics(vendors: VendorSimulator) -> None:  # noqa: F811  the fixture
     sns = aws_client("sns", vendors.url)
-    assert [sns.create_topic(Name=name)["TopicArn"] for name in (ses.EVENTS_TOPIC, texts.EVENTS_TOPIC)] == list(TOPICS)
+    names = (ses.EVENTS_TOPIC, messaging.EVENTS_TOPIC)
+    assert [sns.create_topic(Name=name)["TopicArn"] for name in names] == list(TOPICS)
 
 
 def status(stack: Stack, address: str, received: Received) -> int:

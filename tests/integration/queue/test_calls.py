@@ -13,7 +13,7 @@ from services.queue.actions import control, upkeep
 from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Channel, Lane
-from services.queue.providers import twilio_voice
+from services.queue.providers import ringing
 from services.queue.records import Receipt
 from services.queue.store import batches, loading
 from tests.integration.queue.conftest import Queue, draft, every_channel, person
@@ -120,7 +120,7 @@ async def test_a_country_that_is_not_switched_on_costs_no_family_its_other_numbe
 async def test_a_number_that_is_refused_late_leaves_its_turn_to_the_next_call(
     queue: Queue, vendors: VendorSimulator, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(twilio_voice, "QUICK_SECONDS", -1.0)
+    monkeypatch.setattr(ringing, "QUICK_SECONDS", -1.0)
     people = [
         person(1, phones=f"{WRONG},{ABROAD},{MACHINE}"),
         person(3, phones=f"{ABROAD},{WRONG}"),

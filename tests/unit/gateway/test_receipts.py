@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.gateway.routes.webhooks import DELIVERY_KEY, receipts_of, text_receipts_of
-from services.queue.providers.aws_sms import KEY_CONTEXT
+from services.gateway.routes.webhooks import DELIVERY_KEY, messaging_receipts_of, receipts_of
+from services.queue.providers.aws_messaging import KEY_CONTEXT
 from services.queue.providers.ses_email import KEY_TAG
 from services.queue.providers.twilio import KEY_PARAMETER
 
@@ -34,16 +34,23 @@ def test_what_is_no_event_makes_no_receipt() -> None:
 
 def test_an_event_of_amazons_texts_names_its_text_and_time() -> None:
     event = {"eventType": "TEXT_DELIVERED", "messageId": "t-1", "context": {"delivery_key": "e.1.1"}}
-    (receipt,) = text_receipts_of({**event, "eventTimestamp": 1_794_661_500_000})
+    (receipt,) = messaging_receipts_of({**event, "eventTimestamp": 1_794_661_500_000})
     assert (receipt.provider, receipt.provider_message_id, receipt.delivery_key) == ("aws_sms", "t-1", "e.1.1")
     assert (receipt.status, receipt.occurred_at.ToJsonString()) == ("TEXT_DELIVERED", "2026-11-14T13:05:00Z")
-    (receipt,) = text_receipts_of({**event, "context": "x", "eventTimestamp": 10**20})
+    (receipt,) = messaging_receipts_of({**event, "context": "x", "eventTimestamp": 10**20})
     assert (receipt.delivery_key, receipt.HasField("occurred_at")) == ("", False)
 
 
-@pytest.mark.parametrize("event", [{}, {"eventType": "VOICE_ANSWERED", "messageId": "v"}, {"eventType": "TEXT_SENT"}])
-def test_what_is_about_no_text_makes_no_receipt(event: dict[str, object]) -> None:
-    assert text_receipts_of(event) == []
+def test_an_event_of_amazons_calls_comes_by_the_same_way() -> None:
+    event = {"eventType": "VOICE_NO_ANSWER", "messageId": "v-1", "context": {"delivery_key": "e.1.2"}}
+    (receipt,) = messaging_receipts_of({**event, "eventTimestamp": 1_794_661_500_000})
+    assert (receipt.provider, receipt.provider_message_id, receipt.delivery_key) == ("aws_voice", "v-1", "e.1.2")
+    assert (receipt.status, receipt.occurred_at.ToJsonString()) == ("VOICE_NO_ANSWER", "2026-11-14T13:05:00Z")
+
+
+@pytest.mark.parametrize("event", [{}, {"eventType": "MEDIA_SENT", "messageId": "m"}, {"eventType": "TEXT_SENT"}])
+def test_what_is_about_no_text_or_call_makes_no_receipt(event: dict[str, object]) -> None:
+    assert messaging_receipts_of(event) == []
 
 
 def test_the_key_comes_back_under_the_name_that_the_queue_gave_it() -> None:

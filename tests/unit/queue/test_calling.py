@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,10 +15,10 @@ from services.queue.calling import ROUNDS, can_be_spoken, in_turn, numbers_of, p
 from services.queue.contacts import compared, destination
 from services.queue.domain import CALLS, Channel, Lane, State, batch_size
 from services.queue.failures import meaning
-from services.queue.providers.speech import played, said
+from services.queue.providers.speech import played, said, ssml
 from services.queue.records import ROLE_PARENT, ROLE_STUDENT, Receipt
 from services.queue.store.redials import shared_moment
-from services.queue.voices import voice_of
+from services.queue.voices import _VOICES, standby_voice_of, voice_of
 from tests.unit.queue.test_rules import DRAFT, _addressee, _caller, _known
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -80,6 +81,27 @@ def test_a_text_is_read_in_the_voice_of_its_language() -> None:
     assert play.text == "https://x.example.org/a?b=1&c=2"
 
 
+@pytest.mark.accepts(311)
+def test_the_standby_reads_the_same_text_in_its_own_voice_of_the_language() -> None:
+    heard = ET.fromstring(ssml('Tom & Ana <3 "9:30"\n</speak>'))  # noqa: S314 - our own document
+    assert (heard.tag, [each.tag for each in heard]) == ("speak", ["break"])
+    assert "".join(heard.itertext()) == 'Tom & Ana <3 "9:30"\n</speak>'
+    given = {"en": "JOANNA", "es-MX": "LUPE", "fr": "CHANTAL", "ht": "CHANTAL", "pt-BR": "CAMILA", "": "JOANNA"}
+    assert {each: standby_voice_of(each) for each in given} == given
+    assert standby_voice_of("tlh") == "JOANNA"
+    assert {each for each in _VOICES if not standby_voice_of(each)} == {"hi", "vi"}
+    known = get_session().get_service_model("pinpoint-sms-voice-v2").shape_for("VoiceId").enum
+    assert {standby_voice_of(each) for each in _VOICES} - {""} <= set(known)
+    assert len(ssml("&" * 720)) <= 6_000
+
+
+@given(st.text())
+def test_no_text_breaks_the_document_of_a_call(text: str) -> None:
+    for spoken in (ssml(text), said(text, "en")):
+        heard = "".join(ET.fromstring(spoken).itertext())  # noqa: S314
+        assert len(heard) == len(text.replace("\r\n", "\n"))
+
+
 def test_what_is_too_long_for_a_call_is_refused() -> None:
     check_draft(replace(CALL, channels=[("tts", "x" * 1_600)]))
     for text in ("x" * 1_601, "&" * 1_600):
@@ -90,26 +112,37 @@ def test_what_is_too_long_for_a_call_is_refused() -> None:
     assert len(said("&" * 720, "en")) <= 4_000
 
 
-@pytest.mark.parametrize("status", ["busy", "no-answer", "failed"])
-def test_a_call_that_nobody_took_may_be_made_again(status: str) -> None:
-    found = meaning(Receipt("twilio_voice", "CA1", "", status, "", NOW))
+@pytest.mark.parametrize(
+    ("provider", "status"),
+    [
+        *(("twilio_voice", each) for each in ("busy", "no-answer", "failed")),
+        *(("aws_voice", each) for each in ("VOICE_BUSY", "VOICE_NO_ANSWER", "VOICE_FAILED")),
+    ],
+)
+def test_a_call_that_nobody_took_may_be_made_again(provider: str, status: str) -> None:
+    found = meaning(Receipt(provider, "CA1", "", status, "", NOW))
     assert found is not None
     assert (found.state, found.error_code, found.may_redial) == (State.ERROR, status, True)
 
 
 @pytest.mark.accepts(58, 61)
 @pytest.mark.parametrize(
-    ("status", "code", "state"),
+    ("provider", "status", "code", "state"),
     [
-        ("initiated", "", State.HANDED_OFF),
-        ("in-progress", "", State.HANDED_OFF),
-        ("completed", "", State.SENT),
-        ("completed", "fax", State.ERROR),
-        ("canceled", "", State.ERROR),
+        ("twilio_voice", "initiated", "", State.HANDED_OFF),
+        ("twilio_voice", "in-progress", "", State.HANDED_OFF),
+        ("twilio_voice", "completed", "", State.SENT),
+        ("twilio_voice", "completed", "fax", State.ERROR),
+        ("twilio_voice", "canceled", "", State.ERROR),
+        ("aws_voice", "VOICE_INITIATED", "", State.HANDED_OFF),
+        ("aws_voice", "VOICE_RINGING", "", State.HANDED_OFF),
+        ("aws_voice", "VOICE_ANSWERED", "", State.HANDED_OFF),
+        ("aws_voice", "VOICE_COMPLETED", "", State.SENT),
+        ("aws_voice", "VOICE_TTL_EXPIRED", "", State.EXPIRED),
     ],
 )
-def test_other_calls_are_not_made_again(status: str, code: str, state: State) -> None:
-    found = meaning(Receipt("twilio_voice", "CA1", "", status, code, NOW))
+def test_other_calls_are_not_made_again(provider: str, status: str, code: str, state: State) -> None:
+    found = meaning(Receipt(provider, "CA1", "", status, code, NOW))
     assert found is not None
     assert (found.state, found.may_redial) == (state, False)
 
