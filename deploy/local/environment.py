@@ -127,6 +127,7 @@ class Environment:
             "UNSUBSCRIBE_URL": f"{self.gateway_url}/unsubscribe",
             "UNSUBSCRIBE_SECRET": self.keys.password("unsubscribe"),
             "SMS_STANDBY_ORIGIN": "+18445550123",
+            "VOICE_STANDBY_ORIGIN": "+18445550123",
             "SMS_STANDBY_CONFIGURATION_SET": "texts",
             "SMS_STANDBY_ENDPOINT_URL": self.vendors_url,
             "AWS_REGION": "us-east-1",
