@@ -46,7 +46,7 @@ def _refusal(permissions: tuple[Permission, ...]) -> BaseResponse | None:
             raise Unauthenticated("SIGN_IN_NEEDED", "Sign in to go on.")
         return redirect_to_sign_in()
     if not is_allowed(someone, permissions):
-        raise PermissionDenied("PERMISSION_NEEDED", "Your profile does not allow this.")
+        raise PermissionDenied("PERMISSION_MISSING", "Your profile does not allow this.")
     return None
 
 

@@ -35,7 +35,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
     ) -> pb.RecordAbsencesResponse:
         """Take absences and corrections."""
         if current_caller().viewer:
-            raise PermissionDenied("SERVICE_ONLY", "Absences come from the student information system.")
+            raise PermissionDenied("SERVICE_REQUIRED", "Absences come from the student information system.")
         result, index = Recorded(), 0
         async for piece in request_iterator:
             if not 1 <= len(piece.absences) <= _PIECE or index + len(piece.absences) > _MOST_ROWS:

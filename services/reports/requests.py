@@ -173,7 +173,7 @@ def read_order(sort: types.Sort) -> Order:
     if not sort.column:
         return Order()
     if sort.column not in COLUMNS:
-        raise InvalidArgument("SORT_UNKNOWN", violations=[("/sort/column", "There is no such column.")])
+        raise InvalidArgument("COLUMN_UNKNOWN", violations=[("/sort/column", "There is no such column.")])
     return Order(sort.column, sort.descending)
 
 

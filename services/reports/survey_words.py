@@ -18,7 +18,7 @@ def read_asked(request: pb.GetSurveyResultsRequest, sight: Sight, zone: str) -> 
     """Return which answers are asked for; InvalidArgument for what cannot be read."""
     sort = request.sort.column or "name"
     if sort not in COLUMNS:
-        raise InvalidArgument("SORT_UNKNOWN", violations=[("/sort/column", f"One of {', '.join(COLUMNS)}.")])
+        raise InvalidArgument("COLUMN_UNKNOWN", violations=[("/sort/column", f"One of {', '.join(COLUMNS)}.")])
     rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
     if wrong:
         raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
