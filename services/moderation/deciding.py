@@ -55,7 +55,7 @@ def verdict_row(
 async def screen_now(
     judge: Judge, policy: Policy, request: requests.ScreeningRequested, now: datetime, seconds: float | None
 ) -> types.Verdict:
-    """Return a verdict that is not stored, for other district systems; they wait so many seconds for it."""
+    """Return a verdict that is not stored, for other district systems; they give the vendor so many seconds."""
     texts = texts_of(request, said_in(request, policy))
     judgement = await judge.judge_within(texts, seconds, weighing(request, policy))
     phrases = await blocked_in(request, policy)

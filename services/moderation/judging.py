@@ -131,11 +131,13 @@ class Judge:
         return judged
 
     async def judge_within(self, texts: Sequence[Text], seconds: float | None, weigh: Weigh | None = None) -> Judgement:
-        """Return a judgement for somebody who waits so long (None: for ever) and then leaves.
+        """Return a judgement for somebody who gives the vendor so long (None: as long as it takes).
 
-        The provider gets half of the time, and the embedded model decides when it does not answer in that.
+        The embedded model decides when it does not answer in that, or when none of that is left.
         """
-        limit, turn = None if seconds is None or self.is_alone else seconds / 2, _Turn()
+        if seconds is not None and seconds <= 0:
+            return await self.judge_alone(texts)
+        limit, turn = None if self.is_alone else seconds, _Turn()
         try:
             async with asyncio.timeout(limit):
                 return await self._judge(texts, weigh, turn)

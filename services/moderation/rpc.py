@@ -1,5 +1,6 @@
 """ModerationService: proto to action to proto."""
 
+import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,9 +17,11 @@ from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhau
 from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
 from services.moderation.actions import Screening
+from services.moderation.at_once import all_of
 from services.moderation.deciding import screen_now
 from services.moderation.domain import check_policy
 from services.moderation.policies import Author, check_new_phrases
+from services.moderation.precedence import OTHERS_AT_ONCE
 from services.moderation.previewing import preview_policy
 
 _MOST_ITEMS = 200
@@ -44,8 +47,13 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
     async def Screen(self, request: pb.ScreenRequest, context: Any) -> pb.ScreenResponse:
         """See the proto."""
         _check_items(request.items)
+        # All items share the vendor's time: each with half of what is left would leave nothing to the last ones.
+        until, answer = _vendors_end(), pb.ScreenResponse()
         async with self._room(len(request.items)):
-            return pb.ScreenResponse(verdicts=[await self._screen(item) for item in request.items])
+            for first in range(0, len(request.items), OTHERS_AT_ONCE):
+                together = request.items[first : first + OTHERS_AT_ONCE]
+                answer.verdicts.extend(await all_of(self._screen(item, until) for item in together))
+        return answer
 
     async def ScreenStream(
         self, request_iterator: AsyncIterable[pb.ScreenStreamRequest], context: Any
@@ -54,7 +62,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         async for request in request_iterator:
             _check(request.item, "/item")
             async with self._room(1):
-                verdict = await self._screen(request.item)
+                verdict = await self._screen(request.item, _vendors_end())
             yield pb.ScreenStreamResponse(verdict=verdict)
 
     async def ListVerdicts(self, request: pb.ListVerdictsRequest, context: Any) -> pb.ListVerdictsResponse:
@@ -124,7 +132,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             waiting=waiting, oldest_seconds=oldest, is_provider_available=self._judge.is_available
         )
 
-    async def _screen(self, item: pb.ScreenItem) -> types.Verdict:
+    async def _screen(self, item: pb.ScreenItem, until: float | None) -> types.Verdict:
         request = requests.ScreeningRequested(
             event_id=item.item_id,
             message_id=item.item_id,
@@ -138,7 +146,8 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         wait = _LONGEST_WAIT_SECONDS if left is None else min(_LONGEST_WAIT_SECONDS, left / 2)
         async with self._precedence.of_others(wait):
             policy = await self._policies.in_force()
-            return await screen_now(self._judge, policy, request, self._clock(), seconds_left())
+            seconds = None if until is None else until - time.monotonic()
+            return await screen_now(self._judge, policy, request, self._clock(), seconds)
 
     @asynccontextmanager
     async def _room(self, items: int) -> AsyncIterator[None]:
@@ -149,6 +158,12 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
             yield
         finally:
             self._at_work -= items
+
+
+def _vendors_end() -> float | None:
+    """Return until when the vendor may judge: for half of what is left of the call; None where it has no end."""
+    left = seconds_left()
+    return None if left is None else time.monotonic() + left / 2
 
 
 def _check_id(value: str, pointer: str) -> None:

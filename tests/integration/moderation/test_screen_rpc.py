@@ -19,7 +19,7 @@ from services.kit.rpc_errors import translated
 from services.kit.rpc_server import RpcServer
 from services.moderation.actions import Screening
 from services.moderation.conversing import Conversations
-from services.moderation.domain import Judgement
+from services.moderation.domain import Category, Judgement
 from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.base import ProviderUnavailable, Text
@@ -34,15 +34,18 @@ HARMLESS = "Can I hand in the map project on Monday? I was at the dentist."
 
 
 class Hanging:
-    """A provider that never answers; `began` is set when somebody asks."""
+    """A provider that answers so many times and then never; `began` is set when somebody asks."""
 
     name = "hanging"
 
-    def __init__(self) -> None:
-        self.began = asyncio.Event()
+    def __init__(self, answers: int = 0) -> None:
+        self.began, self._answers = asyncio.Event(), answers
 
     async def judge(self, texts: Sequence[Text]) -> list[Judgement]:
         self.began.set()
+        self._answers -= 1
+        if self._answers >= 0:
+            return [Judgement(dict.fromkeys(Category, 0.01), self.name, "hanging-1") for _ in texts]
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -179,6 +182,16 @@ async def test_a_vendor_that_is_out_or_hangs_leaves_it_to_the_embedded_model(run
         assert (verdict.decision, verdict.provider) == (types.Verdict.DECISION_HOLD, "embedded-fallback")
 
 
+async def test_items_share_the_vendors_half_of_the_time_and_the_embedded_model_judges_the_rest(
+    running: Running,
+) -> None:
+    _, address = await running.serve(Judge(Hanging(answers=6), running.embedded))
+    wanted = items(*[HARMLESS] * 20)
+    answer = await running.stub(address).Screen(pb.ScreenRequest(items=wanted), timeout=6)
+    assert [each.message_id for each in answer.verdicts] == [each.item_id for each in wanted]
+    assert [each.provider for each in answer.verdicts] == ["hanging"] * 6 + ["embedded-fallback"] * 14
+
+
 async def test_a_call_whose_time_is_over_says_so(running: Running) -> None:
     provider: Any = Hanging()
     _, address = await running.serve(Judge(provider, provider))
@@ -196,5 +209,5 @@ async def test_a_vendor_that_hangs_fails_for_who_gave_it_time_and_for_nobody_in_
     assert judge.is_available
     monkeypatch.setattr("services.moderation.judging._FAIR_SECONDS", 0.0)
     for _ in range(5):
-        await judge.judge_within([text], 1.0)
+        await judge.judge_within([text], 0.5)
     assert not judge.is_available
