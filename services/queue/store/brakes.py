@@ -18,12 +18,14 @@ _SUPPRESSED = sa.text(
     "SELECT count(*) FILTER (WHERE reason = 'hard_bounce'), count(*) FILTER (WHERE reason = 'complaint')"
     " FROM suppression_changes WHERE changed_at >= :since AND channel = 'email' AND action = 'suppressed'"
 )
-# What has no address, or is in the portal alone, never was the provider's.
+# What has no address, or is in the portal alone, never was the provider's; what is on Amazon's own list never left it,
+# and is no bounce by its count.
 _ANSWERED = sa.text(
     "SELECT count(*), count(*) FILTER (WHERE o.state = 'error' AND o.error_code ILIKE 'bounce/permanent%')"
     " FROM entries e JOIN outcomes o ON o.entry_id = e.entry_id AND o.created_at = e.created_at"
     " WHERE e.created_at >= :since AND o.created_at >= :since AND e.channel IN ('email', 'poll', 'signup')"
     " AND o.state IN ('sent', 'error') AND o.provider = 'ses'"
+    " AND o.error_code NOT ILIKE 'bounce/permanent/onaccountsuppressionlist'"
 )
 _SET = sa.text(
     "INSERT INTO brakes (answered, bounced, complained, set_at) VALUES (:answered, :bounced, :complained, :now)"

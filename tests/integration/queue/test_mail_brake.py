@@ -23,14 +23,16 @@ def _officer(*permissions: str) -> Caller:
     return Caller("off", frozenset(), viewer)
 
 
-async def _mailed(queue: Queue, vendors: VendorSimulator, first: int, bounced: int) -> None:
+async def _mailed(
+    queue: Queue, vendors: VendorSimulator, first: int, bounced: int, code: str = "Permanent/General"
+) -> None:
     """Send the fewest e-mails that count, and let so many of them bounce."""
     people = [person(number) for number in range(first, first + FEWEST_ANSWERED)]
     await queue.submit(draft(), people)
     await queue.drain(queue.dispatcher())
     receipts = []
     for place, arrived in enumerate(vendors.arrivals(channel="email")[:FEWEST_ANSWERED]):
-        status, code = ("Bounce", "Permanent/General") if place < bounced else ("Delivery", "")
+        status, code = ("Bounce", code) if place < bounced else ("Delivery", "")
         receipts.append(
             Receipt("ses", arrived["vendor_id"], arrived["tags"]["delivery_key"], status, code, queue.clock())
         )
@@ -87,6 +89,19 @@ async def test_what_never_reached_the_provider_does_not_hide_bounces(queue: Queu
     brake = await braking.standing(queue.engine)
     assert brake is not None
     assert brake.mailing == Mailing(2 * FEWEST_ANSWERED, FEWEST_ANSWERED // 10, 0)
+
+
+@pytest.mark.accepts(311)
+async def test_what_amazon_does_not_send_because_of_its_own_list_does_not_count(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    on_its_list = "Permanent/OnAccountSuppressionList"
+    await _mailed(queue, vendors, 1, FEWEST_ANSWERED // 2, on_its_list)
+    assert await braking.standing(queue.engine) is None
+    await _mailed(queue, vendors, 1_001, FEWEST_ANSWERED // 10)
+    brake = await braking.standing(queue.engine)
+    assert brake is not None
+    assert brake.mailing == Mailing(FEWEST_ANSWERED * 3 // 2, FEWEST_ANSWERED // 10, 0)
 
 
 @pytest.mark.parametrize(
