@@ -32,6 +32,7 @@ from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
 from services.queue import leaving
 from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
 from services.queue.actions.answering import Answering
+from services.queue.actions.lifting import Lifting
 from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
 from services.queue.actions.sending_as import Senders
@@ -49,6 +50,7 @@ from services.queue.preview_words import Prices
 from services.queue.providers.choose import (
     make_dispatcher,
     make_invitations,
+    make_ses_list,
     make_store,
     make_translating,
     make_translator,
@@ -181,6 +183,10 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         life.on_stop("recordings", recordings.store.close)
         kept = timedelta(days=config.recording_keep_days)
         steps["remove recordings"] = (60.0, lambda: recordings.sweep(kept))
+    if ses_list := make_ses_list(config):
+        life.on_stop("suppression list", ses_list.close)
+        # Amazon takes one such request a second.
+        steps["lift at Amazon"] = (1.0, Lifting(engine, utc_now, ses_list).step)
     for name, (pause, step) in steps.items():
         life.spawn(name, repeat(name, pause, step))
     await life.observe(health)

@@ -24,6 +24,7 @@ from services.queue.providers.base import Provider, Standby, Write
 from services.queue.providers.recordings import FolderRecordings, RecordingStore, S3Recordings
 from services.queue.providers.sandbox import Sandbox, SandboxSettings
 from services.queue.providers.ses_email import Mailing, SesEmail
+from services.queue.providers.ses_list import SesList
 from services.queue.providers.sns_push import SnsPush
 from services.queue.providers.speech import played, said
 from services.queue.providers.twilio import TwilioSettings
@@ -197,6 +198,12 @@ def _mail_regions(config: ProviderConfig) -> list[AwsSettings]:
     if not config.ses_standby_region:
         return [usual]
     return [usual, replace(usual, region=config.ses_standby_region, endpoint_url=config.ses_standby_endpoint_url)]
+
+
+def make_ses_list(config: ProviderConfig) -> SesList | None:
+    """Return Amazon's own list of addresses that it sends nothing to; None where no e-mail leaves."""
+    has_account = bool(config.aws_access_key_id and config.ses_from_address)
+    return SesList(_mail_regions(config)) if has_account else None
 
 
 def _aws(config: QueueConfig, endpoint_url: str) -> AwsSettings:

@@ -95,7 +95,7 @@ class SesEmail:
 
     def _arguments(self, work: Work, recipient: Delivery) -> dict[str, Any]:
         return {
-            "Destination": {"ToAddresses": [_in_ascii(recipient.destination)]},
+            "Destination": {"ToAddresses": [in_ascii(recipient.destination)]},
             "Content": self._content(work, recipient),
             "EmailTags": [{"Name": KEY_TAG, "Value": tag_value(str(work.batch.key(recipient.number)))}],
             **self._configuration,
@@ -166,7 +166,7 @@ def tag_value(key: str) -> str:
 
 def sender_of(title: str, address: str) -> str:
     """Return name and address as SES takes them; a name that would be too long loses its end."""
-    name, address = " ".join(title.split()), _in_ascii(address)
+    name, address = " ".join(title.split()), in_ascii(address)
     while name and len(sender := _named(name, address)) > _LONGEST_SENDER:
         name = name[: len(name) * 9 // 10].rstrip()
     return sender if name else address
@@ -179,7 +179,7 @@ def _named(name: str, address: str) -> str:
     return f"{Header(name, 'utf-8', maxlinelen=_LONGEST_WORD).encode(linesep='')} <{address}>"
 
 
-def _in_ascii(address: str) -> str:
+def in_ascii(address: str) -> str:
     """Return an address with its domain in Punycode. SES refuses other letters before the @, whatever one does."""
     local, _, domain = address.rpartition("@")
     return address if address.isascii() else f"{local}@{domain.encode('idna').decode()}"

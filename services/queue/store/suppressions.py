@@ -26,7 +26,11 @@ _SUPPRESS = sa.text(
 )
 _LIFT = sa.text(
     "WITH gone AS (DELETE FROM suppressions WHERE channel = :channel AND destination = :destination"
-    " RETURNING channel, destination, reason, code)"
+    " RETURNING channel, destination, reason, code),"
+    # Amazon SES has a list of its own.
+    " amazons AS (INSERT INTO lifted_addresses (destination, due_at)"
+    " SELECT destination, CAST(:now AS timestamptz) FROM gone WHERE channel = 'email'"
+    " ON CONFLICT (destination) DO UPDATE SET due_at = EXCLUDED.due_at)"
     " INSERT INTO suppression_changes (channel, destination, action, reason, code, person_id, person_name, changed_at)"
     " SELECT channel, destination, 'lifted', reason, code, :person_id, :person_name, :now FROM gone"
     " RETURNING change_id"
