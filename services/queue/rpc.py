@@ -274,7 +274,8 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
 
     async def CheckInvariant(self, request: pb.CheckInvariantRequest, context: Any) -> pb.CheckInvariantResponse:
         """Compare the counters with the rows."""
-        checked, broken = await reading.check_invariant(self._engine)
+        since, until = words.moment(request.since), words.moment(request.until)
+        checked, broken = await reading.check_invariant(self._engine, since, until)
         return pb.CheckInvariantResponse(
             checked=checked,
             broken=[

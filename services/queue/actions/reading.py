@@ -229,7 +229,9 @@ async def sent_box(engine: AsyncEngine, window: Window) -> tuple[list[dict[str, 
     return rows, total
 
 
-async def check_invariant(engine: AsyncEngine) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
-    """Compare every counter with the rows behind it (statement 62)."""
+async def check_invariant(
+    engine: AsyncEngine, since: datetime | None, until: datetime | None
+) -> tuple[int, list[tuple[str, dict[str, Any], dict[str, Any]]]]:
+    """Compare every counter of messages that were written in between with the rows behind it (statement 62)."""
     async with transaction(engine) as connection:
-        return await counts.broken(connection, _BROKEN_SHOWN)
+        return await counts.broken(connection, _BROKEN_SHOWN, since=since or counts.EVER, until=until or counts.NEVER)

@@ -141,9 +141,12 @@ async def sum_up_received(engine: AsyncEngine) -> int:
 
 
 async def check_counters(engine: AsyncEngine, clock: Clock) -> None:
-    """Compare the counters of the last days with their rows, and set the gauge of the entries that differ."""
+    """Compare the counters that changed in the last days with their rows, and set the gauge of the entries that differ.
+
+    Last week's messages are among them: what is sent again today, and what bounces after days.
+    """
     async with transaction(engine) as connection:
-        _, broken = await counts.broken(connection, _BROKEN_COUNTED, clock() - _COMPARED_DAYS)
+        _, broken = await counts.broken(connection, _BROKEN_COUNTED, changed_since=clock() - _COMPARED_DAYS)
     metrics.broken.set(len(broken))
     if broken:
         _log.error("counters_broken", entries=[entry_id for entry_id, _, _ in broken])
