@@ -16,7 +16,7 @@ from services.moderation import score
 from services.moderation.actions import Screening
 from services.moderation.config import Config
 from services.moderation.conversing import Conversations
-from services.moderation.events import RESCREENING, SCREENING, Handler, keep_reference, keep_trying
+from services.moderation.events import RESCREENING, SCREENING, Handler, keep_comparing, keep_trying
 from services.moderation.judging import Judge
 from services.moderation.model.scoring import load_model
 from services.moderation.policies import Policies
@@ -48,8 +48,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     )
     life.spawn("relay", Relay(engine, bus).run())
     life.spawn("waiting", keep_trying(screening))
-    if config.provider == "moderationapi":
-        life.spawn("reference", keep_reference(screening))
+    life.spawn("comparing", keep_comparing(screening))
     life.consume(Consumer(bus, SCREENING, Handler(screening.screen, screening.hold)))
     life.consume(Consumer(bus, RESCREENING, Handler(screening.screen_again)))
     await server.start()

@@ -37,6 +37,7 @@ _LONGEST_TURN_SECONDS = 10.0
 _NEXT_TRY = timedelta(seconds=2)
 _UNHEARD_AFTER = timedelta(minutes=5)
 _CLAIMED_AT_ONCE = 16
+_LATELY = timedelta(hours=1)
 _REFERENCE_ENDS, _REFERENCE_LASTS = timedelta(days=7), timedelta(days=28)
 
 
@@ -155,12 +156,21 @@ class Screening:
 
     async def watch_provider(self) -> None:
         """Tell administrators that the vendor judges again, when it does after they were told that it is out."""
-        if self.judge.is_alone:
-            await note_given_up(self.engine)
-            return
         ago, now = self.judge.answered_seconds_ago, self.clock()
+        if self.judge.is_alone:
+            await note_given_up(self.engine, now)
+            return
         if ago is not None:
             await note_back(self.engine, now - timedelta(seconds=ago), now)
+
+    async def compare_replicas(self) -> None:
+        """Warn in the log when others have judged by another provider of late: messages fare as chance has it then."""
+        now = self.clock()
+        others = (VENDOR, "embedded-fallback") if self.judge.is_alone else ("embedded",)
+        async with transaction(self.engine) as connection:
+            found = [name for name in others if await store.scores_between(connection, name, now - _LATELY, now, 1)]
+        if found:
+            _log.warning("provider_differs", is_embedded_alone=self.judge.is_alone, others=found)
 
     async def compare_vendor(self) -> None:
         """Compare the vendor's scores from now on with those that it gave over a week ago."""

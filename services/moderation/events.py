@@ -29,7 +29,7 @@ RESCREENING = Subscribing(
 )
 """Apart from SCREENING, so that a period which is judged again never stands before a message that waits."""
 _PAUSE_SECONDS = 1.0
-_REFERENCE_SECONDS = 3600.0
+_COMPARING_SECONDS = 3600.0
 
 
 Screen = Callable[[Sequence[requests.ScreeningRequested]], Awaitable[None]]
@@ -81,14 +81,16 @@ async def keep_trying(screening: Screening) -> None:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def keep_reference(screening: Screening) -> None:
-    """Once an hour, take what the vendor gave over a week ago as the reference of its drift."""
-    outage = Outage(part="reference of the vendor's drift")
+async def keep_comparing(screening: Screening) -> None:
+    """Once an hour, see who else judges, and take what the vendor gave over a week ago as its drift's reference."""
+    outage = Outage(part="comparing who judges")
     while True:
         try:
-            await screening.compare_vendor()
+            await screening.compare_replicas()
+            if not screening.judge.is_alone:
+                await screening.compare_vendor()
         except ServiceError as problem:
             await outage.wait(problem.reason)
             continue
         outage.over()
-        await asyncio.sleep(_REFERENCE_SECONDS)
+        await asyncio.sleep(_COMPARING_SECONDS)

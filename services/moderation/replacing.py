@@ -19,6 +19,7 @@ from services.moderation.domain import Trouble
 PROVIDER_CHANGED = "moderation.provider.changed.v1"
 QUIET = timedelta(minutes=5)
 PAUSE = timedelta(hours=4)
+FORGOTTEN_AFTER = timedelta(days=1)
 _TROUBLES = {
     Trouble.SILENT: events.ProviderChanged.TROUBLE_SILENT,
     Trouble.QUOTA: events.ProviderChanged.TROUBLE_QUOTA,
@@ -51,7 +52,10 @@ async def note_back(engine: AsyncEngine, answered_at: datetime, now: datetime) -
     _log.info("provider_back", trouble=ended.trouble)
 
 
-async def note_given_up(engine: AsyncEngine) -> None:
-    """Forget the outage of a vendor that is not asked any more: its end never comes."""
+async def note_given_up(engine: AsyncEngine, now: datetime) -> None:
+    """Forget the outage of a vendor that is not asked any more: its end never comes.
+
+    Others may still ask it, and tell of it: only what no replica has noted again for a day is forgotten.
+    """
     async with transaction(engine) as connection:
-        await store.end_outage(connection)
+        await store.end_outage(connection, now - FORGOTTEN_AFTER)

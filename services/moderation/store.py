@@ -241,11 +241,11 @@ async def _take_notice(connection: AsyncConnection, now: datetime, told_before: 
     return (await connection.execute(taken.returning(outage_notices.c.told_at))).first() is not None
 
 
-async def end_outage(connection: AsyncConnection, before: datetime | None = None) -> EndedOutage | None:
-    """Forget the outage in which the embedded model decided last before then (None: ever); None when there is none."""
+async def end_outage(connection: AsyncConnection, before: datetime) -> EndedOutage | None:
+    """Forget the outage in which the embedded model decided last before then; None when there is none."""
     columns = (outages.c.trouble, outages.c.began_at, outages.c.last_at, outages.c.is_told)
-    ended = sa.delete(outages).returning(*columns)
-    row = (await connection.execute(ended if before is None else ended.where(outages.c.last_at < before))).first()
+    ended = sa.delete(outages).where(outages.c.last_at < before).returning(*columns)
+    row = (await connection.execute(ended)).first()
     return EndedOutage(*row) if row else None
 
 

@@ -19,7 +19,7 @@ from services.moderation.judging import REFUSALS_TO_OPEN, Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
-from services.moderation.replacing import PROVIDER_CHANGED
+from services.moderation.replacing import FORGOTTEN_AFTER, PROVIDER_CHANGED
 from services.moderation.tables import outages, outbox
 from tests.support.eventually import eventually
 from tests.support.vendors import VendorSimulator
@@ -158,10 +158,56 @@ async def test_an_outage_is_forgotten_when_the_vendor_is_given_up_for_the_embedd
     await world.write(0)
     alone = replicas()
     alone.screening.judge = Judge(embedded, embedded)
-    await alone.write(0)
+
+    async def is_forgotten(after: timedelta) -> bool:
+        await alone.write(after.total_seconds())
+        async with transaction(moderation_engine) as connection:
+            return (await connection.execute(sa.select(outages))).first() is None
+
+    assert not await is_forgotten(FORGOTTEN_AFTER)
+    assert await is_forgotten(timedelta(seconds=1))
     assert [each.is_out for each in await world.told()] == [True]
-    async with transaction(moderation_engine) as connection:
-        assert (await connection.execute(sa.select(outages))).first() is None
+
+
+@pytest.mark.accepts(167)
+async def test_a_replica_without_the_vendor_leaves_what_the_others_tell_of_it(
+    vendors: VendorSimulator, replicas: Callable[[], World], embedded: Embedded
+) -> None:
+    world, alone = replicas(), replicas()
+    alone.screening.judge = Judge(embedded, embedded)
+    vendors.modes(moderation={"mode": "quota_exceeded"})
+    await world.write(0)
+    await alone.write(3600)
+    await world.write(3600)
+    vendors.reset()
+    await world.write(100)
+    await alone.write(3600)
+    await world.write(301)
+    out, back = await world.told()
+    assert (out.is_out, back.is_out, back.began_at) == (True, False, out.began_at)
+
+
+async def test_a_replica_says_in_its_log_that_others_judge_by_another_provider(
+    vendors: VendorSimulator, replicas: Callable[[], World], embedded: Embedded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, alone = replicas(), replicas()
+    alone.screening.judge = Judge(embedded, embedded)
+
+    async def warns(*each: World) -> list[bool]:
+        return [await _warns(one) for one in each]
+
+    async def _warns(one: World) -> bool:
+        await one.screening.compare_replicas()
+        return "provider_differs" in capsys.readouterr().out
+
+    assert await warns(world, alone) == [False, False]
+    await world.write(0)
+    assert await warns(world, alone) == [False, True]
+    await alone.write(0)
+    assert await warns(world, alone) == [True, True]
+    vendors.modes(moderation={"mode": "quota_exceeded"})
+    await world.write(3601)
+    assert await warns(world) == [False], "the embedded model has decided in the vendor's place"
 
 
 async def test_an_outage_that_ends_at_this_moment_elsewhere_is_noted_anew(moderation_engine: AsyncEngine) -> None:
@@ -183,7 +229,7 @@ async def test_an_outage_that_ends_at_this_moment_elsewhere_is_noted_anew(modera
         await other.execute(sa.select(outages).with_for_update())
         noting = asyncio.create_task(note(later))
         await eventually(waits)
-        assert await store.end_outage(other) is not None
+        assert await store.end_outage(other, later) is not None
     assert await noting is None, "administrators were told ten minutes ago"
     async with transaction(moderation_engine) as connection:
         assert (await connection.execute(sa.select(outages.c.began_at))).scalars().all() == [later]
