@@ -36,15 +36,14 @@ class Failover:
     """For how long nothing must have come of what the usual provider was given."""
 
     async def provider_for(self, usual: Provider, batch: Batch) -> Provider:
-        """Return who takes a batch; now and then an ordinary one tries whether the usual provider is back."""
+        """Return who takes a batch; now and then one, mostly an ordinary one, tries whether the usual one is back."""
         standby = self.standbys.get(batch.channel)
         if standby is None or not standby.takes(batch):
             return usual
-        now = self.clock()
+        now, is_urgent = self.clock(), batch.lane in URGENT_LANES
         async with transaction(self.engine) as connection:
-            is_open = await circuits.is_open(connection, usual.name, now)
-            may_try = is_open and batch.lane not in URGENT_LANES
-            is_trial = may_try and await circuits.may_try(connection, usual.name, now)
+            is_open = await circuits.is_open(connection, usual.name)
+            is_trial = is_open and await circuits.may_try(connection, usual.name, now, is_urgent=is_urgent)
         metrics.standby.set(int(is_open), {"channel": batch.channel.value})
         return standby if is_open and not is_trial else usual
 

@@ -8,10 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 TRIED_AGAIN: Final = timedelta(seconds=30)
 """While the standby is in charge the provider is tried once in such a time."""
-FORGOTTEN: Final = timedelta(hours=4)
-"""So long after its last failure the provider is tried by whatever comes, and the next failure brings the standby back:
-where hardly anything but emergencies goes by a channel, nothing else would try. The emergency that began the standby's
-part is over by then."""
+TRIED_BY_URGENT: Final = timedelta(hours=4)
+"""What is urgent tries it only if nothing has for so long: by some channels hardly anything else goes."""
 # Failures a long time apart are no failing for a long time: after a lull they count from the newest.
 _FAILED = sa.text(
     "INSERT INTO circuits AS c (provider, failing_since, failed_at) VALUES (:provider, :now, :now)"
@@ -32,7 +30,7 @@ _TRY = sa.text(
     "UPDATE circuits SET tried_at = :now WHERE provider = :provider AND opened_at IS NOT NULL"
     " AND coalesce(tried_at, opened_at) <= :now - :again RETURNING provider"
 )
-_IS_OPEN = sa.text("SELECT opened_at IS NOT NULL AND failed_at > :before FROM circuits WHERE provider = :provider")
+_IS_OPEN = sa.text("SELECT opened_at IS NOT NULL FROM circuits WHERE provider = :provider")
 _WAS_OPEN = sa.text(
     "SELECT opened_at IS NOT NULL OR coalesce(closed_at >= :since, false) FROM circuits WHERE provider = :provider"
 )
@@ -56,15 +54,14 @@ async def answered(connection: AsyncConnection, provider: str, now: datetime) ->
     return bool(found)
 
 
-async def is_open(connection: AsyncConnection, provider: str, now: datetime) -> bool:
+async def is_open(connection: AsyncConnection, provider: str) -> bool:
     """Tell whether the standby takes over."""
-    values = {"provider": provider, "before": now - FORGOTTEN}
-    return bool((await connection.execute(_IS_OPEN, values)).scalar_one_or_none())
+    return bool((await connection.execute(_IS_OPEN, {"provider": provider})).scalar_one_or_none())
 
 
-async def may_try(connection: AsyncConnection, provider: str, now: datetime) -> bool:
-    """Tell one caller in each TRIED_AGAIN that the provider may be tried again."""
-    values = {"provider": provider, "now": now, "again": TRIED_AGAIN}
+async def may_try(connection: AsyncConnection, provider: str, now: datetime, *, is_urgent: bool) -> bool:
+    """Tell one caller in each TRIED_AGAIN, or TRIED_BY_URGENT, that the provider may be tried again."""
+    values = {"provider": provider, "now": now, "again": TRIED_BY_URGENT if is_urgent else TRIED_AGAIN}
     return (await connection.execute(_TRY, values)).scalar_one_or_none() is not None
 
 

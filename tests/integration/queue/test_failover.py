@@ -116,7 +116,7 @@ async def test_what_twilio_may_have_taken_is_never_given_to_the_standby(queue: Q
     await queue.submit(draft(channels=TEXT), [person(6)])
     assert await dispatch_one(dispatcher, list(Lane))
     async with transaction(queue.engine) as connection:
-        assert await circuits.is_open(connection, "twilio", queue.clock())
+        assert await circuits.is_open(connection, "twilio")
     vendors.modes(sms={"mode": "ok"})
     dispatcher.breakers.clear()
     queue.clock.ahead += timedelta(seconds=1)

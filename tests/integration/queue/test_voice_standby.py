@@ -86,19 +86,21 @@ async def test_an_emergency_is_called_by_the_standby_until_twilio_answers(
 
 
 @pytest.mark.accepts(311)
-async def test_an_emergency_tries_twilio_when_nothing_else_has_for_hours(
+async def test_one_batch_of_an_emergency_tries_twilio_when_nothing_has_for_hours(
     queue: Queue, vendors: VendorSimulator
 ) -> None:
     failing = await _in_charge(queue, vendors)
-    queue.clock.ahead += circuits.FORGOTTEN
-    await queue.submit(draft(channels=TTS, is_emergency=True), [person(4)])
+    queue.clock.ahead += circuits.TRIED_BY_URGENT
+    await queue.submit(draft(channels=TTS, is_emergency=True), [person(4), person(5)])
     await queue.drain(failing)
+    assert len(_called(vendors)) == 2
     await _later(queue, failing, 1)
-    assert _called(vendors)[1:] == [(person(4).mobile, STANDBY)]
-    queue.clock.ahead += circuits.FORGOTTEN
+    assert {sender for _, sender in _called(vendors)} == {STANDBY}
+    assert len(_called(vendors)) == 3
+    queue.clock.ahead += circuits.TRIED_BY_URGENT
     await queue.submit(draft(channels=TTS, is_emergency=True), [person(6)])
     await queue.drain(_dispatcher(queue, vendors, is_twilio_there=True))
-    assert [(to, sender == STANDBY) for to, sender in _called(vendors)[2:]] == [(person(6).mobile, False)]
+    assert [(to, sender == STANDBY) for to, sender in _called(vendors)[3:]] == [(person(6).mobile, False)]
 
 
 @pytest.mark.accepts(311)
