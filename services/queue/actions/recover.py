@@ -42,17 +42,32 @@ async def recover_one(dispatcher: Dispatcher) -> bool:
 
 async def settle_lost(dispatcher: Dispatcher, work: Work) -> None:
     """Settle a batch that was taken over after its provider had been called. Raises Unavailable."""
-    batch = work.batch
-    proven = await _proven_by_receipts(dispatcher, work)
-    begun = set(batch.numbers[: batch.begun]) - set(proven)
-    unproven = [each for each in work.recipients if each.number in begun and each.destination and not each.problem]
-    traces = await _traces(dispatcher, work, unproven) if unproven else {}
-    settlement = Settlement()
-    for each in work.recipients:
-        found = proven.get(each.number) or traces.get(each.number, Trace(Found.NOT_TAKEN))
+    known, unasked = await _known(dispatcher, work)
+    settlement = Settlement(unsure=unasked)
+    for number, found in known.items():
         metrics.recovered.add(1, {"found": found.found.value})
-        _decide(dispatcher, work, each.number, found, settlement)
-    await settle(dispatcher.engine, dispatcher.clock, [Done(batch, settlement)], dispatcher.pace)
+        _decide(dispatcher, work, number, found, settlement)
+    await settle(dispatcher.engine, dispatcher.clock, [Done(work.batch, settlement)], dispatcher.pace)
+
+
+async def _known(dispatcher: Dispatcher, work: Work) -> tuple[dict[int, Trace], list[int]]:
+    """Return what receipts and the provider know of a batch's deliveries, and of which it cannot be asked now.
+
+    What receipts prove need not wait for the rest. Raises Unavailable where they prove nothing.
+    """
+    proven = await _proven_by_receipts(dispatcher, work)
+    begun = set(work.batch.numbers[: work.batch.begun]) - set(proven)
+    unproven = [each for each in work.recipients if each.number in begun and each.destination and not each.problem]
+    traces: Mapping[int, Trace] = {}
+    unasked: list[int] = []
+    try:
+        traces = await _traces(dispatcher, work, unproven) if unproven else {}
+    except Unavailable:
+        if not proven:
+            raise
+        unasked = [each.number for each in unproven]
+    found = {each.number: Trace(Found.NOT_TAKEN) for each in work.recipients} | dict(traces) | proven
+    return {number: each for number, each in found.items() if number not in unasked}, unasked
 
 
 async def _proven_by_receipts(dispatcher: Dispatcher, work: Work) -> dict[int, Trace]:

@@ -247,6 +247,35 @@ async def test_a_crash_while_the_standby_is_in_charge_calls_nobody_twice(
     assert len(_called(vendors)) == 1
 
 
+@pytest.mark.accepts(63, 65, 311)
+async def test_what_events_prove_of_a_lost_batch_need_not_wait_for_twilio(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    dispatcher = await _in_charge(queue, vendors)
+    emergency = draft(channels=TTS, is_emergency=True)
+    done = await queue.submit(emergency, [person(number) for number in (4, 6, 8)])
+    entry_id = done.snapshot.entries[0].entry_id
+    async with transaction(queue.engine) as connection:
+        (batch,) = await batches.claim(connection, every_channel(slice_size=3), queue.clock(), timedelta(seconds=60))
+    for number, kind in ((1, "VOICE_COMPLETED"), (2, "VOICE_BUSY")):
+        told = Receipt("aws_voice", f"v-{number}", str(batch.key(number)), kind, "", queue.clock())
+        await queue.record([told])
+    queue.clock.ahead += timedelta(seconds=61)
+    assert await recover_one(dispatcher)
+    await match_kept(queue.engine, queue.clock)
+    assert await queue.counts(entry_id) == {"total": 3, "sent": 1, "pending": 2}
+    # The busy one is called again, the third is asked about until Twilio answers: perhaps it was rung.
+    await _later(queue, dispatcher, 34)
+    assert [to for to, _ in _called(vendors)[1:]] == [person(6).mobile]
+    while await recover_one(dispatcher):
+        pass
+    queue.clock.ahead += timedelta(seconds=61)
+    twilio = _dispatcher(queue, vendors, is_twilio_there=True)
+    assert await recover_one(twilio)
+    await _later(queue, twilio, 31)
+    assert [to for to, _ in _called(vendors)[2:]] == [person(8).mobile]
+
+
 @pytest.mark.accepts(308, 311)
 async def test_the_standbys_calls_share_its_rate(queue: Queue, vendors: VendorSimulator) -> None:
     dispatcher = await _in_charge(queue, vendors, voice_standby_calls_per_second=50)
