@@ -11,12 +11,15 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from services.kit.errors import NotFound
 
 _LONGEST = 600
+_HOUR = timedelta(hours=1)
+_CALL_WAITS = timedelta(hours=25)
+"""Twilio lets a call wait for a day when there are more than it may begin at once; then it rings and is listened to."""
 
 
 class Purpose(StrEnum):
@@ -37,6 +40,12 @@ class Ticket:
     person_id: str
     """Who may use it; empty for a call."""
     expires_at: datetime
+
+
+def call_ticket(recording_id: str, claimed_at: datetime) -> Ticket:
+    """Return what a call plays that is handed over now; the same within an hour, so that it is not fetched anew."""
+    hour = claimed_at.replace(minute=0, second=0, microsecond=0)
+    return Ticket(Purpose.CALL, recording_id, "", hour + _HOUR + _CALL_WAITS)
 
 
 class Tickets:

@@ -30,7 +30,7 @@ from services.queue.providers.speech import played, said
 from services.queue.providers.twilio import TwilioSettings
 from services.queue.providers.twilio_sms import TwilioSms
 from services.queue.providers.twilio_voice import TwilioVoice
-from services.queue.tickets import Purpose, Ticket, Tickets
+from services.queue.tickets import Tickets, call_ticket
 from services.queue.work import Delivery, Work
 
 _log = get_logger(__name__)
@@ -162,11 +162,11 @@ def _spoken(work: Work, recipient: Delivery) -> str:
 
 
 def _player(config: ProviderConfig) -> Callable[[Work, Delivery], str]:
-    """Return what plays a batch's recording, at an address that is good for as long as the calls may be made."""
+    """Return what plays a batch's recording, at an address that is good for as long as its calls may begin."""
     tickets = Tickets(config.recordings_secret.get_secret_value())
 
     def play(work: Work, _: Delivery) -> str:
-        ticket = Ticket(Purpose.CALL, work.content.recording_id or "", "", work.batch.expires_at)
+        ticket = call_ticket(work.content.recording_id or "", work.batch.claimed_at)
         return played(f"{config.recordings_url}/{tickets.sign(ticket)}")
 
     return play

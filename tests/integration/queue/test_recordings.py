@@ -153,14 +153,16 @@ async def test_a_store_that_does_not_answer_keeps_nothing_and_says_so(queue: Que
 
 
 @pytest.mark.accepts(40, 58)
-async def test_a_recorded_call_plays_its_recording(
-    queue: Queue, vendors: VendorSimulator, receiver: Receiver, tmp_path: Path
+@pytest.mark.parametrize("of_use", [timedelta(minutes=1), timedelta(days=20)])
+async def test_a_recorded_call_plays_its_recording_however_soon_or_late_its_time_ends(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver, tmp_path: Path, of_use: timedelta
 ) -> None:
+    queue.clock.stop()
     recordings = over(queue, FolderRecordings(tmp_path / "recordings"))
     content = wav()
     made = await upload(recordings, content)
-    message = draft(channels=RECORDED, recording_id=made.recording_id)
-    done = await queue.submit(message, [person(1), person(3)])
+    message = draft(channels=RECORDED, recording_id=made.recording_id, expires_at=queue.clock() + of_use)
+    done = await queue.submit(message, [person(1), person(2)])
     await queue.drain(queue.dispatcher())
     await asyncio.to_thread(vendors.wait_quiet)
     await queue.receive(list(receiver.requests))
@@ -169,8 +171,9 @@ async def test_a_recorded_call_plays_its_recording(
     (address,) = addresses
     ticket = str(address).rpartition("/")[2]
     gateway = Caller("gateway", frozenset())
+    queue.clock.ahead = timedelta(hours=24, minutes=5)
     assert await heard(recordings, gateway, ticket) == content
-    queue.clock.ahead = timedelta(hours=8, minutes=1)
+    queue.clock.ahead = timedelta(hours=26)
     with pytest.raises(NotFound):
         await recordings.find(gateway, ticket)
 
