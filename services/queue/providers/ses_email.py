@@ -29,10 +29,14 @@ _DENIED = frozenset(
 )
 """Codes that may concern one sender alone: a policy says for each address who may send from it, and SES verifies
 addresses and domains one by one, in each region anew."""
+_REFUSED_SECONDS = 60.0
+"""For so long a sender that was refused is not tried again."""
 _LONGEST_SENDER = 320
 """SES refuses a sender, its name encoded, of more bytes."""
 _LONGEST_WORD = 75
 """Of an encoded name (RFC 2047)."""
+_Refused = dict[tuple[AwsClient, str], tuple[float, str]]
+"""Senders that a region refused: until when they are not tried there, by time.monotonic(), and the code."""
 _log = get_logger(__name__)
 
 
@@ -77,6 +81,7 @@ class SesEmail:
         self._places = Places(self.slice_size)
         self._regions = Regions(self.name, "sesv2", regions)
         self._from = parseaddr(from_address)[1]
+        self._refused: _Refused = {}
         self._configuration = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
     def hand_over(
@@ -89,7 +94,7 @@ class SesEmail:
 
         def send(one: Delivery) -> Awaitable[Handed]:
             arguments = self._arguments(work, one)
-            return self._regions.hand_over(lambda aws: _from_first(aws, one.number, arguments, senders))
+            return self._regions.hand_over(lambda aws: _from_first(aws, one.number, arguments, senders, self._refused))
 
         return fan_out(self._places, work, recipients, send, may_continue)
 
@@ -128,20 +133,29 @@ class SesEmail:
         await self._regions.close()
 
 
-async def _from_first(aws: AwsClient, number: int, arguments: dict[str, Any], senders: Sequence[str]) -> Handed:
+async def _from_first(
+    aws: AwsClient, number: int, arguments: dict[str, Any], senders: Sequence[str], refused: _Refused
+) -> Handed:
     """Return the answer to the first of the senders, the message's and ours, from which our key may send.
 
     Where it may not from ours either, it is the account that is refused. A refusal that came late leaves no time for
-    another: one hand-over lasts little longer than one request in each region.
+    another: one hand-over lasts little longer than one request in each region. Such a delivery is tried again at once,
+    and then from ours.
     """
-    started = time.monotonic()
-    handed = await _send(aws, number, {"FromEmailAddress": senders[0], **arguments})
-    is_quick = time.monotonic() - started <= QUICK_SECONDS
-    is_denied = bool(_DENIED & {handed.code, handed.code.partition("/")[0]})
-    if len(senders) == 1 or not is_denied or not is_quick:
-        return handed
-    metrics.sender_refused.add(1, {"provider": SesEmail.name, "code": handed.code})
-    _log.warning("sender_refused", provider=SesEmail.name, code=handed.code)
+    if len(senders) == 1:
+        return await _send(aws, number, {"FromEmailAddress": senders[0], **arguments})
+    started, own = time.monotonic(), (aws, parseaddr(senders[0])[1])
+    until, code = refused.get(own, (0.0, ""))
+    if until <= started:
+        handed = await _send(aws, number, {"FromEmailAddress": senders[0], **arguments})
+        code, now = handed.code, time.monotonic()
+        if not _DENIED & {code, code.partition("/")[0]}:
+            return handed
+        refused[own] = now + _REFUSED_SECONDS, code
+        _log.warning("sender_refused", provider=SesEmail.name, code=code)
+        if now - started > QUICK_SECONDS:
+            return Handed(number, Answer.NOT_TRIED)
+    metrics.sender_refused.add(1, {"provider": SesEmail.name, "code": code})
     return await _send(aws, number, {"FromEmailAddress": senders[-1], **arguments})
 
 

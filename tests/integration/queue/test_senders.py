@@ -156,6 +156,21 @@ async def test_an_address_that_our_key_may_not_use_costs_no_delivery(
     assert await queue.rows("SELECT 1 FROM refused_accounts") == [], "one address is not the account"
 
 
+@pytest.mark.accepts(308)
+async def test_an_address_that_is_not_verified_costs_no_delivery_while_amazon_is_slow(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    await _put(queue, replace(NEWS, school_id="school-1", address="news@example.com"))
+    done = await queue.submit(draft(), [person(number) for number in range(1, 4)])
+    vendors.modes(ses={"mode": "ok", "delay_seconds": QUICK_SECONDS + 0.05})
+    dispatcher = queue.dispatcher()
+    await queue.drain(dispatcher)
+    assert _from(vendors) == ["Lincoln County <office@example.org>"] * 3
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "pending": 3}
+    assert not dispatcher.breaker(Channel.EMAIL).is_open(), "one school's address is not the account"
+    assert await queue.rows("SELECT 1 FROM refused_accounts") == []
+
+
 @pytest.mark.parametrize(
     ("identity", "pointer"),
     [
