@@ -35,7 +35,7 @@ Control, from this machine only (JSON)
     POST /control/modes {provider: {mode, probability, retry_after_seconds, delay_seconds, late_seconds, count}}
         providers: sms voice (twilio = both) ses sns translate moderation; modes: ok hang 429 500 timeout_after_accept,
         drop_receipts duplicate_receipts late_receipts reorder;
-        moderation also 400 schema_drift partial quota_exceeded key_refused drip
+        moderation also 400 schema_drift partial renamed quota_exceeded key_refused drip
     GET /control/moderated   what ModerationAPI was asked, the latest 100 requests
     POST /control/reset   GET /control/state   GET /control/arrival_counts   GET /control/outcomes
     GET /arrived.json?channel=&to=&words=&tag=NAME=VALUE&after=SEQ&limit=   (VALUE* matches what begins so)

@@ -283,9 +283,14 @@ def _author(external_id: str) -> dict[str, Any]:
 
 
 def _degraded(result: dict[str, Any], mode: str) -> dict[str, Any]:
-    """The answer as an outage mode wants it: `schema_drift` leaves casebook out, `partial` a policy and says so."""
+    """The answer as an outage mode wants it: `schema_drift` leaves casebook out, `partial` a policy and says so.
+
+    `renamed` spells every policy as nobody knows it.
+    """
     if mode == "schema_drift":
         del result["casebook"]
+    elif mode == "renamed":
+        result["policies"] = [{**policy, "id": f"new_{policy['id']}"} for policy in result["policies"]]
     elif mode == "partial" and result["policies"]:
         missing = next((p for p in result["policies"] if p["id"] == "self_harm"), result["policies"][-1])
         result["policies"] = [policy for policy in result["policies"] if policy is not missing]

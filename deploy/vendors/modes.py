@@ -14,7 +14,7 @@ from aiohttp import web
 PROVIDERS = ("sms", "voice", "ses", "sns", "aws_sms", "aws_voice", "translate", "moderation")
 REQUEST_MODES = frozenset({"ok", "hang", "429", "500", "timeout_after_accept"})
 RECEIPT_MODES = frozenset({"drop_receipts", "duplicate_receipts", "late_receipts", "reorder"})
-MODERATION_MODES = frozenset({"schema_drift", "partial", "quota_exceeded", "key_refused", "400", "drip"})
+MODERATION_MODES = frozenset({"schema_drift", "partial", "renamed", "quota_exceeded", "key_refused", "400", "drip"})
 HANG_SECONDS = 120.0
 """A hanging request is given up by the simulator after this long, so that abandoned ones do not pile up."""
 DRIP_SECONDS = 0.05

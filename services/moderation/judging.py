@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from services.moderation.domain import Category, Explanation, Judgement, Outcome, Trouble
-from services.moderation.metrics import provider_errors
+from services.moderation.metrics import filled, provider_errors
 from services.moderation.providers.base import Provider, ProviderUnavailable, Text, TextRefused
 from services.moderation.providers.embedded import Embedded
 
@@ -194,6 +194,8 @@ class Judge:
 def _filled(judged: Judgement, local: Judgement, text: Text) -> Judgement:
     """Return the vendor's judgement on a text, with what it left out and what it cannot say of our model's."""
     scores = {**local.scores, **judged.scores}
+    for name in local.scores.keys() - judged.scores.keys():
+        filled.add(1, {"category": name.value})
     if local.language in _OURS_ALONE:
         scores = {name: max(score, local.scores[name]) for name, score in scores.items()}
     return replace(

@@ -19,6 +19,9 @@ drift = _meter.create_gauge(
 provider_errors = _meter.create_counter(
     "lantern.moderation.provider.errors", "{error}", "Judgements that a provider failed to give."
 )
+filled = _meter.create_counter(
+    "lantern.moderation.filled", "{score}", "Scores of texts that the vendor left to the embedded model, by category."
+)
 scores = _meter.create_histogram("lantern.moderation.scores", "1", "Scores by category.")
 backlog_age = _meter.create_gauge(
     "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for the provider; 0 when none does."

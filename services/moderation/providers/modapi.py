@@ -1,7 +1,8 @@
 """ModerationAPI through its SDK (moderation-api 2.2.0), with its traps handled.
 
 The vendor's API speaks of policies with labels; modapi_labels.json maps them to our ten (policy, label), an empty label
-meaning the policy's own probability. A category that no policy reports is absent from the judgement, never zero.
+meaning the policy's own probability. A category that no policy reports is absent from the judgement, never zero; what
+is reported and not in the table is named in the log, once. Of an answer nothing but the scores is kept.
 Only the text, pseudonyms and the embedded model's verdict leave; do_not_store keeps the vendor from keeping the text
 (statement 175).
 """
@@ -21,14 +22,20 @@ from moderation_api import ModerationAPI, errors
 from moderation_api.models import SubmitContentClientActionTypedDict
 from moderation_api.utils import BackoffStrategy, RetryConfig
 
+from services.kit.logs import get_logger
 from services.moderation.at_once import all_of
 from services.moderation.domain import Category, Decision, Judgement, Outcome
+from services.moderation.metrics import provider_errors
 from services.moderation.providers.base import ProviderUnavailable, Text, TextRefused
 
 _LABELS: dict[str, list[tuple[str, str]]] = {
     name: [(policy, label) for policy, label in places]
     for name, places in json.loads(Path(__file__).with_name("modapi_labels.json").read_text(encoding="utf-8")).items()
 }
+_KNOWN = frozenset(place for places in _LABELS.values() for place in places)
+_MOST_NAMED = 100
+"""Places besides that are named in the log: as many as a vendor may have, should it invent a new one each time."""
+_log = get_logger(__name__)
 _AT_ONCE = 16
 """Texts that one replica asks about at the same time."""
 _TRIED_AGAIN = ["500", "502", "504"]
@@ -54,6 +61,7 @@ class ModerationApi:
         """base_url ends before /moderate; timeout_seconds bounds an answer, all tries and its last byte included."""
         self._timeout_seconds = timeout_seconds
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._named: set[tuple[str, str]] = set()
         # Milliseconds: first pause, longest pause, growth, how long new tries begin, and jitter.
         pauses = BackoffStrategy(100, 1000, 1.5, int(timeout_seconds * 600), 100)
         self._retries = RetryConfig("backoff", pauses, True, _TRIED_AGAIN)
@@ -81,7 +89,20 @@ class ModerationApi:
         # The SDK's errors and the transport's have no common parent (the SDK's README shows both being caught).
         except (httpx.HTTPError, errors.NoResponseError) as problem:
             raise ProviderUnavailable("unreachable") from problem
-        return Judgement(read_scores(answer.model_dump(by_alias=False)), self.name, "moderationapi-2")
+        return self._read(answer.model_dump(by_alias=False))
+
+    def _read(self, answer: Mapping[str, Any]) -> Judgement:
+        """Return what an answer says; what it leaves out, or says beside what we know, is counted and named."""
+        if answer["meta"]["status"] != "success" or answer.get("errors"):
+            provider_errors.add(1, {"provider": self.name, "error.type": "partial"})
+        unknown = _reported(answer).keys() - _KNOWN - self._named
+        for policy, label in sorted(unknown)[: _MOST_NAMED - len(self._named)]:
+            self._named.add((policy, label))
+            _log.info("vendor_label_unknown", policy=policy, label=label)
+        scores = read_scores(answer)
+        if not scores:
+            raise ProviderUnavailable("schema_drift")
+        return Judgement(scores, self.name, "moderationapi-2")
 
     async def _ask(self, text: Text) -> Any:
         return await self._content.submit_async(
@@ -134,21 +155,27 @@ def retry_after_seconds(value: str | None) -> float:
 
 def read_scores(answer: Mapping[str, Any]) -> dict[Category, float]:
     """Return our categories' scores out of an answer; those that it does not report are absent."""
-    found: dict[tuple[str, str], float] = {}
-    for policy in answer.get("policies") or ():
-        if policy.get("type") != "classifier" or policy.get("probability") is None:
-            continue
-        name = _plain(str(policy.get("id", "")))
-        found[name, ""] = float(policy["probability"])
-        for label in policy.get("labels") or ():
-            if label.get("probability") is not None:
-                found[name, _plain(str(label.get("id", "")))] = float(label["probability"])
-    scores = {}
+    found, scores = _reported(answer), {}
     for category in Category:
         reported = [found[place] for place in _LABELS[category] if place in found]
         if reported:
             scores[category] = max(reported)
     return scores
+
+
+def _reported(answer: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Return each probability that can be one, by policy and label; of a policy that failed there is none."""
+    failed = {_plain(str(each.get("id", ""))) for each in answer.get("errors") or ()}
+    found: dict[tuple[str, str], float] = {}
+    for policy in answer.get("policies") or ():
+        name = _plain(str(policy.get("id", "")))
+        if policy.get("type") != "classifier" or policy.get("probability") is None or name in failed:
+            continue
+        said = [("", policy["probability"])]
+        said += [(_plain(str(label.get("id", ""))), label.get("probability")) for label in policy.get("labels") or ()]
+        # Neither "no number" nor a percentage is one: taken as it is, it would be below or above every threshold.
+        found |= {(name, label): float(chance) for label, chance in said if chance is not None and 0 <= chance <= 1}
+    return found
 
 
 def _plain(identifier: str) -> str:

@@ -17,7 +17,7 @@ from services.moderation.judging import Judge
 from services.moderation.policies import Policies
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
-from services.moderation.tables import verdicts
+from services.moderation.tables import verdicts, waiting
 from tests.integration.moderation.measured import Measured
 from tests.support.vendors import VendorSimulator
 
@@ -82,6 +82,36 @@ async def test_an_outage_moves_the_errors_and_the_backlog(
     await screening.measure_waiting()
     assert measured("lantern.moderation.backlog.age") == 0
     assert [errors(), replaced()] == [2, 1]
+
+
+@pytest.mark.accepts(166)
+async def test_what_the_vendor_leaves_out_moves_what_the_embedded_model_fills_and_the_errors(
+    screening: Screening, vendors: VendorSimulator, moved: Callable[..., Callable[[], float]]
+) -> None:
+    partial = moved("lantern.moderation.provider.errors", **{"provider": "moderationapi", "error.type": "partial"})
+    filled = moved("lantern.moderation.filled", category="self_harm")
+    others = moved("lantern.moderation.filled", category="threat")
+    await screening.screen([asked("See you at four.", 1)])
+    assert [partial(), filled(), others()] == [0, 0, 0]
+    vendors.modes(moderation={"mode": "partial"})
+    await screening.screen([asked("See you at four.", 1)])
+    assert [partial(), filled(), others()] == [1, 1, 0]
+
+
+@pytest.mark.accepts(166, 167)
+async def test_an_answer_without_one_policy_that_we_know_is_a_failure_and_its_names_are_logged_once(
+    screening: Screening,
+    vendors: VendorSimulator,
+    moved: Callable[..., Callable[[], float]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = moved("lantern.moderation.provider.errors", **{"provider": "moderationapi", "error.type": "schema_drift"})
+    vendors.modes(moderation={"mode": "renamed"})
+    await screening.screen([asked("See you at four.", 1), asked("See you at five.", 1)])
+    assert errors() == 2
+    async with transaction(screening.engine) as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(waiting))).scalar_one() == 2
+    assert capsys.readouterr().out.count("policy=new_violence") == 1
 
 
 async def test_the_vendors_drift_is_measured_against_what_it_gave_over_a_week_ago(

@@ -270,6 +270,14 @@ def test_vendor_labels_map_to_ours_and_what_it_does_not_say_is_absent() -> None:
     }
 
 
+@pytest.mark.accepts(166)
+def test_what_is_no_probability_and_what_a_failed_policy_says_is_absent_too() -> None:
+    chances = {"violence": float("nan"), "threat": 97.0, "hate": -0.1, "profanity": 0.3, "self_harm": 0.0}
+    policies = [{"type": "classifier", "id": name, "probability": chance} for name, chance in chances.items()]
+    failed = [{"id": "SELF_HARM", "message": "The policy could not be evaluated"}]
+    assert read_scores({"policies": policies, "errors": failed}) == {Category.PROFANITY: 0.3}
+
+
 @pytest.mark.parametrize(
     "phrase", ["\N{SKULL}\N{FIRE}", "!!!", "A+", "C++", "#1", "_ _", "\N{CIRCLED LATIN CAPITAL LETTER A}!"]
 )
