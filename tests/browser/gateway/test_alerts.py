@@ -189,6 +189,40 @@ def test_a_list_of_more_alerts_stays_open_when_another_comes(site: Site, threate
     assert faults(page) == []
 
 
+_IS_SEEN = """() => {
+  const at = document.activeElement, parts = [0.1, 0.5, 0.9];
+  return [...at.getClientRects()].some(({ left, top, width, height }) => parts.some((x) => parts.some((y) =>
+    at.contains(document.elementFromPoint(left + x * width, top + y * height)))));
+}"""
+
+
+@pytest.mark.accepts(318)
+@pytest.mark.parametrize(("width", "height"), [(320, 256), (320, 180), (390, 844)])
+def test_alerts_cover_nothing_that_has_the_focus_at_400_percent(
+    site: Site, threaten: Raise, width: int, height: int
+) -> None:
+    look: dict[str, Any] = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"}
+    page, threats = site.page("pri", **look), [threaten(), threaten()]
+    page.goto("/reports/history")
+    expect(page.locator(".threat-alert")).to_have_count(2)
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(200):
+            page.keyboard.press(key)
+            place = page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+            if place.startswith("<body"):
+                break
+            if "skip-link" not in place:
+                assert page.evaluate(_IS_SEEN), place
+    # Whoever has scrolled down still sees how many there are.
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("[data-open-count]")).to_be_in_viewport()
+    assert faults(page) == []
+    page.locator(".nav-more summary").click()
+    page.locator(".nav-more a").last.focus()
+    assert page.evaluate(_IS_SEEN)
+    assert threats
+
+
 @pytest.mark.accepts(184, 318)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_open_page_says_that_one_is_signed_out(site: Site, threaten: Raise, scheme: Any) -> None:
