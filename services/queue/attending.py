@@ -5,7 +5,7 @@ of these is a run: it made one message, or says why not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
@@ -55,6 +55,8 @@ class Rule:
     changed_by_name: str
     version: int = 1
     is_on: bool = True
+    schools_begin_at: Mapping[str, datetime] = field(default_factory=dict)
+    """The same of the schools that it had before it got another: what it owes them it owes them still."""
 
     def concerns(self, school_id: str) -> bool:
         """Tell whether it is for this school."""
@@ -165,7 +167,11 @@ def owed(rule: Rule, zones: Mapping[str, str], now: datetime) -> Iterator[Due]:
         place = ZoneInfo(zone)
         today = now.astimezone(place).date()
         for day in (today - _ONE_DAY, today):
-            if rule.begins_at < in_utc(datetime.combine(day, rule.send_time), place) <= now:
+            if (
+                rule.schools_begin_at.get(school_id, rule.begins_at)
+                < in_utc(datetime.combine(day, rule.send_time), place)
+                <= now
+            ):
                 yield Due(rule, school_id, day, is_missed=day < today)
 
 
@@ -223,14 +229,20 @@ def edited(before: Rule, after: Rule, now: datetime) -> Rule:
     """Return the rule with another content. Another time or school counts from now on: none that has passed is made
     up for.
     """
-    begins_anew = before.send_time != after.send_time or _has_other_schools(before, after)
+    begins_at, schools_begin_at = before.begins_at, before.schools_begin_at
+    if before.send_time != after.send_time:
+        begins_at, schools_begin_at = now, {}
+    elif _has_other_schools(before, after):
+        schools_begin_at = {each: before.schools_begin_at.get(each, begins_at) for each in before.school_ids}
+        begins_at = now
     return replace(
         after,
         rule_id=before.rule_id,
         owner_id=before.owner_id,
         owner_name=before.owner_name,
         created_at=before.created_at,
-        begins_at=now if begins_anew else before.begins_at,
+        begins_at=begins_at,
+        schools_begin_at=schools_begin_at,
         version=before.version + 1,
         is_on=before.is_on,
     )
@@ -243,5 +255,5 @@ def _has_other_schools(before: Rule, after: Rule) -> bool:
 
 def switched(before: Rule, now: datetime, *, is_on: bool) -> Rule:
     """Return the rule switched on or off; switched on, it begins anew."""
-    begins_at = now if is_on else before.begins_at
-    return replace(before, is_on=is_on, begins_at=begins_at, version=before.version + 1, changed_at=now)
+    after = replace(before, is_on=is_on, version=before.version + 1, changed_at=now)
+    return replace(after, begins_at=now, schools_begin_at={}) if is_on else after

@@ -1,7 +1,9 @@
 """Attendance rules and the record of their changes."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -170,10 +172,13 @@ class RuleSight:
 
 def _row(rule: Rule) -> dict[str, Any]:
     values = {name: getattr(rule, name) for name in _COLUMNS}
-    return values | {"school_ids": list(rule.school_ids), "codes": list(rule.codes)}
+    begin = json.dumps({school_id: at.isoformat() for school_id, at in rule.schools_begin_at.items()})
+    return values | {"school_ids": list(rule.school_ids), "codes": list(rule.codes), "schools_begin_at": begin}
 
 
 def _rule(row: Any) -> Rule:
     values = {name: row[name] for name in _COLUMNS}
     values |= {"rule_id": str(row["rule_id"]), "content": bytes(row["content"])}
+    begin = {school_id: datetime.fromisoformat(at) for school_id, at in row["schools_begin_at"].items()}
+    values["schools_begin_at"] = begin
     return Rule(**values | {name: tuple(row[name]) for name in ("school_ids", "codes")})

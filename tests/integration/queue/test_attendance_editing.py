@@ -1,6 +1,7 @@
 """Attendance rules are edited when a school of theirs is excluded, or a way of theirs switched off, meanwhile."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -84,3 +85,17 @@ async def test_a_school_that_is_added_in_the_evening_is_told_from_the_next_day_o
     assert (await attended.told(), await attended.queue.attention()) == ([], [])
     await attended.tick(hours=15)
     assert [student for _, student in await attended.told()] == ["Zoe Hill"]
+
+
+async def test_a_school_is_told_late_although_another_one_was_added_meanwhile(attended: Attended) -> None:
+    lincoln, ridge = attended.queue.ids["s1"], attended.queue.ids["s2"]
+    await exclude(attended, is_excluded=False)
+    rule = await attended.create("off")
+    await attended.record({"student_sourced_id": "amy"}, {"student_sourced_id": "zoe"})
+    # It was to tell at one, and nothing ran until three.
+    attended.queue.clock.now += timedelta(hours=2)
+    added = await edited(attended, rule, school_ids=[lincoln, ridge])
+    await edited(attended, added, school_ids=[lincoln, ridge], codes=["unx"])
+    attended.queue.clock.now += timedelta(hours=1)
+    await attended.tick()
+    assert {student for _, student in await attended.told()} == {"Amy Stone"}

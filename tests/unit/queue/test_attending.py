@@ -1,5 +1,6 @@
 """Attendance: when a rule owes a message, what its texts become, which rows are absences; pure."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -61,8 +62,17 @@ def test_a_rule_owes_a_school_that_is_added_what_comes_after_that() -> None:
     east, both, long_since = ("east",), ("east", "west"), MONDAY - timedelta(days=9)
     for schools in (both, ()):
         added = edited(rule(school_ids=east, begins_at=long_since), rule(school_ids=schools), evening)
-        assert keys(added, evening) == []
+        # The school that it had is still owed what was not sent before the edit.
+        owed_before = keys(rule(school_ids=east, begins_at=long_since), evening)
+        assert (
+            keys(added, evening)
+            == owed_before
+            == [("east", date(2026, 11, 1), True), ("east", date(2026, 11, 2), False)]
+        )
+        assert keys(edited(added, replace(added, codes=("B",)), evening), evening) == owed_before
         assert ("west", date(2026, 11, 3), False) in keys(added, evening + timedelta(hours=17))
+        for anew in (edited(added, rule(send_time=time(9)), evening), switched(added, evening, is_on=True)):
+            assert keys(anew, evening) == []
     for before, after in ((both, east), ((), both), ((), ())):
         kept = edited(rule(school_ids=before, begins_at=long_since), rule(school_ids=after), evening)
         assert kept.begins_at == long_since
