@@ -9,13 +9,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.kit.db import driver_url
 from services.kit.errors import Unavailable
+from services.kit.telemetry import trace_sql
 
 _OPTIONS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
 
 
 def create_engine(url: str, *, pool_size: int = 16) -> sa.Engine:
     """Return an engine for threads; make it after fork. Nothing is connected yet."""
-    return sa.create_engine(
+    engine = sa.create_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -24,6 +25,8 @@ def create_engine(url: str, *, pool_size: int = 16) -> sa.Engine:
         hide_parameters=True,
         connect_args={"application_name": "gateway", "options": _OPTIONS, "connect_timeout": 5},
     )
+    trace_sql(engine)
+    return engine
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.kit.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
 from services.kit.lists import Lists
+from services.kit.telemetry import trace_sql
 
 ADDED_EVENTS = "added_events"
 """Key in a connection's info: the transaction has put events into the outbox."""
@@ -65,6 +66,7 @@ def create_engine(
     )
     sa.event.listen(engine.sync_engine, "connect", _adapt)
     sa.event.listen(engine.sync_engine, "checkout", _check_alive)
+    trace_sql(engine.sync_engine)
     return engine
 
 

@@ -1,11 +1,17 @@
-"""Connections of a pool: what the server has ended meanwhile is replaced before anybody meets it."""
+"""Connections of a pool: what the server has ended meanwhile is replaced; and the spans of statements."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.kit import telemetry
 from services.kit.db import create_engine, transaction
 from tests.support.eventually import eventually
 from tests.support.postgres import Database, Databases
@@ -47,3 +53,22 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(engine: AsyncE
     assert len(after) == 2
     assert not after & before
     await others.dispose()
+
+
+async def test_a_statement_is_traced_without_the_words_that_it_carries(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(telemetry, "traces_are_on", lambda: True)
+    engine = create_engine(database.url, name="traced")
+    for wrong in ("Ann", "17"):
+        with suppress(DBAPIError):
+            async with transaction(engine) as connection:
+                await connection.execute(sa.text("SELECT CAST(:word AS integer)"), {"word": wrong})
+    await engine.dispose()
+    failed, done = exporter.get_finished_spans()
+    assert (failed.name, failed.status.status_code.name, failed.status.description) == ("SELECT", "ERROR", "22P02")
+    assert (done.name, done.status.status_code.name) == ("SELECT", "UNSET")
+    assert "Ann" not in failed.to_json()

@@ -18,7 +18,6 @@ from services.kit.outbox import add_event, first_time
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import Lifecycle, Process, run_service
-from services.kit.telemetry import trace_sql
 from tests.support.echo.v1 import echo_pb2 as pb
 from tests.support.echo.v1 import echo_pb2_grpc as stubs
 
@@ -49,7 +48,6 @@ async def serve(settings: ServiceSettings, life: Lifecycle) -> None:
     """Answer EchoService, and hear what it said."""
     engine = create_engine(settings.database_url.get_secret_value(), name="echo")
     life.on_stop("database", engine.dispose)
-    trace_sql(engine)
     bus = Bus(settings.nats_url.get_secret_value(), name="echo")
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("directory"))
