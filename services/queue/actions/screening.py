@@ -4,6 +4,8 @@ What a student wrote is judged first, and nothing of it is translated before. Th
 itself, and the message leaves when none of them waits for its verdict any more.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kit.logs import get_logger
 from services.queue import events_out
 from services.queue.actions import inboxes
+from services.queue.actions.quieting import quiet_of
 from services.queue.domain import Deltas, Screening, State
-from services.queue.records import Message
-from services.queue.store import batches, counts, messages, questions, translations
+from services.queue.records import Entry, Message
+from services.queue.store import batches, counts, messages, questions, surveys, translations
+from services.queue.surveys import ends
 from services.queue.translating import deadline
 
 _log = get_logger(__name__)
@@ -49,7 +53,7 @@ async def apply_verdict(
         message.verdict = verdict
         await messages.decide(connection, message_id, Screening.WAITING, verdict, now)
         if message.is_translated:
-            entries = await messages.entries_of(connection, message_id)
+            entries = await _renewed(connection, message, now)
             await translations.begin(connection, message_id, now, deadline(now, message, entries))
     return await let_go_if_through(connection, message, now)
 
@@ -59,12 +63,30 @@ async def let_go_if_through(connection: AsyncConnection, message: Message, now: 
     is_judged = message.verdict is not None
     if not is_judged or (message.is_translated and await translations.is_undecided(connection, message.message_id)):
         return False
+    await _renewed(connection, message, now)
     await _decide(connection, message, Screening.RELEASED, message.verdict or b"", now)
     snapshot = await messages.snapshot(connection, message)
     if message.cancelled_at is None:
         await inboxes.fill(connection, snapshot, max(now, message.send_at))
     await events_out.tell_released(connection, message, now)
     return True
+
+
+async def _renewed(connection: AsyncConnection, message: Message, now: datetime) -> Sequence[Entry]:
+    """Return the entries, whose usual deadlines count from now if nothing could leave before.
+
+    Else a message whose verdict came late would end at the moment at which it is released.
+    """
+    entries = await messages.entries_of(connection, message.message_id)
+    if message.expires_at or now <= message.send_at:
+        return entries
+    quiet, asked = await quiet_of(connection, message), await surveys.of_message(connection, message.message_id)
+    renewed = []
+    for entry in entries:
+        until = quiet.expires_at(entry.channel, now, is_emergency=message.is_emergency, asked=None)
+        renewed.append(replace(entry, expires_at=max(entry.expires_at, ends(entry.channel, until, asked))))
+        await messages.renew(connection, entry.entry_id, renewed[-1].expires_at)
+    return renewed
 
 
 async def _withhold(connection: AsyncConnection, message: Message, verdict: bytes, now: datetime) -> None:

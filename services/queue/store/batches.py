@@ -191,10 +191,11 @@ async def add_unsure(
 
 
 async def release(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
-    """Let the held batches of a message go; return entry, school and how many recipients."""
+    """Let a message's held batches go, with its entries' deadlines; return entry, school and how many recipients."""
     statement = sa.text(
-        "UPDATE batches SET state = 'pending', changed_at = :now WHERE message_id = :message_id AND state = 'held'"
-        " RETURNING entry_id::text, school_id, cardinality(numbers)"
+        "UPDATE batches b SET state = 'pending', expires_at = e.expires_at, changed_at = :now FROM entries e"
+        " WHERE b.message_id = :message_id AND b.state = 'held' AND e.entry_id = b.entry_id"
+        " RETURNING b.entry_id::text, b.school_id, cardinality(b.numbers)"
     )
     return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))
 

@@ -84,6 +84,12 @@ async def entries_of(connection: AsyncConnection, message_id: str) -> list[Entry
     return [_entry(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def renew(connection: AsyncConnection, entry_id: str, expires_at: datetime) -> None:
+    """Give an entry a new deadline; its batches have their own."""
+    change = sa.update(entries).where(entries.c.entry_id == entry_id)
+    await connection.execute(change.values(expires_at=expires_at))
+
+
 async def snapshot(connection: AsyncConnection, message: Message) -> Snapshot:
     """Return the message with its entries and their counts as they stand."""
     its_entries = await entries_of(connection, message.message_id)

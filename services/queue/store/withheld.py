@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.queue.domain import batch_size
 from services.queue.records import Entry, Message
+from services.queue.store import messages
 
 _GATHER = sa.text(
     "WITH gone AS (DELETE FROM outcomes WHERE entry_id = :entry_id AND created_at = :created_at AND state = 'withheld'"
@@ -30,7 +31,6 @@ _RELEASE = sa.text(
 _REMOVE = sa.text(
     "DELETE FROM batches WHERE entry_id = :entry_id AND state = 'withheld' RETURNING school_id, attempt, numbers"
 )
-_RENEW = sa.text("UPDATE entries SET expires_at = :expires_at WHERE entry_id = :entry_id")
 
 
 async def gather(connection: AsyncConnection, message: Message, entry: Entry, now: datetime) -> None:
@@ -60,7 +60,7 @@ async def release(
     """
     values = {"entry_id": entry.entry_id, "expires_at": expires_at, "now": now}
     rows = await connection.execute(_RELEASE, {**values, "only_school_id": only_school_id})
-    await connection.execute(_RENEW, values)
+    await messages.renew(connection, entry.entry_id, expires_at)
     return [(row[0], int(row[1])) for row in rows]
 
 

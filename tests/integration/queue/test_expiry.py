@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller
 from services.kit.errors import FailedPrecondition
 from services.queue.actions import upkeep
@@ -11,8 +12,9 @@ from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
 from services.queue.domain import State
 from services.queue.records import Receipt
-from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.conftest import PUPIL, Queue, draft, person
 from tests.integration.queue.from_directory import told
+from tests.integration.queue.test_releasing import verdict
 from tests.support.vendors import VendorSimulator
 
 SMS = [("sms", "School is closed.")]
@@ -71,3 +73,26 @@ async def test_a_text_whose_time_ends_at_its_provider_is_expired_and_no_error(
     await queue.drain(queue.dispatcher())
     await queue.record([Receipt(provider, "", f"{entry.entry_id}.1.1", status, code, entry.expires_at)])
     assert await queue.counts(entry.entry_id) == {"total": 1, "expired": 1}
+
+
+@pytest.mark.accepts(161)
+@pytest.mark.parametrize("is_asked", [False, True])
+async def test_deadlines_of_a_late_verdict_count_from_it_unless_the_sender_named_one(
+    queue: Queue, vendors: VendorSimulator, is_asked: bool
+) -> None:
+    queue.clock.stop()
+    expires_at = queue.clock() + timedelta(hours=72) if is_asked else None
+    message = draft(sender=PUPIL, channels=[("email", ""), *SMS, ("push", "")], expires_at=expires_at)
+    done = await queue.submit(message, [person(2, devices="normal-2")], screened=True)
+    queue.clock.ahead = timedelta(hours=73)
+    await verdict(queue, done.snapshot.message.message_id, types.Verdict.DECISION_CLEAN)
+    rows = await queue.rows(
+        "SELECT b.channel, b.expires_at, e.expires_at = b.expires_at FROM batches b JOIN entries e USING (entry_id)"
+    )
+    assert all(row[2] for row in rows)
+    if not is_asked:
+        lasting = {channel: (ends - queue.clock()) / timedelta(hours=1) for channel, ends, _ in rows}
+        assert lasting == {"email": 72, "sms": 24, "push": 12}
+    assert await upkeep.expire(queue.engine, queue.clock) == (3 if is_asked else 0)
+    await queue.drain(queue.dispatcher())
+    assert vendors.counts()["total"] == (0 if is_asked else 3)

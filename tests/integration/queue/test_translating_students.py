@@ -142,6 +142,20 @@ async def test_a_students_message_is_translated_once_it_is_clean_and_leaves_once
 
 
 @pytest.mark.accepts(161, 163)
+async def test_late_verdicts_leave_time_to_translate_and_to_deliver(
+    queue: Queue, translator: Translator, vendors: VendorSimulator
+) -> None:
+    done = await queue.submit(draft(sender=PUPIL, body=CLOSED, is_translated=True), family("es"), screened=True)
+    queue.clock.ahead = timedelta(hours=73)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN)
+    assert await translator().step() == 1
+    queue.clock.ahead += timedelta(hours=73)
+    await verdict(queue, done, types.Verdict.DECISION_CLEAN, "es")
+    await queue.drain(queue.dispatcher())
+    assert texts(vendors, "email") == [SPANISH]
+
+
+@pytest.mark.accepts(161, 163)
 async def test_a_translation_that_screening_holds_withholds_the_message(
     queue: Queue, translator: Translator, vendors: VendorSimulator
 ) -> None:
