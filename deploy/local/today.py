@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from deploy.local import answers
@@ -14,7 +13,6 @@ from protos.notify.v1 import notify_pb2
 from protos.notify.v1.notify_pb2_grpc import NotifyServiceStub
 from protos.queue.v1 import queue_pb2
 from protos.types.v1 import types_pb2 as types
-from services.kit.auth import Viewer, load_signing_key, sign_viewer
 from services.kit.rpc_client import async_channel
 
 _SETTLED_SECONDS = 90.0
@@ -121,7 +119,7 @@ class Today:
 async def _count_alerts(withheld: Sequence[str]) -> int:
     """Wait until somebody is told of each withheld message; return how many portal alerts were raised."""
     channel = async_channel(
-        os.environ["NOTIFY_ADDRESS"], [notify_pb2.DESCRIPTOR.services_by_name["NotifyService"]], _holder_token
+        os.environ["NOTIFY_ADDRESS"], [notify_pb2.DESCRIPTOR.services_by_name["NotifyService"]], _token
     )
     raised = 0
     async with channel:
@@ -137,9 +135,6 @@ async def _count_alerts(withheld: Sequence[str]) -> int:
     return raised
 
 
-def _holder_token() -> str:
-    """Return the token of a holder of Threat Alerts for the whole district, as the gateway would sign it."""
-    key = load_signing_key(Path(os.environ["GATEWAY_KEY_FILE"]).read_text(encoding="utf-8"))
-    permissions, scopes = frozenset({"threat_alerts"}), frozenset({"notify.read"})
-    viewer = Viewer("00000000-0000-0000-0000-000000000000", "Launcher", "admin", permissions, frozenset({"*"}), True)
-    return sign_viewer(key, viewer, scopes)
+def _token() -> str:
+    """Return the operator's token, which may ask whatever a service may."""
+    return os.environ["SERVICE_TOKEN"]
