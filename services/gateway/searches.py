@@ -24,6 +24,8 @@ _FILTER_KEYS = (
     "searched", "type", "school", "start", "end", "from_time", "to_time", "secure", "emergency", "flagged", "sender",
     "all_users", *PARTS,
 )  # fmt: skip
+_OWN_KEYS = {"threats": ("message",)}
+"""Filters that one report has alone; the link of an alert leads to one message."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,8 @@ class Search:
 
 def read_search(path: str, report: str, arguments: MultiDict[str, str], person: Person) -> Search:
     """Return the search of an address. What cannot be read is in problems, by the name of its filter."""
-    known = MultiDict(
-        (k, v) for k, v in arguments.items(multi=True) if k in {*_FILTER_KEYS, "sort", "order", "page", "size"}
-    )
+    keys = {*_FILTER_KEYS, *_OWN_KEYS.get(report, ()), "sort", "order", "page", "size"}
+    known = MultiDict((k, v) for k, v in arguments.items(multi=True) if k in keys)
     reader = _Reader(known)
     wanted = _read_filter(reader, report, person)
     sort = types.Sort(column=_sort_column(known, report), descending=known.get("order", "desc") != "asc")

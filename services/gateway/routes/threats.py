@@ -47,7 +47,7 @@ def read_threats(path: str = PATH) -> Search:
         search.filter.view_all_users = False
         del search.filter.sender_ids[:]
         search.filter.sender_ids.extend(each for each in search.chosen("sender") if each)
-    search.filter.message_ids.extend(each[:36] for each in [request.args.get("message", "")] if each)
+    search.filter.message_ids.extend(each[:36] for each in search.chosen("message") if each)
     return search
 
 

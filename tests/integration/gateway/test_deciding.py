@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from protos.events.v1 import queue_pb2 as queue
+from services.kit.ids import new_id
 from tests.integration.gateway.stack import Browser, Stack
 from tests.integration.gateway.telling import SCARY, student_message, tell_let_go, tell_submitted, tell_withheld
 from tests.support.eventually import eventually_sync
@@ -93,6 +94,35 @@ def test_the_list_says_which_scores_held_a_message_and_how_urgent_it_is(
     assert '<span class="chip bad" title="Held">Threat 0.97</span>' in page
     assert '<span class="quiet">Most urgent</span>' in page
     assert row_of(stack.browser("pri"), "threats", danger.message_id)["tier"] == 1
+
+
+def only_this(page: str) -> list[str]:
+    """The links of a page that keep it narrowed to one message."""
+    return [each for each in re.findall(r'href="(/reports/threats[^"]*)"', page) if "message=" in each]
+
+
+@pytest.mark.accepts(180, 214)
+def test_the_link_of_an_alert_narrows_the_page_and_what_one_does_there(
+    stack: Stack, danger: queue.MessageSnapshot
+) -> None:
+    browser, address = stack.browser("pri"), f"/reports/threats?message={danger.message_id}"
+    page = browser.get(address).get_data(as_text=True)
+    assert "<strong>1 threat</strong>" in page
+    assert '<span class="chip">one threat</span>' in page
+    assert '<a href="/reports/threats">Show all threats</a>' in page
+    kept = only_this(page)
+    assert any("/excel?" in each for each in kept)
+    assert any("sort=date" in each for each in kept)
+    assert f'name="next" value="{address}"' in page
+    assert f'name="message" value="{danger.message_id}" checked' in page
+
+
+def test_a_threat_that_is_not_listed_yet_is_not_said_to_be_none(stack: Stack, danger: queue.MessageSnapshot) -> None:
+    browser = stack.browser("pri")
+    page = browser.get(f"/reports/threats?message={new_id()}").get_data(as_text=True)
+    assert "No student message has been withheld" not in page
+    assert "This threat is not listed" in page
+    assert only_this(page)
 
 
 @pytest.mark.accepts(303)
