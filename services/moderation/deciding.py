@@ -59,5 +59,4 @@ async def screen_now(
     texts = texts_of(request, said_in(request, policy))
     judgement = await judge.judge_within(texts, seconds, weighing(request, policy))
     phrases = await blocked_in(request, policy)
-    # The caller's own id takes the place of the message's.
     return verdict_message(verdict_row(request, judgement, policy, now, phrases))

@@ -14,6 +14,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from services.kit.ids import new_id
 from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
 from services.moderation.actions import Screening
@@ -134,8 +135,8 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def _screen(self, item: pb.ScreenItem, until: float | None) -> types.Verdict:
         request = requests.ScreeningRequested(
-            event_id=item.item_id,
-            message_id=item.item_id,
+            # The vendor gets this one: the caller's own may name people, and a digest of it could be guessed.
+            message_id=new_id(),
             texts=[item.text],
             school_id=item.school_id,
             grade=item.grade,
@@ -147,7 +148,9 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         async with self._precedence.of_others(wait):
             policy = await self._policies.in_force()
             seconds = None if until is None else until - time.monotonic()
-            return await screen_now(self._judge, policy, request, self._clock(), seconds)
+            verdict = await screen_now(self._judge, policy, request, self._clock(), seconds)
+        verdict.message_id = item.item_id
+        return verdict
 
     @asynccontextmanager
     async def _room(self, items: int) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """What leaves for the vendor: the texts, pseudonyms and the embedded model's verdict; and what of that comes back."""
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as requests
+from protos.moderation.v1 import moderation_pb2 as pb
 from services.kit.clock import utc_now
 from services.kit.db import transaction
 from services.kit.ids import new_id
@@ -21,6 +23,7 @@ from services.moderation.policies import Policies
 from services.moderation.providers.base import Text
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
+from services.moderation.rpc import ModerationServicer
 from services.moderation.tables import verdicts
 from tests.support.vendors import VendorSimulator
 
@@ -76,6 +79,18 @@ async def test_the_text_and_pseudonyms_leave_and_nothing_else(
     row = await verdict(moderation_engine)
     assert row["provider"] == "moderationapi"
     assert set(row["scores"]) == set(Category), "what the vendor leaves out is judged by the embedded model"
+
+
+@pytest.mark.accepts(175)
+async def test_of_another_systems_item_its_own_id_does_not_leave(
+    screening: Screening, bodies: Callable[[], list[dict[str, Any]]]
+) -> None:
+    item = pb.ScreenItem(item_id="amy.smith/bio-2/17", text=HARMLESS, school_id="school-of-the-sender")
+    answer = await ModerationServicer(screening).Screen(pb.ScreenRequest(items=[item]), None)
+    assert [each.message_id for each in answer.verdicts] == [item.item_id]
+    (body,) = bodies()
+    assert uuid.UUID(body["contentId"])
+    assert not any(word in json.dumps(body) for word in ("amy", "bio-2", "of-the-sender"))
 
 
 async def test_what_nobody_is_known_to_have_written_names_no_author(
