@@ -19,19 +19,9 @@ UPDATE profiles SET permissions = permissions || ARRAY['manage_attendance'], ver
  WHERE role = 'admin' AND name IN ('District administrator', 'Principal', 'Secretary')
    AND NOT permissions @> ARRAY['manage_attendance'];
 """
-_TAKE = """
-UPDATE profiles SET permissions = array_remove(permissions, 'manage_attendance'), version = version + 1
- WHERE permissions @> ARRAY['manage_attendance'];
-"""
 
 
 def upgrade() -> None:
     """Allow the permission and give it to three profiles."""
     op.execute(_FIT.format(more=", 'manage_attendance'"))
     op.execute(_GIVE)
-
-
-def downgrade() -> None:
-    """Take the permission from everybody."""
-    op.execute(_TAKE)
-    op.execute(_FIT.format(more=""))

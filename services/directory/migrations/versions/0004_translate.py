@@ -15,9 +15,3 @@ def upgrade() -> None:
     """Add the module. It is nobody's purchase, so that its switch alone decides."""
     op.execute(_NAMES.format(more=", 'translation'"))
     op.execute("INSERT INTO modules (name, is_purchased, is_enabled) VALUES ('translation', true, false)")
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.execute("DELETE FROM modules WHERE name = 'translation'")
-    op.execute(_NAMES.format(more=""))

@@ -24,8 +24,3 @@ FROM (SELECT coalesce(array_agg(profile_id), '{}') AS ids FROM profiles WHERE 'm
 WHERE EXISTS (SELECT 1 FROM schools WHERE is_excluded);
 """
     )
-
-
-def downgrade() -> None:
-    """Remove it; ticks are where they were."""
-    op.execute("DROP TABLE school_fields")

@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 _STATES_OF_OUTCOMES = "'handed_off','sent','error','expired','duplicate','withheld','cancelled','opted_out'"
 _CHANNELS = "'email','sms','push'"

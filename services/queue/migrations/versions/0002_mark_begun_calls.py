@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -16,8 +14,3 @@ def upgrade() -> None:
         "ALTER TABLE batches ADD CONSTRAINT batches_begun_in_order CHECK ("
         "begun BETWEEN 0 AND cardinality(numbers) AND (begun = 0) = (calling_at IS NULL))"
     )
-
-
-def downgrade() -> None:
-    """Go back to a mark for the whole batch."""
-    op.execute("ALTER TABLE batches DROP COLUMN begun")

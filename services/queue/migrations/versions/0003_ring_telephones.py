@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 _CHANNELS = "'email', 'sms', 'tts', 'recorded', 'push'"
 _WIDENED = (

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 _SCHEDULES = """
 CREATE TABLE schedules (
@@ -56,9 +54,3 @@ def upgrade() -> None:
     """Create both tables."""
     op.execute(_SCHEDULES)
     op.execute(_OCCURRENCES)
-
-
-def downgrade() -> None:
-    """Forget all schedules."""
-    op.execute("DROP TABLE schedule_occurrences")
-    op.execute("DROP TABLE schedules")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -14,8 +12,3 @@ def upgrade() -> None:
         "CREATE TABLE quiet_hours (school_id text PRIMARY KEY, time_zone text NOT NULL, begins time NOT NULL,"
         " ends time NOT NULL, CONSTRAINT quiet_hours_not_empty CHECK (begins <> ends))"
     )
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE quiet_hours")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 _REASONS = "reason IN ('hard_bounce', 'complaint', 'invalid_number')"
 _TABLES = (
@@ -26,9 +24,3 @@ def upgrade() -> None:
     """Create both."""
     for each in _TABLES:
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop both."""
-    op.execute("DROP TABLE suppression_changes")
-    op.execute("DROP TABLE suppressions")

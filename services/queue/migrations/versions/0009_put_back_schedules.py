@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -15,8 +13,3 @@ def upgrade() -> None:
         " ADD COLUMN failure text NOT NULL DEFAULT '', ADD COLUMN retry_at timestamptz,"
         " ADD CONSTRAINT schedules_failures_noted CHECK ((failures > 0) = (retry_at IS NOT NULL))"
     )
-
-
-def downgrade() -> None:
-    """Forget failed attempts."""
-    op.execute("ALTER TABLE schedules DROP COLUMN failures, DROP COLUMN failure, DROP COLUMN retry_at")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -14,13 +12,4 @@ def upgrade() -> None:
         "ALTER TABLE rescreenings ADD COLUMN given_up bigint NOT NULL DEFAULT 0,"
         " ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now(), DROP CONSTRAINT rescreenings_counts_in_order,"
         " ADD CONSTRAINT rescreenings_counts_in_order CHECK (withheld <= judged AND judged + given_up <= asked)"
-    )
-
-
-def downgrade() -> None:
-    """Wait again for what was given up."""
-    op.execute(
-        "ALTER TABLE rescreenings DROP CONSTRAINT rescreenings_counts_in_order, DROP COLUMN given_up,"
-        " DROP COLUMN moved_at,"
-        " ADD CONSTRAINT rescreenings_counts_in_order CHECK (withheld <= judged AND judged <= asked)"
     )

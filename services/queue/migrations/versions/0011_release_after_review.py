@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -15,8 +13,3 @@ def upgrade() -> None:
         " ADD CONSTRAINT messages_let_go_for_good"
         " CHECK (review_released_at IS NULL OR screening = 'released')"
     )
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("ALTER TABLE messages DROP CONSTRAINT messages_let_go_for_good, DROP COLUMN review_released_at")

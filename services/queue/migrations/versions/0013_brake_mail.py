@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 _TABLE = (
     "CREATE TABLE brakes (brake_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, answered bigint NOT NULL,"
@@ -27,10 +25,3 @@ def upgrade() -> None:
     """Create the table and the indices."""
     for each in (_TABLE, _ONE, _BOUNCES, _CHANGES):
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop them."""
-    op.execute("DROP INDEX suppression_changes_by_time")
-    op.execute("DROP INDEX outcomes_bounced")
-    op.execute("DROP TABLE brakes")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
-branch_labels = None
-depends_on = None
 
 _RULES = """
 CREATE TABLE attendance_rules (
@@ -87,10 +85,3 @@ def upgrade() -> None:
     """Create the tables."""
     for each in (_RULES, _ABSENCES, _RUNS):
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Forget absences and rules."""
-    for name in ("notices", "runs", "rule_changes", "rules"):
-        op.execute(f"DROP TABLE attendance_{name}")
-    op.execute("DROP TABLE absences")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0015"
 down_revision = "0014"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -15,9 +13,3 @@ def upgrade() -> None:
         " CONSTRAINT screening_stalls_one CHECK (is_open))"
     )
     op.execute("CREATE INDEX messages_waiting ON messages (created_at) WHERE screening = 'waiting'")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("DROP INDEX messages_waiting")
-    op.execute("DROP TABLE screening_stalls")

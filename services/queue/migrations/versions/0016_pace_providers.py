@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -14,8 +12,3 @@ def upgrade() -> None:
         "CREATE UNLOGGED TABLE budgets (provider text PRIMARY KEY, free_at timestamptz NOT NULL,"
         " urgent_free_at timestamptz NOT NULL) WITH (fillfactor = 10)"
     )
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE budgets")

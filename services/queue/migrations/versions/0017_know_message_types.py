@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0017"
 down_revision = "0016"
-branch_labels = None
-depends_on = None
 
 _TYPES = "'emergency', 'attendance', 'announcement', 'survey', 'personal', 'alert'"
 _STATEMENTS = (
@@ -34,16 +32,3 @@ def upgrade() -> None:
     """Add the columns, fill them, and keep the ledger from being changed."""
     for each in _STATEMENTS:
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop them."""
-    op.execute("DROP TRIGGER consent_ledger_is_append_only ON consent_changes")
-    op.execute("DROP FUNCTION refuse_change_of_consent()")
-    op.execute("DROP INDEX consent_changes_of_destination")
-    op.execute(
-        "ALTER TABLE consent_changes DROP COLUMN message_type, DROP COLUMN person_id, DROP COLUMN person_name,"
-        " DROP COLUMN reason"
-    )
-    op.execute("ALTER TABLE consent DROP COLUMN stopped_types")
-    op.execute("ALTER TABLE entries DROP COLUMN message_type")

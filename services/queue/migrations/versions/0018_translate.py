@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0018"
 down_revision = "0017"
-branch_labels = None
-depends_on = None
 
 _TABLES = """
 CREATE TABLE translations (
@@ -45,12 +43,3 @@ def upgrade() -> None:
     for table in ("batches", "inbox_items"):
         op.execute(f"ALTER TABLE {table} ADD COLUMN translated_into text NOT NULL DEFAULT ''")
     op.execute(_TABLES)
-
-
-def downgrade() -> None:
-    """Forget the translations."""
-    op.execute("DROP TABLE translated_texts")
-    op.execute("DROP TABLE translations")
-    for table in ("inbox_items", "batches"):
-        op.execute(f"ALTER TABLE {table} DROP COLUMN translated_into")
-    op.execute("ALTER TABLE messages DROP COLUMN is_translated")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0019"
 down_revision = "0018"
-branch_labels = None
-depends_on = None
 
 _TYPES = "'', 'emergency', 'attendance', 'announcement', 'survey', 'personal', 'alert'"
 _COLUMNS = (
@@ -37,11 +35,3 @@ def upgrade() -> None:
     """Create the tables and the columns."""
     for each in _STATEMENTS:
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop them."""
-    op.execute("ALTER TABLE entries DROP COLUMN from_address, DROP COLUMN from_name")
-    op.execute("DROP TABLE sender_changes")
-    op.execute("DROP FUNCTION refuse_change_of_senders()")
-    op.execute("DROP TABLE sender_identities")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0020"
 down_revision = "0019"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -15,9 +13,3 @@ def upgrade() -> None:
         " WHERE provider_message_id <> ''"
     )
     op.execute("DROP INDEX outcomes_at_provider")
-
-
-def downgrade() -> None:
-    """Put the ordered one back."""
-    op.execute("CREATE INDEX outcomes_at_provider ON outcomes (provider_message_id) WHERE provider_message_id <> ''")
-    op.execute("DROP INDEX outcomes_by_provider_id")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -15,8 +13,3 @@ def upgrade() -> None:
         " opened_at timestamptz, closed_at timestamptz, tried_at timestamptz,"
         " CONSTRAINT circuits_open_for_a_reason CHECK (opened_at IS NULL OR failing_since IS NOT NULL))"
     )
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE circuits")

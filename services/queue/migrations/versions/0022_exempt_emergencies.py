@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0022"
 down_revision = "0021"
-branch_labels = None
-depends_on = None
 
 _STATEMENTS = (
     "CREATE TABLE emergency_exemptions (change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
@@ -21,8 +19,3 @@ def upgrade() -> None:
     """Create the table."""
     for each in _STATEMENTS:
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE emergency_exemptions")

@@ -4,18 +4,11 @@ from alembic import op
 
 revision = "0023"
 down_revision = "0022"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Widen the bound."""
     _bound(1000, "")
-
-
-def downgrade() -> None:
-    """Narrow it again for new batches; those that are there stay."""
-    _bound(500, " NOT VALID")
 
 
 def _bound(most: int, for_new: str) -> None:

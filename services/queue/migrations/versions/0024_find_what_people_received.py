@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0024"
 down_revision = "0023"
-branch_labels = None
-depends_on = None
 
 _STATEMENTS = (
     "CREATE INDEX recipients_by_family ON recipients USING brin ("
@@ -28,9 +26,3 @@ def upgrade() -> None:
     """Create the index on the months that are there; later months get theirs with their table."""
     for each in _STATEMENTS:
         op.execute(each)
-
-
-def downgrade() -> None:
-    """Drop both."""
-    op.execute("DROP FUNCTION queue_sum_up_received()")
-    op.execute("DROP INDEX recipients_by_family")

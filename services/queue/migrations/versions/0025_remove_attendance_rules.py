@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0025"
 down_revision = "0024"
-branch_labels = None
-depends_on = None
 
 _WHAT = "what IN ('created', 'edited', 'switched on', 'switched off'"
 
@@ -17,13 +15,6 @@ def upgrade() -> None:
         " ADD CONSTRAINT attendance_rules_removed_are_off CHECK (removed_at IS NULL OR NOT is_on)"
     )
     _know(f"{_WHAT}, 'removed')")
-
-
-def downgrade() -> None:
-    """Bring removed rules back, switched off."""
-    op.execute("UPDATE attendance_rule_changes SET what = 'switched off' WHERE what = 'removed'")
-    _know(f"{_WHAT})")
-    op.execute("ALTER TABLE attendance_rules DROP COLUMN removed_at")
 
 
 def _know(condition: str) -> None:

@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0026"
 down_revision = "0025"
-branch_labels = None
-depends_on = None
 
 FILL = 50
 
@@ -63,15 +61,3 @@ def upgrade() -> None:
     op.execute("DROP INDEX outcomes_bounced")
     op.execute(_ENSURE_MONTH.format(fill=_FILL_NEW))
     op.execute(_MONTHS.format(change=f"SET (fillfactor = {FILL})"))
-
-
-def downgrade() -> None:
-    """Put the index back."""
-    op.execute(_MONTHS.format(change="RESET (fillfactor)"))
-    op.execute(_ENSURE_MONTH.format(fill=""))
-    op.execute("CREATE INDEX outcomes_unconfirmed ON outcomes (entry_id) WHERE state = 'handed_off'")
-    op.execute(
-        "CREATE INDEX outcomes_bounced ON outcomes (created_at)"
-        " WHERE state = 'error' AND provider = 'ses' AND error_code ILIKE 'bounce/permanent%'"
-    )
-    op.execute("ALTER TABLE entry_progress DROP COLUMN ask_at")

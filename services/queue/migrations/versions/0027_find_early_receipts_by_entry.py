@@ -4,17 +4,9 @@ from alembic import op
 
 revision = "0027"
 down_revision = "0026"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Put the entry's index in place of the whole key's."""
     op.execute('CREATE INDEX receipts_unmatched_by_entry ON receipts_unmatched ("left"(delivery_key, 36))')
     op.execute("DROP INDEX receipts_unmatched_by_key")
-
-
-def downgrade() -> None:
-    """Put the whole key's back."""
-    op.execute("CREATE INDEX receipts_unmatched_by_key ON receipts_unmatched (delivery_key)")
-    op.execute("DROP INDEX receipts_unmatched_by_entry")

@@ -4,15 +4,8 @@ from alembic import op
 
 revision = "0028"
 down_revision = "0027"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Create the table of one row for each provider that ever did."""
     op.execute("CREATE TABLE refused_accounts (provider text PRIMARY KEY, told_at timestamptz NOT NULL)")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("DROP TABLE refused_accounts")

@@ -4,11 +4,8 @@ from alembic import op
 
 revision = "0029"
 down_revision = "0028"
-branch_labels = None
-depends_on = None
 
 
-_RELEASED = "messages_released ON messages (created_at, message_id) WHERE screening = 'released'"
 _TO_JUDGE_AGAIN = (
     "messages_to_judge_again ON messages (created_at, message_id)"
     " WHERE screening = 'released' OR (screening = 'not_needed' AND sender_role = 3)"
@@ -18,11 +15,6 @@ _TO_JUDGE_AGAIN = (
 def upgrade() -> None:
     """Put an index of everything that a period may ask about in place of the one of released messages."""
     _replace("messages_released", "messages_to_judge_again", _TO_JUDGE_AGAIN)
-
-
-def downgrade() -> None:
-    """Put the index of released messages back."""
-    _replace("messages_to_judge_again", "messages_released", _RELEASED)
 
 
 def _replace(old: str, new: str, definition: str) -> None:

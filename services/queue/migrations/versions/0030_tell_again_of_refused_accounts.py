@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0030"
 down_revision = "0029"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -13,8 +11,3 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE refused_accounts ADD COLUMN refused_at timestamptz, ADD COLUMN emergency_told_at timestamptz"
     )
-
-
-def downgrade() -> None:
-    """Forget both."""
-    op.execute("ALTER TABLE refused_accounts DROP COLUMN refused_at, DROP COLUMN emergency_told_at")

@@ -4,16 +4,9 @@ from alembic import op
 
 revision = "0031"
 down_revision = "0030"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Create the table of one row for each call that was made again, by the provider's id."""
     op.execute("CREATE TABLE redialled_calls (provider_message_id text PRIMARY KEY, redialled_at timestamptz NOT NULL)")
     op.execute("CREATE INDEX redialled_calls_by_time ON redialled_calls (redialled_at)")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("DROP TABLE redialled_calls")

@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0032"
 down_revision = "0031"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -16,8 +14,3 @@ def upgrade() -> None:
         " tries integer NOT NULL DEFAULT 0, PRIMARY KEY (message_id, language))"
     )
     op.execute("CREATE INDEX screening_questions_by_time ON screening_questions (ask_at)")
-
-
-def downgrade() -> None:
-    """Forget them."""
-    op.execute("DROP TABLE screening_questions")

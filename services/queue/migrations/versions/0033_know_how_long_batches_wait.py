@@ -4,15 +4,8 @@ from alembic import op
 
 revision = "0033"
 down_revision = "0032"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add when its recipients were first due; NULL, as of nearly all, is due_at."""
     op.execute("ALTER TABLE batches ADD COLUMN waits_since timestamptz")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("ALTER TABLE batches DROP COLUMN waits_since")

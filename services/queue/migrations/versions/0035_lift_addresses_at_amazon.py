@@ -4,15 +4,8 @@ from alembic import op
 
 revision = "0035"
 down_revision = "0033"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Create the table of what is to be told, one row an address; it is empty nearly always."""
     op.execute("CREATE TABLE lifted_addresses (destination text PRIMARY KEY, due_at timestamptz NOT NULL)")
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.execute("DROP TABLE lifted_addresses")

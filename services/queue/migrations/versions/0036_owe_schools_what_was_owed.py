@@ -4,15 +4,8 @@ from alembic import op
 
 revision = "0036"
 down_revision = "0035"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add those times by school; a school without one begins with the rule."""
     op.execute("ALTER TABLE attendance_rules ADD COLUMN schools_begin_at jsonb NOT NULL DEFAULT '{}'")
-
-
-def downgrade() -> None:
-    """Forget them."""
-    op.execute("ALTER TABLE attendance_rules DROP COLUMN schools_begin_at")
