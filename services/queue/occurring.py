@@ -66,6 +66,9 @@ class Occurring:
         owed = scheduling.due(schedule, now)
         why_missed = FAILED if schedule.failures else MISSED
         past = [Occurrence(each, None, why_missed) for each in owed.missed]
+        if owed.send is None and not past:
+            await self._settle(schedule, scheduling.moved_on(schedule, now), past, is_told=False)
+            return
         if owed.send is None:
             await self._settle(schedule, scheduling.left_out(schedule, now, why_missed), past, is_told=True)
             metrics.occurrences.add(len(past), {"result": "missed"})

@@ -26,6 +26,8 @@ MISSED: Final = "The system did not run when this was due."
 FAILED: Final = "It could not be sent within an hour of its time."
 RETIMED: Final = "Its times were changed before this was sent."
 _MOST_MISSED: Final = 1_000
+_NEAR: Final = timedelta(hours=12)
+"""More than any zone's clocks are put back, and nearer than any two occurrences."""
 _FIRST_RETRY: Final = timedelta(seconds=1)
 _LONGEST_RETRY: Final = timedelta(minutes=1)
 
@@ -113,10 +115,18 @@ def due(schedule: Schedule, now: datetime) -> Due:
 
 
 def _passed(schedule: Schedule, now: datetime) -> list[datetime]:
-    """Return the occurrences of which nothing has become yet and whose time has come."""
-    if schedule.next_at is None or schedule.next_at > now:
+    """Return the occurrences of which nothing has become yet and whose time has come.
+
+    The moment that is kept may be none of them, when the zone's rules have changed since: then it stands for the
+    nearest one, which is still to come where the clocks were put back.
+    """
+    kept = schedule.next_at
+    if kept is None or kept > now:
         return []
-    return list(schedule.timing.between(schedule.next_at, now)) or [schedule.next_at]
+    if passed := list(schedule.timing.between(kept, now)):
+        return passed
+    following = schedule.timing.after(now)
+    return [] if following and following - kept < _NEAR else [kept]
 
 
 def moved_on(schedule: Schedule, now: datetime) -> Schedule:

@@ -248,3 +248,23 @@ async def test_what_is_due_while_its_times_are_changed_is_noted_as_not_sent(sche
         (EIGHT + timedelta(days=1, hours=1), RETIMED),
         (EIGHT, RETIMED),
     ]
+
+
+@pytest.mark.accepts(138)
+@pytest.mark.parametrize("rule", ["FREQ=DAILY", ""])
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_new_rules_of_the_zone_send_nothing_twice(scheduled: Scheduled, rule: str, hours: int) -> None:
+    """As after an update of tzdata: what is next was computed by rules under which eight was another moment."""
+    await scheduled.create(timing={"rule": rule})
+    stale = timedelta(hours=hours)
+    await scheduled.rows("UPDATE schedules SET next_at = next_at + :stale RETURNING 1", stale=stale)
+    scheduled.clock.now = EIGHT + stale
+    assert await scheduled.tick() == 1
+    if hours < 0:
+        assert (await scheduled.messages(), await scheduled.rows("SELECT 1 FROM schedule_occurrences")) == ([], [])
+        scheduled.clock.now = EIGHT
+        assert await scheduled.tick() == 1
+    assert (len(await scheduled.messages()), await scheduled.attention()) == (1, [])
+    (row,) = await scheduled.rows("SELECT next_at FROM schedules")
+    # Daylight saving ends in the night after it.
+    assert row.next_at == (EIGHT + timedelta(hours=25) if rule else None)
