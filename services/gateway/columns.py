@@ -137,6 +137,13 @@ _REACH = (
     Column("waiting", "Under way", "tick"),
     Column("tried", "What was tried", is_sortable=False),
 )
+_SUPPRESSIONS = (
+    Column("since", "Since", "date", is_sortable=False),
+    Column("way", "Way", is_sortable=False),
+    Column("destination", "Address or number", is_sortable=False),
+    Column("reason", "Why", is_sortable=False),
+    Column("code", "Provider's code", is_sortable=False),
+)
 REPORTS: dict[str, tuple[Column, ...]] = {
     "history": _HISTORY,
     "attendance": _ATTENDANCE,
@@ -148,6 +155,7 @@ REPORTS: dict[str, tuple[Column, ...]] = {
     "attendance-rules": _ATTENDANCE_RULES,
     "reach": _REACH,
     "answers": _ANSWERS,
+    "suppressions": _SUPPRESSIONS,
     # Expiration is in History's recipients alone (statement 71).
     "recipients": (*_DELIVERY[:-1], _EXPIRATION, _DELIVERY[-1]),
     "attendance-recipients": _DELIVERY,

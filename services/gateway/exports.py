@@ -12,6 +12,7 @@ import xlsxwriter
 from flask import Response, send_file
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.queue.v1 import contacts_pb2 as contacts
 from protos.queue.v1 import families_pb2 as families
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
@@ -66,11 +67,16 @@ def record(export: reports.RecordExportRequest) -> None:
         gateway().clients.reports.RecordExport(export)
 
 
+def check_size(rows: int) -> None:
+    """Raise InvalidArgument for more rows than MOST_ROWS."""
+    if rows > MOST_ROWS:
+        raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {MOST_ROWS:,} rows. Narrow the search.")
+
+
 def paged(page: Page) -> Iterator[Any]:
     """Yield the rows of every page. InvalidArgument when there are more than MOST_ROWS."""
     rows, pages = page(1)
-    if pages * PAGE > MOST_ROWS:
-        raise InvalidArgument("EXPORT_TOO_LARGE", f"A workbook holds {MOST_ROWS:,} rows. Narrow the search.")
+    check_size(pages * PAGE)
     yield from rows
     for number in range(2, pages + 1):
         yield from page(number)[0]
@@ -182,6 +188,18 @@ def audit_value(row: reports.AuditRecord, key: str) -> str:
         "what": words.ACTIONS.get(row.action, row.action),
         "message": row.message_id,
         "detail": row.detail,
+    }
+    return values[key]
+
+
+def suppression_value(each: contacts.Suppression, key: str) -> str:
+    """Return what a cell of what is not written to says."""
+    values = {
+        "since": told_at(each.at),
+        "way": words.WAYS[each.channel],
+        "destination": each.destination,
+        "reason": words.SUPPRESSED.get(each.reason, each.reason),
+        "code": each.code,
     }
     return values[key]
 

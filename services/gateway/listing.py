@@ -42,6 +42,7 @@ class Listing:
     place: Place
     rules: list[types.ColumnRule]
     sort: types.Sort
+    """Without a column: the table has one order."""
     page: types.PageRequest
     problems: dict[str, str] = field(default_factory=dict)
     """What cannot be read, by name, with what would be right."""
@@ -95,8 +96,9 @@ class Listing:
             yield from zip(map(self.name, PARTS), rule, strict=True)
 
     def _shape(self) -> Iterator[tuple[str, str]]:
-        yield self.name("sort"), self.sort.column
-        yield self.name("order"), "desc" if self.sort.descending else "asc"
+        if self.sort.column:
+            yield self.name("sort"), self.sort.column
+            yield self.name("order"), "desc" if self.sort.descending else "asc"
         yield self.name("size"), str(self.page.size)
 
 

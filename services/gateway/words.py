@@ -71,6 +71,12 @@ CONSENT_ORIGINS = {
     "unsubscribe": "by the link of an e-mail",
 }
 """Where a wish came from that staff did not enter."""
+SUPPRESSED = {
+    "hard_bounce": "Mail came back for good",
+    "complaint": "Reported as spam",
+    "invalid_number": "No number for texts",
+}
+"""Why an address or number is not written to."""
 SENDER_TYPES = {
     types.MESSAGE_TYPE_UNSPECIFIED: "All messages",
     **TYPES,
@@ -176,6 +182,7 @@ ACTIONS = {
     "received.exported": "Exported what somebody received",
     "audit.exported": "Exported the audit log",
     "referrals.exported": "Exported referrals",
+    "suppressions.exported": "Exported what is not written to",
     "flag.set": "Flagged",
     "flag.cleared": "Cleared the flag",
     "threat.acknowledged": "Acknowledged",

@@ -8,14 +8,11 @@ from protos.queue.v1 import contacts_pb2 as pb
 from protos.queue.v1 import contacts_pb2_grpc
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
-from services.kit.errors import InvalidArgument
-from services.queue import words
+from services.queue import suppression_words, words
 from services.queue.actions import braking, contacting
 from services.queue.actions.unsubscribing import Subscription, Unsubscribing
 from services.queue.domain import Channel
-from services.queue.failures import explain
 from services.queue.message_types import MessageType
-from services.queue.suppressing import ERROR_CODES
 from services.queue.type_words import TYPE_NUMBERS, message_types
 
 
@@ -32,10 +29,7 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
         """Say how an address or number stands."""
         found = await contacting.standing(self._engine, current_caller(), request.destination)
         answer = pb.GetContactStandingResponse(destination=contacting.normal(request.destination))
-        for channel, _, reason, code, at in found.suppressed:
-            sentence = explain("lantern", ERROR_CODES[reason]).sentence
-            number = words.channel_number(Channel(channel))
-            answer.suppressions.add(channel=number, reason=reason, sentence=sentence, code=code, at=words.stamp(at))
+        answer.suppressions.extend(map(suppression_words.suppression, found.suppressed))
         for channel, at, is_everything, types in found.stopped:
             answer.stops.add(
                 channel=words.channel_number(Channel(channel)),
@@ -54,14 +48,21 @@ class ContactServicer(contacts_pb2_grpc.ContactServiceServicer):
             )
         return answer
 
+    async def ListSuppressions(self, request: pb.ListSuppressionsRequest, context: Any) -> pb.ListSuppressionsResponse:
+        """Say what is not written to."""
+        sought, after, size = suppression_words.read(request)
+        # One more than the page has tells whether another follows.
+        found, total = await contacting.suppressed(self._engine, current_caller(), sought, after, size + 1)
+        answer = pb.ListSuppressionsResponse(total=total)
+        answer.suppressions.extend(map(suppression_words.suppression, found[:size]))
+        if len(found) > size:
+            answer.next = suppression_words.next_page(found[size - 1])
+        return answer
+
     async def LiftSuppression(self, request: pb.LiftSuppressionRequest, context: Any) -> pb.LiftSuppressionResponse:
-        """Write to it again."""
-        channel = words.channel(request.channel)
-        if channel is None:
-            wrong = [("/channel", "EMAIL or SMS is needed.")]
-            raise InvalidArgument("CHANNEL_UNKNOWN", "The channel is not known.", violations=wrong)
-        await contacting.lift(self._engine, self._clock, current_caller(), channel, request.destination)
-        return pb.LiftSuppressionResponse()
+        """Write to them again."""
+        lifted = await contacting.lift(self._engine, self._clock, current_caller(), request.destinations)
+        return pb.LiftSuppressionResponse(lifted=lifted)
 
     async def SetConsent(self, request: pb.SetConsentRequest, context: Any) -> pb.SetConsentResponse:
         """Stop and start types of messages."""

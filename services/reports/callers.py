@@ -10,6 +10,7 @@ REPORTS = "communication_reports"
 THREATS = "threat_alerts"
 FLAGS = "flag_messages"
 AUDIT = "view_audit"
+DIRECTORY = "manage_directory"
 
 
 def permitted(*permissions: str) -> Viewer:
@@ -21,6 +22,14 @@ def permitted(*permissions: str) -> Viewer:
             "Your profile does not include this.",
             metadata={"permission": " or ".join(permissions)},
         )
+    return viewer
+
+
+def operator() -> Viewer:
+    """Return the viewer, who manages the whole district's directory; PermissionDenied otherwise."""
+    viewer = permitted(DIRECTORY)
+    if "*" not in viewer.schools:
+        raise PermissionDenied("OPERATORS_ONLY", "This is for those who manage the whole district's directory.")
     return viewer
 
 

@@ -17,6 +17,7 @@ from services.reports.callers import (
     actor_of,
     check_all_users,
     detail_of,
+    operator,
     permitted,
     referrer,
     sight_in,
@@ -39,6 +40,10 @@ _ENTRIES = {
     _Request.TABLE_THREATS: Report.THREATS,
     _Request.TABLE_ATTENDANCE: Report.ATTENDANCE,
 }
+_PLAIN = frozenset(
+    {_Request.TABLE_AUDIT, _Request.TABLE_REFERRALS, _Request.TABLE_RECEIVED, _Request.TABLE_SUPPRESSIONS}
+)
+"""Tables that have no report's filters."""
 _ACTIONS = {
     _Request.TABLE_HISTORY: "history.exported",
     _Request.TABLE_THREATS: "threats.exported",
@@ -64,7 +69,7 @@ async def pieces(
 
 async def log(engine: AsyncEngine, clock: Clock, asked: pb.RecordExportRequest, zone: str) -> None:
     """Log that the viewer exports a table. PermissionDenied and InvalidArgument as its search would answer."""
-    if asked.table in (_Request.TABLE_AUDIT, _Request.TABLE_REFERRALS, _Request.TABLE_RECEIVED):
+    if asked.table in _PLAIN:
         await reading.log(engine, clock, *_plain(asked))
         return
     report = _REPORTS.get(asked.table, Report.HISTORY)
@@ -103,6 +108,10 @@ def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
     if asked.table == _Request.TABLE_RECEIVED:
         parts = [f"person={requests.check_id('person_id', asked.person_id)}", *_when_and_how(asked), *_ruled(asked)]
         return actor_of(permitted(REPORTS)), "received.exported", " ".join(parts)
+    if asked.table == _Request.TABLE_SUPPRESSIONS:
+        reason = requests.check_text("state", asked.state, 20)
+        parts = [*([f"reason={reason}"] if reason else []), *_when_and_how(asked)]
+        return actor_of(operator()), "suppressions.exported", " ".join(parts)
     action = requests.check_text("state", asked.state, 50)
     messages = [requests.check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
     parts = [f"action={action}"] if action else []

@@ -12,7 +12,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.state import gateway
-from services.gateway.words import TYPES, WAYS
+from services.gateway.words import TYPES
 from services.kit.errors import InvalidArgument, ServiceError
 from services.kit.rpc_errors import translated
 
@@ -146,9 +146,7 @@ def release() -> Response | tuple[str, int]:
 def lift() -> Response:
     """Write to a suppressed destination again."""
     destination = request.form.get("destination", "")[:254]
-    number = request.form.get("channel", 0, int)
-    channel = next((each for each in WAYS if each == number), types.CHANNEL_UNSPECIFIED)
-    wanted = pb.LiftSuppressionRequest(channel=channel, destination=destination)
+    wanted = pb.LiftSuppressionRequest(destinations=[destination])
     with translated():
         gateway().clients.contacts.LiftSuppression(wanted)
     return redirect(f"{PATH}?{urlencode({'q': destination})}", 303)

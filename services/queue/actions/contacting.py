@@ -17,8 +17,10 @@ from services.queue.settings_out import Done
 from services.queue.store import consent, exemptions, suppressions
 from services.queue.store.consent import TypeChange
 from services.queue.store.exemptions import ExemptionChange
-from services.queue.store.suppressions import ContactStanding
+from services.queue.store.suppressions import ContactStanding, Key, Sought, Suppression
 
+MOST_LIFTED = 500
+"""Destinations that are lifted at once."""
 _CHANGES_SHOWN = 50
 _LONGEST = 254
 _LONGEST_REASON = 500
@@ -55,13 +57,37 @@ async def standing(engine: AsyncEngine, caller: Caller, destination: str) -> Con
         return await suppressions.standing(connection, normal(destination), _CHANGES_SHOWN)
 
 
-async def lift(engine: AsyncEngine, clock: Clock, caller: Caller, channel: Channel, destination: str) -> None:
-    """Write to a destination again. NotFound when it is not suppressed; PermissionDenied as in `standing`."""
-    by = check_operator(caller)
+async def suppressed(
+    engine: AsyncEngine, caller: Caller, sought: Sought, after: Key, size: int
+) -> tuple[list[Suppression], int]:
+    """Return the next suppressions, newest first, and how many there are in all; PermissionDenied as in `standing`."""
+    check_operator(caller)
     async with transaction(engine) as connection:
-        if not await suppressions.lift(connection, channel, normal(destination), by, clock()):
-            raise NotFound("SUPPRESSION_UNKNOWN", "This destination is not suppressed.")
-        await settings_out.tell_lifted(connection, Done(by, clock()), channel, normal(destination))
+        found = await suppressions.listed(connection, sought, after, size)
+        return found, await suppressions.how_many(connection, sought)
+
+
+async def lift(engine: AsyncEngine, clock: Clock, caller: Caller, destinations: Sequence[str]) -> int:
+    """Write to destinations again; return how many were suppressed.
+
+    NotFound when none is; InvalidArgument for too many or what is no destination; PermissionDenied as in `standing`.
+    """
+    by = check_operator(caller)
+    if not 1 <= len(destinations) <= MOST_LIFTED:
+        wrong = [("/destinations", f"Name 1 to {MOST_LIFTED} addresses and numbers.")]
+        raise InvalidArgument("DESTINATIONS_INVALID", "Too few or too many destinations are named.", violations=wrong)
+    # In one order, so that two who lift the same wait for each other and not for good.
+    wanted = sorted({normal(each) for each in destinations})
+    lifted, done = 0, Done(by, clock())
+    async with transaction(engine) as connection:
+        for each in wanted:
+            channel = Channel.EMAIL if "@" in each else Channel.SMS
+            if await suppressions.lift(connection, channel, each, by, done.at):
+                await settings_out.tell_lifted(connection, done, channel, each)
+                lifted += 1
+        if not lifted:
+            raise NotFound("SUPPRESSION_UNKNOWN", "None of these destinations is suppressed.")
+    return lifted
 
 
 async def set_consent(engine: AsyncEngine, clock: Clock, caller: Caller, wish: Wish) -> None:

@@ -1,8 +1,9 @@
 """Destinations that are not written to any more, why, and who changed that; the changes are only added to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +38,17 @@ _LIFT = sa.text(
 )
 _STANDING = sa.text(
     "SELECT channel, destination, reason, code, suppressed_at FROM suppressions WHERE destination = :destination"
+)
+# What is not asked for is asked for by what everything meets, so that the index serves the first page and the last.
+_SOUGHT = (
+    " FROM suppressions WHERE suppressed_at >= :since AND (:channel = '' OR channel = :channel)"
+    " AND (:reason = '' OR reason = :reason) AND (:domain = '' OR split_part(destination, '@', -1) = :domain)"
+)
+_HOW_MANY = sa.text(f"SELECT count(*){_SOUGHT}")
+_LISTED = sa.text(
+    f"SELECT channel, destination, reason, code, suppressed_at{_SOUGHT}"
+    " AND (suppressed_at, channel, destination) < (:before, :before_channel, :before_destination)"
+    " ORDER BY suppressed_at DESC, channel DESC, destination DESC LIMIT :size"
 )
 _CHANGES = sa.text(
     "SELECT channel, action, reason, person_name, changed_at, message_type FROM ("
@@ -76,12 +88,40 @@ class Change:
     """Empty: all of them."""
 
 
+class Suppression(NamedTuple):
+    """A destination that is not written to by a channel."""
+
+    channel: str
+    destination: str
+    reason: str
+    code: str
+    """The provider's."""
+    suppressed_at: datetime
+
+
+class Key(NamedTuple):
+    """Where a page of suppressions ended, newest first."""
+
+    suppressed_at: datetime = datetime.max.replace(tzinfo=UTC)
+    channel: str = ""
+    destination: str = ""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which suppressions are asked for; empty texts mean any."""
+
+    channel: str
+    reason: str
+    domain: str
+    since: datetime
+
+
 @dataclass(frozen=True)
 class ContactStanding:
     """How a destination stands."""
 
-    suppressed: Sequence[tuple[str, str, str, str, datetime]]
-    """Channel, destination, reason, the provider's code, since when."""
+    suppressed: Sequence[Suppression]
     stopped: Sequence[tuple[str, datetime, bool, Sequence[str]]]
     """Channel, when that changed last, whether the owner stopped all, types that are stopped besides."""
     changes: Sequence[Change]
@@ -109,10 +149,21 @@ async def lift(
     return (await connection.execute(_LIFT, values)).scalar_one_or_none() is not None
 
 
+async def listed(connection: AsyncConnection, sought: Sought, after: Key, size: int) -> list[Suppression]:
+    """Return the next of them, newest first."""
+    key = dict(zip(("before", "before_channel", "before_destination"), after, strict=True))
+    return [Suppression(*row) for row in await connection.execute(_LISTED, {**asdict(sought), **key, "size": size})]
+
+
+async def how_many(connection: AsyncConnection, sought: Sought) -> int:
+    """Return how many are asked for."""
+    return int((await connection.execute(_HOW_MANY, asdict(sought))).scalar_one())
+
+
 async def standing(connection: AsyncConnection, destination: str, limit: int) -> ContactStanding:
     """Return how a destination stands, with its latest changes."""
     values = {"destination": destination}
-    suppressed = [tuple(row) for row in await connection.execute(_STANDING, values)]
+    suppressed = [Suppression(*row) for row in await connection.execute(_STANDING, values)]
     stopped = [tuple(row) for row in await connection.execute(_STOPPED, values)]
     changes = [Change(*row) for row in await connection.execute(_CHANGES, {**values, "limit": limit})]
     return ContactStanding(suppressed, stopped, changes)

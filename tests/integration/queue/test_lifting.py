@@ -11,7 +11,6 @@ from services.kit.auth import Caller
 from services.kit.db import transaction
 from services.queue.actions import contacting
 from services.queue.actions.lifting import AGAIN_AFTER, Lifting
-from services.queue.domain import Channel
 from services.queue.providers.aws import AwsSettings
 from services.queue.providers.ses_list import SesList
 from services.queue.records import Receipt
@@ -60,7 +59,7 @@ async def _bounced(queue: Queue, addresses: Sequence[str] = (ADDRESS,)) -> None:
 
 
 async def _lift(queue: Queue, address: str = ADDRESS) -> None:
-    await contacting.lift(queue.engine, queue.clock, OPERATOR, Channel.EMAIL, address)
+    await contacting.lift(queue.engine, queue.clock, OPERATOR, [address])
 
 
 @pytest.mark.accepts(311)
@@ -136,5 +135,5 @@ async def test_what_is_lifted_again_while_amazon_is_asked_is_asked_again(queue: 
 async def test_a_number_that_is_lifted_is_nothing_to_amazon(queue: Queue) -> None:
     await queue.submit(draft(channels=[("sms", "Bus 4.")]), [person(1, mobile="+16465550187")])
     await queue.drain(queue.dispatcher())
-    await contacting.lift(queue.engine, queue.clock, OPERATOR, Channel.SMS, "+16465550187")
+    await contacting.lift(queue.engine, queue.clock, OPERATOR, ["+16465550187"])
     assert await queue.rows("SELECT 1 FROM lifted_addresses") == []

@@ -10,7 +10,7 @@ from services.queue.actions import contacting
 from services.queue.actions.receipts import record_receipts
 from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
-from services.queue.domain import Channel, State
+from services.queue.domain import State
 from services.queue.records import Receipt
 from tests.integration.queue.conftest import Queue, draft, person
 from tests.integration.queue.from_directory import told
@@ -20,7 +20,8 @@ SMS = [("sms", "School is closed.")]
 SERVICE = Caller("test", frozenset())
 
 
-def _officer(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> Caller:
+def officer(*permissions: str, schools: frozenset[str] = frozenset({"*"})) -> Caller:
+    """Return somebody of the district's office, who holds these permissions."""
     viewer = Viewer("off", "Ada North", "admin", frozenset(permissions), schools, all_users=True)
     return Caller("off", frozenset(), viewer)
 
@@ -65,14 +66,14 @@ async def test_an_address_that_bounces_or_complains_is_not_written_to_until_it_i
             entry_id=done.snapshot.entries[0].entry_id,
         )
         assert tuple(rows[0]) == ("error", error)
-    officer = _officer("manage_directory")
-    found = await contacting.standing(queue.engine, officer, " Gone@Example.org ")
+    ada = officer("manage_directory")
+    found = await contacting.standing(queue.engine, ada, " Gone@Example.org ")
     assert [each[:3] for each in found.suppressed] == [("email", "gone@example.org", reason)]
     assert [(each.action, each.reason) for each in found.changes] == [("suppressed", reason)]
-    await contacting.lift(queue.engine, queue.clock, officer, Channel.EMAIL, "gone@example.org")
+    await contacting.lift(queue.engine, queue.clock, ada, ["gone@example.org"])
     with pytest.raises(NotFound):
-        await contacting.lift(queue.engine, queue.clock, officer, Channel.EMAIL, "gone@example.org")
-    found = await contacting.standing(queue.engine, officer, "gone@example.org")
+        await contacting.lift(queue.engine, queue.clock, ada, ["gone@example.org"])
+    found = await contacting.standing(queue.engine, ada, "gone@example.org")
     assert (found.suppressed, [(each.action, each.person_name) for each in found.changes]) == (
         [], [("lifted", "Ada North"), ("suppressed", "")]
     )  # fmt: skip
@@ -107,8 +108,8 @@ async def test_a_number_that_is_none_is_tried_once(queue: Queue, vendors: Vendor
 
 
 async def test_only_the_districts_operators_look_and_lift(queue: Queue) -> None:
-    for caller in (_officer(), _officer("manage_directory", schools=frozenset({"s1"}))):
+    for caller in (officer(), officer("manage_directory", schools=frozenset({"s1"}))):
         with pytest.raises(PermissionDenied):
             await contacting.standing(queue.engine, caller, "a@example.org")
         with pytest.raises(PermissionDenied):
-            await contacting.lift(queue.engine, queue.clock, caller, Channel.EMAIL, "a@example.org")
+            await contacting.lift(queue.engine, queue.clock, caller, ["a@example.org"])
