@@ -70,13 +70,17 @@ document.addEventListener("click", (event) => {
   if (close) { event.preventDefault(); closeDialog(close.closest("dialog")); }
   if (event.target.matches?.("dialog")) closeDialog(event.target);
   $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
-  if (!event.target.closest?.("#find-person")) $("#quick-found")?.replaceChildren();
+  if (!event.target.closest?.("#find-person")) forgetFound();
   if (event.target.closest?.("[data-print]")) print();
   if (event.target.closest?.("[data-keys]")) showKeys();
   if (event.target.closest?.("[data-theme-switch]")) switchTheme();
   changeRules(event.target);
 });
 addEventListener("popstate", () => { underlay = null; isClosed = false; });
+
+function forgetFound() {
+  for (const each of $$("#quick-found, #quick-said")) each.replaceChildren();
+}
 
 function switchTheme() {
   const root = document.documentElement;
@@ -162,7 +166,7 @@ document.addEventListener("keydown", (event) => {
     const waiting = $("#dialog-host > dialog.page-dialog[open]:not(:modal)");
     if (menu) { menu.open = false; $("summary", menu).focus(); event.preventDefault(); }
     else if (waiting) closeDialog(waiting);
-    else if (document.activeElement.closest?.(".find-person")) { $("#quick-found").replaceChildren(); $("#find-person").focus(); }
+    else if (document.activeElement.closest?.(".find-person")) { forgetFound(); $("#find-person").focus(); }
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -309,10 +309,18 @@ def test_staff_tick_a_family_and_a_teacher_of_two_searches_and_write_to_both(sit
     page.goto("/compose")
     page.get_by_role("radio", name="Certain people or families").check()
     find = page.get_by_label("Find people by name or number")
-    for words, box in (("stone", "Family of Amy Stone"), ("tom", "Tom Reed")):
+    # Who does not see the boxes hears how many there are: the status stays where it is.
+    said = page.locator("#people-found").element_handle()
+    for words, box in (("nobody", None), ("stone", "Family of Amy Stone"), ("tom", "Tom Reed")):
         with page.expect_response("**/people?*"):
             find.fill(words)
+        expect(page.get_by_role("status").filter(has_text=f"“{words}”")).to_have_count(1)
+        if box is None:
+            expect(page.locator("#people-found")).to_have_text("Nobody in your schools fits “nobody”.")
+            continue
         page.get_by_role("checkbox", name=box).check()
+    assert said.evaluate("each => each.isConnected")
+    expect(page.locator("#people-found")).to_have_text("1 found for “tom”.")
     expect(page.locator("#people-choices").get_by_role("checkbox", checked=True)).to_have_count(2)
     page.fill("#subject", "About today")
     page.fill("#body", "Please call me.")

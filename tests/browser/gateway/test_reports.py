@@ -149,11 +149,29 @@ def test_a_person_is_found_while_one_types(site: Site) -> None:
     link = page.locator("#quick-found").get_by_role("link", name=re.compile("Amy Stone"))
     expect(link).to_be_visible()
     expect(page).to_have_title("Communication History · Lantern")
+    said = page.get_by_role("search").get_by_role("status")
+    expect(said).to_have_text("1 found for “amy st”.")
+    page.keyboard.press("Escape")
+    expect(link).to_have_count(0)
+    expect(said).to_be_empty()
+    page.get_by_label("Find a person").fill("nobody")
+    expect(said).to_have_text("Nobody in your schools fits “nobody”.")
+    page.get_by_label("Find a person").fill("amy st")
     link.click()
     expect(page.locator("dialog.page-dialog:modal").get_by_role("heading", name="Amy Stone")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("dialog.page-dialog")).to_have_count(0)
     assert page.url.endswith("/reports/history")
+
+
+def test_how_much_is_found_in_the_inbox_is_said(site: Site) -> None:
+    page = site.page("mum")
+    page.goto("/inbox")
+    page.get_by_label("Find in the inbox").fill("zebra")
+    page.get_by_role("button", name="Find", exact=True).press("Enter")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("0 messages found for “zebra”.")
+    expect(page.get_by_role("button", name="Find", exact=True)).to_be_focused()
+    assert faults(page) == []
 
 
 def test_rows_of_what_was_received_are_walked_by_keys(site: Site) -> None:
