@@ -57,3 +57,14 @@ async def test_an_export_has_what_the_search_finds_for_whoever_may_see_it(report
         await exported(TABLES.TABLE_THREATS, person("Sol", "communication_reports"))
     with pytest.raises(InvalidArgument):
         await exported(TABLES.TABLE_AUDIT)
+
+
+async def test_only_the_districts_operators_export_what_is_not_written_to(reports: Reports) -> None:
+    asked = pb.RecordExportRequest(table=TABLES.TABLE_SUPPRESSIONS, state="complaint")
+    for viewer in (person("Ida", "communication_reports"), person("Sol", "manage_directory", schools=["s1"])):
+        with pytest.raises(PermissionDenied):
+            await reports.ask(viewer, "RecordExport", asked)
+    ada = person("Ada", "manage_directory", "view_audit")
+    await reports.ask(ada, "RecordExport", asked)
+    (record,) = (await reports.ask(ada, "ListAudit", pb.ListAuditRequest())).records
+    assert (record.action, record.detail) == ("suppressions.exported", "reason=complaint")
