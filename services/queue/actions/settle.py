@@ -27,7 +27,7 @@ from services.queue.records import Outcome, Receipt
 from services.queue.stop_points import reach
 from services.queue.store import batches, copying, counts, messages, outcomes, suppressions
 from services.queue.store.batches import Again
-from services.queue.suppressing import reason_of
+from services.queue.suppressing import COMPLAINT, reason_of
 from services.queue.work import Batch
 
 _INSIST_SECONDS = 30.0
@@ -219,8 +219,9 @@ async def _with_early_receipts(connection: AsyncConnection, every: Sequence[Done
     kept = await _early_receipts(connection, every)
     if not kept:
         return [(each.batch, each.settlement.outcomes) for each in every]
-    # A call that nobody took is made again, or not, when its receipt meets the outcome: match_kept sees to it.
-    kept = [(receipt_id, receipt) for receipt_id, receipt in kept if not _may_redial(receipt)]
+    # A call that nobody took is made again, or not, when its receipt meets the outcome, and a complaint, which moves
+    # no outcome, stops the address then: match_kept sees to both.
+    kept = [(each, receipt) for each, receipt in kept if not (_may_redial(receipt) or _is_complaint(receipt))]
     by_key: dict[tuple[str, int], list[Receipt]] = {}
     for _, receipt in kept:
         if key := DeliveryKey.parse(receipt.delivery_key):
@@ -256,6 +257,10 @@ def _all_moved(done: Done, by_key: Mapping[tuple[str, int], Sequence[Receipt]]) 
 def _may_redial(receipt: Receipt) -> bool:
     said = meaning(receipt)
     return said is not None and said.may_redial
+
+
+def _is_complaint(receipt: Receipt) -> bool:
+    return reason_of(receipt.provider, receipt.status, "") == COMPLAINT
 
 
 def _moved(outcome: Outcome, receipt: Receipt) -> Outcome:

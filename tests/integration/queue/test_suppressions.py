@@ -7,7 +7,7 @@ import pytest
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound, PermissionDenied
 from services.queue.actions import contacting
-from services.queue.actions.receipts import record_receipts
+from services.queue.actions.receipts import match_kept, record_receipts
 from services.queue.actions.resendable import Resend
 from services.queue.actions.resending import resend
 from services.queue.domain import State
@@ -84,6 +84,20 @@ async def test_an_address_that_bounces_or_complains_is_not_written_to_until_it_i
 
 
 @pytest.mark.accepts(311)
+@pytest.mark.accepts(311)
+async def test_a_complaint_that_comes_before_the_outcome_suppresses_the_address(queue: Queue) -> None:
+    done = await queue.submit(draft(), [person(1, email="early@example.org")])
+    entry_id = done.snapshot.entries[0].entry_id
+    for status in ("Delivery", "Complaint"):
+        await _told(queue, entry_id, "", status, "")
+    await queue.drain(queue.dispatcher())
+    await match_kept(queue.engine, queue.clock)
+    assert await queue.counts(entry_id) == {"total": 1, "sent": 1}
+    rows = await queue.rows("SELECT destination, reason FROM suppressions")
+    assert [tuple(row) for row in rows] == [("early@example.org", "complaint")]
+    assert await queue.rows("SELECT 1 FROM receipts_unmatched") == []
+
+
 async def test_a_soft_bounce_suppresses_nothing(queue: Queue) -> None:
     entry_id, identity = await _emailed(queue, "full@example.org")
     await _told(queue, entry_id, identity, "Bounce", "Transient/MailboxFull")
