@@ -1,10 +1,10 @@
 """DirectoryService: proto to action to proto. Checks the form of each request; actions check the rest."""
 
 import re
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import time
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +19,7 @@ from services.kit.clock import Clock, utc_now
 from services.kit.columns import columns_of
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied
+from services.kit.ids import check_id
 
 _LIST_LIMIT = 5000
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -28,11 +29,7 @@ def _check_ids(field: str, values: Sequence[str], most: int) -> None:
     if len(values) > most:
         raise InvalidArgument("TOO_MANY", violations=[(f"/{field}", f"At most {most} are allowed.")])
     for position, value in enumerate(values):
-        try:
-            uuid.UUID(value)
-        except ValueError:
-            wrong = [(f"/{field}/{position}", "This is not an id.")]
-            raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
+        check_id(f"{field}/{position}", value)
 
 
 def _viewer_schools() -> frozenset[str]:
@@ -56,13 +53,14 @@ def _query(audience: pb.Audience) -> AudienceQuery:
         ("class_ids", 1000),
     ):
         _check_ids(f"audience/{field}", list(getattr(audience, field)), most)
-    _check_ids("audience/working_school_id", [audience.working_school_id] if audience.working_school_id else [], 1)
+    if audience.working_school_id:
+        check_id("audience/working_school_id", audience.working_school_id)
     return AudienceQuery(
         school_ids=tuple(audience.school_ids),
         grades=tuple(audience.grades),
         roles=_roles(audience.roles),
-        person_ids=tuple(str(uuid.UUID(each)) for each in audience.person_ids),
-        student_ids=tuple(str(uuid.UUID(each)) for each in audience.student_ids),
+        person_ids=tuple(str(UUID(each)) for each in audience.person_ids),
+        student_ids=tuple(str(UUID(each)) for each in audience.student_ids),
         class_ids=tuple(audience.class_ids),
         working_school_id=audience.working_school_id,
     )
@@ -99,7 +97,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
 
     async def GetViewer(self, request: pb.GetViewerRequest, context: Any) -> pb.GetViewerResponse:
         """See the proto."""
-        _check_ids("person_id", [request.person_id], 1)
+        check_id("person_id", request.person_id)
         return pb.GetViewerResponse(viewer=await actions.get_viewer(self._engine, request.person_id))
 
     async def ListSchools(self, request: pb.ListSchoolsRequest, context: Any) -> pb.ListSchoolsResponse:
@@ -111,7 +109,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def UpdateSchool(self, request: pb.UpdateSchoolRequest, context: Any) -> pb.UpdateSchoolResponse:
         """See the proto."""
         _require("manage_directory")
-        _check_ids("school_id", [request.school_id], 1)
+        check_id("school_id", request.school_id)
         return pb.UpdateSchoolResponse(
             school=await school_fields.exclude(
                 self._engine, self._clock, current_caller(), request.school_id, request.is_excluded
@@ -137,7 +135,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def SetQuietHours(self, request: pb.SetQuietHoursRequest, context: Any) -> pb.SetQuietHoursResponse:
         """See the proto."""
         _require("manage_directory")
-        _check_ids("school_id", [request.school_id], 1)
+        check_id("school_id", request.school_id)
         hours = _hours(request.quiet_from, request.quiet_until)
         school = await editing.set_quiet_hours(self._engine, self._clock, current_caller(), request.school_id, hours)
         return pb.SetQuietHoursResponse(school=school)
@@ -172,7 +170,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
 
     async def GetPerson(self, request: pb.GetPersonRequest, context: Any) -> pb.GetPersonResponse:
         """See the proto."""
-        _check_ids("person_id", [request.person_id], 1)
+        check_id("person_id", request.person_id)
         return await actions.get_person(self._engine, request.person_id, _viewer_schools())
 
     async def ListPermissionHolders(
@@ -194,7 +192,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
     async def UpdateProfile(self, request: pb.UpdateProfileRequest, context: Any) -> pb.UpdateProfileResponse:
         """See the proto."""
         _require("manage_profiles")
-        _check_ids("profile_id", [request.profile_id], 1)
+        check_id("profile_id", request.profile_id)
         profile = await editing.update_profile(self._engine, self._clock, current_caller(), request)
         return pb.UpdateProfileResponse(profile=profile)
 
@@ -223,7 +221,7 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         caller = current_caller()
         if caller.viewer and caller.viewer.person_id != person_id:
             raise PermissionDenied("NOT_YOURSELF", "You can only ask in your own name.")
-        _check_ids("on_behalf_of", [person_id], 1)
+        check_id("on_behalf_of", person_id)
         viewer = await actions.get_viewer(self._engine, person_id)
         return actions.DISTRICT_WIDE if viewer.is_district_wide else frozenset(viewer.school_ids)
 

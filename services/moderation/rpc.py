@@ -1,7 +1,6 @@
 """ModerationService: proto to action to proto."""
 
 import time
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
@@ -14,7 +13,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.db import transaction
 from services.kit.errors import InvalidArgument, PermissionDenied, ResourceExhausted
-from services.kit.ids import new_id
+from services.kit.ids import check_id, new_id
 from services.kit.rpc_calls import seconds_left
 from services.moderation import messages, store
 from services.moderation.actions import Screening
@@ -68,7 +67,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def ListVerdicts(self, request: pb.ListVerdictsRequest, context: Any) -> pb.ListVerdictsResponse:
         """See the proto."""
-        _check_id(request.message_id, "/message_id")
+        check_id("message_id", request.message_id)
         async with transaction(self._engine) as connection:
             rows = await store.verdicts_of(connection, request.message_id)
             said = await store.opinions_of(connection, request.message_id)
@@ -82,7 +81,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         if current_caller().viewer:
             raise PermissionDenied("SERVICE_REQUIRED", "This is answered only to a service.")
         opinion = request.opinion
-        _check_id(opinion.message_id, "/opinion/message_id")
+        check_id("opinion/message_id", opinion.message_id)
         if not 0 < len(request.event_id) <= _LONGEST_EVENT_ID or "\x00" in request.event_id:
             wrong = [("/event_id", f"An event's id has 1 to {_LONGEST_EVENT_ID} characters.")]
             raise InvalidArgument("OPINION_INVALID", "The opinion is not valid.", violations=wrong)
@@ -167,14 +166,6 @@ def _vendors_end() -> float | None:
     """Return until when the vendor may judge: for half of what is left of the call; None where it has no end."""
     left = seconds_left()
     return None if left is None else time.monotonic() + left / 2
-
-
-def _check_id(value: str, pointer: str) -> None:
-    try:
-        uuid.UUID(value)
-    except ValueError:
-        wrong = [(pointer, "This is not an id.")]
-        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
 
 
 def _author() -> Author:

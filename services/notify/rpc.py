@@ -1,6 +1,5 @@
 """NotifyService: proto to action to proto."""
 
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.notify.v1 import notify_pb2 as pb
 from protos.notify.v1 import notify_pb2_grpc
 from services.kit.auth import Viewer, current_caller, require_viewer
-from services.kit.errors import InvalidArgument, PermissionDenied, Unavailable
+from services.kit.errors import PermissionDenied, Unavailable
+from services.kit.ids import check_id
 from services.kit.listening import Listener
 from services.notify import actions
 from services.notify.metrics import watchers
@@ -85,9 +85,5 @@ class NotifyServicer(notify_pb2_grpc.NotifyServiceServicer):
     async def ListRecipients(self, request: pb.ListRecipientsRequest, context: Any) -> pb.ListRecipientsResponse:
         """See the proto."""
         _require_service()
-        try:
-            uuid.UUID(request.message_id)
-        except ValueError:
-            wrong = [("/message_id", "This is not an id.")]
-            raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=wrong) from None
-        return pb.ListRecipientsResponse(told=await actions.told_of(self._engine, request.message_id))
+        message_id = check_id("message_id", request.message_id)
+        return pb.ListRecipientsResponse(told=await actions.told_of(self._engine, message_id))

@@ -13,7 +13,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument, PermissionDenied
-from services.kit.ids import new_id
+from services.kit.ids import check_id, new_id
 from services.queue import attendance_words, keys, listing_words, words
 from services.queue.actions import absences, attendance
 from services.queue.actions.absences import Recorded
@@ -86,7 +86,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         self, request: pb.UpdateAttendanceRuleRequest, context: Any
     ) -> pb.UpdateAttendanceRuleResponse:
         """Replace what a rule does."""
-        caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
+        caller, rule_id = current_caller(), check_id("rule_id", request.rule_id)
         attendance.check_manager(caller)
         found = (await attendance.get(self._engine, caller, rule_id)).rule
         fresh = await self._fresh(request.content, caller, found.owner_id, found)
@@ -101,8 +101,8 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         attendance.check_manager(caller)
         attendance_words.check_content(content)
         for number, each in enumerate(content.school_ids):
-            words.checked_id(f"content/school_ids/{number}", each)
-        known = await self._directory.known(words.checked_id("owner_id", owner_id))
+            check_id(f"content/school_ids/{number}", each)
+        known = await self._directory.known(check_id("owner_id", owner_id))
         owner = attendance.check_sender(known.sender)
         chosen = attendance.schools_for(content.school_ids, known, caller, found.school_ids if found else ())
         names = [words.channel_name(each.channel) for each in content.texts]
@@ -117,7 +117,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         self, request: pb.SwitchAttendanceRuleRequest, context: Any
     ) -> pb.SwitchAttendanceRuleResponse:
         """Switch a rule on or off."""
-        caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
+        caller, rule_id = current_caller(), check_id("rule_id", request.rule_id)
         attendance.check_manager(caller)
         kept = await attendance.switch(self._engine, self._clock, caller, rule_id, is_on=request.is_on)
         return pb.SwitchAttendanceRuleResponse(rule=_answer(kept, caller))
@@ -126,7 +126,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         self, request: pb.RemoveAttendanceRuleRequest, context: Any
     ) -> pb.RemoveAttendanceRuleResponse:
         """Remove a rule."""
-        caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
+        caller, rule_id = current_caller(), check_id("rule_id", request.rule_id)
         attendance.check_manager(caller)
         await attendance.remove(self._engine, self._clock, caller, rule_id)
         return pb.RemoveAttendanceRuleResponse()
@@ -135,7 +135,7 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         self, request: pb.GetAttendanceRuleRequest, context: Any
     ) -> pb.GetAttendanceRuleResponse:
         """Answer one rule."""
-        caller, rule_id = current_caller(), words.checked_id("rule_id", request.rule_id)
+        caller, rule_id = current_caller(), check_id("rule_id", request.rule_id)
         attendance.check_manager(caller)
         found = await attendance.get(self._engine, caller, rule_id)
         return pb.GetAttendanceRuleResponse(

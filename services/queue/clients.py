@@ -1,7 +1,6 @@
 """What the queue asks directory: who a sender is, which schools there are, which modules are on."""
 
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import time as clock_time
 from typing import Generic, TypeVar
@@ -12,6 +11,7 @@ from protos.directory.v1 import directory_pb2 as pb
 from protos.directory.v1 import directory_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import DeadlineExceeded, NotFound, Unavailable
+from services.kit.ids import is_id
 from services.kit.rpc_client import async_channel
 from services.kit.rpc_errors import translated
 from services.queue.actions.quieting import keep_hours
@@ -101,8 +101,8 @@ class Directory:
 
         People of excluded schools are missing, unless `school_id`, in whose name one writes, is theirs.
         """
-        known = [each for each in person_ids if _is_id(each)]
-        working = school_id if _is_id(school_id) else ""
+        known = [each for each in person_ids if is_id(each)]
+        working = school_id if is_id(school_id) else ""
         found: dict[str, Addressee] = {}
         for start in range(0, len(known), _MOST_NAMED):
             named = pb.Audience(person_ids=known[start : start + _MOST_NAMED], working_school_id=working)
@@ -137,15 +137,6 @@ class Directory:
     async def close(self) -> None:
         """End the channel."""
         await self._channel.close()
-
-
-def _is_id(text: str) -> bool:
-    """Tell whether directory may know this: other systems' lists name people by ids of their own."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _school(school: pb.School) -> KnownSchool:

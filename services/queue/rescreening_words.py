@@ -4,6 +4,7 @@ from datetime import datetime
 
 from protos.queue.v1 import queue_pb2 as pb
 from services.kit.auth import Caller
+from services.kit.ids import check_id
 from services.queue import words
 from services.queue.store.rescreenings import Rescreening
 
@@ -11,7 +12,7 @@ from services.queue.store.rescreenings import Rescreening
 def rescreening(message: pb.Rescreening, caller: Caller, now: datetime) -> Rescreening:
     """Return the period that somebody asks for; a time that is not set means now."""
     return Rescreening(
-        rescreening_id=words.checked_id("rescreening/rescreening_id", message.rescreening_id),
+        rescreening_id=check_id("rescreening/rescreening_id", message.rescreening_id),
         since=words.moment(message.since) or now,
         before=words.moment(message.before) or now,
         reason=message.reason.strip(),

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.queue.v1 import queue_pb2 as pb
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
+from services.kit.ids import check_id
 from services.queue import keys, preview_words, words
 from services.queue.actions import control, previewing, resendable, resending
 from services.queue.actions.resendable import FromDirectory, Resend
@@ -27,7 +28,7 @@ class Resending:
     async def ListResendWays(self, request: pb.ListResendWaysRequest, context: Any) -> pb.ListResendWaysResponse:
         """Answer by which channels an entry may be sent again."""
         caller, told = await self._told()
-        entry_id = words.checked_id("entry_id", request.entry_id)
+        entry_id = check_id("entry_id", request.entry_id)
         found = await resendable.ways_of(self._engine, self._clock, caller, entry_id, told)
         ways = [pb.ResendWay(channel=words.channel_number(channel), refusal=refusal) for channel, refusal in found]
         return pb.ListResendWaysResponse(ways=ways)
@@ -59,7 +60,7 @@ def _wanted(request: pb.PreviewResendRequest | pb.ResendEntryRequest, key: keys.
     return Resend(
         key=key.key,
         header_hash=key.request_hash,
-        entry_id=words.checked_id("entry_id", request.entry_id),
+        entry_id=check_id("entry_id", request.entry_id),
         states=words.states(request.states),
         channel=words.channel(request.channel),
     )

@@ -11,6 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.clock import Clock
 from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.kit.ids import check_id
 from services.queue import (
     listing_words,
     metrics,
@@ -118,12 +119,12 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         """Stop what has not left."""
         caller = current_caller()
         control.check_manager(caller)
-        message_id = words.checked_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         return pb.CancelMessageResponse(cancelled=await control.cancel(self._engine, self._clock, caller, message_id))
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Any) -> pb.GetMessageResponse:
         """Answer a message with the text of each channel."""
-        message_id = words.checked_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         snapshot, is_masked = await reading.message(self._engine, current_caller(), message_id)
         return pb.GetMessageResponse(
             header=words.header(snapshot),
@@ -134,7 +135,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
 
     async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Any) -> pb.ListDeliveriesResponse:
         """Answer the recipients of an entry that the caller may see."""
-        entry_id = words.checked_id("entry_id", request.entry_id)
+        entry_id = check_id("entry_id", request.entry_id)
         seen = listing_words.seen(request, self._zone)
         paging = reading.Paging(request.sort.column, request.sort.descending, lambda n: words.window(request.page, n))
         rows, total = await reading.deliveries_of(self._engine, current_caller(), entry_id, seen, paging)
@@ -147,7 +148,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
     ) -> AsyncIterator[pb.ExportDeliveriesResponse]:
         """Yield all of them. They are read before the first is sent: no reader's pace holds a connection."""
         asked, caller = request.deliveries, current_caller()
-        entry_id, seen = words.checked_id("entry_id", asked.entry_id), listing_words.seen(asked, self._zone)
+        entry_id, seen = check_id("entry_id", asked.entry_id), listing_words.seen(asked, self._zone)
         sort, descending = asked.sort.column, asked.sort.descending
         found = reading.export_deliveries(self._engine, caller, entry_id, seen, sort, descending=descending)
         pieces = [pb.ExportDeliveriesResponse(deliveries=[words.delivery(row) for row in rows]) async for rows in found]
@@ -156,7 +157,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
 
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         """Answer how many families a message has reached, and which it has not."""
-        message_id, caller = words.checked_id("message_id", request.message_id), current_caller()
+        message_id, caller = check_id("message_id", request.message_id), current_caller()
         listing, page = listing_words.unreached(request), request.page
         found = await reading.reach_of(self._engine, caller, message_id, listing, lambda n: words.window(page, n))
         return reach_words.reach(*found[:2], words.page_of(page, found[2]))
@@ -213,7 +214,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
 
     async def GetInboxMessage(self, request: pb.GetInboxMessageRequest, context: Any) -> pb.GetInboxMessageResponse:
         """Answer one message of the caller's inbox or sent box."""
-        message_id = words.checked_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         row = await reading.inbox_message(self._engine, self._clock(), message_id)
         role = types.Role.ValueType(row["sender_role"])
         return pb.GetInboxMessageResponse(
@@ -244,9 +245,9 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         """Give a ticket to listen."""
         recordings, caller = self._kept_recordings(), current_caller()
         if request.WhichOneof("what") == "entry_id":
-            ticket, found = await recordings.open_entry(caller, words.checked_id("entry_id", request.entry_id))
+            ticket, found = await recordings.open_entry(caller, check_id("entry_id", request.entry_id))
         else:
-            wanted = words.checked_id("recording_id", request.recording_id)
+            wanted = check_id("recording_id", request.recording_id)
             ticket, found = await recordings.open_draft(caller, wanted)
         return pb.OpenRecordingResponse(
             recording=recording_words.recording(found),

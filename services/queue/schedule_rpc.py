@@ -11,6 +11,7 @@ from protos.queue.v1 import schedules_pb2_grpc
 from services.kit.auth import Caller, current_caller
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.queue import keys, schedule_words, surveys, words
 from services.queue.actions import replying, schedules, standing
 from services.queue.clients import Directory
@@ -37,7 +38,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
     async def UpdateSchedule(self, request: pb.UpdateScheduleRequest, context: Any) -> pb.UpdateScheduleResponse:
         """Replace message, audience and timing."""
         caller = current_caller()
-        schedule_id = words.checked_id("schedule_id", request.schedule_id)
+        schedule_id = check_id("schedule_id", request.schedule_id)
         found, _ = await schedules.get(self._engine, caller, schedule_id)
         request.header.sender.person_id = found.sender_id
         edited, check_times = await self._fresh(request, caller)
@@ -49,25 +50,25 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
 
     async def PauseSchedule(self, request: pb.PauseScheduleRequest, context: Any) -> pb.PauseScheduleResponse:
         """Stop sending."""
-        caller, schedule_id = current_caller(), words.checked_id("schedule_id", request.schedule_id)
+        caller, schedule_id = current_caller(), check_id("schedule_id", request.schedule_id)
         kept = await schedules.pause(self._engine, self._clock, caller, schedule_id)
         return pb.PauseScheduleResponse(schedule=self._answer(kept, caller))
 
     async def ResumeSchedule(self, request: pb.ResumeScheduleRequest, context: Any) -> pb.ResumeScheduleResponse:
         """Send again."""
-        caller, schedule_id = current_caller(), words.checked_id("schedule_id", request.schedule_id)
+        caller, schedule_id = current_caller(), check_id("schedule_id", request.schedule_id)
         kept = await schedules.resume(self._engine, self._clock, caller, schedule_id)
         return pb.ResumeScheduleResponse(schedule=self._answer(kept, caller))
 
     async def CancelSchedule(self, request: pb.CancelScheduleRequest, context: Any) -> pb.CancelScheduleResponse:
         """End it for good."""
-        caller, schedule_id = current_caller(), words.checked_id("schedule_id", request.schedule_id)
+        caller, schedule_id = current_caller(), check_id("schedule_id", request.schedule_id)
         kept = await schedules.cancel(self._engine, self._clock, caller, schedule_id)
         return pb.CancelScheduleResponse(schedule=self._answer(kept, caller))
 
     async def GetSchedule(self, request: pb.GetScheduleRequest, context: Any) -> pb.GetScheduleResponse:
         """Answer one schedule."""
-        caller, schedule_id = current_caller(), words.checked_id("schedule_id", request.schedule_id)
+        caller, schedule_id = current_caller(), check_id("schedule_id", request.schedule_id)
         found, occurrences = await schedules.get(self._engine, caller, schedule_id)
         upcoming = found.timing.next_few(self._clock()) if found.next_at else []
         return pb.GetScheduleResponse(
@@ -104,7 +105,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         if not draft.sender.person_id:
             wrong = [("/header/sender/person_id", "A schedule speaks for a person.")]
             raise InvalidArgument("SENDER_UNKNOWN", "A schedule needs a sender.", violations=wrong)
-        words.checked_id("header/sender/person_id", draft.sender.person_id)
+        check_id("header/sender/person_id", draft.sender.person_id)
         known = await self._directory.known(draft.sender.person_id)
         if known.sender is None:
             wrong = [("/header/sender/person_id", "There is no such active account.")]

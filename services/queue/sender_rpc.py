@@ -7,6 +7,7 @@ from protos.queue.v1 import senders_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import current_caller
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.queue import words
 from services.queue.actions.sending_as import Senders, listed
 from services.queue.clients import Directory
@@ -59,7 +60,7 @@ def _identity(message: pb.SenderIdentity) -> Identity:
     if way is None or len(message.address) > _LONGEST:
         wrong = [("/way", "Choose e-mail, text or call.")] if way is None else [("/address", "This is too long.")]
         raise InvalidArgument("SENDER_INVALID", "The sender is not in order.", violations=wrong)
-    school_id = words.checked_id("school_id", message.school_id) if message.school_id else ""
+    school_id = check_id("school_id", message.school_id) if message.school_id else ""
     given = message_types("/message_type", [message.message_type] if message.message_type else [])
     return Identity(school_id, given[0] if given else None, way, message.address, message.name)
 

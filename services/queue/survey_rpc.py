@@ -6,6 +6,7 @@ from protos.queue.v1 import surveys_pb2 as pb
 from protos.queue.v1 import surveys_pb2_grpc
 from services.kit.auth import current_caller
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.queue import metrics, words
 from services.queue.actions.answering import Answering, Form, Who
 from services.queue.domain import MAX_RECIPIENTS
@@ -35,7 +36,7 @@ class SurveyServicer(surveys_pb2_grpc.SurveyServiceServicer):
 
     async def GetOwnSurvey(self, request: pb.GetOwnSurveyRequest, context: Any) -> pb.GetOwnSurveyResponse:
         """Show the sender what is chosen."""
-        asked, is_closed = await self._answering.show_own(words.checked_id("message_id", request.message_id))
+        asked, is_closed = await self._answering.show_own(check_id("message_id", request.message_id))
         survey = asked.survey
         return pb.GetOwnSurveyResponse(
             channel=words.channel_number(survey.channel),
@@ -55,10 +56,10 @@ def _who(message: pb.Respondent) -> Who:
     if kind == "link" and 0 < len(message.link) <= _LONGEST_LINK:
         return Who(link=message.link)
     if kind == "inbox":
-        message_id = words.checked_id("respondent/inbox/message_id", message.inbox.message_id)
+        message_id = check_id("respondent/inbox/message_id", message.inbox.message_id)
         return Who(message_id=message_id, number=_number(message.inbox.number, 0))
     if kind == "delivery":
-        entry_id = words.checked_id("respondent/delivery/entry_id", message.delivery.entry_id)
+        entry_id = check_id("respondent/delivery/entry_id", message.delivery.entry_id)
         return Who(entry_id=entry_id, number=_number(message.delivery.number, 1))
     wrong = [("/respondent", "Name a link, a message of the inbox, or a delivery.")]
     raise InvalidArgument("RESPONDENT_INVALID", "It is not said who answers.", violations=wrong)

@@ -1,6 +1,5 @@
 """Proto to our words and back, for rpc.py."""
 
-import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.queue.v1 import queue_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.queue.domain import Channel, Lane, Source, State
 from services.queue.events_out import CHANNELS, SOURCES, summed
 from services.queue.failures import explain
@@ -55,14 +55,6 @@ def stamp(when: datetime | None) -> Timestamp | None:
     return result
 
 
-def checked_id(field: str, value: str) -> str:
-    """Return an id in its usual form, or raise InvalidArgument."""
-    try:
-        return str(uuid.UUID(value))
-    except ValueError:
-        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "Not an id.")]) from None
-
-
 def shown(name: str) -> str:
     """Return a person's name, or what else a roster says of them, as it can be stored."""
     return name[:LONGEST_NAME].replace("\x00", "")
@@ -93,7 +85,7 @@ def draft(header: pb.MessageHeader) -> Draft:
         expires_at=moment(header.expires_at),
         audience_summary=header.audience_summary,
         language=header.language or "en",
-        in_reply_to=header.in_reply_to and checked_id("in_reply_to", header.in_reply_to),
+        in_reply_to=header.in_reply_to and check_id("in_reply_to", header.in_reply_to),
         alert_message_id=header.alert_message_id,
         from_title=header.from_title,
         recording_id=_recording_id(header),
@@ -105,7 +97,7 @@ def draft(header: pb.MessageHeader) -> Draft:
 
 def _recording_id(header: pb.MessageHeader) -> str:
     given = [each.recording_id for each in header.channels if each.channel == types.CHANNEL_RECORDED]
-    return checked_id("recording_id", given[0]) if given and given[0] else ""
+    return check_id("recording_id", given[0]) if given and given[0] else ""
 
 
 def channel_name(number: int) -> str:

@@ -15,7 +15,6 @@ is read-only (8); a teacher's earlier flag hides it (102, 119); otherwise it is 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.kit.errors import FailedPrecondition
@@ -266,11 +265,3 @@ def check_referral(sender_role: str, *, is_flagged: bool) -> None:
         raise FailedPrecondition("SENDER_NOT_A_STUDENT", "Only a message of a student can have a referral.")
     if not is_flagged:
         raise FailedPrecondition("NOT_FLAGGED", "Flag the message first.")
-
-
-def is_id(value: str) -> bool:
-    """Tell whether the text is the id of something."""
-    try:
-        return str(UUID(value)) == value.lower()
-    except ValueError:
-        return False

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.reports.v1 import reports_pb2 as pb
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.kit.ruling import MOST_RULES
 from services.reports import requests
 from services.reports.actions import reading
@@ -106,14 +107,14 @@ def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
         mine = ["mine"] if asked.state == "mine" else []
         return referrer()[1], "referrals.exported", " ".join([*mine, *_ruled(asked)])
     if asked.table == _Request.TABLE_RECEIVED:
-        parts = [f"person={requests.check_id('person_id', asked.person_id)}", *_when_and_how(asked), *_ruled(asked)]
+        parts = [f"person={check_id('person_id', asked.person_id)}", *_when_and_how(asked), *_ruled(asked)]
         return actor_of(permitted(REPORTS)), "received.exported", " ".join(parts)
     if asked.table == _Request.TABLE_SUPPRESSIONS:
         reason = requests.check_text("state", asked.state, 20)
         parts = [*([f"reason={reason}"] if reason else []), *_when_and_how(asked)]
         return actor_of(operator()), "suppressions.exported", " ".join(parts)
     action = requests.check_text("state", asked.state, 50)
-    messages = [requests.check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
+    messages = [check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]
     parts = [f"action={action}"] if action else []
     parts += [*(f"message={each}" for each in messages), *_ruled(asked)]
     return actor_of(permitted(AUDIT)), "audit.exported", " ".join(parts)

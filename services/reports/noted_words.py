@@ -7,8 +7,8 @@ from typing import Any
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id, is_id
 from services.reports.actions.noticing import Found
-from services.reports.domain import is_id
 from services.reports.messages import page_message
 from services.reports.store.noting import Closing, Wanted
 
@@ -19,9 +19,7 @@ LONGEST_REASON = 500
 
 def read_search(asked: pb.SearchNotedRequest) -> Wanted:
     """Return which noted messages are asked for; InvalidArgument when the student's id is none."""
-    if asked.sender_id and not is_id(asked.sender_id):
-        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[("/sender_id", "This is not an id.")])
-    return Wanted(asked.would_hold, asked.sender_id)
+    return Wanted(asked.would_hold, asked.sender_id and check_id("sender_id", asked.sender_id))
 
 
 def read_closing(asked: pb.CloseNotedSenderRequest) -> Closing:

@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id, is_id
 from services.kit.rules import Kind, read_day
 from services.kit.ruling import read_rules
 from services.reports.actions.deciding import Deciding
@@ -21,7 +22,6 @@ from services.reports.domain import (
     Search,
     Sight,
     day_bounds,
-    is_id,
 )
 from services.reports.store.auditing import COLUMNS as AUDIT_COLUMNS
 from services.reports.store.auditing import Asked
@@ -55,13 +55,6 @@ class _Problems:
     def refuse(self, reason: str) -> None:
         if self.found:
             raise InvalidArgument(reason, "Some of this cannot be read.", violations=self.found)
-
-
-def check_id(field: str, value: str) -> str:
-    """Return the id; InvalidArgument when it is none."""
-    if not is_id(value):
-        raise InvalidArgument("ID_MALFORMED", "An id is malformed.", violations=[(f"/{field}", "This is not an id.")])
-    return value
 
 
 def check_text(field: str, value: str, longest: int) -> str:

@@ -11,6 +11,7 @@ from protos.reports.v1 import reports_pb2_grpc
 from services.kit.auth import Viewer
 from services.kit.clock import Clock, utc_now
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.kit.listening import Listener
 from services.reports import exporting, messages, noted_words, referral_words, requests, survey_words
 from services.reports.actions import deciding, measuring, noticing, reading, referring, reviewing, scheduled, surveying
@@ -114,7 +115,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             check_all_users(viewer, request.filter)
             wanted = requests.read_search(report, request.filter, self._zone)
             order = requests.read_order(request.sort)
-        entry_id = requests.check_id("entry_id", request.entry_id)
+        entry_id = check_id("entry_id", request.entry_id)
         row, before, after = await reading.get_entry(self._engine, sight, entry_id, wanted, order)
         return pb.GetEntryResponse(
             row=messages.entry_messages([row], report, viewer)[0],
@@ -132,7 +133,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     async def GetThreat(self, request: pb.GetThreatRequest, context: Any) -> pb.GetThreatResponse:
         """See the proto."""
         viewer = permitted(THREATS)
-        message_id = requests.check_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         sight = sight_of(viewer).for_threats()
         threat = await reading.get_threat(self._engine, self._clock, sight, actor_of(viewer), message_id)
         first = threat.rows[0]
@@ -152,7 +153,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         origin = _ORIGINS.get(request.origin)
         if origin is None:
             raise InvalidArgument("ORIGIN_UNKNOWN", violations=[("/origin", "Say whose flag it is.")])
-        message_id = requests.check_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         sight, actor, viewer = flagger(origin)
         found = await reviewing.set_flag(
             self._engine, self._clock, sight, actor, message_id, origin, request.is_flagged
@@ -164,7 +165,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         self, request: pb.AcknowledgeThreatRequest, context: Any
     ) -> pb.AcknowledgeThreatResponse:
         """See the proto."""
-        seeing, message_id = reviewer(), requests.check_id("message_id", request.message_id)
+        seeing, message_id = reviewer(), check_id("message_id", request.message_id)
         done = await reviewing.acknowledge(self._engine, self._clock, *seeing, message_id)
         answer = pb.AcknowledgeThreatResponse(acknowledged_by=done.by.name, is_repeat=done.is_repeat)
         answer.acknowledged_at.FromDatetime(done.by.at)
@@ -246,13 +247,13 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         self, request: pb.ListReferralSchoolsRequest, context: Any
     ) -> pb.ListReferralSchoolsResponse:
         """See the proto."""
-        message_id = requests.check_id("message_id", request.message_id)
+        message_id = check_id("message_id", request.message_id)
         found = await referring.schools(self._engine, referrer()[0], message_id)
         return pb.ListReferralSchoolsResponse(school_ids=found)
 
     async def GetReferral(self, request: pb.GetReferralRequest, context: Any) -> pb.GetReferralResponse:
         """See the proto."""
-        referral_id = requests.check_id("referral_id", request.referral_id)
+        referral_id = check_id("referral_id", request.referral_id)
         return referral_words.opened_message(await referring.get(self._engine, self._clock, *referrer(), referral_id))
 
     async def ListReferrals(self, request: pb.ListReferralsRequest, context: Any) -> pb.ListReferralsResponse:
@@ -265,7 +266,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
 
     async def DeleteReferral(self, request: pb.DeleteReferralRequest, context: Any) -> pb.DeleteReferralResponse:
         """See the proto."""
-        referral_id = requests.check_id("referral_id", request.referral_id)
+        referral_id = check_id("referral_id", request.referral_id)
         await referring.delete(self._engine, self._clock, *referrer(), referral_id)
         return pb.DeleteReferralResponse()
 

@@ -6,11 +6,11 @@ from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import surveys_pb2
 from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
+from services.kit.ids import check_id
 from services.kit.ruling import read_rules
 from services.reports import messages
 from services.reports.actions.surveying import Results
 from services.reports.domain import Sight
-from services.reports.requests import check_id
 from services.reports.store.surveys import COLUMNS, Asked
 
 

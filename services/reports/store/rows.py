@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reports.domain import COUNTERS, Origin, Screening, Sight, is_id
+from services.kit.ids import is_id
+from services.reports.domain import COUNTERS, Origin, Screening, Sight
 from services.reports.store.sight import counts_of, sees_students, visible
 from services.reports.tables import acknowledgements, decisions, entries, flags, messages, progress, threats
 

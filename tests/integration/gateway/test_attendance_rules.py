@@ -136,7 +136,7 @@ def test_a_rule_is_removed_from_its_page(stack: Stack) -> None:
         ({"text_sms": "{name}"}, "text-sms", "is no placeholder"),
         ({"language": "klingon"}, "language", "Choose one of the languages."),
         ({"send_time": "noon"}, "", "Enter a time like 10:30."),
-        ({"school": ["lincoln"]}, "", "Not an id."),
+        ({"school": ["lincoln"]}, "", "This is not an id."),
     ],
 )
 def test_a_mistake_stands_at_its_field_and_nothing_is_kept(
