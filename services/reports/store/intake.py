@@ -36,7 +36,14 @@ async def insert_message(connection: AsyncConnection, message: Row, entry_rows: 
     known = statement.on_conflict_do_update(index_elements=[messages.c.message_id], set_={"school_ids": more_schools})
     await connection.execute(known)
     if entry_rows:
-        await connection.execute(insert(entries).values(list(entry_rows)).on_conflict_do_nothing())
+        told = insert(entries).values(list(entry_rows))
+        # Only the event of its own resend tells an entry's time; others give it the message's, which is earlier.
+        later = told.on_conflict_do_update(
+            index_elements=[entries.c.entry_id],
+            set_={"sent_at": told.excluded.sent_at},
+            where=entries.c.sent_at < told.excluded.sent_at,
+        )
+        await connection.execute(later)
 
 
 async def take_early_release(connection: AsyncConnection, message_id: str) -> bool:

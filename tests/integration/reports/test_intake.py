@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +111,22 @@ async def test_what_is_sent_again_is_found_on_the_day_when_that_was(reports: Rep
         again.entry_id,
         sent.entries[0].entry_id,
     ]
+
+
+@pytest.mark.accepts(305)
+async def test_resends_that_are_told_in_another_order_keep_their_days(reports: Reports) -> None:
+    sent = message()
+    first, second = (entry(types.CHANNEL_SMS, [counts(NORTH, pending=1)]) for _ in range(2))
+    told = []
+    for days, again in ((21, first), (22, second)):
+        sent.entries.append(again)
+        sent.entries[-1].sent_at.FromDatetime(NOON + timedelta(days=days))
+        told.append(submitted(sent))
+        sent.entries[-1].ClearField("sent_at")
+    await reports.hear(*reversed(told))
+    await reports.hear(submitted(sent))
+    found = {row.entry_id: row.sent_at.ToDatetime(tzinfo=UTC) for row in (await reports.history(OFFICER)).rows}
+    assert [found[each.entry_id] - NOON for each in (first, second)] == [timedelta(days=21), timedelta(days=22)]
 
 
 @pytest.mark.accepts(62)
