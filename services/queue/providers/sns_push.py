@@ -5,6 +5,7 @@ tapped: a key of its own beside `aps` at Apple, an entry of `data` at Google.
 """
 
 import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +18,8 @@ from services.queue.providers.fan_out import Places, fan_out
 from services.queue.work import Content, Delivery, Work
 
 _TITLE = 120
+_REMEMBERED = 20_000
+"""Devices whose endpoint is not asked for again: some 10 MB."""
 _PAYLOAD_BYTES = 4_096
 """What Apple and Google take of one message, keys and all."""
 
@@ -37,7 +40,7 @@ class SnsPush:
         self._places = Places(self.slice_size)
         self._aws = AwsClient("sns", settings)
         self._application = application_arn
-        self._endpoints: dict[str, str] = {}
+        self._endpoints: OrderedDict[str, str] = OrderedDict()
 
     def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
@@ -75,12 +78,17 @@ class SnsPush:
         return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))
 
     async def _endpoint(self, device: str) -> str:
-        if device not in self._endpoints:
+        endpoint = self._endpoints.get(device)
+        if endpoint is None:
             answer = await self._aws.call(
                 self._aws.client.create_platform_endpoint, PlatformApplicationArn=self._application, Token=device
             )
-            self._endpoints[device] = str(answer["EndpointArn"])
-        return self._endpoints[device]
+            endpoint = str(answer["EndpointArn"])
+        self._endpoints[device] = endpoint
+        self._endpoints.move_to_end(device)
+        if len(self._endpoints) > _REMEMBERED:
+            self._endpoints.popitem(last=False)
+        return endpoint
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:
         """Answer that SNS cannot tell."""

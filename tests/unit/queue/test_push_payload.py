@@ -1,10 +1,12 @@
-"""What a push message holds for Apple's and Google's services."""
+"""What a push message holds for Apple's and Google's services, and what of their devices is remembered."""
 
 import json
 
 import pytest
 
-from services.queue.providers.sns_push import _payload
+from services.queue.providers import sns_push
+from services.queue.providers.aws import AwsSettings
+from services.queue.providers.sns_push import SnsPush, _payload
 from services.queue.work import Content
 
 
@@ -33,3 +35,20 @@ def test_what_no_phone_would_take_is_cut_and_says_so(text: str) -> None:
     assert max(sizes) <= 4_096
     body = json.loads(parts["APNS"])["aps"]["alert"]["body"]
     assert body == text or (body[-1] == "…" and max(sizes) > 4_000)
+
+
+async def test_the_devices_used_last_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = SnsPush(AwsSettings("us-east-1", "key", "secret", "", timeout_seconds=1.0, concurrency=1), "arn:app")
+    asked: list[str] = []
+
+    async def call(_: object, **values: str) -> dict[str, str]:
+        asked.append(values["Token"])
+        return {"EndpointArn": f"arn:{values['Token']}"}
+
+    monkeypatch.setattr(sns_push, "_REMEMBERED", 2)
+    monkeypatch.setattr(adapter._aws, "call", call)
+    found = [await adapter._endpoint(each) for each in ("a", "b", "a", "c", "a", "b")]
+    await adapter.close()
+    assert found == ["arn:a", "arn:b", "arn:a", "arn:c", "arn:a", "arn:b"]
+    assert asked == ["a", "b", "c", "b"]
+    assert len(adapter._endpoints) == 2
