@@ -44,11 +44,15 @@ async def message(engine: AsyncEngine, caller: Caller, message_id: str) -> tuple
     """Return a message that the caller may read, and whether what screening did is kept from them."""
     async with transaction(engine) as connection:
         found = await messages.find(connection, message_id)
-        if found is None or not may_read(caller, found):
-            raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
-        snapshot = await messages.snapshot(connection, found)
+        snapshot = await messages.snapshot(connection, found) if found else None
+    if found is None or snapshot is None or not may_read(caller, found, _schools(snapshot)):
+        raise NotFound("MESSAGE_NOT_FOUND", "There is no such message.")
     is_stopped = found.screening in {Screening.WAITING, Screening.WITHHELD}
     return snapshot, is_stopped and not is_told(caller)
+
+
+def _schools(snapshot: Snapshot) -> set[str]:
+    return {school_id for each in snapshot.counts.values() for school_id in each.by_school}
 
 
 async def deliveries_of(

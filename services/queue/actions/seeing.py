@@ -1,5 +1,7 @@
 """Who may see which message and which of its recipients (sections A and F)."""
 
+from collections.abc import Iterable
+
 from services.kit.auth import Caller, Viewer
 from services.kit.errors import NotFound, PermissionDenied
 from services.queue.domain import Screening
@@ -64,8 +66,8 @@ def _reviews(viewer: Viewer, message: Message) -> bool:
     return message.is_threat and "threat_alerts" in viewer.permissions and viewer.sees_school(message.sender.school_id)
 
 
-def may_read(caller: Caller, message: Message) -> bool:
-    """Tell whether the caller may read the text of a message."""
+def may_read(caller: Caller, message: Message, school_ids: Iterable[str]) -> bool:
+    """Tell whether the caller may read the text of a message to recipients of these schools."""
     viewer = caller.viewer
     if viewer is None or viewer.person_id == message.sender.person_id:
         return True
@@ -73,7 +75,7 @@ def may_read(caller: Caller, message: Message) -> bool:
         return False
     if _reviews(viewer, message):
         return True
-    is_near = viewer.all_users or viewer.sees_school(message.sender.school_id)
+    is_near = any(viewer.sees_school(each) for each in (message.sender.school_id, *school_ids))
     return is_near and _sees_others(viewer, message) and message.screening is not Screening.WITHHELD
 
 

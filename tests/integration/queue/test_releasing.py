@@ -211,10 +211,13 @@ async def test_reviewers_see_a_released_threat_whole_and_others_what_they_always
         return Caller("p", frozenset(), viewer)
 
     assert visible_schools(caller("threat_alerts"), message) is None
-    assert may_read(caller("threat_alerts"), message)
+    assert may_read(caller("threat_alerts"), message, ())
     assert visible_schools(caller("view_all_users", all_users=True), message) == ["school-1"]
+    everybodys = caller("view_all_users", all_users=True, school="school-2")
+    assert may_read(everybodys, message, {"school-1", "school-2"})
+    assert not may_read(everybodys, message, {"school-1", ""})
     for stranger in (caller("communication_reports"), caller("threat_alerts", school="school-2")):
-        assert not may_read(stranger, message)
+        assert not may_read(stranger, message, {"school-1", "school-2"})
         with pytest.raises(NotFound):
             visible_schools(stranger, message)
 
