@@ -30,7 +30,8 @@ _OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     # Clients come back on a new connection now and then, so that they find new replicas.
     ("grpc.max_connection_age_ms", 600_000),
-    ("grpc.max_connection_age_grace_ms", 60_000),
+    # What is open by then is cut when this has passed, too: an import of years of messages must come to its end.
+    ("grpc.max_connection_age_grace_ms", 3_600_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
