@@ -83,7 +83,9 @@ def test_every_verdict_of_a_threat_says_which_scores_it_had_how_urgent_it_was_an
 
     eventually_sync(is_listed, 30)
     page = f"/reports/threats/{found[0]}"
-    assert "Every verdict" not in district.get(page).get_data(as_text=True)
+    alone = district.get(page).get_data(as_text=True)
+    assert "Every verdict" not in alone
+    assert re.search(r'judged by .* under <a href="/policy/versions/1">policy 1</a>, <time ', alone)
     ask_screening(stack, "Is the gym open?", message_id=found[0])
 
     def are_two() -> str:
