@@ -1,6 +1,6 @@
 """The screening policy: what is in force, what a change would have done, its versions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -116,6 +116,14 @@ def change() -> Response | str | tuple[str, int]:
     return _page(form, tried=tried, note=request.form.get("note", ""), was_changed=step == "save")
 
 
+@blueprint.get(f"{PATH}/versions")
+@requires(Permission.MANAGE_POLICY)
+def older() -> str:
+    """List the versions before one; the newest when none is named."""
+    before = min(max(request.args.get("before", 0, int), 0), _LARGEST_VERSION)
+    return render_template("policy_versions.html", versions=_versions(before))
+
+
 @blueprint.get(f"{PATH}/versions/<int:version>")
 @requires(Permission.MANAGE_POLICY)
 def version(version: int) -> str:
@@ -179,6 +187,14 @@ def _policy(number: int = 0) -> pb.Policy:
     return policy
 
 
+def _versions(before: int = 0) -> Sequence[pb.Policy]:
+    """Return the newest versions of those before one; 0 means of all."""
+    with translated():
+        answer = gateway().clients.moderation.ListPolicyVersions(pb.ListPolicyVersionsRequest(before=before))
+    versions: Sequence[pb.Policy] = answer.versions
+    return versions
+
+
 def _save(form: Form) -> None:
     wanted = pb.UpdatePolicyRequest(policy=form.whole(), note=request.form.get("note", ""))
     with translated():
@@ -230,9 +246,7 @@ def _page(
     is_unsent: bool = True,
 ) -> str:
     with translated():
-        stub = gateway().clients.moderation
-        versions = stub.ListPolicyVersions(pb.ListPolicyVersionsRequest()).versions
-        backlog = stub.GetBacklog(pb.GetBacklogRequest())
+        backlog = gateway().clients.moderation.GetBacklog(pb.GetBacklogRequest())
     return render_template(
         "policy.html",
         form=form,
@@ -241,7 +255,7 @@ def _page(
         problem=problem,
         note=note,
         was_changed=was_changed,
-        versions=versions,
+        versions=_versions(),
         backlog=backlog,
         rescreenings=[(each, *_days(each)) for each in _rescreenings()],
         asked=asked or Asked(new_id()),

@@ -225,6 +225,29 @@ def test_a_phrase_of_before_that_is_refused_now_stays_until_it_is_taken_out(stac
     assert fields(district.get("/policy").get_data(as_text=True))["blocked_phrases"].strip() == ""
 
 
+def test_versions_older_than_the_newest_fifty_are_found(stack: Stack) -> None:
+    district = stack.browser("off")
+    first = district.get("/policy").get_data(as_text=True)
+    assert "Older versions" not in first
+    with psycopg.connect(stack.environments["moderation"]["DATABASE_URL"]) as connection:
+        connection.execute(
+            "INSERT INTO policies (version, body, author_id, created_at) SELECT version + step, body, '', now()"
+            " FROM policies, generate_series(1, 50) step WHERE version = (SELECT max(version) FROM policies)"
+        )
+
+    def are_there() -> str:
+        link = re.search(
+            r'href="(/policy/versions[?]before=[0-9]+)">Older versions<', district.get("/policy").get_data(as_text=True)
+        )
+        assert link
+        return link[1]
+
+    older = district.get(eventually_sync(are_there, 5)).get_data(as_text=True)
+    assert '<a href="/policy/versions/1">Version 1</a>' in older
+    assert "There is no older version." in district.get("/policy/versions?before=1").get_data(as_text=True)
+    assert district.get(f"/policy/versions?before={10**30}").status_code == 200
+
+
 def test_days_are_judged_again_with_a_reason_and_the_page_says_how_far_it_is(stack: Stack) -> None:
     district = stack.browser("off")
     page = "/policy"
