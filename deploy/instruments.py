@@ -39,6 +39,9 @@ groups:
         expr: sum by (provider) (increase(lantern_queue_provider_answers_total{class=~"account|sender"}[10m])) > 0
       - alert: ProviderFailsWhatItTook
         expr: sum by (provider) (increase(lantern_queue_deliveries_failed_total{class=~"account|sender|ours"}[10m])) > 0
+      - alert: ScoresAreNotWhatTheyWere
+        expr: max by (category, provider) (lantern_moderation_drift) > 0.25
+        for: 1h
       - alert: EventsThatNothingCanHandle
         expr: sum by (messaging_consumer_group_name) (increase(lantern_events_dead_lettered_total[1h])) > 0
       - alert: EventsDoNotLeave

@@ -222,7 +222,7 @@ class Screening:
             if trouble := next((each.trouble for each in new if each.trouble), None):
                 await note_replaced(connection, trouble, self.clock())
         for each in new:
-            if each.row["scores"]:
+            if each.row["scores"] and not each.row["is_rescreening"]:
                 self.drifts.note(each.row["provider"], each.row["model"], each.row["scores"])
             each.measure()
 

@@ -6,7 +6,9 @@ _meter = meter("services.moderation")
 verdict_latency = _meter.create_histogram(
     "lantern.moderation.verdict.latency", "s", "From the request to the stored verdict."
 )
-verdicts = _meter.create_counter("lantern.moderation.verdicts", "{verdict}", "Verdicts by decision and provider.")
+verdicts = _meter.create_counter(
+    "lantern.moderation.verdicts", "{verdict}", "Verdicts by decision, provider and whether asked first or again."
+)
 held_categories = _meter.create_counter("lantern.moderation.held", "{message}", "Held messages by category.")
 noted_categories = _meter.create_counter(
     "lantern.moderation.noted", "{message}", "Messages that are noted for a category and not held by it."

@@ -1,7 +1,8 @@
 """Writes how the model scores ordinary messages of the dev part, which is what live scores are compared with.
 
 `python -m services.moderation.training.reference`, whenever the model changed. Nearly all that students write is
-harmless, so that only messages without any label count.
+harmless and plain, so that neither messages with a label count nor the hard negatives, which were written to look like
+one.
 """
 
 import json
@@ -14,18 +15,18 @@ from services.moderation.training.data import read_corpus
 
 
 def main() -> None:
-    """Score the harmless messages of the dev part and write the share of each step by category."""
+    """Score the ordinary messages of the dev part and write the share of each step by category."""
     model = load_model()
-    harmless = [row for row in read_corpus() if row.split == "dev" and not any(row.labels)]
+    ordinary = [row for row in read_corpus() if row.split == "dev" and row.kind == "benign"]
     counts = {name: Counter[int]() for name in CATEGORIES}
-    for row in harmless:
+    for row in ordinary:
         for name, score in model.score(row.text, row.lang).as_dict().items():
             counts[name][step_of(score)] += 1
     shares = {
-        name: [round(found[step] / len(harmless), 4) for step in range(len(EDGES) + 1)]
+        name: [round(found[step] / len(ordinary), 4) for step in range(len(EDGES) + 1)]
         for name, found in counts.items()
     }
-    stored = {"model": model.score("", "en").model, "messages": len(harmless), "edges": EDGES, "shares": shares}
+    stored = {"model": model.score("", "en").model, "messages": len(ordinary), "edges": EDGES, "shares": shares}
     REFERENCE.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 

@@ -62,6 +62,22 @@ async def test_a_verdict_moves_the_latency_and_what_is_held(
     assert [latency(), reached(), held(), scored()] == [2, 1, 1, 2]
 
 
+async def test_what_is_judged_again_moves_neither_latency_nor_drift_nor_rates(
+    screening: Screening, moved: Callable[..., Callable[[], float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(screening.drifts, "note", lambda provider, *_: noted.append(provider))
+    latency, held = moved("lantern.moderation.verdict.latency"), moved("lantern.moderation.held")
+    scored = moved("lantern.moderation.scores")
+    again, first = (moved("lantern.moderation.verdicts", asked=when) for when in ("again", "first"))
+    old = asked(DANGER, 90 * 86400)
+    old.rescreening_id = new_id()
+    await screening.screen_again([old])
+    assert [latency(), held(), scored(), again(), first(), len(noted)] == [0, 0, 0, 1, 0, 0]
+    await screening.screen([asked(DANGER, 1)])
+    assert [latency(), again(), first(), len(noted)] == [1, 1, 1, 1]
+
+
 @pytest.mark.accepts(167)
 async def test_an_outage_moves_the_errors_and_the_backlog(
     screening: Screening,
