@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.kit.db import driver_url
-from services.kit.errors import Unavailable
+from services.kit.db import driver_url, translate
 from services.kit.telemetry import trace_sql
 
 _OPTIONS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
@@ -31,17 +30,12 @@ def create_engine(url: str, *, pool_size: int = 16) -> sa.Engine:
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Run the body in one transaction. Unavailable when the database does not answer."""
+    """Run the body in one transaction; what goes wrong is as in `kit.db.transaction`."""
     try:
         with engine.begin() as connection:
             yield connection
-    except PoolTimeout as problem:
-        raise Unavailable("DATABASE_BUSY", "Every connection is in use.", retry_after_seconds=1) from problem
-    except DBAPIError as problem:
-        if isinstance(problem, OperationalError) or problem.connection_invalidated:
-            text = "The database does not answer."
-            raise Unavailable("DATABASE_UNAVAILABLE", text, retry_after_seconds=1) from problem
-        raise
+    except (DBAPIError, PoolTimeout) as problem:
+        raise translate(problem) from problem
 
 
 def check_database(engine: sa.Engine) -> None:

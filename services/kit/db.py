@@ -100,7 +100,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
             added = connection.info.pop(ADDED_EVENTS, False)
     except (DBAPIError, PoolTimeout) as problem:
-        raise _translate(problem) from problem
+        raise translate(problem) from problem
     if added:
         for wake in _wakers.get(engine.sync_engine, ()):
             wake()
@@ -111,7 +111,8 @@ def on_events_committed(engine: AsyncEngine, wake: Callable[[], None]) -> None:
     _wakers.setdefault(engine.sync_engine, []).append(wake)
 
 
-def _translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
+def translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
+    """Return what a lost, busy or slow database is to a caller; what is none of these as it came."""
     if isinstance(problem, PoolTimeout):
         return Unavailable("DATABASE_BUSY", "Every database connection is in use.", retry_after_seconds=1)
     state = getattr(problem.orig, "sqlstate", None)

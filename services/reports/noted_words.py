@@ -9,11 +9,11 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 from services.kit.ids import check_id, is_id
 from services.reports.actions.noticing import Found
+from services.reports.decisions import LONGEST_REASON
 from services.reports.messages import page_message
 from services.reports.store.noting import Closing, Wanted
 
 Row = dict[str, Any]
-LONGEST_REASON = 500
 """Characters."""
 
 

@@ -5,16 +5,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.kit.errors import FailedPrecondition
 from services.kit.logs import get_logger
 from services.queue import events_out, metrics
 from services.queue.actions.contacting import check_operator
 from services.queue.attention import Attention, Kind
 from services.queue.braking import WINDOW
+from services.queue.reasons import check_reason
 from services.queue.store import brakes
 from services.queue.store.brakes import Brake
 
-_LONGEST_REASON = 500
 _log = get_logger(__name__)
 
 
@@ -50,9 +50,7 @@ async def release(engine: AsyncEngine, clock: Clock, caller: Caller, reason: str
     FailedPrecondition when nothing is held back.
     """
     by = check_operator(caller)
-    if not 1 <= len(reason.strip()) <= _LONGEST_REASON or "\x00" in reason:
-        wrong = [("/reason", f"Say why in 1 to {_LONGEST_REASON} characters.")]
-        raise InvalidArgument("REASON_MISSING", "A reason is needed.", violations=wrong)
+    said = check_reason(reason)
     async with transaction(engine) as connection:
-        if not await brakes.release(connection, by, reason.strip(), clock()):
+        if not await brakes.release(connection, by, said, clock()):
             raise FailedPrecondition("MAIL_NOT_HELD_BACK", "E-mail is not held back.")

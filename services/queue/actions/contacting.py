@@ -13,6 +13,7 @@ from services.queue import settings_out
 from services.queue.contacts import normal_email, normal_number
 from services.queue.domain import Channel
 from services.queue.message_types import CHOOSABLE, MessageType
+from services.queue.reasons import LONGEST_REASON, check_reason, is_reason
 from services.queue.settings_out import Done
 from services.queue.store import consent, exemptions, suppressions
 from services.queue.store.consent import TypeChange
@@ -23,7 +24,6 @@ MOST_LIFTED = 500
 """Destinations that are lifted at once."""
 _CHANGES_SHOWN = 50
 _LONGEST = 254
-_LONGEST_REASON = 500
 _CONSENTING = frozenset({Channel.EMAIL, Channel.SMS})
 
 
@@ -124,16 +124,10 @@ async def exemption(engine: AsyncEngine, caller: Caller) -> list[ExemptionChange
 async def set_exemption(engine: AsyncEngine, clock: Clock, caller: Caller, *, to: bool, reason: str) -> None:
     """Let emergencies ask nobody's consent, or again. InvalidArgument without a reason; PermissionDenied as above."""
     by = check_operator(caller)
-    if not _is_reason(reason):
-        wrong = [("/reason", f"Say why in 1 to {_LONGEST_REASON} characters.")]
-        raise InvalidArgument("REASON_MISSING", "A reason is needed.", violations=wrong)
+    said = check_reason(reason)
     async with transaction(engine) as connection:
-        await exemptions.change(connection, to=to, reason=reason.strip(), by=by, now=clock())
+        await exemptions.change(connection, to=to, reason=said, by=by, now=clock())
         await settings_out.tell_exemption(connection, Done(by, clock()), is_on=to)
-
-
-def _is_reason(text: str) -> bool:
-    return 1 <= len(text.strip()) <= _LONGEST_REASON and "\x00" not in text
 
 
 def _problems(wish: Wish) -> list[tuple[str, str]]:
@@ -144,8 +138,8 @@ def _problems(wish: Wish) -> list[tuple[str, str]]:
         found.append(("/types", "Change at least one type of messages."))
     if set(wish.stop) & set(wish.start) or not {*wish.stop, *wish.start} <= CHOOSABLE:
         found.append(("/types", "A type may be named once; alerts cannot be chosen."))
-    if not _is_reason(wish.reason):
-        found.append(("/reason", f"Say who asked, and how, in 1 to {_LONGEST_REASON} characters."))
+    if not is_reason(wish.reason):
+        found.append(("/reason", f"Say who asked, and how, in 1 to {LONGEST_REASON} characters."))
     return found
 
 

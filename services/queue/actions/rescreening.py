@@ -21,6 +21,7 @@ from services.kit.logs import get_logger
 from services.queue import events_out, questions
 from services.queue.actions.standing import Known
 from services.queue.domain import Deltas, Screening, State
+from services.queue.reasons import LONGEST_REASON, is_reason
 from services.queue.records import ROLE_STUDENT, Message
 from services.queue.store import batches, counts, inbox, messages, rescreenings, translations
 from services.queue.store.rescreenings import Rescreening
@@ -38,7 +39,6 @@ _MOST_UNJUDGED = 500
 """Questions that wait for their answer: more would only lie in the stream."""
 _NAMES_TOLD = 50
 _SHOWN = 20
-_LONGEST_REASON = 500
 
 
 async def begin(engine: AsyncEngine, wanted: Rescreening) -> Rescreening:
@@ -63,8 +63,8 @@ def _check(wanted: Rescreening) -> None:
             wrong.append((name, f"Name a year from {_FIRST_YEAR} to {_LAST_YEAR}."))
     if not wanted.since < wanted.before:
         wrong.append(("/before", "The period ends after it begins."))
-    if not 0 < len(wanted.reason) <= _LONGEST_REASON:
-        wrong.append(("/reason", f"Say why in 1 to {_LONGEST_REASON} characters."))
+    if not is_reason(wanted.reason):
+        wrong.append(("/reason", f"Say why in 1 to {LONGEST_REASON} characters."))
     if wrong:
         raise InvalidArgument("RESCREENING_INVALID", "The period cannot be judged again.", violations=wrong)
 

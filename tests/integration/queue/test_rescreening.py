@@ -209,6 +209,8 @@ async def test_one_period_at_a_time_with_a_reason_and_only_for_who_manages_the_d
     with pytest.raises(InvalidArgument) as refusal:
         await rescreening.begin(queue.engine, period(queue, before=queue.clock() - timedelta(days=2), reason=""))
     assert [each.pointer for each in refusal.value.violations] == ["/before", "/reason"]
+    with pytest.raises(InvalidArgument):
+        await rescreening.begin(queue.engine, period(queue, reason="A new policy.\x00"))
     await rescreening.begin(queue.engine, period(queue))
     with pytest.raises(FailedPrecondition):
         await rescreening.begin(queue.engine, period(queue))
