@@ -46,6 +46,14 @@ where messages are few: that the school is closed tomorrow is taken for a threat
 quotation and pictures; hostility to groups that is only implied (the section on `dev_groups`, whose lines are harder
 than the others and lower the figures that are taken over all of them). Figures below that miss their goal are marked,
 and are true.
+
+**What is not measured.** How it ranks the public test sets on hostility to groups, on emoji and on what only sounds
+dangerous (OpenAI's 1680 texts, HateCheck and its multilingual and emoji sisters, XSTest, Surge): nothing here may learn
+from them or be tuned on them, so they stay out of the project, fit to judge the model from outside. `dev_groups`,
+`hatemoji_build` and the hard negatives are the nearest that we have. By language there is recall and what is held, and
+no figure by category: few messages carry one. Algospeak, acronyms, emoji for nouns and another language among English
+sentences are tried by single texts in the tests, which do not say how often they are read right; negation and quotation
+are among the hard negatives and have no figure of their own.
 """
 
 

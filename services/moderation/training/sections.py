@@ -12,6 +12,7 @@ from services.moderation.training.judging import Judged
 from services.moderation.training.thresholds import EVERYDAY_SOURCES
 
 _GOALS = {"self_harm": 0.92, "self_harm_intent": 0.80, "self_harm_direction": 0.80, "threat": 0.80, "violence": 0.75}
+_RANKING_GOALS = {("civil_spans", "profanity"): 0.93, ("civil_spans", "insult"): 0.93}
 _LEAST_RANKED = 15
 _FRESH = ("corpus/dev_17", "corpus/dev_18")
 """Dev lines of writers who had seen no line of the corpus and heard of no model's misses."""
@@ -155,7 +156,6 @@ def ranking(public: Judged) -> Section:
             truth, scores = public.labels[known, i], public.scores[known, i]
             if min((truth == 1).sum(), (truth == 0).sum()) >= _LEAST_RANKED:
                 figures.append(Figure(f"{name}, {category}: AUROC", metrics.auroc(truth, scores)))
-                figures.append(
-                    Figure(f"{name}, {category}: average precision", metrics.average_precision(truth, scores))
-                )
+                precision, goal = metrics.average_precision(truth, scores), _RANKING_GOALS.get((name, category))
+                figures.append(Figure(f"{name}, {category}: average precision", precision, goal))
     return Section("Held-out slices of the public data", figures)
