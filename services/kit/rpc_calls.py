@@ -71,12 +71,15 @@ class CallInterceptor(aio.ServerInterceptor):
         self, method: str, behaviour: Callable[[Any, Any], Awaitable[Any]]
     ) -> Callable[[Any, Any], Awaitable[Any]]:
         async def call(request: Any, context: Any) -> Any:
-            started = time.monotonic()
+            started, failure = time.monotonic(), None
             try:
                 async with self._admitted(method, context):
                     response = await behaviour(request, context)
             except Exception as problem:  # noqa: BLE001  whatever rises becomes a status
-                await _fail(method, context, problem, started)
+                failure = problem
+            # Not while it is handled: the span of the call keeps what is raised here, and all that it came from.
+            if failure:
+                await _fail(method, context, failure, started)
             _measure(method, "OK", started)
             return response
 
@@ -86,13 +89,15 @@ class CallInterceptor(aio.ServerInterceptor):
         self, method: str, behaviour: Callable[[Any, Any], AsyncIterator[Any]]
     ) -> Callable[[Any, Any], AsyncIterator[Any]]:
         async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-            started = time.monotonic()
+            started, failure = time.monotonic(), None
             try:
                 async with self._admitted(method, context):
                     async for response in behaviour(request, context):
                         yield response
             except Exception as problem:  # noqa: BLE001  whatever rises becomes a status
-                await _fail(method, context, problem, started)
+                failure = problem
+            if failure:
+                await _fail(method, context, failure, started)
             _measure(method, "OK", started)
 
         return call

@@ -80,13 +80,25 @@ def _end_failed(problem: ExceptionContext) -> None:
 @contextmanager
 def serving() -> Iterator[None]:
     """Run the body in a span that begins a trace: a request from outside, whose headers nobody vouches for."""
-    with _tracer.start_as_current_span("request", Context(), kind=trace.SpanKind.SERVER):
+    with _spanned("request", Context(), trace.SpanKind.SERVER):
         yield
 
 
 @contextmanager
 def consuming(subject: str, headers: Mapping[str, str]) -> Iterator[None]:
     """Run the body in a span that continues the publisher's trace."""
-    parent = propagate.extract(dict(headers))
-    with _tracer.start_as_current_span(f"process {subject}", parent, kind=trace.SpanKind.CONSUMER):
+    with _spanned(f"process {subject}", propagate.extract(dict(headers)), trace.SpanKind.CONSUMER):
         yield
+
+
+@contextmanager
+def _spanned(name: str, parent: Context, kind: trace.SpanKind) -> Iterator[None]:
+    """Run the body in a span which keeps of an error its kind alone: its text may quote what people wrote."""
+    with _tracer.start_as_current_span(
+        name, parent, kind=kind, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except Exception as problem:
+            span.set_status(trace.StatusCode.ERROR, type(problem).__name__)
+            raise

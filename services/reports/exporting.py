@@ -111,7 +111,7 @@ def _plain(asked: pb.RecordExportRequest) -> tuple[Actor, str, str]:
         return actor_of(permitted(REPORTS)), "received.exported", " ".join(parts)
     if asked.table == _Request.TABLE_SUPPRESSIONS:
         reason = requests.check_text("state", asked.state, 20)
-        parts = [*([f"reason={reason}"] if reason else []), *_when_and_how(asked)]
+        parts = [*([f"reason={reason}"] if reason else []), *_when_and_how(asked), *_ruled(asked)]
         return actor_of(operator()), "suppressions.exported", " ".join(parts)
     action = requests.check_text("state", asked.state, 50)
     messages = [check_id("filter/message_ids", each) for each in asked.filter.message_ids[:1]]

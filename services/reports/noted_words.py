@@ -14,7 +14,6 @@ from services.reports.messages import page_message
 from services.reports.store.noting import Closing, Wanted
 
 Row = dict[str, Any]
-"""Characters."""
 
 
 def read_search(asked: pb.SearchNotedRequest) -> Wanted:

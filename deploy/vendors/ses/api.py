@@ -34,6 +34,7 @@ _STEPS = {
 }
 _RANKS = ("queued", "Send")
 _DENIED = "denied"
+_UNVERIFIED = "unverified"
 """Local part of a sender from which the account's policy lets nobody send."""
 _SUPPRESSED = Outcome("Bounce", "on the account's suppression list", detail="Permanent/OnAccountSuppressionList")
 Handler = Callable[[web.Request, bytes], web.Response]
@@ -96,6 +97,10 @@ class Ses:
         domain = bare_address(message.sender).rpartition("@")[2].lower()
         if settings.ses_verified_domain and domain != settings.ses_verified_domain:
             text = f"Email address is not verified. The following identities failed the check: {message.sender}"
+            raise AwsError("MessageRejected", text)
+        if wrong := [each for each in message.recipients if each.startswith(f"{_UNVERIFIED}@")]:
+            # What an account in SES's sandbox answers of a recipient.
+            text = f"Email address is not verified. The following identities failed the check: {', '.join(wrong)}"
             raise AwsError("MessageRejected", text)
         if bare_address(message.sender).startswith(f"{_DENIED}@"):
             text = f"User is not authorized to perform `ses:SendEmail' on the identity {bare_address(message.sender)}"

@@ -116,7 +116,8 @@ def excel() -> Response:
     listing = _read()
     refuse_problems(listing.problems)
     listing.page.size, own = exports.PAGE, dict(listing.place.own)
-    asked = reports.Filter(channels=[WAYS[own["way"]]] if own["way"] else [], start_date=own["since"])
+    rules = [types.ColumnRule(column="destination")] if own["domain"] else []
+    asked = reports.Filter(channels=[WAYS[own["way"]]] if own["way"] else [], start_date=own["since"], rules=rules)
     table = reports.RecordExportRequest.TABLE_SUPPRESSIONS
     exports.record(reports.RecordExportRequest(table=table, filter=asked, state=own["reason"]))
     columns = shown("suppressions", hidden_columns("suppressions"))

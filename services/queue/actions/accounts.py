@@ -57,7 +57,7 @@ async def note_refusal(engine: AsyncEngine, clock: Clock, refusal: Refusal) -> N
         async with transaction(engine) as connection:
             is_emergency = refusal.is_emergency or await accounts.has_emergency(connection, refusal.failed or ())
             before = await accounts.lock(connection, provider, now)
-            is_told = before is None or _is_news(before, now, is_emergency=is_emergency)
+            is_told = before is None or _is_news(before, now, refusal, is_emergency=is_emergency)
             await accounts.keep(connection, provider, _noted(before, now, is_told=is_told, is_emergency=is_emergency))
             if is_told:
                 reason = _reason(refusal, is_emergency=is_emergency)
@@ -72,8 +72,9 @@ def _reason(refusal: Refusal, *, is_emergency: bool) -> str:
     return f"{what}{also} {explained(refusal.provider, refusal.code)}"
 
 
-def _is_news(before: Refused, now: datetime, *, is_emergency: bool) -> bool:
-    is_anew = before.refused_at is None or before.refused_at <= now - OVER_AFTER
+def _is_news(before: Refused, now: datetime, refusal: Refusal, *, is_emergency: bool) -> bool:
+    # What failed by a receipt is not tried again: that nothing is heard of it says nothing of its being mended.
+    is_anew = refusal.failed is None and (before.refused_at is None or before.refused_at <= now - OVER_AFTER)
     told_at = before.emergency_told_at
     # Alerts do not count: this notice is one itself, and would tell of itself where e-mail is refused.
     is_urgent = is_emergency and (told_at is None or told_at <= now - EMERGENCY_AGAIN_AFTER)

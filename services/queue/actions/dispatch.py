@@ -251,7 +251,10 @@ async def _mind_the_breaker(
     if is_usual and await dispatcher.failover.heard(provider, is_gone=is_gone):
         # The standby need not wait for what other batches of the usual one have met.
         dispatcher.breakers.pop(batch.channel, None)
-        settlement.retry_after_seconds = dispatcher.failover.pause_seconds(batch)
+        if pause := dispatcher.failover.pause_seconds(batch):
+            # The standby does not take it: the rest waits with those who were refused, not to be refused at once, too.
+            settlement.unreached, settlement.not_tried = settlement.unreached + settlement.not_tried, []
+        settlement.retry_after_seconds = pause
         return
     if not is_gone:
         breaker.answered()

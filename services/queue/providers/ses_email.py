@@ -166,8 +166,9 @@ async def _send(aws: AwsClient, number: int, arguments: dict[str, Any]) -> Hande
         if _DAILY in str(problem):
             # SES says so also with the code of too much haste, for which one waits and of which nobody is told.
             return Handed(number, Answer.UNREACHABLE, code="LimitExceededException")
-        if _UNVERIFIED in str(problem):
-            # SES gives it the code of a text that it will not have, of which the family's row would speak.
+        if _UNVERIFIED in str(problem) and arguments["Destination"]["ToAddresses"][0] not in str(problem):
+            # SES gives it the code of a text that it will not have, of which the family's row would speak. Where an
+            # account may write to verified recipients only, it says the same of a recipient.
             return Handed(number, Answer.UNREACHABLE, code=_NOT_VERIFIED)
         return failed(SesEmail.name, number, problem)
     return Handed(number, Answer.TAKEN, provider_message_id=str(answer["MessageId"]))

@@ -5,7 +5,6 @@ tapped: a key of its own beside `aps` at Apple, an entry of `data` at Google.
 """
 
 import json
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,7 +39,7 @@ class SnsPush:
         self._places = Places(self.slice_size)
         self._aws = AwsClient("sns", settings)
         self._application = application_arn
-        self._endpoints: OrderedDict[str, str] = OrderedDict()
+        self._endpoints: dict[str, str] = {}
 
     def hand_over(
         self, work: Work, recipients: Sequence[Delivery], may_continue: MayContinue
@@ -84,10 +83,9 @@ class SnsPush:
                 self._aws.client.create_platform_endpoint, PlatformApplicationArn=self._application, Token=device
             )
             endpoint = str(answer["EndpointArn"])
-        self._endpoints[device] = endpoint
-        self._endpoints.move_to_end(device)
-        if len(self._endpoints) > _REMEMBERED:
-            self._endpoints.popitem(last=False)
+            # Messages to all go through the devices in one order: were the oldest dropped, none would be met again.
+            if len(self._endpoints) < _REMEMBERED:
+                self._endpoints[device] = endpoint
         return endpoint
 
     async def trace(self, work: Work, recipients: Sequence[Delivery], others: Others) -> Mapping[int, Trace]:

@@ -20,7 +20,11 @@ _SUPPRESS = sa.text(
     # Polls and sign-ups are e-mails.
     " CROSS JOIN LATERAL (SELECT CASE WHEN e.channel IN ('poll', 'signup') THEN 'email' ELSE e.channel END AS channel)"
     " AS c"
-    " WHERE c.channel IN ('email', 'sms') AND r.destination <> '' ORDER BY c.channel, r.destination"
+    " WHERE c.channel IN ('email', 'sms') AND r.destination <> ''"
+    # What was lifted here stays on Amazon's own list for a while, and bounces because of that alone.
+    " AND NOT (k.code ILIKE '%/onaccountsuppressionlist'"
+    " AND EXISTS (SELECT 1 FROM lifted_addresses l WHERE l.destination = r.destination))"
+    " ORDER BY c.channel, r.destination"
     " ON CONFLICT DO NOTHING RETURNING channel, destination, reason, code)"
     " INSERT INTO suppression_changes (channel, destination, action, reason, code, person_id, person_name, changed_at)"
     " SELECT channel, destination, 'suppressed', reason, code, '', '', :now FROM fresh"

@@ -25,12 +25,13 @@ def test_what_a_domain_lost_is_found_ticked_and_lifted(site: Site, width: int, s
     assert faults(page) == []
     page.get_by_label("Domain of the address").fill(domain)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_have_text("25 addresses and numbers")
+    expect(page.locator("#report .how-many")).to_have_text("25 addresses and numbers")
     page.get_by_role("button", name="Lift what is ticked").press("Enter")
     expect(page.get_by_role("alert").last).to_have_text("Tick what to lift: at least one, and 500 at most.")
     assert faults(page) == []
     page.get_by_role("link", name="Tick all of this page").press("Enter")
     expect(page.locator("tbody input:checked")).to_have_count(20)
+    expect(page.get_by_role("link", name="Untick all")).to_be_focused()
     page.get_by_role("button", name="Lift what is ticked").press("Enter")
     expect(page.get_by_text("20 addresses and numbers are written to again.")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(5)

@@ -105,6 +105,6 @@ def test_its_workbook_has_every_row_and_is_in_the_audit_log(stack: Stack, suppre
         ["E-mail", each, "Mail came back for good", "Bounce/Permanent/General"] for each in BOUNCED[::-1]
     ]
     (record, *_) = district.get("/api/v1/audit?action=suppressions.exported").get_json()["records"]
-    assert record["detail"] == "reason=hard_bounce channel=1 start_date=2026-11-01"
+    assert record["detail"] == "reason=hard_bounce channel=1 start_date=2026-11-01 rule=destination"
     assert stack.browser("tea").get(f"{PATH}/excel").status_code == 403
     assert district.get(f"{PATH}/excel?since=soon").status_code == 400

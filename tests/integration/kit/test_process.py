@@ -32,7 +32,8 @@ ECHO = pb.DESCRIPTOR.services_by_name["EchoService"]
 TABLES = """
     CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL,
         subject text NOT NULL,
-        payload bytea NOT NULL, traceparent text NOT NULL DEFAULT '', created_at timestamptz NOT NULL DEFAULT now());
+        payload bytea NOT NULL CHECK (length(payload) < 1000),
+        traceparent text NOT NULL DEFAULT '', created_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE consumed_events (durable text, event_id uuid, consumed_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (durable, event_id));
 """
@@ -177,6 +178,18 @@ def test_one_trace_runs_from_the_call_through_sql_and_nats_to_the_consumer(
         )
 
     eventually_sync(whole)
+
+
+def test_no_span_quotes_the_row_that_the_database_refused(service: Service, collector: Collector) -> None:
+    service.start()
+    with pytest.raises(grpc.RpcError):
+        service.say("Ann Miller, 12 Elm Street. " * 100)
+
+    def told() -> None:
+        assert any(span.events for span in collector.spans if "Say" in span.name)
+
+    eventually_sync(told)
+    assert "Failing row" not in str(collector.spans)
 
 
 def test_metrics_and_health_are_served(service: Service) -> None:

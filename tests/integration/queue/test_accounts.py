@@ -201,6 +201,7 @@ async def test_administrators_are_told_once_of_a_refusal_that_receipts_tell_and_
 ) -> None:
     for _ in range(2):
         await _fail(queue, "30002")
+        queue.clock.ahead += timedelta(minutes=16)
     await _fail(queue, "30034", is_emergency=True)
     assert await _told(queue) == [
         "Texts by Twilio fail. The provider suspended our account. Ask the operator to check the Twilio account. 30002",

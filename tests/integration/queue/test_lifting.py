@@ -48,14 +48,14 @@ def _lifting(queue: Queue, *regions: VendorSimulator, key: str = AWS_SECRET) -> 
     return Lifting(queue.engine, queue.clock, SesList(settings))
 
 
-async def _bounced(queue: Queue, addresses: Sequence[str] = (ADDRESS,)) -> None:
-    """Let SES say that it sends nothing to these addresses."""
+async def _bounced(queue: Queue, addresses: Sequence[str] = (ADDRESS,), why: str = "OnAccountSuppressionList") -> None:
+    """Let SES say that these addresses bounced; usually that it sends nothing to them."""
     people = [person(number, email=address) for number, address in enumerate(addresses, 1)]
     done = await queue.submit(draft(), people)
     await queue.drain(queue.dispatcher())
     keys = [f"{done.snapshot.entries[0].entry_id}.{number}.1" for number in range(1, len(people) + 1)]
-    code = "Permanent/OnAccountSuppressionList"
-    await queue.record([Receipt("ses", "", key, "Bounce", code, queue.clock()) for key in keys])
+    receipts = [Receipt("ses", "", key, "Bounce", f"Permanent/{why}", queue.clock()) for key in keys]
+    await queue.record(receipts)
 
 
 async def _lift(queue: Queue, address: str = ADDRESS) -> None:
@@ -124,12 +124,24 @@ async def test_what_is_lifted_again_while_amazon_is_asked_is_asked_again(queue: 
     async with transaction(queue.engine) as connection:
         first = await lifted.first_due(connection, queue.clock())
     assert first is not None
-    await _bounced(queue)
+    await _bounced(queue, why="General")
     queue.clock.ahead += timedelta(seconds=1)
     await _lift(queue)
     async with transaction(queue.engine) as connection:
         await lifted.forget(connection, first)
         assert await lifted.first_due(connection, queue.clock()) is not None
+
+
+async def test_what_bounces_by_amazons_list_alone_while_it_waits_to_leave_it_is_not_suppressed_again(
+    queue: Queue,
+) -> None:
+    second = "second@example.org"
+    await _bounced(queue, [ADDRESS, second])
+    await _lift(queue)
+    await _lift(queue, second)
+    await _bounced(queue, [ADDRESS])
+    await _bounced(queue, [second], why="General")
+    assert [row[0] for row in await queue.rows("SELECT destination FROM suppressions")] == [second]
 
 
 async def test_a_number_that_is_lifted_is_nothing_to_amazon(queue: Queue) -> None:

@@ -156,6 +156,16 @@ async def test_an_address_that_our_key_may_not_use_costs_no_delivery(
     assert await queue.rows("SELECT 1 FROM refused_accounts") == [], "one address is not the account"
 
 
+async def test_a_recipient_whom_an_account_in_the_sandbox_may_not_write_to_holds_nobody_up(
+    queue: Queue, vendors: VendorSimulator
+) -> None:
+    people = [person(1), person(2, email="unverified@example.org"), person(3)]
+    done = await queue.submit(draft(), people)
+    await queue.drain(queue.dispatcher())
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "pending": 2, "error": 1}
+    assert await queue.rows("SELECT 1 FROM refused_accounts") == []
+
+
 @pytest.mark.accepts(308)
 async def test_an_address_that_is_not_verified_costs_no_delivery_while_amazon_is_slow(
     queue: Queue, vendors: VendorSimulator

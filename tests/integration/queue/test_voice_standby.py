@@ -125,6 +125,17 @@ async def test_each_family_hears_its_language_and_a_language_without_a_voice_wai
 
 
 @pytest.mark.accepts(311)
+async def test_who_waits_for_an_account_that_is_refused_waits_together(queue: Queue, vendors: VendorSimulator) -> None:
+    await _in_charge(queue, vendors)
+    refused = _dispatcher(queue, vendors, is_twilio_there=True, twilio_auth_token="expired", provider_concurrency=4)
+    said = draft(channels=[("tts", "Hãy ở trong nhà.")], language="vi", is_emergency=True)
+    await queue.submit(said, [person(number) for number in range(4, 84, 2)])
+    await queue.drain(refused)
+    ((due_at, waiting),) = await queue.rows("SELECT due_at, cardinality(numbers) FROM batches")
+    assert (due_at - queue.clock(), waiting) == (circuits.TRIED_AGAIN, 40)
+
+
+@pytest.mark.accepts(311)
 async def test_a_recorded_call_waits_for_twilio(queue: Queue, vendors: VendorSimulator, tmp_path: Path) -> None:
     dispatcher = await _in_charge(queue, vendors)
     made = await upload(over(queue, FolderRecordings(tmp_path / "recordings")))

@@ -37,3 +37,10 @@ def test_a_request_has_a_span_by_its_route_and_its_problem_names_the_trace(spans
     assert span.context is not None
     assert answer["instance"] == f"/traces/{span.context.trace_id:032x}"
     assert "1111" not in answer["instance"]
+
+
+def test_the_span_of_an_event_keeps_of_an_error_its_kind_alone(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="ann"), telemetry.consuming("reports.x.v1", {}):
+        raise ValueError("Failing row contains (ann@example.org).")
+    (span,) = spans.get_finished_spans()
+    assert (span.status.description, "ann" in span.to_json()) == ("ValueError", False)
