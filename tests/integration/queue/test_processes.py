@@ -1,12 +1,15 @@
 """The queue's real processes: killed at named points of a batch, and started again.
 
-To 700 people, or as many as RECIPIENTS says: `make faults` kills them while 20,000 are written to.
+To 700 people, and 200 by each channel of calls and push, or as many as RECIPIENTS says: `make faults` kills them while
+20,000 are written to.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,11 @@ from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.db import create_engine
-from services.queue.records import Receipt
-from tests.integration.queue.conftest import Clock, Make, Queue, draft, person
+from services.queue.domain import CALL_BATCH_SIZE
+from services.queue.providers.recordings import FolderRecordings
+from services.queue.records import Addressee, Draft, Receipt
+from tests.integration.queue.conftest import RECORDINGS_SECRET, Clock, Make, Queue, draft, person
+from tests.integration.queue.test_recordings import over, upload
 from tests.support.eventually import eventually
 from tests.support.forked import Forked, start
 from tests.support.postgres import Database, Databases
@@ -27,6 +33,8 @@ from tests.support.tokens import Tokens
 from tests.support.vendors import ENVIRONMENT, PLATFORM_APPLICATION, VendorSimulator
 
 RECIPIENTS = int(os.environ.get("RECIPIENTS", "700"))
+RUNG = int(os.environ.get("RECIPIENTS", "200"))
+"""Who gets a call of each kind, and who a push message."""
 SETTLED_SECONDS = 120.0 + RECIPIENTS / 20
 IN_QUESTION = 80
 """E-mails that may have been at SES when a dispatcher died that works on one batch: two and a half slices."""
@@ -54,10 +62,18 @@ class Processes:
         self.running.append(started)
         return started
 
-    async def kill_and_follow(self, stop_at: str, **settings: str) -> None:
-        """Let a dispatcher kill itself at a named point, then start another, and what looks after lost claims."""
+    async def kill(self, stop_at: str, **settings: str) -> None:
+        """Let a dispatcher kill itself at a named point."""
         doomed = self.start("dispatch", STOP_AT=stop_at, **settings)
         assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+
+    async def kill_and_follow(self, stop_at: str, **settings: str) -> None:
+        """Let a dispatcher kill itself at a named point, then start another, and what looks after lost claims."""
+        await self.kill(stop_at, **settings)
+        self.follow(**settings)
+
+    def follow(self, **settings: str) -> None:
+        """Start a dispatcher, and what looks after lost claims."""
         self.start("dispatch", **settings)
         self.start("tick", **settings)
 
@@ -96,6 +112,9 @@ def processes(
         "TWILIO_BASE_URL": vendors.url,
         "AWS_ENDPOINT_URL": vendors.url,
         "SNS_PLATFORM_APPLICATION_ARN": PLATFORM_APPLICATION,
+        "RECORDINGS_FOLDER": str(tmp_path / "recordings"),
+        "RECORDINGS_SECRET": RECORDINGS_SECRET,
+        "RECORDINGS_URL": "http://127.0.0.1:1/webhooks/twilio/recordings",
         "LEASE_SECONDS": "3",
         "PROVIDER_TIMEOUT_SECONDS": "0.9",
         "UNSURE_ASK_SECONDS": "0.2",
@@ -209,3 +228,56 @@ async def _tell_of_mail(queue: Queue, vendors: VendorSimulator, after: int) -> i
     for first in range(0, len(receipts), 500):
         await queue.record(receipts[first : first + 500])
     return max((int(each["seq"]) for each in new), default=after)
+
+
+@pytest.mark.accepts(65, 240)
+@pytest.mark.parametrize("stop_at", STOP_POINTS)
+async def test_a_dispatcher_killed_at_any_point_rings_nobody_twice_and_forgets_nobody(
+    processes: Processes, queue: Queue, vendors: VendorSimulator, tmp_path: Path, stop_at: str
+) -> None:
+    recording = await upload(over(queue, FolderRecordings(tmp_path / "recordings")))
+    messages = {
+        "tts": draft(channels=[("tts", "School is closed.")]),
+        "recorded": draft(channels=[("recorded", "")], recording_id=recording.recording_id),
+        "push": draft(channels=[("push", "School is closed.")]),
+    }
+    people = {channel: _people(place * RUNG) for place, channel in enumerate(messages)}
+    entries: dict[str, list[str]] = {}
+    for channel, message in messages.items():
+        # One batch each: the dispatcher that dies has nothing but calls of this channel in its hands.
+        entries[channel] = [await _submit(queue, message, people[channel][:CALL_BATCH_SIZE])]
+        await processes.kill(stop_at)
+    begun = await queue.rows("SELECT channel, begun FROM batches WHERE state = 'claimed'")
+    assert {row[0] for row in begun} == set(messages)
+    lost = {row[0]: row[1] for row in begun}["push"]
+    for channel, message in messages.items():
+        later = replace(message, idempotency_key=f"later-{channel}")
+        entries[channel].append(await _submit(queue, later, people[channel][CALL_BATCH_SIZE:]))
+    processes.follow()
+    expected = {each: Counter(total=RUNG, sent=RUNG) for each in messages}
+    # Twilio is asked whom it called. SNS cannot be asked: up to the mark nobody knows, and beyond it nobody was tried.
+    expected["push"] = Counter(total=RUNG, sent=RUNG - lost, error=lost)
+
+    async def all_known() -> None:
+        found = {
+            channel: sum([Counter(await queue.counts(each)) for each in ids], Counter())
+            for channel, ids in entries.items()
+        }
+        assert found == expected
+
+    await eventually(all_known, SETTLED_SECONDS)
+    arrived = vendors.counts()
+    assert (arrived["by_channel"]["voice"], arrived["doubles"], arrived["repeats"]) == (2 * RUNG, 0, 0)
+    assert RUNG - lost <= arrived["by_channel"]["push"] <= RUNG
+    unknown = await queue.rows("SELECT DISTINCT error_code FROM outcomes WHERE state = 'error'")
+    assert [row[0] for row in unknown] == ["UNKNOWN_OUTCOME"]
+
+
+def _people(after: int) -> list[Addressee]:
+    """Return people with a number and a device each, whom no other message is for; the first batch is of one school."""
+    numbers = range(after + 1, after + RUNG + 1)
+    return [person(each, school_id="school-1", devices=f"device-{each}") for each in numbers]
+
+
+async def _submit(queue: Queue, message: Draft, people: Sequence[Addressee]) -> str:
+    return (await queue.submit(message, people)).snapshot.entries[0].entry_id
