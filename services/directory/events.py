@@ -42,8 +42,7 @@ class Changer:
 
 def changer(caller: Caller, at: datetime) -> Changer:
     """Return who calls: a person, or the subject of a service's token."""
-    by = caller.viewer
-    return Changer(by.person_id, by.name, at) if by else Changer(caller.subject, caller.subject, at)
+    return Changer(caller.subject, caller.name, at)
 
 
 async def tell_setting(connection: AsyncConnection, by: Changer, action: str, detail: str) -> None:

@@ -78,6 +78,15 @@ class Person(NamedTuple):
     working_school_id: str = ""
     """Which of their schools they are working in, chosen for the session (statement 232); "" for the district."""
 
+    @property
+    def is_district_wide(self) -> bool:
+        """Whether they see every school."""
+        return "*" in self.visible_schools
+
+    def sees_school(self, school_id: str) -> bool:
+        """Tell whether they see the school."""
+        return self.is_district_wide or school_id in self.visible_schools
+
     def may(self, *names: str) -> bool:
         """Tell whether the person has one of the permissions, threats only where they are screened for."""
         return any(

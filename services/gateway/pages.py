@@ -156,8 +156,7 @@ def schools() -> list[directory.School]:
 
 def visible_schools(someone: Person) -> list[directory.School]:
     """Return the schools that the person may see (statement 25)."""
-    seen = someone.visible_schools
-    return [each for each in schools() if "*" in seen or each.school_id in seen]
+    return [each for each in schools() if someone.sees_school(each.school_id)]
 
 
 def _working_schools(someone: Person) -> dict[str, Any]:

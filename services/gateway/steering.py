@@ -37,9 +37,9 @@ def managed(message_id: str, person: Person) -> queue.GetMessageResponse | None:
             )
     except NotFound:
         return None
-    sender, schools = found.header.sender, person.visible_schools
-    is_near = "*" in schools or sender.school_id in schools
-    may = sender.person_id == person.person_id or (person.may(Permission.VIEW_ALL_USERS) and is_near)
+    sender = found.header.sender
+    sees = person.may(Permission.VIEW_ALL_USERS) and person.sees_school(sender.school_id)
+    may = sees or sender.person_id == person.person_id
     return found if may else None
 
 

@@ -41,9 +41,14 @@ class Viewer:
     all_users: bool
     """Whether messages of other senders are visible."""
 
+    @property
+    def is_district_wide(self) -> bool:
+        """Whether every school is in the viewer's scope."""
+        return "*" in self.schools
+
     def sees_school(self, school_id: str) -> bool:
         """Tell whether the school is in the viewer's scope."""
-        return "*" in self.schools or school_id in self.schools
+        return self.is_district_wide or school_id in self.schools
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class Caller:
     scopes: frozenset[str]
     viewer: Viewer | None = None
     """The person, when the call is made for one."""
+
+    @property
+    def name(self) -> str:
+        """The person's name, or the service's."""
+        return self.viewer.name if self.viewer else self.subject
 
 
 _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)

@@ -171,11 +171,10 @@ def _vendors_end() -> float | None:
 def _author() -> Author:
     """Return who asks for a change of the policy. PermissionDenied for a person without the permission."""
     caller = current_caller()
-    if caller.viewer is None:
-        return Author(caller.subject, caller.subject, frozenset({"*"}))
-    if "manage_policy" not in caller.viewer.permissions:
+    viewer = caller.viewer
+    if viewer and "manage_policy" not in viewer.permissions:
         raise PermissionDenied("PERMISSION_MISSING", "Your profile does not include manage_policy.")
-    return Author(caller.viewer.person_id, caller.viewer.name, caller.viewer.schools)
+    return Author(caller.subject, caller.name, viewer.schools if viewer else frozenset({"*"}))
 
 
 def _check_items(items: Sequence[pb.ScreenItem]) -> None:

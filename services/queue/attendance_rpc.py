@@ -109,8 +109,8 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         kept = attendance_words.ways(found) if found else ()
         is_district = content.source == types.SOURCE_DISTRICT
         attendance.check_allowed(names, is_district=is_district, known=known, kept=kept)
-        rule_id, by_whom = found.rule_id if found else new_id(), attendance.who(caller)
-        made = attendance_words.Made(rule_id, owner_id, owner.name, *by_whom, chosen, self._clock())
+        rule_id, now = found.rule_id if found else new_id(), self._clock()
+        made = attendance_words.Made(rule_id, owner_id, owner.name, caller.subject, caller.name, chosen, now)
         return attendance_words.rule(content, made)
 
     async def SwitchAttendanceRule(

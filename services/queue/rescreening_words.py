@@ -17,7 +17,7 @@ def rescreening(message: pb.Rescreening, caller: Caller, now: datetime) -> Rescr
         before=words.moment(message.before) or now,
         reason=message.reason.strip(),
         asked_by=caller.subject,
-        asked_by_name=caller.viewer.name if caller.viewer else caller.subject,
+        asked_by_name=caller.name,
         requested_at=now,
     )
 

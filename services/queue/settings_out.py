@@ -37,8 +37,7 @@ class Done:
     @classmethod
     def of(cls, caller: Caller, at: datetime) -> "Done":
         """Return that a caller did it: a person, or a service by its token's subject."""
-        viewer = caller.viewer
-        return cls((viewer.person_id, viewer.name) if viewer else (caller.subject, caller.subject), at)
+        return cls((caller.subject, caller.name), at)
 
 
 async def tell_rule(connection: AsyncConnection, rule: Rule, what: str) -> None:

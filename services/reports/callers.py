@@ -28,7 +28,7 @@ def permitted(*permissions: str) -> Viewer:
 def operator() -> Viewer:
     """Return the viewer, who manages the whole district's directory; PermissionDenied otherwise."""
     viewer = permitted(DIRECTORY)
-    if "*" not in viewer.schools:
+    if not viewer.is_district_wide:
         raise PermissionDenied("OPERATORS_ONLY", "This is for those who manage the whole district's directory.")
     return viewer
 
@@ -79,7 +79,7 @@ def flagger(origin: Origin) -> tuple[Sight, Actor, Viewer | None]:
     if origin is Origin.TEACHER:
         if caller.viewer:
             raise PermissionDenied("FLAG_NOT_YOURS", "Teachers flag in Communication.")
-        return EVERYTHING, Actor(caller.subject, caller.subject), None
+        return EVERYTHING, Actor(caller.subject, caller.name), None
     if origin is Origin.ADMIN:
         viewer = permitted(FLAGS)
         return sight_of(viewer), actor_of(viewer), viewer
@@ -92,7 +92,7 @@ def referrer() -> tuple[Referring, Actor]:
     """Return for which messages the caller may refer, and who it is; PermissionDenied without the permissions."""
     caller = current_caller()
     if caller.viewer is None:
-        return Referring(EVERYTHING, True, False, is_district=True), Actor(caller.subject, caller.subject)
+        return Referring(EVERYTHING, True, False, is_district=True), Actor(caller.subject, caller.name)
     viewer = permitted(FLAGS, THREATS)
     sight, held = sight_of(viewer), viewer.permissions
     return Referring(sight, FLAGS in held, THREATS in held), actor_of(viewer)

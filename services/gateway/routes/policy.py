@@ -98,7 +98,7 @@ def change() -> Response | str | tuple[str, int]:
     base = _policy(request.form.get("version", 0, int))
     form = _read_form(base)
     if step == "exception":
-        form.policy.overrides.add(school_id="" if person().visible_schools == {"*"} else _first_school())
+        form.policy.overrides.add(school_id="" if person().is_district_wide else _first_school())
         form.wrong.clear()
         return _page(form, note=request.form.get("note", ""))
     if form.wrong:
@@ -161,7 +161,7 @@ def _period_again(asked: Asked, problem: ServiceError) -> str:
 
 def _rescreenings() -> list[queue.Rescreening]:
     """Return the latest periods; none for who does not see the whole district, or when queue does not answer."""
-    if "*" not in person().visible_schools:
+    if not person().is_district_wide:
         return []
     try:
         with translated():
@@ -261,7 +261,7 @@ def _page(
         asked=asked or Asked(new_id()),
         is_unsent=is_unsent,
         schools=visible_schools(person()),
-        is_district="*" in person().visible_schools,
+        is_district=person().is_district_wide,
         merged_rules=policies.merged_rules,
         grades_in_words=grades.in_words,
     )

@@ -47,7 +47,7 @@ def _info(problem: str = "") -> str:
         field=_field(),
         problem=problem,
         saved=request.args.get("saved", ""),
-        may_set_fields=_is_district_wide(),
+        may_set_fields=person().is_district_wide,
     )
 
 
@@ -113,10 +113,6 @@ def _profiles() -> list[directory.Profile]:
     return [each for each in found if each.role == types.ROLE_ADMIN]
 
 
-def _is_district_wide() -> bool:
-    return "*" in person().visible_schools
-
-
 def _check_district_wide() -> None:
-    if not _is_district_wide():
+    if not person().is_district_wide:
         raise PermissionDenied("DISTRICT_ONLY", "School Fields are the district's.")

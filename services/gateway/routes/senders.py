@@ -79,5 +79,5 @@ def _drawn(page: Page) -> str:
         senders=answer.senders,
         changes=answer.changes,
         titles={"": "The district"} | {each.school_id: each.title for each in schools},
-        manages_all="*" in person().visible_schools,
+        manages_all=person().is_district_wide,
     )

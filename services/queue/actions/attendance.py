@@ -57,7 +57,7 @@ def schools_for(wanted: Sequence[str], known: Known, caller: Caller, kept: Seque
     told there, and nothing is to be set again once it is included (statement 235).
     """
     sender = check_sender(known.sender)
-    is_district = "*" in sender.visible_schools and (caller.viewer is None or "*" in caller.viewer.schools)
+    is_district = "*" in sender.visible_schools and (caller.viewer is None or caller.viewer.is_district_wide)
     if not wanted and is_district:
         return []
     chosen = sorted(set(wanted)) or sorted(
@@ -139,7 +139,7 @@ async def replace_content(engine: AsyncEngine, clock: Clock, caller: Caller, fre
 
 async def switch(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str, *, is_on: bool) -> Rule:
     """Switch a rule on or off; one that stands so already stays as it is. Errors as in `replace_content`."""
-    by, by_name = who(caller)
+    by, by_name = caller.subject, caller.name
 
     def change(found: Rule) -> Rule:
         if found.is_on == is_on:
@@ -151,7 +151,7 @@ async def switch(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str
 
 async def remove(engine: AsyncEngine, clock: Clock, caller: Caller, rule_id: str) -> None:
     """Remove a rule: it is off for good and no longer seen. Errors as in `replace_content`."""
-    by, by_name = who(caller)
+    by, by_name = caller.subject, caller.name
     async with transaction(engine) as connection:
         off = attending.switched(await _editable(connection, caller, rule_id), clock(), is_on=False)
         off = replace(off, changed_by=by, changed_by_name=by_name)
@@ -177,7 +177,7 @@ async def get(engine: AsyncEngine, caller: Caller, rule_id: str) -> Whole:
     viewer = caller.viewer
     async with transaction(engine) as connection:
         rule = await _seen(connection, caller, rule_id)
-        is_every = viewer is None or "*" in viewer.schools or viewer.person_id == rule.owner_id
+        is_every = viewer is None or viewer.is_district_wide or viewer.person_id == rule.owner_id
         schools = None if viewer is None or is_every else sorted(viewer.schools)
         runs = await absences.runs(connection, rule, schools, _RUNS_SHOWN)
         return Whole(rule, runs, await attendance_rules.changes(connection, rule_id, _CHANGES_SHOWN))
@@ -197,15 +197,9 @@ async def listed(
 def may_edit(caller: Caller, rule: Rule) -> bool:
     """Tell whether the caller may change a rule: its maker, or an admin to whom all of its schools belong."""
     viewer = caller.viewer
-    if viewer is None or viewer.person_id == rule.owner_id or "*" in viewer.schools:
+    if viewer is None or viewer.person_id == rule.owner_id or viewer.is_district_wide:
         return True
     return viewer.role == "admin" and bool(rule.school_ids) and set(rule.school_ids) <= viewer.schools
-
-
-def who(caller: Caller) -> tuple[str, str]:
-    """Return id and name of who calls, as a rule's changes name them."""
-    viewer = caller.viewer
-    return (viewer.person_id, viewer.name) if viewer else (caller.subject, caller.subject)
 
 
 def check_manager(caller: Caller) -> None:

@@ -47,7 +47,7 @@ class Recordings:
         content = await _whole(pieces)
         audio = await asyncio.to_thread(inspect, content)
         now = self.clock()
-        made = Recording(new_id(), owner_of(caller), audio.content_type, len(content), audio.duration_seconds, now)
+        made = Recording(new_id(), caller.subject, audio.content_type, len(content), audio.duration_seconds, now)
         # The row comes first: audio without a row would never be removed.
         async with transaction(self.engine) as connection:
             if await recordings.count_unused(connection, made.owner_id) >= _MOST_UNUSED:
@@ -71,12 +71,12 @@ class Recordings:
         return self._ticket(Purpose.DRAFT, recording_id, caller), found
 
     def _ticket(self, purpose: Purpose, subject_id: str, caller: Caller) -> Ticket:
-        return Ticket(purpose, subject_id, owner_of(caller), self.clock() + LISTENING)
+        return Ticket(purpose, subject_id, caller.subject, self.clock() + LISTENING)
 
     async def find(self, caller: Caller, text: str) -> Recording:
         """Return the recording of a ticket, asking again whether its holder may hear it."""
         ticket = self.tickets.read(text, self.clock())
-        if ticket.purpose is not Purpose.CALL and ticket.person_id != owner_of(caller):
+        if ticket.purpose is not Purpose.CALL and ticket.person_id != caller.subject:
             raise _unknown()
         async with transaction(self.engine) as connection:
             if ticket.purpose is Purpose.ENTRY:
@@ -110,11 +110,6 @@ class Recordings:
         async with transaction(self.engine) as connection:
             await recordings.mark_removed(connection, recording_id, now)
         return True
-
-
-def owner_of(caller: Caller) -> str:
-    """Return whose recordings a caller's are: the viewer's, or the service's."""
-    return caller.viewer.person_id if caller.viewer else caller.subject
 
 
 async def use(connection: AsyncConnection, draft: Draft, caller: str, sent_at: datetime) -> None:
@@ -156,7 +151,7 @@ async def _of_entry(connection: AsyncConnection, caller: Caller, entry_id: str) 
 
 async def _own(connection: AsyncConnection, caller: Caller, recording_id: str) -> Recording:
     found = _known(await recordings.find(connection, recording_id))
-    if found.owner_id != owner_of(caller):
+    if found.owner_id != caller.subject:
         raise _unknown()
     return found
 

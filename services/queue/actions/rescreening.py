@@ -72,7 +72,7 @@ def _check(wanted: Rescreening) -> None:
 def check_may_rescreen(caller: Caller) -> None:
     """Raise PermissionDenied for a person who does not manage the whole district's policy."""
     viewer = caller.viewer
-    if viewer and not ("manage_policy" in viewer.permissions and "*" in viewer.schools):
+    if viewer and not ("manage_policy" in viewer.permissions and viewer.is_district_wide):
         raise PermissionDenied("RESCREENING_NOT_ALLOWED", "This is for those who manage the whole district's policy.")
 
 

@@ -43,7 +43,7 @@ def visible_schools(caller: Caller, message: Message) -> list[str] | None:
     is_alerted_alone = "threat_alerts" in viewer.permissions and "communication_reports" not in viewer.permissions
     if is_alerted_alone or not _sees_others(viewer, message):
         raise NotFound("ENTRY_NOT_FOUND", "There is no such entry.")
-    return None if "*" in viewer.schools else sorted(viewer.schools)
+    return None if viewer.is_district_wide else sorted(viewer.schools)
 
 
 def sight(caller: Caller) -> Sight:
@@ -57,7 +57,7 @@ def sight(caller: Caller) -> Sight:
     if viewer.role not in _STAFF:
         raise PermissionDenied("STAFF_ONLY", "Deliveries are shown to staff.")
     kinds = [KIND_ORDINARY, KIND_ATTENDANCE] if viewer.all_users else [KIND_ATTENDANCE] * (viewer.role == "admin")
-    schools = None if "*" in viewer.schools else sorted(viewer.schools)
+    schools = None if viewer.is_district_wide else sorted(viewer.schools)
     return Sight(False, viewer.person_id, kinds, schools)
 
 

@@ -101,12 +101,11 @@ def _managed(caller: Caller) -> Sequence[str] | None:
         return None
     if "manage_directory" not in viewer.permissions:
         raise PermissionDenied("OPERATORS_ONLY", "This is for those who manage the directory.")
-    return None if "*" in viewer.schools else sorted(viewer.schools)
+    return None if viewer.is_district_wide else sorted(viewer.schools)
 
 
 def _check_manages(caller: Caller, school_id: str) -> tuple[str, str]:
     managed = _managed(caller)
     if managed is not None and (not school_id or school_id not in managed):
         raise PermissionDenied("SCHOOL_NOT_YOURS", "You manage the senders of your own schools alone.")
-    viewer = caller.viewer
-    return (viewer.person_id, viewer.name) if viewer else (caller.subject, caller.subject)
+    return caller.subject, caller.name

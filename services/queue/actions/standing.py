@@ -240,7 +240,7 @@ def _usual_school(person: KnownSender) -> str:
 def reachable(caller: Caller) -> frozenset[str] | None:
     """Return the schools whose people a caller may write to; None: every one."""
     viewer = caller.viewer
-    return None if viewer is None or "*" in viewer.schools else viewer.schools
+    return None if viewer is None or viewer.is_district_wide else viewer.schools
 
 
 def check_permissions(draft: Draft | Message, caller: Caller, sender: KnownSender, *, is_excluded: bool) -> None:

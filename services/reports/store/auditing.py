@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kit.ids import new_id
 from services.kit.rules import Kind, Rule
 from services.kit.ruling import condition, looked_up
-from services.reports.domain import EVERY_SCHOOL, Order, Page, Sight
+from services.reports.domain import Order, Page, Sight
 from services.reports.store.sight import visible
 from services.reports.tables import audit_records, messages
 
@@ -77,7 +77,7 @@ def _conditions(sight: Sight, asked: Asked) -> list[sa.ColumnElement[bool]]:
     if asked.actor:
         found.append(audit_records.c.actor_name.icontains(asked.actor, autoescape=True))
     found += [condition(rule, COLUMNS[rule.column], asked.shown(rule.column)) for rule in asked.rules]
-    if EVERY_SCHOOL not in sight.schools:
+    if not sight.is_district_wide:
         mine = sa.select(messages.c.message_id).where(visible(sight))
         found.append(audit_records.c.message_id.in_(mine))
     return found

@@ -254,7 +254,7 @@ async def test_a_changed_profile_tells_who_changed_which_permissions(imported: A
     profile_id = (await actions.get_viewer(imported, known["cou"])).person.profile_id
     request = pb.UpdateProfileRequest(profile_id=profile_id, permissions=["flag_messages", "view_audit"], version=1)
     vera = Viewer("v1", "Vera", "admin", frozenset(), frozenset(), all_users=True)
-    await change(imported, request, Caller("v", frozenset(), vera))
+    await change(imported, request, Caller("v1", frozenset(), vera))
     request.permissions.append("threat_alerts")
     request.version = 2
     await change(imported, request)
@@ -277,7 +277,7 @@ async def test_unticking_the_exclusion_restores_the_school(imported: AsyncEngine
 async def test_quiet_hours_are_kept_through_an_import_and_ended(imported: AsyncEngine) -> None:
     school_id = (await ids(imported))["s1"]
     here, elsewhere = (
-        Caller("v", frozenset(), Viewer("v1", "Vera", "admin", frozenset(), frozenset({each}), all_users=False))
+        Caller("v1", frozenset(), Viewer("v1", "Vera", "admin", frozenset(), frozenset({each}), all_users=False))
         for each in (school_id, "another")
     )
     changed = await editing.set_quiet_hours(imported, lambda: NOON, here, school_id, (time(21), time(0)))
