@@ -1,4 +1,4 @@
-"""Wiring of the queue: `python -m services.queue serve|dispatch|tick|migrate`."""
+"""Wiring of the queue: `python -m services.queue serve|dispatch|tick|restored|migrate`."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ from services.kit.db import check_database, create_engine
 from services.kit.health import Health
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
-from services.kit.run import GRACE_SECONDS, Lifecycle, Process, run_service
+from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
 from services.queue import leaving
 from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
 from services.queue.actions.answering import Answering
@@ -39,7 +39,7 @@ from services.queue.actions.sending_as import Senders
 from services.queue.actions.unsubscribing import Unsubscribing
 from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
-from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig
+from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig, RestoredSettings
 from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
 from services.queue.family_rpc import FamilyServicer
@@ -55,6 +55,7 @@ from services.queue.providers.choose import (
     make_translating,
     make_translator,
 )
+from services.queue.restore_command import restored
 from services.queue.rpc import QueueServicer
 from services.queue.schedule_rpc import ScheduleServicer
 from services.queue.sender_rpc import SenderServicer
@@ -226,9 +227,10 @@ def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngi
 
 
 if __name__ == "__main__":
-    processes = [
+    parts: list[Process | Command] = [
         Process("serve", "gRPC and verdicts", QueueConfig, serve),
         Process("dispatch", "hands deliveries over to providers", DispatchConfig, dispatch),
         Process("tick", "expiry, recovery and reconciliation", ProviderConfig, tick),
+        Command("restored", "ask the providers before a restored queue sends", restored, RestoredSettings),
     ]
-    sys.exit(run_service("queue", processes))
+    sys.exit(run_service("queue", parts))

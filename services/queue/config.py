@@ -4,8 +4,15 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from services.kit.config import Address, ServiceSettings
+from services.kit.config import Address, ServiceSettings, Settings
 from services.queue.domain import Channel
+
+
+class RestoredSettings(Settings):
+    """The settings of `python -m services.queue restored`."""
+
+    database_url: SecretStr
+    """postgresql://… of the queue's restored database."""
 
 
 class QueueConfig(ServiceSettings):
