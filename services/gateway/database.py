@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.kit.db import driver_url, translate
+from services.kit.db import TAKES_CHANGES, driver_url, leave_read_only, translate
 from services.kit.telemetry import trace_sql
 
 _OPTIONS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
@@ -24,6 +24,7 @@ def create_engine(url: str, *, pool_size: int = 16) -> sa.Engine:
         hide_parameters=True,
         connect_args={"application_name": "gateway", "options": _OPTIONS, "connect_timeout": 5},
     )
+    sa.event.listen(engine, "handle_error", leave_read_only)
     trace_sql(engine)
     return engine
 
@@ -39,6 +40,6 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def check_database(engine: sa.Engine) -> None:
-    """Raise Unavailable unless the database answers."""
+    """Raise Unavailable unless the database answers and takes changes."""
     with transaction(engine) as connection:
-        connection.execute(sa.text("SELECT 1"))
+        connection.execute(sa.text(TAKES_CHANGES))

@@ -4,11 +4,11 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,6 +23,11 @@ _CHECK_SECONDS = 2.0
 # What a transaction may meet through no fault of its own, by SQLSTATE: another try may succeed.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 _CANCELLED = "57014"
+_READ_ONLY = "25006"
+TAKES_CHANGES: LiteralString = (
+    "DO $$ BEGIN IF current_setting('transaction_read_only')::bool THEN RAISE read_only_sql_transaction; END IF; END $$"
+)
+"""Fails as any change does where the server takes none: as a standby, or because its disk is full."""
 _wakers: WeakKeyDictionary[Engine, list[Callable[[], None]]] = WeakKeyDictionary()
 
 
@@ -66,6 +71,7 @@ def create_engine(
     )
     sa.event.listen(engine.sync_engine, "connect", _adapt)
     sa.event.listen(engine.sync_engine, "checkout", _check_alive)
+    sa.event.listen(engine.sync_engine, "handle_error", leave_read_only)
     trace_sql(engine.sync_engine)
     return engine
 
@@ -87,12 +93,22 @@ def _check_alive(connection: Any, _: object, __: object) -> None:
         raise sa.exc.InvalidatePoolError
 
 
+def leave_read_only(context: ExceptionContext) -> None:
+    """Let go of every connection of a pool to a server that takes no changes: its address may lead to another by now.
+
+    A listener of the engine's event `handle_error`.
+    """
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Run the body in one transaction: commit at its end, roll back when it raises.
 
-    Raises Unavailable when the database does not answer, Aborted when another transaction was in the way (retry), and
-    DeadlineExceeded when a statement took too long. Constraint violations rise as SQLAlchemy's IntegrityError.
+    Raises Unavailable when the database does not answer or takes no changes, Aborted when another transaction was in
+    the way (retry), and DeadlineExceeded when a statement took too long. Constraint violations rise as SQLAlchemy's
+    IntegrityError.
     """
     try:
         async with engine.begin() as connection:
@@ -120,6 +136,8 @@ def translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
         return Aborted("TRANSACTION_CONFLICT", "Another change was in the way; try again.")
     if state == _CANCELLED:
         return DeadlineExceeded("STATEMENT_TIMEOUT", "The database took too long.")
+    if state == _READ_ONLY:
+        return Unavailable("DATABASE_UNAVAILABLE", "The database takes no changes for now.", retry_after_seconds=1)
     # Class 08 is a broken connection, 57P a server that stops or starts, 53 one without resources.
     is_lost = isinstance(problem, sa.exc.OperationalError) and (
         state is None or state[:3] == "57P" or state[:2] in {"08", "53"}
@@ -130,7 +148,7 @@ def translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
 
 
 async def check_database(engine: AsyncEngine) -> None:
-    """Raise unless the database answers within two seconds; feed it to Health."""
+    """Raise unless the database answers within two seconds and takes changes; feed it to Health."""
     # With a commit: after a rollback psycopg prepares every statement anew.
-    async with asyncio.timeout(_CHECK_SECONDS), engine.begin() as connection:
-        await connection.execute(sa.text("SELECT 1"))
+    async with asyncio.timeout(_CHECK_SECONDS), transaction(engine) as connection:
+        await connection.execute(sa.text(TAKES_CHANGES))

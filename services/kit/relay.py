@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.bus import Bus, BusError
 from services.kit.clock import utc_now
-from services.kit.db import on_events_committed
+from services.kit.db import TAKES_CHANGES, on_events_committed
 from services.kit.outage import Outage
 from services.kit.telemetry import meter
 
@@ -80,6 +80,8 @@ class Relay:
             self._url, autocommit=True, application_name="outbox relay", connect_timeout=5
         )
         async with connection:
+            # What cannot be deleted would be published again and again.
+            await connection.execute(TAKES_CHANGES)
             while not await self._leads(connection):
                 # Whoever leads tells of what waits.
                 _age.set(0)
