@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -21,8 +21,10 @@ from services.gateway import store, throttling
 from services.gateway.database import transaction
 from services.gateway.throttling import WINDOW, key_of
 from services.kit.clock import Clock
-from services.kit.errors import InvalidArgument, Unauthenticated, Unavailable
+from services.kit.errors import InvalidArgument, ServiceError, Unauthenticated, Unavailable
+from services.kit.logs import get_logger
 
+_log = get_logger(__name__)
 IDLE = timedelta(hours=2)
 """A session ends when it was not used for this long."""
 LIFE = timedelta(hours=12)
@@ -105,11 +107,20 @@ def _begin(engine: sa.Engine, clock: Clock, account: store.Account, password: st
     token, now = secrets.token_urlsafe(32), clock()
     row = store.SessionRow(account.person_id, now, now, now + LIFE)
     with transaction(engine) as connection:
-        store.forget_old(connection, now, now - WINDOW, now - _LISTS_LIVE)
         store.add_session(connection, _hash(token), row)
         if _hasher.check_needs_rehash(account.password_hash):
             store.set_password_hash(connection, account.username, hash_password(password))
+    _forget_old(engine, now)
     return token
+
+
+def _forget_old(engine: sa.Engine, now: datetime) -> None:
+    """Delete what no longer counts. When that cannot be done now, it costs nobody the session."""
+    try:
+        with transaction(engine) as connection:
+            store.forget_old(connection, now, now - WINDOW, now - _LISTS_LIVE)
+    except ServiceError as problem:
+        _log.warning("old_rows_kept", reason=problem.reason)
 
 
 @contextmanager

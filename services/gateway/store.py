@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.gateway.tables import accounts, recipient_lists, sessions, sign_in_attempts, view_preferences
 
+_ATTEMPTS_A_LOT = 10_000
+
 
 class Account(NamedTuple):
     """Who may sign in."""
@@ -87,10 +89,12 @@ def end_session(connection: sa.Connection, token_hash: bytes) -> None:
 
 
 def forget_old(connection: sa.Connection, now: datetime, attempts_before: datetime, lists_before: datetime) -> None:
-    """Delete what no longer counts."""
+    """Delete what no longer counts; of attempts a lot, and none that somebody else deletes at the moment."""
     connection.execute(sa.delete(sessions).where(sessions.c.ends_at < now))
-    connection.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.made_at < attempts_before))
     connection.execute(sa.delete(recipient_lists).where(recipient_lists.c.created_at < lists_before))
+    old = sa.select(sign_in_attempts.c.attempt_id).where(sign_in_attempts.c.made_at < attempts_before)
+    lot = old.limit(_ATTEMPTS_A_LOT).with_for_update(skip_locked=True).cte("lot")
+    connection.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.attempt_id == lot.c.attempt_id))
 
 
 def add_attempt(connection: sa.Connection, attempt_id: str, key: bytes, made_at: datetime) -> None:

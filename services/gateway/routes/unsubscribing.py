@@ -29,13 +29,9 @@ _TOO_MANY = ("TOO_MANY_ANSWERS", "Too many tries. Wait some minutes.")
 def show(link: str) -> Response:
     """Show what the link unsubscribes from."""
     try:
-        with translated():
-            found = gateway().clients.contacts.GetSubscription(
-                pb.GetSubscriptionRequest(link=link), metadata=gateway().clients.as_gateway
-            )
+        return _page(_subscription(link))
     except NotFound as problem:
         return _unknown(problem)
-    return _page(found.subscription)
 
 
 @blueprint.post(_LINK)
@@ -44,6 +40,8 @@ def change(link: str) -> Response:
     """Unsubscribe, or subscribe again when the page's button says so."""
     wanted = pb.SetSubscriptionRequest(link=link, is_wanted=request.form.get("step") == "subscribe")
     try:
+        # Counted only when it is a link: whatever else is in an address would be a row of its own.
+        _subscription(link)
         limits = {throttling.key_of("unsubscribe", link): _CHANGES_BY_LINK}
         throttling.count(gateway().engine, gateway().clock, limits, _TOO_MANY)
         with translated():
@@ -53,6 +51,14 @@ def change(link: str) -> Response:
     except ResourceExhausted as problem:
         return _refused(problem)
     return _page(found.subscription, is_changed=True)
+
+
+def _subscription(link: str) -> pb.Subscription:
+    wanted = pb.GetSubscriptionRequest(link=link)
+    with translated():
+        clients = gateway().clients
+        found: pb.GetSubscriptionResponse = clients.contacts.GetSubscription(wanted, metadata=clients.as_gateway)
+    return found.subscription
 
 
 def _page(subscription: pb.Subscription, *, is_changed: bool = False) -> Response:

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import url_for
 
 from protos.directory.v1 import directory_pb2 as directory
 from services.gateway import sessions
 from services.gateway.accounts import NewAccount, add_accounts
 from services.gateway.sessions import IDLE, LIFE
+from services.gateway.tables import sign_in_attempts
 from tests.integration.gateway.stack import PASSWORD, Stack
 
 FOR_EVERYBODY = {
@@ -115,6 +117,43 @@ def test_who_waits_to_sign_in_counts_for_no_attempt_of_the_address(
     sign_in = partial(signed_in_from, stack, "192.0.2.2")
     with ThreadPoolExecutor(8) as at_once:
         assert list(at_once.map(sign_in, ("pri", "tea", "amy", "mum", "cou", "both", "pri", "tea"))) == [303] * 8
+
+
+def old_attempts(stack: Stack) -> int:
+    with stack.gateway.engine.begin() as connection:
+        rows = sa.select(sa.func.count()).select_from(sign_in_attempts)
+        found: int = connection.execute(rows.where(sign_in_attempts.c.made_at < stack.clock() - LIFE)).scalar_one()
+    return found
+
+
+def add_old_attempts(stack: Stack, count: int) -> None:
+    text = "INSERT INTO sign_in_attempts SELECT gen_random_uuid(), sha256('x'), now() - interval '1 day'"
+    with stack.gateway.engine.begin() as connection:
+        connection.execute(sa.text(f"{text} FROM generate_series(1, :count)"), {"count": count})
+
+
+def test_a_sign_in_forgets_a_lot_of_old_attempts_not_all(stack: Stack) -> None:
+    add_old_attempts(stack, 10_500)
+    assert stack.browser().sign_in("pri").status_code == 303
+    assert old_attempts(stack) == 500
+    assert stack.browser().sign_in("pri").status_code == 303
+    assert old_attempts(stack) == 0
+
+
+def test_what_cannot_be_forgotten_now_costs_nobody_the_session(stack: Stack) -> None:
+    """Here the forgetting waits for a table that another transaction holds, as it might for a slow statement."""
+
+    def hurry(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+
+    engine = stack.gateway.engine
+    with engine.begin() as other:
+        other.exec_driver_sql("LOCK TABLE recipient_lists IN ACCESS EXCLUSIVE MODE")
+        sa.event.listen(engine, "begin", hurry)
+        try:
+            assert stack.browser("pri").get("/api/v1/viewer").status_code == 200
+        finally:
+            sa.event.remove(engine, "begin", hurry)
 
 
 @pytest.mark.parametrize("pause", [IDLE, LIFE], ids=["unused", "old"])

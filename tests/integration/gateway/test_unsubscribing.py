@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from services.gateway.tables import sign_in_attempts
 from services.kit.ids import new_id
 from services.queue.leaving import PURPOSE
 from services.queue.links import Link, Links
@@ -51,3 +53,20 @@ def test_a_link_that_is_none_changes_nothing(stack: Stack) -> None:
         assert nobody.get(address).status_code == 404
         assert nobody.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 404
     assert "Unsubscribe from announcements?" in nobody.get(whole).get_data(as_text=True)
+
+
+def test_wrong_links_are_counted_for_their_address_alone_and_no_longer_when_it_waits(stack: Stack) -> None:
+    nobody, kept = stack.app.test_client(), sa.select(sa.func.count()).select_from(sign_in_attempts)
+    nobody.environ_base["REMOTE_ADDR"] = "192.0.2.7"
+    with stack.gateway.engine.begin() as connection:
+        before = connection.execute(kept).scalar_one()
+    statuses = [nobody.post(f"/unsubscribe/x{number}").status_code for number in range(120)]
+    assert statuses == [404] * 100 + [429] * 20
+    with stack.gateway.engine.begin() as connection:
+        assert connection.execute(kept).scalar_one() - before == 100
+
+
+@pytest.mark.accepts(306)
+def test_a_link_changes_something_sixty_times_in_a_quarter_of_an_hour(stack: Stack) -> None:
+    address, nobody = _link(stack), stack.app.test_client()
+    assert [nobody.post(address).status_code for _ in range(61)] == [200] * 60 + [429]
