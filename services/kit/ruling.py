@@ -1,7 +1,7 @@
 """Reading rules on columns strictly, and putting them as conditions of a query (statements 216, 223)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from datetime import date
 from typing import Any
 
@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from protos.types.v1 import types_pb2 as types
+from services.kit.errors import InvalidArgument
 from services.kit.rules import BLANK, OPERATORS, Kind, Operator, Rule, read_day
 
 MOST_RULES = 20
 LONGEST_VALUE = 200
+_MOST_SCHOOLS = 5_000
 _YES = {"yes", "true", "1", "x", "✓"}
 _NO = {"no", "false", "0"}
 _LARGEST_NUMBER = 10**12
@@ -36,6 +38,27 @@ def read_rules(
     read = [_rule(f"{pointer}/{place}", rule, columns) for place, rule in enumerate(asked[:MOST_RULES])]
     wrong += [each for each in read if not isinstance(each, Rule)]
     return tuple(each for each in read if isinstance(each, Rule)), wrong
+
+
+def read_table(
+    rules: Sequence[types.ColumnRule],
+    sort: types.Sort,
+    columns: Mapping[str, Kind],
+    titles: Sized = (),
+    wrong: Sequence[Violation] = (),
+) -> tuple[Rule, ...]:
+    """Return the rules of a request for a table.
+
+    InvalidArgument names each mistake in them, the sort and the titles of schools, and what is `wrong` besides.
+    """
+    read, found = read_rules(rules, columns, "/rules")
+    if sort.column and sort.column not in columns:
+        found.append(("/sort/column", f"One of {', '.join(columns)}."))
+    if len(titles) > _MOST_SCHOOLS:
+        found.append(("/school_titles", f"At most {_MOST_SCHOOLS:,} schools."))
+    if found or wrong:
+        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=[*wrong, *found])
+    return read
 
 
 def _rule(pointer: str, asked: types.ColumnRule, columns: Mapping[str, Kind]) -> Rule | Violation:

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from protos.queue.v1 import families_pb2 as pb
 from protos.queue.v1 import families_pb2_grpc
 from services.kit.auth import current_caller
-from services.kit.errors import InvalidArgument
 from services.kit.rules import read_day
-from services.kit.ruling import Violation, read_rules
+from services.kit.ruling import Violation, read_table
 from services.queue import words
 from services.queue.actions import reading
 from services.queue.records import KIND_ATTENDANCE
@@ -19,7 +18,6 @@ from services.queue.store.deliveries import Seen
 from services.queue.store.received import COLUMNS, Asked
 
 _MOST_PEOPLE = 50
-_MOST_SCHOOLS = 5_000
 _LONGEST_ID = 100
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9998, 12, 31)
 
@@ -46,16 +44,10 @@ class FamilyServicer(families_pb2_grpc.FamilyServiceServicer):
 
 def read_asked(request: pb.ListReceivedRequest, zone: str) -> Asked:
     """Return what is asked for; InvalidArgument names everything that cannot be read."""
-    rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
-    wrong += _wrong_people(request)
-    if request.sort.column and request.sort.column not in COLUMNS:
-        wrong.append(("/sort/column", f"One of {', '.join(sorted(COLUMNS))}."))
-    if len(request.school_titles) > _MOST_SCHOOLS:
-        wrong.append(("/school_titles", f"At most {_MOST_SCHOOLS:,} schools."))
+    wrong = _wrong_people(request)
     start = _day("start_date", request.start_date, _FIRST_DAY, wrong)
     end = _day("end_date", request.end_date, _LAST_DAY, wrong)
-    if wrong:
-        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    rules = read_table(request.rules, request.sort, COLUMNS, request.school_titles, wrong)
     channels = [found for number in request.channels if (found := words.channel(number))]
     seen = Seen(None, rules=rules, zone=zone, titles=dict(request.school_titles))
     since, until = _begin(start, zone), _begin(end + timedelta(days=1), zone)

@@ -1,29 +1,19 @@
 """Which referrals are asked for, read strictly; one that is opened, as it is answered."""
 
 from protos.reports.v1 import reports_pb2 as pb
-from services.kit.errors import InvalidArgument
-from services.kit.ruling import read_rules
+from services.kit.ruling import read_table
 from services.reports.actions.referring import Opened
 from services.reports.domain import Order
 from services.reports.messages import audit_message, referral_message
 from services.reports.store.referrals import COLUMNS, Asked
 
-_MOST_SCHOOLS = 5_000
-
 
 def read_asked(request: pb.ListReferralsRequest, person_id: str, zone: str) -> Asked:
     """Return which referrals are asked for; InvalidArgument names everything that cannot be read."""
     order = Order(request.sort.column or "date", request.sort.descending or not request.sort.column)
-    rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
-    if order.column not in COLUMNS:
-        wrong.append(("/sort/column", f"One of {', '.join(COLUMNS)}."))
-    if len(request.school_titles) > _MOST_SCHOOLS:
-        wrong.append(("/school_titles", f"At most {_MOST_SCHOOLS:,} schools."))
-    known = set(request.reason_words) <= set(pb.ReferralReason.values())
-    if not known:
-        wrong.append(("/reason_words", "There is no such reason."))
-    if wrong:
-        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    are_known = set(request.reason_words) <= set(pb.ReferralReason.values())
+    wrong = [] if are_known else [("/reason_words", "There is no such reason.")]
+    rules = read_table(request.rules, request.sort, COLUMNS, request.school_titles, wrong)
     reasons = {
         pb.ReferralReason.Name(number).removeprefix("REFERRAL_REASON_").lower(): text  # type: ignore[arg-type]
         for number, text in request.reason_words.items()

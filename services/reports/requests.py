@@ -8,7 +8,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 from services.kit.ids import check_id, is_id
 from services.kit.rules import Kind, read_day
-from services.kit.ruling import read_rules
+from services.kit.ruling import read_rules, read_table
 from services.reports.actions.deciding import Deciding
 from services.reports.decisions import LONGEST_REASON, Outcome
 from services.reports.domain import (
@@ -131,25 +131,16 @@ def read_schedules(asked: pb.SearchSchedulesRequest, sight: Sight, zone: str) ->
     start = _day("/start_date", asked.start_date, problems)
     end = _day("/end_date", asked.end_date, problems)
     senders = _ids("sender_ids", asked.sender_ids, problems)
+    rules = read_table(asked.rules, asked.sort, SCHEDULE_COLUMNS, wrong=problems.found)
     sort = asked.sort.column or "next_send_date"
-    if sort not in SCHEDULE_COLUMNS:
-        problems.add("/sort/column", f"One of {', '.join(SCHEDULE_COLUMNS)}.")
-    rules, wrong = read_rules(asked.rules, SCHEDULE_COLUMNS, "/rules")
-    problems.found += wrong
-    problems.refuse("SEARCH_MALFORMED")
     return Wanted(sight, zone, start, end, senders, sort, asked.sort.descending, rules)
 
 
 def read_audit(asked: pb.ListAuditRequest, zone: str) -> Asked:
     """Return which records of the log are asked for; InvalidArgument for what cannot be read."""
     order = Order(asked.sort.column or "date", asked.sort.descending or not asked.sort.column)
-    rules, wrong = read_rules(asked.rules, AUDIT_COLUMNS, "/rules")
-    if order.column not in AUDIT_COLUMNS:
-        wrong.append(("/sort/column", f"One of {', '.join(AUDIT_COLUMNS)}."))
-    if len(asked.action_words) > _MOST_WORDS:
-        wrong.append(("/action_words", f"At most {_MOST_WORDS}."))
-    if wrong:
-        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+    wrong = [("/action_words", f"At most {_MOST_WORDS}.")] if len(asked.action_words) > _MOST_WORDS else []
+    rules = read_table(asked.rules, asked.sort, AUDIT_COLUMNS, wrong=wrong)
     return Asked(
         check_id("message_id", asked.message_id) if asked.message_id else "",
         check_text("action", asked.action, 50),
@@ -163,11 +154,8 @@ def read_audit(asked: pb.ListAuditRequest, zone: str) -> Asked:
 
 def read_order(sort: types.Sort) -> Order:
     """Return the order; date descending when none is asked for. InvalidArgument for an unknown column."""
-    if not sort.column:
-        return Order()
-    if sort.column not in COLUMNS:
-        raise InvalidArgument("COLUMN_UNKNOWN", violations=[("/sort/column", "There is no such column.")])
-    return Order(sort.column, sort.descending)
+    read_table((), sort, COLUMNS)
+    return Order(sort.column, sort.descending) if sort.column else Order()
 
 
 def read_search(report: Report, asked: pb.Filter, zone: str, columns: Mapping[str, Kind] = COLUMNS) -> Search:

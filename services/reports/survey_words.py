@@ -5,9 +5,8 @@ from datetime import datetime
 from protos.reports.v1 import reports_pb2 as pb
 from protos.types.v1 import surveys_pb2
 from protos.types.v1 import types_pb2 as types
-from services.kit.errors import InvalidArgument
 from services.kit.ids import check_id
-from services.kit.ruling import read_rules
+from services.kit.ruling import read_table
 from services.reports import messages
 from services.reports.actions.surveying import Results
 from services.reports.domain import Sight
@@ -16,13 +15,8 @@ from services.reports.store.surveys import COLUMNS, Asked
 
 def read_asked(request: pb.GetSurveyResultsRequest, sight: Sight, zone: str) -> Asked:
     """Return which answers are asked for; InvalidArgument for what cannot be read."""
-    sort = request.sort.column or "name"
-    if sort not in COLUMNS:
-        raise InvalidArgument("COLUMN_UNKNOWN", violations=[("/sort/column", f"One of {', '.join(COLUMNS)}.")])
-    rules, wrong = read_rules(request.rules, COLUMNS, "/rules")
-    if wrong:
-        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
-    entry_id = check_id("entry_id", request.entry_id)
+    rules = read_table(request.rules, request.sort, COLUMNS)
+    entry_id, sort = check_id("entry_id", request.entry_id), request.sort.column or "name"
     is_descending, is_whole = request.sort.descending, request.is_whole
     return Asked(sight, entry_id, request.question, sort, is_descending, rules, zone, is_whole)
 
