@@ -56,7 +56,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
     place = actions.Place(config.portal_url, config.district_time_zone)
     pause = timedelta(hours=config.remind_hours)
     if pause:
-        remind = partial(remind_one, engine, utc_now, place, pause)
+        remind = partial(remind_one, engine, utc_now, directory, place, pause)
         life.spawn("reminding", work_off("reminding", listener, remind, _REMIND_SECONDS))
     events = Events(engine, utc_now, directory, place)
     life.consume(Consumer(bus, THREATS, events.withheld))

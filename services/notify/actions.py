@@ -95,6 +95,18 @@ async def _find_people(known: Directory, school_id: str) -> list[ToTell]:
     return found
 
 
+async def find_still(known: Directory, alerted: Sequence[directory.Recipient]) -> list[directory.Recipient]:
+    """Return those who were alerted and hold Threat Alerts still, as directory knows them now.
+
+    Raises Unavailable whatever directory refuses.
+    """
+    person_ids = {each.person_id for each in alerted}
+    try:
+        return [each for each in await known.holders(THREAT_ALERTS) if each.person_id in person_ids]
+    except ServiceError as problem:
+        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
+
+
 async def raise_alerts(
     engine: AsyncEngine,
     clock: Clock,

@@ -166,4 +166,5 @@ def threat_row(event: queue.MessageWithheld) -> dict[str, Any]:
         "text": "\n".join(each for each in texts if each),
         "verdict": event.verdict.SerializeToString(),
         "raised_at": event.withheld_at.ToDatetime(tzinfo=UTC),
+        "sender_school_id": message.sender_school_id,
     }

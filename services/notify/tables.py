@@ -22,6 +22,7 @@ threats = sa.Table(
     sa.Column("text", _text, nullable=False),
     sa.Column("verdict", sa.LargeBinary, nullable=False),
     sa.Column("raised_at", _at, nullable=False),
+    sa.Column("sender_school_id", _text, nullable=False, server_default=""),
 )
 alerts = sa.Table(
     "alerts",

@@ -1,6 +1,7 @@
 """Threats that somebody acknowledged and nobody decided."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,14 +14,24 @@ _OLDEST = timedelta(days=30)
 """What was acknowledged before this, and before the pauses of all reminders and one more, is not looked at."""
 
 
+class Due(NamedTuple):
+    """A threat of which people are to be reminded."""
+
+    message_id: str
+    sent: int
+    """How often they were."""
+    school_id: str
+    """The sender's."""
+
+
 async def remember_decision(connection: AsyncConnection, message_id: str, at: datetime) -> None:
     """Write that a threat is decided; the first time counts."""
     values = {"message_id": message_id, "decided_at": at}
     await connection.execute(insert(decisions).values(values).on_conflict_do_nothing())
 
 
-async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta) -> tuple[str, int] | None:
-    """Return a threat of which people are to be reminded now, locked, and how often they were; None when there is none.
+async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta) -> Due | None:
+    """Return a threat of which people are to be reminded now, locked; None when there is none.
 
     A reminder is due a pause after the acknowledgement, and after the reminder before it.
     """
@@ -35,7 +46,7 @@ async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta)
     somebody = sa.select(1).where(told).correlate(threats)
     acknowledged_at = acknowledgements.c.acknowledged_at
     due = (
-        sa.select(threats.c.message_id, sent)
+        sa.select(threats.c.message_id, sent, threats.c.sender_school_id)
         .join(acknowledgements, acknowledgements.c.message_id == threats.c.message_id)
         .where(
             acknowledged_at.between(now - max(_OLDEST, (len(REMINDERS) + 1) * pause), now - pause),
@@ -49,4 +60,4 @@ async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta)
         .with_for_update(of=threats, skip_locked=True)
     )
     row = (await connection.execute(due)).first()
-    return (str(row[0]), int(row[1])) if row else None
+    return Due(str(row[0]), int(row[1]), row[2]) if row else None

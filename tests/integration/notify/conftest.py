@@ -70,6 +70,7 @@ class Notify:
     queue_engine: AsyncEngine
     district: District
     events: Events
+    directory: Directory
     queue: Queue
     listener: Listener
     channel: aio.Channel
@@ -226,5 +227,5 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
         events = Events(engines["notify"], utc_now, directory, actions.Place(PORTAL, ZONE))
         district = District(engines["directory"], ids)
         yield Notify(
-            engines["notify"], engines["queue"], district, events, queue, listener, channel, tokens, spawn
+            engines["notify"], engines["queue"], district, events, directory, queue, listener, channel, tokens, spawn
         )  # fmt: skip

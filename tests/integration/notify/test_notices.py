@@ -9,11 +9,13 @@ from protos.events.v1 import queue_pb2 as queue_events
 from protos.events.v1 import reports_pb2 as reports
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
+from services.directory import importing
 from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.notify import actions
 from services.notify.events import DEAD
 from services.notify.reminding import remind_one
+from tests.integration.directory.roster_files import IMPORTER, USERS, roster
 from tests.integration.notify.conftest import PORTAL, ZONE, Notify, acknowledged, withheld
 from tests.support.eventually import eventually
 
@@ -175,7 +177,7 @@ async def test_a_threat_that_nobody_decides_reminds_each_day_three_times(notify:
     async def reminded(hours: float) -> int:
         """How many reminders are written so many hours after the acknowledgement."""
         now, written = at + timedelta(hours=hours), 0
-        while await remind_one(notify.engine, lambda: now, place, pause):
+        while await remind_one(notify.engine, lambda: now, notify.directory, place, pause):
             written += 1
         return written
 
@@ -205,7 +207,7 @@ async def test_three_reminders_come_however_long_the_pause(notify: Notify, hours
     for number in (1, 2, 3, 4):
         # A little later each time, as it is when the system was down.
         clock = iter([at + number * timedelta(hours=hours + 24)]).__next__
-        written.append(await remind_one(notify.engine, clock, place, timedelta(hours=hours)))
+        written.append(await remind_one(notify.engine, clock, notify.directory, place, timedelta(hours=hours)))
     assert written == [True, True, True, False]
 
 
@@ -218,4 +220,52 @@ async def test_a_decision_that_comes_before_its_threat_counts(notify: Notify) ->
     await notify.hear(review)
     await notify.hear(event)
     later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=2)
-    assert not await remind_one(notify.engine, lambda: later, actions.Place(PORTAL, ZONE), timedelta(hours=24))
+    assert not await remind_one(
+        notify.engine, lambda: later, notify.directory, actions.Place(PORTAL, ZONE), timedelta(hours=24)
+    )
+
+
+@pytest.mark.accepts(302)
+async def test_reminders_go_to_those_who_may_still_see_the_threat(notify: Notify) -> None:
+    event = withheld(notify.district.ids["s1"])
+    await notify.hear(event)
+    review = acknowledged(event.message.message_id)
+    await notify.hear(review)
+    at, place = review.acknowledged_at.ToDatetime(tzinfo=UTC), actions.Place(PORTAL, ZONE)
+
+    async def reminded(days: int) -> list[str]:
+        """Whose names the reminder of that day has."""
+        now = at + timedelta(days=days)
+        assert await remind_one(notify.engine, lambda: now, notify.directory, place, timedelta(days=1))
+        told = "SELECT DISTINCT name FROM told WHERE occasion = :occasion ORDER BY name"
+        return [row[0] for row in await notify.rows(told, occasion=f"reminder_{days}")]
+
+    assert await notify.rows("SELECT DISTINCT name FROM told ORDER BY name") == [("Ada North",), ("Ida Cole",)]
+    await notify.district.revoke("District administrator")
+    assert await reminded(1) == ["Ida Cole"]
+    await _leave(notify, "pri")
+    assert await reminded(2) == ["Lee Marsh"], "nobody is left, and an alert would go to the holder of another school"
+    await notify.district.revoke("Counsellor")
+    assert await reminded(3) == ["Ada North"], "an alert would go to nobody, and administrators be warned"
+
+
+@pytest.mark.accepts(302)
+async def test_a_reminder_goes_to_those_who_were_alerted_when_nobody_else_is_there(notify: Notify) -> None:
+    event = withheld(notify.district.ids["s1"])
+    await notify.hear(event)
+    review = acknowledged(event.message.message_id)
+    await notify.hear(review)
+    await _leave(notify, "pri", "off", "cou")
+    later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=1)
+    args = (notify.engine, lambda: later, notify.directory, actions.Place(PORTAL, ZONE), timedelta(days=1))
+    assert [await remind_one(*args), await remind_one(*args)] == [True, False]
+    told = await notify.rows("SELECT DISTINCT name FROM told WHERE occasion = 'reminder_1' ORDER BY name")
+    assert told == [("Ada North",), ("Ida Cole",)]
+
+
+async def _leave(notify: Notify, *sourced_ids: str) -> None:
+    """Let people leave the district."""
+    users = USERS
+    for each in sourced_ids:
+        users = users.replace(f"{each},true", f"{each},false")
+    await importing.import_roster(notify.district.engine, roster(users=users), ZONE, IMPORTER, accepts_leavers=True)
