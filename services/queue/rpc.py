@@ -34,6 +34,7 @@ from services.queue.actions import (
     standing,
     submit,
 )
+from services.queue.actions.accounts import Lately
 from services.queue.actions.recordings import Recordings
 from services.queue.clients import Directory
 from services.queue.inviting import Invitations
@@ -66,6 +67,7 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
         self._translator, self._invitations = translator, invitations
         self._recordings, self._has_surveys = recordings, has_surveys
         self._redial_seconds, self._prices = redial_seconds, prices
+        self._refused_lately = Lately()
         self._engine, self._clock, self._directory, self._zone = engine, clock, directory, zone
 
     async def Submit(self, request_iterator: AsyncIterator[pb.SubmitRequest], context: Any) -> pb.SubmitResponse:
@@ -184,7 +186,9 @@ class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
             raise InvalidArgument("RECEIPTS_INVALID", "Too many receipts, or none.", violations=wrong)
         now = self._clock()
         every = [words.receipt(each, now) for each in request.receipts]
-        effect = await receipts.record_receipts(self._engine, self._clock, every, self._redial_seconds)
+        effect = await receipts.record_receipts(
+            self._engine, self._clock, every, self._redial_seconds, self._refused_lately
+        )
         return pb.RecordReceiptsResponse(applied=effect.applied, ignored=effect.ignored, kept=effect.kept)
 
     async def RecordInbound(self, request: pb.RecordInboundRequest, context: Any) -> pb.RecordInboundResponse:

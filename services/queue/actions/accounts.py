@@ -1,7 +1,7 @@
 """Telling that a provider takes nothing from our account: once, by whichever dispatcher meets it first."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +22,8 @@ EMERGENCY_AGAIN_AFTER = timedelta(minutes=30)
 """While an emergency waits for it."""
 OVER_AFTER = timedelta(minutes=15)
 """Without a refusal for this long it was mended: what waits is tried again every five minutes at the latest."""
+NOTED_AGAIN_AFTER = timedelta(seconds=10)
+"""Receipts of the same entries that say the same within this time are noted together, by each process."""
 _WHAT = {
     "twilio": "Texts by Twilio {}.",
     "twilio_voice": "Calls by Twilio {}.",
@@ -43,6 +45,41 @@ class Refusal:
     """Whether an emergency waits because of it."""
     failed: Collection[str] | None = None
     """Entries of which it had taken deliveries that fail now; None: it takes none, and all wait."""
+    deliveries: int = 0
+    """How many these are, since it was noted last."""
+
+
+@dataclass
+class _Noted:
+    """What receipts tell of one provider."""
+
+    at: datetime
+    entry_ids: set[str] = field(default_factory=set)
+    deliveries: int = 0
+    """How many are not noted yet."""
+
+
+class Lately:
+    """What one process noted lately of receipts: providers send them one by one, and each of them says the same."""
+
+    def __init__(self) -> None:
+        """Nothing is noted yet."""
+        self._noted: dict[str, _Noted] = {}
+
+    def deliveries_to_note(self, provider: str, entry_ids: Collection[str], deliveries: int, now: datetime) -> int:
+        """Return how many deliveries to note now; 0 when these wait, since their entries were noted a moment ago.
+
+        An entry that is new never waits: an emergency may be among it.
+        """
+        noted = self._noted.get(provider)
+        if noted is None or noted.at <= now - NOTED_AGAIN_AFTER:
+            noted = self._noted[provider] = _Noted(now, deliveries=noted.deliveries if noted else 0)
+        elif noted.entry_ids.issuperset(entry_ids):
+            noted.deliveries += deliveries
+            return 0
+        noted.entry_ids.update(entry_ids)
+        deliveries, noted.deliveries = deliveries + noted.deliveries, 0
+        return deliveries
 
 
 async def note_refusal(engine: AsyncEngine, clock: Clock, refusal: Refusal) -> None:
@@ -52,7 +89,7 @@ async def note_refusal(engine: AsyncEngine, clock: Clock, refusal: Refusal) -> N
     tells of it.
     """
     provider, now = refusal.provider, clock()
-    _log.error("account_refused", provider=provider, code=refusal.code)
+    _log.error("account_refused", provider=provider, code=refusal.code, failed=refusal.deliveries)
     try:
         async with transaction(engine) as connection:
             is_emergency = refusal.is_emergency or await accounts.has_emergency(connection, refusal.failed or ())

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.queue import metrics
-from services.queue.actions.accounts import Refusal, note_refusal
+from services.queue.actions.accounts import Lately, Refusal, note_refusal
 from services.queue.actions.consenting import record_provider_stops
 from services.queue.actions.redialling import REDIAL_SECONDS, redial
 from services.queue.domain import DeliveryKey, Deltas, State, after_receipt
@@ -44,11 +44,16 @@ class Effect:
 
 
 async def record_receipts(
-    engine: AsyncEngine, clock: Clock, receipts: Sequence[Receipt], redial_seconds: float = REDIAL_SECONDS
+    engine: AsyncEngine,
+    clock: Clock,
+    receipts: Sequence[Receipt],
+    redial_seconds: float = REDIAL_SECONDS,
+    lately: Lately | None = None,
 ) -> Effect:
     """Apply receipts; those of deliveries that nobody knows yet are kept, and matched when they appear.
 
-    `redial_seconds` is the first pause before a call that nobody took is made again.
+    `redial_seconds` is the first pause before a call that nobody took is made again; `lately` is what was noted before
+    of failures for our account's sake, by whoever has receipts one by one.
     """
     now = clock()
     known = _told(receipts)
@@ -59,11 +64,11 @@ async def record_receipts(
     for name in ("applied", "ignored", "kept"):
         metrics.receipts.add(getattr(effect, name), {"effect": name})
     if failed := [told for told in known if told.said.kind]:
-        await _tell_failures(engine, clock, failed)
+        await _tell_failures(engine, clock, failed, lately or Lately())
     return effect
 
 
-async def _tell_failures(engine: AsyncEngine, clock: Clock, failed: Sequence[_Told]) -> None:
+async def _tell_failures(engine: AsyncEngine, clock: Clock, failed: Sequence[_Told], lately: Lately) -> None:
     """Count deliveries that a provider took and failed, and tell administrators where it was for our account's sake."""
     kinds = Counter((each.receipt.provider, each.said.kind) for each in failed)
     for (provider, kind), how_many in kinds.items():
@@ -74,7 +79,9 @@ async def _tell_failures(engine: AsyncEngine, clock: Clock, failed: Sequence[_To
             refused.setdefault(each.receipt.provider, []).append(each)
     for provider, some in refused.items():
         entry_ids = {each.key.entry_id for each in some if each.key}
-        await note_refusal(engine, clock, Refusal(provider, some[-1].said.error_code, failed=entry_ids))
+        if deliveries := lately.deliveries_to_note(provider, entry_ids, len(some), clock()):
+            code = some[-1].said.error_code
+            await note_refusal(engine, clock, Refusal(provider, code, failed=entry_ids, deliveries=deliveries))
 
 
 async def match_kept(engine: AsyncEngine, clock: Clock, redial_seconds: float = REDIAL_SECONDS) -> int:

@@ -8,16 +8,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.events.v1 import queue_pb2 as events
+from protos.queue.v1 import queue_pb2 as pb
 from services.queue import events_out, metrics
 from services.queue.actions import upkeep
+from services.queue.actions.accounts import Refusal, note_refusal
 from services.queue.actions.dispatch import Dispatcher
+from services.queue.clients import Directory
 from services.queue.domain import Channel
 from services.queue.providers.base import Answer, Handed, MayContinue, Provider
 from services.queue.records import Receipt
+from services.queue.rpc import QueueServicer
 from services.queue.work import Delivery, Work
-from tests.integration.queue.conftest import Queue, draft, person
+from tests.integration.queue.conftest import Clock, Queue, draft, person
 from tests.support.vendors import Receiver, VendorSimulator
 
 TEXT = [("sms", "School is closed.")]
@@ -221,6 +226,32 @@ async def test_failures_that_receipts_tell_are_counted_by_class_also_those_of_de
     sent = Receipt("ses", "", key.replace(".1.1", ".8.1"), "Delivery", "", queue.clock())
     await queue.record([early, sent])
     assert counted == {"twilio permanent": 2, "twilio account": 1}
+
+
+async def test_receipts_that_tell_the_same_one_by_one_are_noted_together_but_an_emergencys_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[tuple[str, int]] = []
+
+    async def counting(engine: AsyncEngine, clock: Clock, refusal: Refusal) -> None:
+        noted.append((refusal.code, refusal.deliveries))
+        await note_refusal(engine, clock, refusal)
+
+    monkeypatch.setattr("services.queue.actions.receipts.note_refusal", counting)
+    queue.clock.stop()
+    plain, emergency = await _fail(queue, "30005"), await _fail(queue, "30005", is_emergency=True)
+    directory = Directory("127.0.0.1:1", "")
+    served = QueueServicer(queue.engine, queue.clock, directory, "UTC", redial_seconds=300.0)
+    for key, seconds in [*((key, 0) for key in plain * 5), *((key, 0) for key in emergency * 5), (plain[0], 10)]:
+        queue.clock.ahead += timedelta(seconds=seconds)
+        told = pb.Receipt(provider="twilio", delivery_key=key, status="undelivered", error_code="30002")
+        await served.RecordReceipts(pb.RecordReceiptsRequest(receipts=[told]), None)
+    await directory.close()
+    assert noted == [("30002", 1), ("30002", 10), ("30002", 10)]
+    assert [each.partition(" The provider")[0] for each in await _told(queue)] == [
+        "Texts by Twilio fail.",
+        "Texts by Twilio fail. An emergency is among them.",
+    ]
 
 
 @pytest.mark.accepts(58, 311)
