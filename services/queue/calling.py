@@ -38,6 +38,15 @@ def in_turn(destination: str, attempt: int) -> list[str]:
     return every[start:] + every[:start]
 
 
+def turns_before(destination: str, attempt: int, place: int) -> int:
+    """Return how many turns were over before the number at this place of `in_turn` was rung, in this attempt's round.
+
+    Behind the last number of the round comes the first one again, which stands in for those that are refused.
+    """
+    numbers = len(numbers_of(destination))
+    return place if (attempt - 1) % numbers + place < numbers else 0
+
+
 def is_last(destination: str, attempt: int) -> bool:
     """Tell whether no call follows this attempt."""
     return attempt >= len(numbers_of(destination)) * ROUNDS

@@ -40,7 +40,7 @@ def sort_answers(batch: Batch, provider: str, answers: Sequence[Handed]) -> Sett
     add = settlement.outcomes.append
     for each in answers:
         if each.answer is Answer.TAKEN:
-            add(Outcome(each.number, accepted, attempt, provider, each.provider_message_id))
+            add(Outcome(each.number, accepted, attempt + each.turns, provider, each.provider_message_id))
         else:
             _sort(batch, provider, each, settlement)
     return settlement

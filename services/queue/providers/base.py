@@ -38,6 +38,8 @@ class Handed(NamedTuple):
     retry_after_seconds: float | None = None
     has_next: bool = False
     """What was refused is one of the recipient's numbers: the next attempt rings another."""
+    turns: int = 0
+    """Attempts that are over beside this one: numbers that were refused before the one that was rung."""
 
 
 class Found(Enum):

@@ -114,7 +114,7 @@ async def test_a_country_that_is_not_switched_on_costs_no_family_its_other_numbe
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 3, "sent": 1, "error": 2}
     assert [each["to"] for each in vendors.arrivals(channel="voice")] == [MACHINE]
     rows = await queue.rows("SELECT number, error_code, attempt FROM outcomes ORDER BY number")
-    assert [tuple(row) for row in rows] == [(1, "", 1), (2, "21211", 1), (3, "21215", 1)]
+    assert [tuple(row) for row in rows] == [(1, "", 2), (2, "21211", 1), (3, "21215", 1)]
 
 
 async def test_a_number_that_is_refused_late_leaves_its_turn_to_the_next_call(
@@ -133,6 +133,24 @@ async def test_a_number_that_is_refused_late_leaves_its_turn_to_the_next_call(
     rows = await queue.rows("SELECT number, error_code, attempt FROM outcomes ORDER BY number")
     # Nobody knows of the second family which numbers were refused before: each has its three turns.
     assert [tuple(row) for row in rows] == [(1, "", 3), (2, "21211", 6), (3, "21211", 1)]
+
+
+@pytest.mark.parametrize(
+    ("phones", "rung"), [(f"{WRONG},{BUSY}", (1, 1, 2, 3)), (f"{NOBODY},{WRONG},{BUSY}", (1, 2, 4, 6))]
+)
+async def test_a_number_that_stands_in_for_a_refused_one_has_had_its_turn_of_the_round(
+    queue: Queue, vendors: VendorSimulator, receiver: Receiver, phones: str, rung: tuple[int, ...]
+) -> None:
+    done = await queue.submit(draft(channels=TTS), [person(1, phones=phones)])
+    dispatcher = queue.dispatcher()
+    for seconds, calls in zip((0, 35, 420, 1500), rung, strict=True):
+        for extra in (0, 35):
+            # A round is over when the second call of it was made, half a minute after the first.
+            queue.clock.ahead = timedelta(seconds=seconds + (extra if seconds > 35 else 0))
+            await _round(queue, dispatcher, vendors, receiver)
+        assert len(vendors.arrivals(channel="voice")) == calls
+    assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 1, "error": 1}
+    assert await queue.rows("SELECT error_code FROM outcomes") == [("busy",)]
 
 
 @pytest.mark.accepts(308)
