@@ -14,7 +14,7 @@ from services.gateway import languages
 from services.gateway.access import Person
 from services.gateway.linking import school_choices
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import schools, visible_schools
+from services.gateway.pages import school_titles, visible_schools
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CHANNELS, WAYS
 from services.kit.errors import InvalidArgument, ServiceError
@@ -146,7 +146,7 @@ def listed(listing: Listing) -> attendance.ListAttendanceRulesResponse:
         return attendance.ListAttendanceRulesResponse()
     wanted = attendance.ListAttendanceRulesRequest(page=listing.page, sort=listing.sort, rules=listing.rules)
     if listing.concerns("schools"):
-        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+        wanted.school_titles.update(school_titles())
     with translated():
         answer: attendance.ListAttendanceRulesResponse = gateway().clients.attendance.ListAttendanceRules(wanted)
     return answer

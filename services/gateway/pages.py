@@ -154,6 +154,11 @@ def schools() -> list[directory.School]:
     return found
 
 
+def school_titles() -> dict[str, str]:
+    """Return the title of every school by its id."""
+    return {each.school_id: each.title for each in schools()}
+
+
 def visible_schools(someone: Person) -> list[directory.School]:
     """Return the schools that the person may see (statement 25)."""
     return [each for each in schools() if someone.sees_school(each.school_id)]

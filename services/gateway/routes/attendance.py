@@ -3,12 +3,10 @@
 from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.pages import visible_schools
-from services.gateway.routes.history import hidden_columns, moving_counts
 from services.gateway.searches import Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
@@ -32,15 +30,12 @@ def find(search: Search) -> reports.SearchAttendanceResponse:
 def show() -> str:
     """Show the report, or the rows that the address asks for."""
     search = read_search(PATH, "attendance", request.args, person())
-    hidden = hidden_columns("attendance")
     return render_template(
         "attendance.html",
         search=search,
         answer=find(search),
         report="attendance",
-        columns=shown("attendance", hidden),
-        all_columns=REPORTS["attendance"],
-        hidden=hidden,
+        **showing.for_template("attendance"),
         schools=visible_schools(person()),
         senders=[],
     )
@@ -55,7 +50,7 @@ def excel() -> Response:
     table = reports.RecordExportRequest.TABLE_ATTENDANCE
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
-    columns = shown("attendance", hidden_columns("attendance"))
+    columns = showing.columns_of("attendance")
     return exports.workbook("attendance", columns, exports.entries(table, search), exports.entry_value)
 
 
@@ -63,4 +58,4 @@ def excel() -> Response:
 @requires(Permission.COMMUNICATION_REPORTS)
 def live() -> Response | tuple[str, int]:
     """Stream the counts of the named entries whenever they move."""
-    return moving_counts(is_attendance=True)
+    return showing.moving_counts(is_attendance=True)

@@ -3,16 +3,14 @@
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from services.gateway import attendance
+from services.gateway import attendance, showing
 from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.keeping import draws_again
-from services.gateway.pages import schools
+from services.gateway.pages import school_titles, schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
-from services.gateway.routes.history import hidden_columns
 from services.gateway.state import person
 from services.kit.errors import PermissionDenied, ServiceError
 from services.kit.ids import new_id
@@ -27,16 +25,14 @@ _REFUSALS = (*SHOWN, PermissionDenied)
 @requires(Permission.MANAGE_ATTENDANCE)
 def show() -> str:
     """List the rules of the schools in sight."""
-    listing, hidden = attendance.read_list(PATH), hidden_columns("attendance-rules")
+    listing = attendance.read_list(PATH)
     return render_template(
         "attendance_rules.html",
         answer=attendance.listed(listing),
         listing=listing,
         where=attendance.where,
         every=schools(),
-        columns=shown("attendance-rules", hidden),
-        all_columns=REPORTS["attendance-rules"],
-        hidden=hidden,
+        **showing.for_template("attendance-rules"),
     )
 
 
@@ -49,7 +45,7 @@ def rule(rule_id: str) -> str:
         answer=attendance.get(str(rule_id)),
         where=attendance.where,
         every=schools(),
-        titles={each.school_id: each.title for each in schools()},
+        titles=school_titles(),
     )
 
 

@@ -4,12 +4,10 @@ from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway
 from services.gateway.words import ACTIONS
@@ -71,20 +69,18 @@ def excel() -> Response:
         answer = find(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.records), answer.page.total_pages
 
-    return exports.workbook("audit", shown("audit", hidden_columns("audit")), exports.paged(page), exports.audit_value)
+    return exports.workbook("audit", showing.columns_of("audit"), exports.paged(page), exports.audit_value)
 
 
 @blueprint.get(PATH)
 @requires(Permission.VIEW_AUDIT)
 def show() -> str:
     """Show the log."""
-    listing, hidden = read(), hidden_columns("audit")
+    listing = read()
     return render_template(
         "audit.html",
         answer=find(listing),
         listing=listing,
         asked=dict(listing.place.own),
-        columns=shown("audit", hidden),
-        all_columns=REPORTS["audit"],
-        hidden=hidden,
+        **showing.for_template("audit"),
     )

@@ -9,13 +9,12 @@ from werkzeug.wrappers import Response
 from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import audio, exports, results, steering
+from services.gateway import audio, exports, results, showing, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
+from services.gateway.columns import REPORTS
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import schools
-from services.gateway.routes.history import hidden_columns
+from services.gateway.pages import school_titles
 from services.gateway.searches import Search, read_number, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
@@ -110,7 +109,7 @@ def _wanted(entry_id: str, listing: Listing) -> queue.ListDeliveriesRequest:
         page=listing.page,
     )
     if listing.concerns("school"):
-        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+        wanted.school_titles.update(school_titles())
     return wanted
 
 
@@ -143,7 +142,6 @@ def recipients(report: str, entry_id: str) -> str:
     search = search_of(report)
     row = get_entry(str(entry_id), report).row
     table = _table(report, is_errors=request.args.get("state") == "errors")
-    hidden = hidden_columns(table)
     base = f"{search.path}/entries/{entry_id}"
     found = ask_deliveries(str(entry_id), read_deliveries(table, f"{base}/recipients", search))
     # Whoever resends does so to the whole state, so that it is not offered beside a part of it.
@@ -153,10 +151,8 @@ def recipients(report: str, entry_id: str) -> str:
         row=row,
         found=found,
         report=table,
-        columns=shown(table, hidden),
-        all_columns=REPORTS[table],
-        hidden=hidden,
-        school_titles={each.school_id: each.title for each in schools()},
+        **showing.for_template(table),
+        school_titles=school_titles(),
         search=search,
         back=search.link(),
         message_base=f"{base}/message",
@@ -190,7 +186,7 @@ def show_recipient(row: reports.EntryRow, listing: Listing, search: Search) -> s
         place=place,
         report=listing.place.table,
         columns=REPORTS[listing.place.table],
-        school_titles={each.school_id: each.title for each in schools()},
+        school_titles=school_titles(),
         search=search,
         back=search.link(),
         is_original=is_original(),
@@ -213,8 +209,8 @@ def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.V
     state, filter_ = dict(listing.place.own)["state"], reports.Filter(rules=listing.rules)
     exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state, filter=filter_))
 
-    columns = [each for each in shown(report, hidden_columns(report)) if each.key != "message"]
-    titles = {each.school_id: each.title for each in schools()}
+    columns = [each for each in showing.columns_of(report) if each.key != "message"]
+    titles = school_titles()
     with translated():
         wanted = queue.ExportDeliveriesRequest(deliveries=_wanted(entry_id, listing))
         pieces = gateway().clients.queue.ExportDeliveries(wanted, timeout=exports.SECONDS)
@@ -229,7 +225,7 @@ def message(report: str, entry_id: str) -> str:
     search = search_of(report)
     answer = get_entry(str(entry_id), report)
     if answer.row.channel in SURVEYS and not answer.row.is_withheld:
-        listing, hidden = results.read(f"{search.path}/entries/{entry_id}/message", search), hidden_columns("answers")
+        listing = results.read(f"{search.path}/entries/{entry_id}/message", search)
         return render_template(
             "results.html",
             row=answer.row,
@@ -237,9 +233,7 @@ def message(report: str, entry_id: str) -> str:
             search=search,
             back=search.link(),
             results=results.ask(str(entry_id), listing),
-            columns=shown("answers", hidden),
-            all_columns=REPORTS["answers"],
-            hidden=hidden,
+            **showing.for_template("answers"),
             charts=results.CHARTS,
             unanswered=search.link(f"{search.path}/entries/{entry_id}/recipients", state=UNANSWERED),
         )

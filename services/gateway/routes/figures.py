@@ -9,7 +9,7 @@ from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import words
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.pages import schools
+from services.gateway.pages import school_titles
 from services.gateway.searches import read_day
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
@@ -50,7 +50,7 @@ def show() -> str:
     """Show the figures of a period: of all threats, by school and by label."""
     asked = read_period()
     answer = reports.GetThreatFiguresResponse() if asked.problems else find(asked)
-    titles = {each.school_id: each.title for each in schools()}
+    titles = school_titles()
     by_school = [(titles.get(each.school_id, "District office"), each) for each in answer.schools]
     by_label = [(words.CATEGORIES.get(each.category, ""), each) for each in answer.categories]
     tables = [("By school", "School", by_school), ("By label", "Label", by_label)]

@@ -10,7 +10,7 @@ from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.pages import schools
+from services.gateway.pages import school_titles
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.routes import history
 from services.gateway.searches import PAGE_SIZE, read_number
@@ -62,7 +62,7 @@ def _page(problem: ServiceError | None = None, kept: reports.CloseNotedSenderReq
         would_hold=would_hold,
         students=students(),
         read=_read(found),
-        titles={each.school_id: each.title for each in schools()},
+        titles=school_titles(),
         problem=problem,
         kept=kept,
     )

@@ -6,7 +6,7 @@ from protos.directory.v1 import directory_pb2 as directory
 from services.gateway import choosing, scheduling
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.pages import safe_return, schools
+from services.gateway.pages import safe_return, school_titles
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
@@ -20,7 +20,7 @@ def info(person_id: str) -> str:
     with translated():
         wanted = directory.GetPersonRequest(person_id=str(person_id))
         answer = gateway().clients.directory.GetPerson(wanted)
-    titles = {each.school_id: each.title for each in schools()}
+    titles = school_titles()
     back = safe_return(request.args.get("back", ""), "/")
     return render_template("person.html", answer=answer, titles=titles, back=back)
 
@@ -30,7 +30,7 @@ def info(person_id: str) -> str:
 def find() -> str:
     """Show the people of the viewer's schools whom a name or a number fits."""
     query = request.args.get("q", "").strip()[:100]
-    titles = {each.school_id: each.title for each in schools()}
+    titles = school_titles()
     return render_template("people_found.html", query=query, people=find_people(query), titles=titles)
 
 

@@ -4,12 +4,11 @@ from flask import Blueprint, render_template, request
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
+from services.gateway import showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import schools
-from services.gateway.routes.history import hidden_columns
+from services.gateway.pages import school_titles
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
@@ -20,10 +19,7 @@ blueprint = Blueprint("reach", __name__)
 @requires(Permission.COMMUNICATION_REPORTS)
 def show(message_id: str) -> str:
     """Show how many families are reached, and what was tried for the others."""
-    listing, hidden = (
-        read_listing(Place("reach", request.path, sort=("waiting", "asc")), request.args),
-        hidden_columns("reach"),
-    )
+    listing = read_listing(Place("reach", request.path, sort=("waiting", "asc")), request.args)
     with translated():
         answer = gateway().clients.queue.GetReach(_wanted(str(message_id), listing))
         header = gateway().clients.queue.GetMessage(queue.GetMessageRequest(message_id=str(message_id))).header
@@ -32,11 +28,9 @@ def show(message_id: str) -> str:
         answer=answer,
         header=header,
         listing=listing,
-        columns=shown("reach", hidden),
-        all_columns=REPORTS["reach"],
-        hidden=hidden,
+        **showing.for_template("reach"),
         SENT=types.DELIVERY_STATE_SENT,
-        school_titles={each.school_id: each.title for each in schools()},
+        school_titles=school_titles(),
     )
 
 
@@ -45,5 +39,5 @@ def _wanted(message_id: str, listing: Listing) -> queue.GetReachRequest:
     rules = [] if listing.problems else listing.rules
     wanted = queue.GetReachRequest(message_id=message_id, page=listing.page, sort=listing.sort, rules=rules)
     if listing.concerns("school"):
-        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+        wanted.school_titles.update(school_titles())
     return wanted

@@ -9,13 +9,11 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import families_pb2 as families
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import schools
-from services.gateway.routes.history import hidden_columns
+from services.gateway.pages import school_titles
 from services.gateway.searches import CHANNEL_OF, read_day, read_types, refuse_problems
 from services.gateway.state import gateway
 from services.gateway.words import CHANNELS
@@ -65,7 +63,7 @@ def find(found: directory.GetPersonResponse, listing: Listing) -> families.ListR
         page=listing.page,
     )
     if listing.concerns("school"):
-        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+        wanted.school_titles.update(school_titles())
     with translated():
         answer: families.ListReceivedResponse = gateway().clients.families.ListReceived(wanted)
     return answer
@@ -85,7 +83,7 @@ def _people(found: directory.GetPersonResponse) -> Sequence[str]:
 @requires(Permission.COMMUNICATION_REPORTS)
 def show(person_id: str) -> str:
     """Show what somebody, or a student's family, received."""
-    found, listing, hidden = look_up(str(person_id)), read(request.path), hidden_columns("received")
+    found, listing = look_up(str(person_id)), read(request.path)
     return render_template(
         "received.html",
         found=found,
@@ -94,10 +92,8 @@ def show(person_id: str) -> str:
         listing=listing,
         asked=dict(listing.place.own),
         chosen=[value for name, value in listing.place.own if name == "type"],
-        columns=shown("received", hidden),
-        all_columns=REPORTS["received"],
-        hidden=hidden,
-        school_titles={each.school_id: each.title for each in schools()},
+        **showing.for_template("received"),
+        school_titles=school_titles(),
     )
 
 
@@ -114,6 +110,6 @@ def excel(person_id: str) -> Response:
         answer = find(found, listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.received), answer.page.total_pages
 
-    titles = {each.school_id: each.title for each in schools()}
-    columns = shown("received", hidden_columns("received"))
+    titles = school_titles()
+    columns = showing.columns_of("received")
     return exports.workbook("received", columns, exports.paged(page), exports.received_value(titles))

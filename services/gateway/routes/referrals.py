@@ -9,17 +9,15 @@ from werkzeug.wrappers import Response
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.keeping import draws_again
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.pages import safe_return, schools
+from services.gateway.pages import safe_return, school_titles
 from services.gateway.problems import AWAY, SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import get_entry
-from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
@@ -53,7 +51,7 @@ def listed(listing: Listing) -> reports.ListReferralsResponse:
         page=listing.page, is_mine=_is_mine(listing), sort=listing.sort, rules=listing.rules
     )
     if listing.concerns("school"):
-        wanted.school_titles.update({each.school_id: each.title for each in schools()})
+        wanted.school_titles.update(school_titles())
     if listing.concerns("why"):
         wanted.reason_words.update({reason: choice.label for reason, choice in REFERRAL_REASONS.items()})
     with translated():
@@ -121,16 +119,14 @@ def _followers(message_id: str) -> list[directory.Recipient]:
 @requires(*_REFERRERS)
 def show() -> str:
     """Show the referrals that the person may see, or those that they follow up."""
-    listing, hidden = read(), hidden_columns("referrals")
+    listing = read()
     return render_template(
         "referrals.html",
         answer=listed(listing),
         listing=listing,
         is_mine=_is_mine(listing),
-        columns=shown("referrals", hidden),
-        all_columns=REPORTS["referrals"],
-        hidden=hidden,
-        school_titles={each.school_id: each.title for each in schools()},
+        **showing.for_template("referrals"),
+        school_titles=school_titles(),
     )
 
 
@@ -146,8 +142,8 @@ def excel() -> FlaskResponse:
         answer = listed(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
         return list(answer.referrals), answer.page.total_pages
 
-    titles = {each.school_id: each.title for each in schools()}
-    columns = shown("referrals", hidden_columns("referrals"))
+    titles = school_titles()
+    columns = showing.columns_of("referrals")
     return exports.workbook("referrals", columns, exports.paged(page), exports.referral_value(titles))
 
 
@@ -241,7 +237,7 @@ def referral(referral_id: str) -> str:
         "referral.html",
         answer=answer,
         referral=found,
-        titles={each.school_id: each.title for each in schools()},
+        titles=school_titles(),
         message_link=_message_link(found) if answer.sees_message else "",
     )
 

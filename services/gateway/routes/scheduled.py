@@ -3,11 +3,10 @@
 from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
-from services.gateway.routes.history import hidden_columns, senders_for
+from services.gateway.columns import REPORTS
 from services.gateway.searches import Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
@@ -48,16 +47,14 @@ def _find(search: Search) -> reports.SearchSchedulesResponse:
 @requires(Permission.COMMUNICATION_REPORTS)
 def show() -> str:
     """Show what is scheduled."""
-    search, hidden = _read(), hidden_columns("scheduled")
+    search = _read()
     return render_template(
         "scheduled.html",
         search=search,
         answer=_find(search),
         report="scheduled",
-        columns=shown("scheduled", hidden),
-        all_columns=REPORTS["scheduled"],
-        hidden=hidden,
-        senders=senders_for(search),
+        **showing.for_template("scheduled"),
+        senders=showing.senders(),
     )
 
 
@@ -75,5 +72,5 @@ def excel() -> Response:
         answer = _find(search)
         return list(answer.rows), answer.page.total_pages
 
-    columns = shown("scheduled", hidden_columns("scheduled"))
+    columns = showing.columns_of("scheduled")
     return exports.workbook("scheduled-messages", columns, exports.paged(page), exports.schedule_value)

@@ -10,13 +10,11 @@ from werkzeug.wrappers import Response as Redirect
 from protos.queue.v1 import contacts_pb2 as pb
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.listing import Listing, Place
 from services.gateway.problems import STATUS
-from services.gateway.routes.history import hidden_columns
 from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_day, read_number, refuse_problems
 from services.gateway.state import gateway
 from services.gateway.words import SUPPRESSED
@@ -86,7 +84,7 @@ def lift() -> Redirect | tuple[str, int]:
 
 def _page(problem: ServiceError | None = None) -> str:
     listing, after = _read(), request.args.get("after", "")
-    answer, hidden = pb.ListSuppressionsResponse(), hidden_columns("suppressions")
+    answer = pb.ListSuppressionsResponse()
     try:
         if not listing.problems:
             answer = _find(listing, after)
@@ -102,9 +100,7 @@ def _page(problem: ServiceError | None = None) -> str:
         problem=problem,
         lifted=read_number(request.args, "lifted", 0, LARGEST_PAGE),
         is_all_ticked=request.args.get("ticked") == "all",
-        columns=shown("suppressions", hidden),
-        all_columns=REPORTS["suppressions"],
-        hidden=hidden,
+        **showing.for_template("suppressions"),
         ways=WAYS,
     )
 
@@ -120,7 +116,7 @@ def excel() -> Response:
     asked = reports.Filter(channels=[WAYS[own["way"]]] if own["way"] else [], start_date=own["since"], rules=rules)
     table = reports.RecordExportRequest.TABLE_SUPPRESSIONS
     exports.record(reports.RecordExportRequest(table=table, filter=asked, state=own["reason"]))
-    columns = shown("suppressions", hidden_columns("suppressions"))
+    columns = showing.columns_of("suppressions")
     return exports.workbook("not-written-to", columns, _every(listing), exports.suppression_value)
 
 

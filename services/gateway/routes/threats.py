@@ -9,16 +9,14 @@ from protos.moderation.v1 import moderation_pb2 as moderation
 from protos.notify.v1 import notify_pb2 as notify
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
-from services.gateway import exports
+from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.columns import REPORTS, shown
 from services.gateway.keeping import draws_again
-from services.gateway.pages import safe_return, schools, visible_schools
+from services.gateway.pages import safe_return, school_titles, visible_schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
-from services.gateway.routes.history import hidden_columns, senders_for
 from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
@@ -56,17 +54,14 @@ def read_threats(path: str = PATH) -> Search:
 def show() -> str:
     """Show the threats that the address asks for."""
     search = read_threats()
-    hidden = hidden_columns("threats")
     return render_template(
         "threats.html",
         search=search,
         answer=find(search),
         report="threats",
-        columns=shown("threats", hidden),
-        all_columns=REPORTS["threats"],
-        hidden=hidden,
+        **showing.for_template("threats"),
         schools=visible_schools(person()),
-        senders=senders_for(search) if person().may(Permission.COMMUNICATION_REPORTS) else [],
+        senders=showing.senders(),
     )
 
 
@@ -79,7 +74,7 @@ def excel() -> Response:
     table = reports.RecordExportRequest.TABLE_THREATS
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
-    columns = shown("threats", hidden_columns("threats"))
+    columns = showing.columns_of("threats")
     return exports.workbook("threat-messages", columns, exports.entries(table, search), exports.threat_value)
 
 
@@ -152,7 +147,6 @@ def _told(message_id: str) -> list[notify.Told] | None:
 def recipients(message_id: str, entry_id: str) -> str:
     """Show whom a threat was meant for (statement 192)."""
     row = _threat_row(message_id, entry_id)
-    hidden = hidden_columns("threat-recipients")
     search = read_threats()
     base = f"{PATH}/{message_id}/entries/{entry_id}/recipients"
     return render_template(
@@ -160,10 +154,8 @@ def recipients(message_id: str, entry_id: str) -> str:
         row=row,
         found=ask_deliveries(str(entry_id), read_deliveries("threat-recipients", base, search)),
         report="threat-recipients",
-        columns=shown("threat-recipients", hidden),
-        all_columns=REPORTS["threat-recipients"],
-        hidden=hidden,
-        school_titles={each.school_id: each.title for each in schools()},
+        **showing.for_template("threat-recipients"),
+        school_titles=school_titles(),
         search=search,
         back=search.link(),
         message_base=f"{PATH}/{message_id}",
