@@ -4,7 +4,7 @@ import base64
 import re
 import threading
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import HTTPRedirectHandler, build_opener
 
 from cryptography import x509
@@ -16,6 +16,7 @@ from services.kit.errors import PermissionDenied, Unavailable
 
 _FETCH_SECONDS = 5.0
 _LARGEST_CERTIFICATE = 20_000
+_MOST_KEYS = 10
 _PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem")
 _HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303  version 1 is SHA-1 by SNS's definition
 _SIGNED = {
@@ -41,30 +42,52 @@ def refuse(text: str) -> PermissionDenied:
 
 
 class Certificates:
-    """Certificates by their address, fetched once."""
+    """Certificates by their address, fetched once; one at a time, for which nobody waits.
+
+    Anybody may send an envelope that names a certificate, so that threads are not to wait for what that takes: who
+    comes while another certificate is fetched is told to come again, as SNS does.
+    """
 
     def __init__(self, hosts: frozenset[str]) -> None:
         """Take the hosts that are allowed; one with a port (a local simulator) may also be asked over plain HTTP."""
         self._hosts = frozenset(host.strip().lower() for host in hosts if host.strip())
         self._keys: dict[str, rsa.RSAPublicKey] = {}
-        self._lock = threading.Lock()
+        self._fetching = threading.Lock()
 
-    def check_host(self, address: str) -> None:
-        """Raise PermissionDenied unless the address is of an allowed host."""
-        parts = urlsplit(address)
+    def check_host(self, address: str) -> SplitResult:
+        """Return the parts of an address; PermissionDenied unless it is of an allowed host."""
+        try:
+            parts = urlsplit(address)
+        except ValueError as problem:
+            raise refuse("The address cannot be read.") from problem
         is_local = parts.scheme == "http" and ":" in parts.netloc
         if parts.netloc.lower() not in self._hosts or not (parts.scheme == "https" or is_local):
             raise refuse("The address is not of an allowed host.")
+        return parts
 
     def key(self, address: str) -> rsa.RSAPublicKey:
-        """Return the certificate's public key. PermissionDenied for other hosts, Unavailable if it cannot be had."""
-        self.check_host(address)
-        if not _PATH.fullmatch(urlsplit(address).path):
+        """Return the certificate's public key.
+
+        PermissionDenied for other addresses than SNS's, Unavailable if it cannot be had, or another is being fetched.
+        """
+        parts = self.check_host(address)
+        if parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
             raise refuse("The certificate's address is not one of SNS.")
-        with self._lock:
-            if address not in self._keys:
-                self._keys[address] = _read_key(fetch(address))
-            return self._keys[address]
+        # However it is written, so that one certificate is kept once.
+        plain = f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+        return self._keys.get(plain) or self._fetch(plain)
+
+    def _fetch(self, address: str) -> rsa.RSAPublicKey:
+        if not self._fetching.acquire(blocking=False):
+            raise Unavailable("SNS_UNREACHABLE", "Another certificate is being fetched.", retry_after_seconds=5)
+        try:
+            key = _read_key(fetch(address))
+            if len(self._keys) == _MOST_KEYS:
+                del self._keys[next(iter(self._keys))]
+            self._keys[address] = key
+        finally:
+            self._fetching.release()
+        return key
 
     def verify(self, envelope: Mapping[str, str]) -> None:
         """Raise PermissionDenied unless the envelope is signed by SNS."""

@@ -35,6 +35,7 @@ _OPINIONS = {
     "queue_item.resolved": moderation.Opinion.KIND_RESOLVED,
 }
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LONGEST_TOPIC = 300
 _OLDEST_SECONDS = 300
 _OPINION_SECONDS = 3.0
 _LATEST_MILLISECONDS = 32_503_680_000_000
@@ -136,8 +137,9 @@ def _take_notification(provider: str, take: Callable[[dict[str, Any]], None]) ->
     envelope = _read_envelope()
     outcome = "refused"
     try:
-        gateway().certificates.verify(envelope)
+        # The topic first: what anybody sends is refused before a certificate is fetched, and the signature covers it.
         _check_topic(envelope.get("TopicArn", ""))
+        gateway().certificates.verify(envelope)
         outcome = "taken"
     finally:
         metrics.webhooks.add(1, {"provider": provider, "outcome": outcome})
@@ -151,7 +153,7 @@ def _take_notification(provider: str, take: Callable[[dict[str, Any]], None]) ->
 def _check_topic(topic: str) -> None:
     """Raise PermissionDenied unless the topic is the district's: Amazon signs what anybody's topic says."""
     if topic not in {each.strip() for each in gateway().settings.sns_topic_arns.split(",") if each.strip()}:
-        _log.warning("sns_topic_refused", topic=topic)
+        _log.warning("sns_topic_refused", topic=topic[:_LONGEST_TOPIC])
         raise refuse("The topic is not one of ours.")
 
 
