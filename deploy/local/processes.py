@@ -14,7 +14,7 @@ SCOPES: dict[str, frozenset[str]] = {
     "queue": frozenset({"directory.read"}),
     "moderation": frozenset(),
     "reports": frozenset(),
-    "notify": frozenset({"directory.read", "queue.read", "queue.submit"}),
+    "notify": frozenset({"directory.read", "queue.alerts", "queue.read", "queue.submit"}),
     "gateway": frozenset(
         {
             "directory.read",

@@ -44,7 +44,7 @@ async def _schools_of_students(connection: AsyncConnection, guardian: people.Row
 
 
 async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozenset[str]) -> pb.GetPersonResponse:
-    """Return a person with contacts and relations.
+    """Return a person with contacts and relations, of a guardian's students those whose schools the viewer sees.
 
     NotFound also when neither their schools nor those of their students are the viewer's.
     """
@@ -60,10 +60,15 @@ async def get_person(engine: AsyncEngine, person_id: str, viewer_schools: frozen
         others = {
             each["person_id"]: each for each in await people.people_by_id(connection, [other for other, _ in related])
         }
+    seen = [
+        pb.Relation(person=messages.person_message(others[other]), kind=kind)
+        for other, kind in related
+        if kind != "student" or "*" in viewer_schools or viewer_schools & set(others[other]["school_ids"] or [])
+    ]
     return pb.GetPersonResponse(
         person=messages.person_message(row),
         contacts=[messages.contact_message(each) for each in contacts],
-        relations=[pb.Relation(person=messages.person_message(others[other]), kind=kind) for other, kind in related],
+        relations=seen,
     )
 
 

@@ -36,6 +36,8 @@ LINK_ROOM = 300
 """Characters of a text that the queue keeps for the link to answer, in a message that asks something."""
 SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
 LONGEST_USE = timedelta(days=30)
+_TO_STAFF = {types.CHANNEL_EMAIL, *SURVEYS}
+"""Ways in which students and parents write to staff."""
 _SUBMIT_SECONDS = 60.0
 
 
@@ -86,6 +88,10 @@ def check(draft: Draft, person: Person) -> None:
 def _check_staff_only(draft: Draft) -> None:
     if draft.school_ids or draft.grades or draft.roles or draft.list_id or draft.student_ids:
         raise PermissionDenied("STAFF_ONLY", "You can write to members of staff only.")
+    if draft.channels.keys() - _TO_STAFF:
+        # A text would reach a teacher's own mobile, whose only way out, STOP, ends the district's texts too.
+        wrong = [("/channels", "Write to staff by e-mail; students may ask them in a poll or sign-up.")]
+        raise InvalidArgument("MESSAGE_INVALID", "Some fields need another look.", violations=wrong)
     to_staff.check(draft.person_ids)
 
 

@@ -11,8 +11,8 @@ class Config(ServiceSettings):
     """The settings of `python -m services.notify serve`."""
 
     service_token: SecretStr
-    """Notify's own token, which ends after its days, with the scopes directory.read, queue.read and
-    queue.submit."""
+    """Notify's own token, which ends after its days, with the scopes directory.read, queue.alerts,
+    queue.read and queue.submit."""
     directory_address: Address
     """HOST:PORT of directory."""
     queue_address: Address

@@ -67,7 +67,8 @@ async def deliveries_of(
         )
         for row in rows:
             row["preferred"], row["language"] = row["language"], ""
-        if its_message.is_translated:
+        # A threat, in whatever language, is read in Threat Messages: each reading there is logged (statement 309).
+        if its_message.is_translated and its_message.screening is not Screening.WITHHELD:
             await _add_translations(connection, its_message, entry, rows)
         if its_message.kind == KIND_ATTENDANCE:
             await _add_names(connection, its_message, entry, rows)

@@ -49,6 +49,19 @@ async def test_a_school_does_not_keep_the_family_of_a_child_who_left(directory_e
     assert list((await actions.get_viewer(directory_engine, known["dad"])).school_ids) == [known["s1"]]
 
 
+@pytest.mark.accepts(7)
+async def test_of_a_guardians_children_a_viewer_sees_those_at_their_own_schools(directory_engine: AsyncEngine) -> None:
+    await take(directory_engine)
+    known = await ids(directory_engine)
+    for schools, children in (
+        ({known["s1"]}, ["Kim Hill"]),
+        ({known["s2"]}, ["Zoe Hill"]),
+        ({"*"}, ["Kim Hill", "Zoe Hill"]),
+    ):
+        seen = await actions.get_person(directory_engine, known["dad"], frozenset(schools))
+        assert sorted(each.person.name for each in seen.relations) == children
+
+
 async def test_the_record_of_a_family_that_left_altogether_stays_with_its_school(directory_engine: AsyncEngine) -> None:
     await take(directory_engine)
     known = await ids(directory_engine)

@@ -273,6 +273,10 @@ def test_a_student_writes_to_staff_and_to_nobody_else(stack: Stack) -> None:
     for audience in ({"roles": ["parent"]}, {"person_ids": [stack.people["mum"]]}):
         refused = student.send_json("POST", "/api/v1/messages", message(audience=audience))
         assert (refused.status_code, reason(refused)) == (403, "STAFF_ONLY")
+    for channel in ("sms", "push", "tts"):
+        texting = message(audience={"person_ids": [stack.people["tea"]]}, channels=["email", channel])
+        answer = student.send_json("POST", "/api/v1/messages", texting)
+        assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (400, "/channels")
 
 
 @pytest.mark.accepts(39)

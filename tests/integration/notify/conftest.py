@@ -200,7 +200,9 @@ async def notify(databases: Databases, tokens: Tokens) -> AsyncIterator[Notify]:
             DirectoryServicer(engines["directory"], ZONE),
             directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
         )
-        token = tokens.service("directory.read", "queue.submit", "queue.read", "queue.write", name="notify")
+        token = tokens.service(
+            "directory.read", "queue.alerts", "queue.submit", "queue.read", "queue.write", name="notify"
+        )
         asked_by_queue = DirectoryOfQueue(directory_address, token)
         stack.push_async_callback(asked_by_queue.close)
         queue_address = await _serve(

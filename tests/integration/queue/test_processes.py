@@ -166,7 +166,7 @@ async def test_a_dispatcher_killed_at_any_point_sends_once(
     stop_at: str,
 ) -> None:
     processes.start("serve")
-    metadata = (("authorization", f"Bearer {tokens.service('queue.submit', 'queue.read')}"),)
+    metadata = (("authorization", f"Bearer {tokens.service('queue.submit', 'queue.alerts', 'queue.read')}"),)
     done = await stub.Submit(iter(_pieces()), metadata=metadata, wait_for_ready=True, timeout=30)
     assert done.entries[0].counts.total == RECIPIENTS
     repeat = await stub.Submit(iter(_pieces()), metadata=metadata, timeout=30)

@@ -10,7 +10,7 @@ from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import queue_pb2 as pb
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
-from services.kit.errors import InvalidArgument
+from services.kit.errors import InvalidArgument, PermissionDenied
 from services.kit.health import Health
 from services.kit.rpc_errors import translated
 from services.kit.rpc_server import RpcServer
@@ -19,7 +19,8 @@ from services.queue.rpc import QueueServicer
 from tests.integration.queue.conftest import Queue
 from tests.support.tokens import Tokens
 
-Submit = Callable[[pb.MessageHeader, directory.RecipientColumns], Any]
+Metadata = tuple[tuple[str, str], ...]
+Submit = Callable[..., Any]
 """Submits a message by the rpc; our own errors rise."""
 _IDS = ("person_ids", "school_ids", "regarding_student_ids")
 _SHOWN = ("names", "regarding_student_names", "staff_ids", "student_numbers", "languages")
@@ -37,11 +38,13 @@ async def submit(queue: Queue, tokens: Tokens) -> AsyncIterator[Submit]:
         queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, pb.DESCRIPTOR.services_by_name["QueueService"]
     )
     await server.start()
-    metadata = (("authorization", f"Bearer {tokens.service('queue.submit')}"),)
+    alerting = (("authorization", f"Bearer {tokens.service('queue.submit', 'queue.alerts')}"),)
     async with aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub: Any = queue_pb2_grpc.QueueServiceStub(channel)
 
-        async def call(header: pb.MessageHeader, columns: directory.RecipientColumns) -> Any:
+        async def call(
+            header: pb.MessageHeader, columns: directory.RecipientColumns, metadata: Metadata = alerting
+        ) -> Any:
             pieces = [pb.SubmitRequest(header=header), pb.SubmitRequest(recipients=pb.Recipients(columns=columns))]
             with translated():
                 return await stub.Submit(iter(pieces), metadata=metadata, timeout=20)
@@ -65,6 +68,13 @@ def _header(**sender: str) -> pb.MessageHeader:
 def _columns(**texts: str) -> directory.RecipientColumns:
     values = {"emails": "ada@example.org", **texts}
     return directory.RecipientColumns(count=1, **{name: [value] for name, value in values.items()})  # type: ignore[arg-type]
+
+
+async def test_alerts_are_for_a_service_whose_token_says_so(submit: Submit, queue: Queue, tokens: Tokens) -> None:
+    for scopes in (["queue.submit"], ["queue.submit", "queue.read"]):
+        with pytest.raises(PermissionDenied, match="This lane is for the system"):
+            await submit(_header(), _columns(), (("authorization", f"Bearer {tokens.service(*scopes)}"),))
+    assert await queue.rows("SELECT 1 FROM messages") == []
 
 
 async def test_what_cannot_be_stored_of_a_recipient_is_refused_at_its_column(submit: Submit, queue: Queue) -> None:

@@ -11,11 +11,12 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.handling import Event
 from services.kit.ids import new_id
 from services.queue import events_out
-from services.queue.actions import rescreening
+from services.queue.actions import reading, rescreening
 from services.queue.actions.answering import Answering, Who
 from services.queue.actions.submit import Submitted
 from services.queue.domain import Channel
 from services.queue.events import on_verdict
+from services.queue.store.deliveries import Seen
 from services.queue.surveys import Option, Question, Survey
 from tests.integration.queue.conftest import PUPIL, Queue, draft
 from tests.integration.queue.from_directory import told
@@ -25,6 +26,7 @@ from tests.integration.queue.test_resending_elsewhere import again
 from tests.integration.queue.test_translating import (
     CLOSED,
     CREOLE,
+    PAGE,
     SERVICE,
     SPANISH,
     Translator,
@@ -166,6 +168,8 @@ async def test_a_translation_that_screening_holds_withholds_the_message(
     await verdict(queue, done, types.Verdict.DECISION_HOLD, "es")
     assert await queue.drain(queue.dispatcher()) == 0
     assert await screening(queue, "withheld")
+    rows, _ = await reading.deliveries_of(queue.engine, SERVICE, done.snapshot.entries[0].entry_id, Seen(None), PAGE)
+    assert not any({"text", "subject", "original_text", "original_subject"} & row.keys() for row in rows)
     (told,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
     assert told.verdict.explanation.startswith("In its translation (es): ")
     assert await queue.counts(done.snapshot.entries[0].entry_id) == {"total": 2, "withheld": 2}

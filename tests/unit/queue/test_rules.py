@@ -227,6 +227,9 @@ def test_rights_are_needed() -> None:
     decide(district, _caller("send_messages", "send_as_district"), known)
     for lane in (Lane.ALERT, Lane.EMERGENCY):
         assert _refusal(replace(DRAFT, lane=lane), _caller("send_messages"), known) == "LANE_NOT_ALLOWED"
+        lunch, notify = Caller("lunch", frozenset({"queue.submit"})), Caller("notify", frozenset({"queue.alerts"}))
+        assert _refusal(replace(DRAFT, lane=lane), lunch, known) == "LANE_NOT_ALLOWED"
+        decide(replace(DRAFT, lane=lane), notify, known)
 
 
 @pytest.mark.accepts(160, 174)
