@@ -2,7 +2,8 @@
 
 from pydantic import SecretStr
 
-from services.kit.config import Address, Certificates, ServiceSettings, Settings
+from services.kit.certificates import Certificates
+from services.kit.config import Address, ServiceSettings, Settings
 
 
 class Config(ServiceSettings):

@@ -6,7 +6,8 @@ from joserfc.errors import JoseError
 from pydantic import AfterValidator, Field, SecretStr
 
 from services.kit.auth import load_signing_key
-from services.kit.config import Address, Certificates, Settings
+from services.kit.certificates import Certificates
+from services.kit.config import Address, DatabaseUrl, Settings
 
 
 def _base_address(value: str) -> str:
@@ -41,7 +42,7 @@ class GatewaySettings(Settings):
     """Address under which browsers and providers reach the gateway; provider signatures cover it."""
     trusted_proxies: Annotated[int, Field(ge=0, le=5)] = 0
     """Proxies in front that set X-Forwarded-For; 0 believes no such header."""
-    database_url: SecretStr
+    database_url: DatabaseUrl
     """postgresql://… of the role that reads and writes rows."""
     session_secret: Annotated[SecretStr, Field(min_length=32)]
     """Signs the form tokens; the same in every process."""
@@ -84,7 +85,7 @@ class GatewaySettings(Settings):
 class AccountsSettings(Settings):
     """The settings of `python -m services.gateway add-accounts`."""
 
-    database_url: SecretStr
+    database_url: DatabaseUrl
     """postgresql://… of the role that reads and writes rows."""
     directory_address: Address | Literal[""] = ""
     """HOST:PORT of directory, where lines name people by sourced_id."""

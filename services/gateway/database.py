@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.kit.db import TAKES_CHANGES, driver_url, leave_read_only, translate
+from services.kit.addresses import driver_url
+from services.kit.db import TAKES_CHANGES, leave_read_only, translate
 from services.kit.telemetry import trace_sql
 
 _OPTIONS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"

@@ -6,7 +6,6 @@ them: `ensure_stream("queue")` from queue's own relay or from a consumer in repo
 
 import asyncio
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -14,6 +13,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError
 
+from services.kit.addresses import nats_servers
 from services.kit.logs import get_logger
 from services.kit.outage import Outage
 
@@ -42,7 +42,10 @@ class Bus:
     """One connection to NATS, which waits for the server and outlives every restart of it."""
 
     def __init__(self, url: str, *, name: str, replicas: int = 1) -> None:
-        """Nothing is connected before `open`. `name` shows in NATS's connection list; replicas is 1, 3 or 5."""
+        """Nothing is connected before `open`. `url` may be several with commas between them; any one will do.
+
+        `name` shows in NATS's connection list; replicas is 1, 3 or 5.
+        """
         self.client = Client()
         self.jetstream: JetStreamContext = self.client.jetstream(timeout=_PUBLISH_SECONDS)
         self._url, self._name, self._replicas = url, name, replicas
@@ -53,7 +56,7 @@ class Bus:
     async def open(self, service: str) -> None:
         """Connect and make the service's stream, waiting for NATS as long as it takes; until then all else fails."""
         await self.client.connect(
-            self._url,
+            nats_servers(self._url),
             name=self._name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps so long, whole or not
@@ -155,4 +158,5 @@ class Bus:
 
     async def _log_connected(self) -> None:
         self._problem = ""
-        _log.info("nats_connected", server=urlsplit(self._url).netloc.rpartition("@")[2])
+        server = self.client.connected_url
+        _log.info("nats_connected", server=server.netloc.rpartition("@")[2] if server else "")

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import available_timezones
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from joserfc.errors import JoseError
 from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from services.kit.addresses import driver_url, nats_servers
 from services.kit.auth import TokenVerifier
+from services.kit.certificates import Certificates, fits
 
 
 def _host_and_port(value: str) -> str:
@@ -44,24 +43,18 @@ def _public_keys(path: Path) -> Path:
     return path
 
 
-def _certificates(pem: str) -> str:
-    try:
-        x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as problem:
-        raise ValueError("should be certificates in PEM") from problem
-    return pem
+def _database(url: SecretStr) -> SecretStr:
+    driver_url(url.get_secret_value())
+    return url
 
 
-def _fits(pem: str, key: str) -> bool:
-    try:
-        private = serialization.load_pem_private_key(key.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return private.public_key() == x509.load_pem_x509_certificates(pem.encode())[0].public_key()
+def _nats(addresses: SecretStr) -> SecretStr:
+    nats_servers(addresses.get_secret_value())
+    return addresses
 
 
-Certificates = Annotated[str, AfterValidator(lambda pem: _certificates(pem) if pem else pem)]
-"""Certificates in PEM, or nothing."""
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+"""postgresql://…, of one server or of several."""
 Address = Annotated[str, AfterValidator(_host_and_port)]
 """HOST:PORT; port 0 lets the system choose where the process listens."""
 
@@ -131,10 +124,10 @@ class ServiceSettings(Settings):
 
     listen: Address = "127.0.0.1:0"
     """HOST:PORT of the gRPC server."""
-    database_url: SecretStr
+    database_url: DatabaseUrl
     """postgresql://… of the role that reads and writes rows."""
-    nats_url: SecretStr
-    """nats://…"""
+    nats_url: Annotated[SecretStr, AfterValidator(_nats)]
+    """nats://…, of a cluster each server's with commas between them: whichever answers will do."""
     nats_replicas: Literal[1, 3, 5] = 1
     """Copies of each stream; 3 where NATS is a cluster. Streams that have more keep them."""
     auth_keys_file: Annotated[FilePath, AfterValidator(_public_keys)]
@@ -155,7 +148,7 @@ class ServiceSettings(Settings):
         key = self.tls_key.get_secret_value()
         if bool(self.tls_certificate) != bool(key):
             raise ValueError("TLS_CERTIFICATE and TLS_KEY: both or neither are set")
-        if key and not _fits(self.tls_certificate, key):
+        if key and not fits(self.tls_certificate, key):
             raise ValueError("TLS_KEY: should be the first certificate's private key in PEM, without a password")
         return self
 
@@ -163,7 +156,7 @@ class ServiceSettings(Settings):
 class MigrateSettings(Settings):
     """What `migrate` reads."""
 
-    migrate_database_url: SecretStr
+    migrate_database_url: DatabaseUrl
     """postgresql://… of the role that owns the tables."""
 
 

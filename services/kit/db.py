@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.rows import TupleRow
 from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.kit.addresses import driver_url
 from services.kit.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
 from services.kit.lists import Lists
 from services.kit.telemetry import trace_sql
@@ -20,6 +23,7 @@ from services.kit.telemetry import trace_sql
 ADDED_EVENTS = "added_events"
 """Key in a connection's info: the transaction has put events into the outbox."""
 _CHECK_SECONDS = 2.0
+_CONNECT_SECONDS = 5
 # What a transaction may meet through no fault of its own, by SQLSTATE: another try may succeed.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 _CANCELLED = "57014"
@@ -29,14 +33,6 @@ TAKES_CHANGES: LiteralString = (
 )
 """Fails as any change does where the server takes none: as a standby, or because its disk is full."""
 _wakers: WeakKeyDictionary[Engine, list[Callable[[], None]]] = WeakKeyDictionary()
-
-
-def driver_url(url: str) -> sa.URL:
-    """Return a postgresql://… address as SQLAlchemy's, on psycopg. ValueError when it is no such address."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "postgresql":
-        raise ValueError("the database's address starts with postgresql://")
-    return parsed.set(drivername="postgresql+psycopg")
 
 
 def create_engine(
@@ -65,7 +61,7 @@ def create_engine(
         connect_args={
             "application_name": name,
             "options": options,
-            "connect_timeout": 5,
+            "connect_timeout": _CONNECT_SECONDS,
             "client_encoding": "utf8",
         },
     )
@@ -74,6 +70,17 @@ def create_engine(
     sa.event.listen(engine.sync_engine, "handle_error", leave_read_only)
     trace_sql(engine.sync_engine)
     return engine
+
+
+async def connect(engine: AsyncEngine, name: str) -> psycopg.AsyncConnection[TupleRow]:
+    """Return a connection to the engine's database beside its pool, on which each statement is a transaction.
+
+    `name` shows in pg_stat_activity. Raises psycopg's errors.
+    """
+    given = engine.dialect.create_connect_args(engine.url)[1]
+    # The context adapts values as SQLAlchemy wants them.
+    own = {"autocommit": True, "application_name": name, "connect_timeout": _CONNECT_SECONDS, "context": None}
+    return await psycopg.AsyncConnection.connect(**{**given, **own})
 
 
 def _adapt(connection: Any, _: object) -> None:

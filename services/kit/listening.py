@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.kit.db import connect
 from services.kit.outage import Outage
 
 
@@ -48,7 +49,7 @@ class Listener:
 
     def __init__(self, engine: AsyncEngine, channels: Sequence[str]) -> None:
         """Take the engine whose database is meant; a connection of its own is made by run."""
-        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._engine = engine
         self._channels = tuple(channels)
         self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self.is_listening = asyncio.Event()
@@ -78,10 +79,7 @@ class Listener:
             await self._outage.wait(reason)
 
     async def _session(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="listener", connect_timeout=5
-        )
-        async with connection:
+        async with await connect(self._engine, "listener") as connection:
             for channel in self._channels:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             for subscriptions in self._subscriptions.values():

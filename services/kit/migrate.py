@@ -10,7 +10,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
-from services.kit.db import driver_url
+from services.kit.addresses import driver_url
 from services.kit.logs import get_logger
 
 _log = get_logger(__name__)

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.bus import Bus, BusError
 from services.kit.clock import utc_now
-from services.kit.db import TAKES_CHANGES, on_events_committed
+from services.kit.db import TAKES_CHANGES, connect, on_events_committed
 from services.kit.outage import Outage
 from services.kit.telemetry import meter
 
@@ -54,8 +54,7 @@ class Relay:
 
     def __init__(self, engine: AsyncEngine, bus: Bus) -> None:
         """Take the engine whose transactions add events, and the bus that they go to."""
-        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._bus = bus
+        self._engine, self._bus = engine, bus
         self._woken = asyncio.Event()
         self._outage = Outage(part="outbox relay")
         self._is_careful = True
@@ -76,10 +75,7 @@ class Relay:
                 await self._outage.wait(type(problem).__name__)
 
     async def _session(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="outbox relay", connect_timeout=5
-        )
-        async with connection:
+        async with await connect(self._engine, "outbox relay") as connection:
             # What cannot be deleted would be published again and again.
             await connection.execute(TAKES_CHANGES)
             while not await self._leads(connection):

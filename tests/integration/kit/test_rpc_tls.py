@@ -91,7 +91,8 @@ def test_what_cannot_be_used_is_a_problem_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str]
 ) -> None:
     make_keys(tmp_path / "keys")
-    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://", "AUTH_KEYS_FILE": str(tmp_path / "keys" / PUBLIC)}
+    keys = str(tmp_path / "keys" / PUBLIC)
+    needed = {"DATABASE_URL": "postgresql://", "NATS_URL": "nats://x", "AUTH_KEYS_FILE": keys}
     for name, value in {**needed, "TLS_CERTIFICATE": OURS.chain, "TLS_KEY": OURS.key}.items():
         monkeypatch.setenv(name, value)
     assert problems_of(ServiceSettings) == []

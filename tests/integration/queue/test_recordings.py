@@ -315,7 +315,7 @@ async def test_what_a_waiting_call_plays_is_kept_however_late_it_expires(queue: 
 
 
 def test_settings_of_recordings_are_checked(tmp_path: Path, tokens: Tokens) -> None:
-    base = {"database_url": "x", "nats_url": "x", "service_token": "x", "directory_address": "x:1"}
+    base = {"database_url": "postgresql://x", "nats_url": "nats://x", "service_token": "x", "directory_address": "x:1"}
     base |= {"auth_keys_file": str(tokens.keys_file)}
     for wrong in (
         {"recordings_folder": tmp_path},
