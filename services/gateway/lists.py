@@ -14,6 +14,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.errors import InvalidArgument
 
 MOST_ROWS = 20_000
+_MOST_COLUMNS = 50
 _LONGEST_NAME = 200
 
 
@@ -21,16 +22,16 @@ def read_list(content: bytes) -> tuple[list[dict[str, str]], list[dict[str, Any]
     """Return the good rows and the problems of a CSV file with the columns name, email and mobile.
 
     A row needs a name and an address or a number. Line 1 is the header. InvalidArgument when the file as a whole cannot
-    be read: not UTF-8, no such columns, more than MOST_ROWS rows.
+    be read: not UTF-8, no such columns or more than 50, more than MOST_ROWS rows.
     """
     # Whatever lines end with: programs for the Mac still write a carriage return alone.
-    reader = csv.DictReader(io.StringIO(_decode(content), newline=None), restkey="")
+    reader = csv.reader(io.StringIO(_decode(content), newline=None))
     good: list[dict[str, str]] = []
     problems: list[dict[str, Any]] = []
     try:
-        _check_header(reader.fieldnames or ())
+        names = _read_header(next(reader, []))
         for row in reader:
-            _read_row(reader.line_num, row, good, problems)
+            _read_row(reader.line_num, names, row, good, problems)
             if len(good) + len(problems) > MOST_ROWS:
                 raise _refuse(f"A list has at most {MOST_ROWS:,} rows.")
     except csv.Error as problem:
@@ -38,10 +39,13 @@ def read_list(content: bytes) -> tuple[list[dict[str, str]], list[dict[str, Any]
     return good, problems
 
 
-def _check_header(names: Sequence[str]) -> None:
-    found = {name.strip().lower() for name in names}
-    if "name" not in found or not found & {"email", "mobile"}:
+def _read_header(cells: Sequence[str]) -> list[str]:
+    names = [each.strip().lower() for each in cells]
+    if "name" not in names or not {"email", "mobile"} & set(names):
         raise _refuse("The first line names the columns: name, email, mobile.")
+    if len(names) > _MOST_COLUMNS:
+        raise _refuse(f"A list has at most {_MOST_COLUMNS} columns.")
+    return names
 
 
 def _decode(content: bytes) -> str:
@@ -55,11 +59,14 @@ def _refuse(text: str) -> InvalidArgument:
     return InvalidArgument("LIST_UNREADABLE", text, violations=[("/list", text)])
 
 
-def _read_row(line: int, row: dict[str, Any], good: list[dict[str, str]], problems: list[dict[str, Any]]) -> None:
-    if "" in row and isinstance(row[""], list):
+def _read_row(
+    line: int, names: list[str], row: list[str], good: list[dict[str, str]], problems: list[dict[str, Any]]
+) -> None:
+    if len(row) > len(names):
         problems.append({"line": line, "detail": "The row has more values than the header has columns."})
         return
-    cells = {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
+    # A short row has nothing in its last columns.
+    cells = {name: cell.strip() for name, cell in zip(names, row, strict=False)}
     if not any(cells.values()):
         return
     try:

@@ -51,10 +51,18 @@ def test_a_character_that_cannot_be_stored_is_a_problem_of_its_line(row: str) ->
         "name,email\nZo\u00eb,z@example.org\n".encode("latin-1"),
         b"name,email\n" + b"A,a@example.org\n" * (MOST_ROWS + 1),
         b"name,email," + b"x" * 200_000 + b"\nA,a@example.org,\n",
+        b"name,email" + b"," * 49 + b"\nA,a@example.org,\n",
     ],
-    ids=["empty", "columns", "encoding", "rows", "header"],
+    ids=["empty", "columns", "encoding", "rows", "header", "width"],
 )
 def test_a_file_that_is_no_list_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidArgument) as raised:
         read_list(content)
     assert raised.value.reason == "LIST_UNREADABLE"
+
+
+def test_fifty_columns_are_read_short_rows_too_and_empty_ones_skipped() -> None:
+    content = b"email,Name" + b"," * 48 + b"\na@example.org,A\n\n" + b",\n" * 30_000 + b",B\n"
+    good, problems = read_list(content)
+    assert good == [{"name": "A", "email": "a@example.org", "mobile": ""}]
+    assert [each["line"] for each in problems] == [30_004]
