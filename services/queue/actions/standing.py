@@ -221,13 +221,8 @@ def _sender(draft: Draft, known: Known) -> Sender:
     schools = list(person.school_ids)
     if claimed.school_id and schools and person.role != ROLE_ADMIN and claimed.school_id not in schools:
         raise PermissionDenied("SCHOOL_NOT_YOURS", "You do not belong to this school.")
-    return replace(
-        claimed,
-        name=person.name,
-        role=person.role,
-        grade=person.grade,
-        school_id=claimed.school_id or _usual_school(person),
-    )
+    school_id = claimed.school_id or _usual_school(person)
+    return replace(claimed, name=person.name, role=person.role, grade=person.grade, school_id=school_id)
 
 
 def _usual_school(person: KnownSender) -> str:
