@@ -13,7 +13,7 @@ from protos.notify.v1 import notify_pb2 as pb
 from protos.queue.v1 import queue_pb2 as queue
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, ServiceError, Unavailable
+from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, ServiceError
 from services.kit.logs import get_logger
 from services.kit.outbox import add_events, first_time
 from services.notify import messages, metrics
@@ -76,16 +76,7 @@ async def find_people(known: Directory, school_id: str) -> list[ToTell]:
     """Return whom to tell: holders of the sender's school, else every holder, else administrators (177, 186).
 
     Administrators are also warned beside the holders of other schools: they can give somebody there Threat Alerts.
-
-    Raises Unavailable whatever directory refuses: a threat is tried again for as long as it takes, never given up.
     """
-    try:
-        return await _find_people(known, school_id)
-    except ServiceError as problem:
-        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
-
-
-async def _find_people(known: Directory, school_id: str) -> list[ToTell]:
     if school_id and (people := await known.holders(THREAT_ALERTS, [school_id])):
         return [ToTell(Occasion.ALERT, people)]
     everybody = await known.holders(THREAT_ALERTS)
@@ -96,15 +87,9 @@ async def _find_people(known: Directory, school_id: str) -> list[ToTell]:
 
 
 async def find_still(known: Directory, alerted: Sequence[directory.Recipient]) -> list[directory.Recipient]:
-    """Return those who were alerted and hold Threat Alerts still, as directory knows them now.
-
-    Raises Unavailable whatever directory refuses.
-    """
+    """Return those who were alerted and hold Threat Alerts still, as directory knows them now."""
     person_ids = {each.person_id for each in alerted}
-    try:
-        return [each for each in await known.holders(THREAT_ALERTS) if each.person_id in person_ids]
-    except ServiceError as problem:
-        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
+    return [each for each in await known.holders(THREAT_ALERTS) if each.person_id in person_ids]
 
 
 async def raise_alerts(

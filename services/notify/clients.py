@@ -1,6 +1,7 @@
 """Calls to directory and queue, with notify's own token."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from grpc import aio
 
@@ -10,7 +11,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.queue.v1 import queue_pb2_grpc
 from protos.types.v1 import types_pb2 as types
 from services.kit.columns import columns_of
-from services.kit.errors import NotFound
+from services.kit.errors import NotFound, ServiceError, Unavailable
 from services.kit.rpc_client import Token, async_channel
 from services.kit.rpc_errors import translated
 
@@ -19,7 +20,7 @@ _DELIVERIES_PER_PAGE = 500
 
 
 class Directory:
-    """Who holds a permission."""
+    """Whom to tell. Raises Unavailable whatever directory refuses: it is asked again until it answers."""
 
     def __init__(self, address: str, token: Token, authority: str = "") -> None:
         """Open a channel to HOST:PORT, over TLS if there is the PEM of an authority."""
@@ -28,25 +29,34 @@ class Directory:
         self._stub = directory_pb2_grpc.DirectoryServiceStub(self._channel)
 
     async def holders(self, permission: str, school_ids: Sequence[str] = ()) -> list[directory.Recipient]:
-        """Return the holders with access to one of the schools, or every one. Raises what directory answers."""
+        """Return the holders with access to one of the schools, or every one."""
         request = directory.ListPermissionHoldersRequest(permission=permission, school_ids=school_ids)
-        with translated():
+        with _insisting(), translated():
             answer = await self._stub.ListPermissionHolders(request)
         return list(answer.holders)
 
     async def staff(self, person_id: str) -> list[directory.Recipient]:
-        """Return an active member of staff; nobody for anybody else. Raises what directory answers."""
-        try:
-            with translated():
-                found = await self._stub.GetPerson(directory.GetPersonRequest(person_id=person_id))
-        except NotFound:
-            return []
+        """Return an active member of staff; nobody for anybody else."""
+        with _insisting():
+            try:
+                with translated():
+                    found = await self._stub.GetPerson(directory.GetPersonRequest(person_id=person_id))
+            except NotFound:
+                return []
         is_staff = found.person.role in {types.ROLE_ADMIN, types.ROLE_TEACHER}
         return [_recipient(found)] if is_staff and found.person.is_active else []
 
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+@contextmanager
+def _insisting() -> Iterator[None]:
+    try:
+        yield
+    except ServiceError as problem:
+        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
 
 
 def _recipient(found: directory.GetPersonResponse) -> directory.Recipient:

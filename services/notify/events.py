@@ -112,7 +112,7 @@ class Events:
             occasion = OCCASIONS[event.kind]
             people = await notices.find_administrators(self._directory)
             if event.owner_id not in {"", *(one.person_id for one in people)}:
-                people += await notices.find_staff(self._directory, event.owner_id)
+                people += await self._directory.staff(event.owner_id)
             words = stopped_words(self._place.portal_url, occasion, event.reason, event.subject_id)
             source = actions.Source(ATTENTION.durable, event.about_id)
             await notices.tell(

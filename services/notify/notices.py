@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as directory
 from services.kit.db import transaction
-from services.kit.errors import ServiceError, Unavailable
 from services.kit.logs import get_logger
 from services.kit.outbox import first_time
 from services.notify import metrics
@@ -31,29 +30,14 @@ class Notice:
 
 
 async def find_followers(known: Directory, person_ids: Sequence[str]) -> list[directory.Recipient]:
-    """Return those of the people who may still open referrals. Raises Unavailable whatever directory refuses."""
-    found = {each.person_id: each for each in await _holders(known, *_FOLLOWERS)}
+    """Return those of the people who may still open referrals."""
+    found = {each.person_id: each for name in _FOLLOWERS for each in await known.holders(name)}
     return [found[each] for each in person_ids if each in found]
 
 
 async def find_administrators(known: Directory) -> list[directory.Recipient]:
-    """Return who is told when nobody else is there to be told. Raises Unavailable whatever directory refuses."""
-    return await _holders(known, WARNED)
-
-
-async def find_staff(known: Directory, person_id: str) -> list[directory.Recipient]:
-    """Return a member of staff; nobody for anybody else. Raises Unavailable whatever directory refuses."""
-    try:
-        return await known.staff(person_id)
-    except ServiceError as problem:
-        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
-
-
-async def _holders(known: Directory, *permissions: str) -> list[directory.Recipient]:
-    try:
-        return [each for name in permissions for each in await known.holders(name)]
-    except ServiceError as problem:
-        raise Unavailable("DIRECTORY_UNAVAILABLE", "Directory does not say whom to tell.") from problem
+    """Return who is told when nobody else is there to be told."""
+    return await known.holders(WARNED)
 
 
 async def tell(
