@@ -1,8 +1,10 @@
 """Waiting for something that is away: said once when it goes and once when it comes back, asked less and less often."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from services.kit.errors import ServiceError
 from services.kit.logs import get_logger
 
 _log = get_logger(__name__)
@@ -36,3 +38,25 @@ class Outage:
         if self._reason:
             _log.info("outage_ended", **self._fields)
         self._reason, self._pause_seconds = "", 0.0
+
+
+async def repeat(
+    name: str,
+    pause_seconds: float,
+    step: Callable[[], Awaitable[object]],
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Run a step until cancelled: at once again while it answers that it did something, else after the pause.
+
+    While it raises a ServiceError it is an outage's pauses that are kept, and the log has the name as its part.
+    """
+    outage = Outage(part=name)
+    while True:
+        try:
+            found = await step()
+        except ServiceError as problem:
+            await outage.wait(problem.reason)
+            continue
+        outage.over()
+        if not found:
+            await pause(pause_seconds)

@@ -9,6 +9,7 @@ from services.kit.clock import utc_now
 from services.kit.consumer import Consumer
 from services.kit.db import check_database, create_engine
 from services.kit.health import Health
+from services.kit.outage import repeat
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
@@ -16,7 +17,7 @@ from services.moderation import score
 from services.moderation.actions import Screening
 from services.moderation.config import Config
 from services.moderation.conversing import Conversations
-from services.moderation.events import RESCREENING, SCREENING, Handler, keep_comparing, keep_trying
+from services.moderation.events import RESCREENING, SCREENING, Handler
 from services.moderation.judging import Judge
 from services.moderation.model.scoring import load_model
 from services.moderation.policies import Policies
@@ -24,6 +25,9 @@ from services.moderation.providers.base import Provider
 from services.moderation.providers.embedded import Embedded
 from services.moderation.providers.modapi import ModerationApi
 from services.moderation.rpc import ModerationServicer
+
+_WAITING_SECONDS, _COMPARING_SECONDS = 1.0, 3600.0
+"""How often what waits is tried again, and how often it is looked who judges."""
 
 
 async def serve(config: Config, life: Lifecycle) -> None:
@@ -47,8 +51,8 @@ async def serve(config: Config, life: Lifecycle) -> None:
         moderation_pb2.DESCRIPTOR.services_by_name["ModerationService"],
     )
     life.spawn("relay", Relay(engine, bus).run())
-    life.spawn("waiting", keep_trying(screening))
-    life.spawn("comparing", keep_comparing(screening))
+    life.spawn("waiting", repeat("screening what waits", _WAITING_SECONDS, screening.look_after_waiting))
+    life.spawn("comparing", repeat("comparing who judges", _COMPARING_SECONDS, screening.compare))
     life.consume(Consumer(bus, SCREENING, Handler(screening.screen, screening.hold)))
     life.consume(Consumer(bus, RESCREENING, Handler(screening.screen_again)))
     await server.start()

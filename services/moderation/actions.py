@@ -99,6 +99,23 @@ class Screening:
             raise Unavailable("PROVIDER_UNAVAILABLE", "The vendor is out.", retry_after_seconds=wait) from problem
         await self._store([concluded])
 
+    async def look_after_waiting(self) -> int:
+        """Screen what waits for the provider, measure what still does; return how many requests got a verdict.
+
+        Administrators are told of a vendor that judges again, and texts of old conversations are forgotten.
+        """
+        concluded = await self.screen_waiting()
+        await self.measure_waiting()
+        await self.watch_provider()
+        await self.conversations.forget(self.clock())
+        return concluded
+
+    async def compare(self) -> None:
+        """See who else judges, and take what the vendor gave over a week ago as its drift's reference."""
+        await self.compare_replicas()
+        if not self.judge.is_alone:
+            await self.compare_vendor()
+
     async def screen_waiting(self) -> int:
         """Try requests that wait, by the embedded model if they waited too long; return how many got a verdict."""
         now = self.clock()

@@ -1,6 +1,5 @@
 """What moderation consumes: requests of the queue. The durable is shared by all replicas."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from google.protobuf.message import DecodeError
@@ -9,8 +8,6 @@ from protos.events.v1 import queue_pb2 as requests
 from services.kit.consumer import Subscribing
 from services.kit.errors import ServiceError
 from services.kit.handling import Event, Poison
-from services.kit.outage import Outage
-from services.moderation.actions import Screening
 
 SCREENING = Subscribing(
     service="queue",
@@ -28,9 +25,6 @@ RESCREENING = Subscribing(
     workers=1,
 )
 """Apart from SCREENING, so that a period which is judged again never stands before a message that waits."""
-_PAUSE_SECONDS = 1.0
-_COMPARING_SECONDS = 3600.0
-
 
 Screen = Callable[[Sequence[requests.ScreeningRequested]], Awaitable[None]]
 Hold = Callable[[requests.ScreeningRequested, Exception], Awaitable[None]]
@@ -62,35 +56,3 @@ class Handler:
             if self._hold is None or not is_last:
                 raise
             await self._hold(wanted[0], problem)
-
-
-async def keep_trying(screening: Screening) -> None:
-    """Screen what waits for the provider, for as long as the process lives; a lost database is waited for."""
-    outage = Outage(part="screening what waits")
-    while True:
-        try:
-            concluded = await screening.screen_waiting()
-            await screening.measure_waiting()
-            await screening.watch_provider()
-            await screening.conversations.forget(screening.clock())
-        except ServiceError as problem:
-            await outage.wait(problem.reason)
-            continue
-        outage.over()
-        if not concluded:
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-
-async def keep_comparing(screening: Screening) -> None:
-    """Once an hour, see who else judges, and take what the vendor gave over a week ago as its drift's reference."""
-    outage = Outage(part="comparing who judges")
-    while True:
-        try:
-            await screening.compare_replicas()
-            if not screening.judge.is_alone:
-                await screening.compare_vendor()
-        except ServiceError as problem:
-            await outage.wait(problem.reason)
-            continue
-        outage.over()
-        await asyncio.sleep(_COMPARING_SECONDS)

@@ -26,6 +26,7 @@ from services.kit.bus import Bus
 from services.kit.clock import utc_now
 from services.kit.db import check_database, create_engine
 from services.kit.health import Health
+from services.kit.outage import repeat
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
@@ -44,7 +45,7 @@ from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
 from services.queue.family_rpc import FamilyServicer
 from services.queue.links import Links
-from services.queue.loops import Workers, repeat, wake_dispatchers
+from services.queue.loops import Workers, wake_dispatchers
 from services.queue.occurring import Occurring
 from services.queue.preview_words import Prices
 from services.queue.providers.choose import (

@@ -5,7 +5,7 @@ NOTIFY is a transaction of its own: inside of others it would line up their comm
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,20 +18,6 @@ from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.domain import Lane
 from services.queue.store import batches, waking
 from services.queue.work import Work
-
-
-async def repeat(name: str, pause_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
-    """Run a step until cancelled: at once again while it answers that it did something, else after the pause."""
-    outage = Outage(part=name)
-    while True:
-        try:
-            found = await step()
-        except ServiceError as problem:
-            await outage.wait(problem.reason)
-            continue
-        outage.over()
-        if not found:
-            await asyncio.sleep(pause_seconds)
 
 
 async def wake_dispatchers(engine: AsyncEngine) -> None:
