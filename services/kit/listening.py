@@ -1,4 +1,4 @@
-"""Hearing NOTIFY: one connection a process, fanned out to whoever waits, so that a commit is seen within milliseconds.
+"""Telling by NOTIFY, and hearing it: one connection a process, fanned out to whoever waits, within milliseconds.
 
 What is told repeatedly while a subscriber is busy reaches it once. When the connection was lost something may have been
 missed: subscribers hear of that, and read again what they follow.
@@ -10,24 +10,35 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.db import connect
 from services.kit.outage import Outage
+
+_IDS_PER_NOTICE = 200
+"""PostgreSQL takes fewer than 8,000 bytes in a notice; an id has 36 and its comma."""
+
+
+async def tell_listeners(connection: AsyncConnection, channel: str, ids: Sequence[str] = ("",)) -> None:
+    """Tell whoever listens on the channel, at the commit, what changed; without ids, that something did."""
+    for start in range(0, len(ids), _IDS_PER_NOTICE):
+        payload = ",".join(ids[start : start + _IDS_PER_NOTICE])
+        await connection.execute(sa.select(sa.func.pg_notify(channel, payload)))
 
 
 class Subscription:
     """What one subscriber has not yet taken."""
 
     def __init__(self) -> None:
-        self._payloads: dict[str, None] = {}
+        self._ids: dict[str, None] = {}
         self._is_gapped = False
         self._told = asyncio.Event()
 
     def tell(self, payload: str) -> None:
         """Add what was told."""
-        self._payloads[payload] = None
+        self._ids.update(dict.fromkeys(payload.split(",")))
         self._told.set()
 
     def tell_gap(self) -> None:
@@ -36,11 +47,11 @@ class Subscription:
         self._told.set()
 
     async def take(self) -> tuple[list[str], bool]:
-        """Wait, then return every new payload once, and whether something may have been missed."""
+        """Wait, then return every id that was told once, and whether something may have been missed."""
         await self._told.wait()
         self._told.clear()
-        taken, gapped = list(self._payloads), self._is_gapped
-        self._payloads, self._is_gapped = {}, False
+        taken, gapped = list(self._ids), self._is_gapped
+        self._ids, self._is_gapped = {}, False
         return taken, gapped
 
 

@@ -14,6 +14,7 @@ from protos.queue.v1 import queue_pb2 as queue
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import AlreadyExists, FailedPrecondition, InvalidArgument, ServiceError
+from services.kit.listening import tell_listeners
 from services.kit.logs import get_logger
 from services.kit.outbox import add_events, first_time
 from services.notify import messages, metrics
@@ -148,7 +149,7 @@ async def _announce(connection: AsyncConnection, alert_ids: Sequence[str]) -> No
     changed = await alerts.alerts_by_id(connection, alert_ids)
     told = [(ALERT_CHANGED, events.AlertChanged(alert=messages.alert_message(row))) for row in changed]
     await add_events(connection, told)
-    await alerts.tell_changed(connection, alert_ids)
+    await tell_listeners(connection, alerts.CHANNEL, alert_ids)
 
 
 async def take_acknowledgement(

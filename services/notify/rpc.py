@@ -77,8 +77,8 @@ class NotifyServicer(notify_pb2_grpc.NotifyServiceServicer):
                 if is_start_told:
                     yield None
                 while True:
-                    payloads, is_gapped = await subscription.take()
-                    yield None if is_gapped else [each for payload in payloads for each in payload.split(",")]
+                    alert_ids, is_gapped = await subscription.take()
+                    yield None if is_gapped else alert_ids
         finally:
             watchers.add(-1)
 

@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.db import on_events_committed, transaction
 from services.kit.errors import ServiceError
-from services.kit.listening import Listener
+from services.kit.listening import Listener, tell_listeners
 from services.kit.outage import Outage
 from services.queue.actions.dispatch import Dispatcher, claim, send
 from services.queue.domain import Lane
-from services.queue.store import batches, waking
+from services.queue.store import batches
 from services.queue.work import Work
+
+_CHANNEL = "batches"
+"""It is told on it that a batch may have become due."""
 
 
 async def wake_dispatchers(engine: AsyncEngine) -> None:
@@ -32,7 +35,7 @@ async def wake_dispatchers(engine: AsyncEngine) -> None:
         committed.clear()
         try:
             async with transaction(engine) as connection:
-                await waking.wake(connection)
+                await tell_listeners(connection, _CHANNEL)
         except ServiceError:
             # They look by themselves soon.
             continue
@@ -75,8 +78,8 @@ class Workers:
 
     async def hear(self) -> None:
         """Look for work whenever `wake_dispatchers` says so, until cancelled."""
-        listener = Listener(self._dispatcher.engine, [waking.CHANNEL])
-        with listener.subscribe(waking.CHANNEL) as told:
+        listener = Listener(self._dispatcher.engine, [_CHANNEL])
+        with listener.subscribe(_CHANNEL) as told:
             async with asyncio.TaskGroup() as hearing:
                 hearing.create_task(listener.run())
                 while True:

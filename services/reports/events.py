@@ -15,6 +15,7 @@ from protos.types.v1 import types_pb2 as types
 from services.kit.clock import utc_now
 from services.kit.consumer import Event, Subscribing
 from services.kit.db import transaction
+from services.kit.listening import tell_listeners
 from services.kit.outbox import add_event, first_times
 from services.reports.domain import COUNTERS, Origin, Screening
 from services.reports.messages import DECISIONS
@@ -64,7 +65,7 @@ class QueueEvents:
             others = [message for subject, message in new.values() if subject != SCHEDULE_CHANGED]
             await intake.lock_messages(connection, [_message_id(message) for message in others])
             moved = await _apply(connection, others)
-            await intake.tell_moved(connection, sorted(moved))
+            await tell_listeners(connection, intake.CHANNEL, sorted(moved))
         _measure(list(new.values()))
 
 

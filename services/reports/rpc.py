@@ -205,8 +205,8 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
             with self._listener.subscribe(CHANNEL) as subscription:
                 yield await moved(wanted)
                 while True:
-                    payloads, is_gapped = await subscription.take()
-                    told = {each for payload in payloads for each in payload.split(",")}
+                    ids, is_gapped = await subscription.take()
+                    told = set(ids)
                     these = wanted if is_gapped else [each for each in wanted if each in told]
                     if these:
                         yield await moved(these)

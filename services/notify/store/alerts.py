@@ -13,8 +13,7 @@ from services.notify.tables import acknowledgements, alerts, threats
 
 Row = dict[str, Any]
 CHANNEL = "alerts_changed"
-"""NOTIFY tells the ids of alerts that are new or changed, separated by commas."""
-_IDS_PER_NOTICE = 200
+"""The ids of alerts that are new or changed are told on it."""
 _MOST_OPEN = 500
 
 
@@ -97,10 +96,3 @@ async def alerts_by_id(connection: AsyncConnection, alert_ids: Sequence[str], pe
     if person_id:
         statement = statement.where(alerts.c.person_id == person_id)
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
-
-
-async def tell_changed(connection: AsyncConnection, alert_ids: Sequence[str]) -> None:
-    """Tell whoever watches, when the transaction commits."""
-    for start in range(0, len(alert_ids), _IDS_PER_NOTICE):
-        payload = ",".join(alert_ids[start : start + _IDS_PER_NOTICE])
-        await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, payload)))

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kit.listening import tell_listeners
 from services.notify.domain import LEASE_SECONDS, Holder, Occasion, Submitting, Way, retry_seconds
 from services.notify.tables import entries, submissions, told
 
 Row = dict[str, Any]
 CHANNEL = "work_due"
-"""NOTIFY tells that there is something to submit, or progress to read."""
+"""It is told on it that there is something to submit, or progress to read."""
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 
 
@@ -23,7 +24,7 @@ async def add_submission(connection: AsyncConnection, values: Mapping[str, Any],
     statement = insert(submissions).values(**values, **fixed).on_conflict_do_nothing()
     is_new = (await connection.execute(statement.returning(submissions.c.message_id))).first() is not None
     if is_new:
-        await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "submission")))
+        await tell_listeners(connection, CHANNEL)
     return is_new
 
 
@@ -103,7 +104,7 @@ async def record_taken(connection: AsyncConnection, claimed: Row, ways: Mapping[
         for entry_id, way in ways.items()
     ]
     await connection.execute(insert(entries).values(values).on_conflict_do_nothing())
-    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "progress")))
+    await tell_listeners(connection, CHANNEL)
 
 
 async def record_failed(connection: AsyncConnection, claimed: Row, problem: str, now: datetime) -> None:
@@ -128,7 +129,7 @@ async def hear_progress(connection: AsyncConnection, versions: Mapping[str, int]
         change = sa.update(entries).where(entries.c.entry_id == entry_id, entries.c.heard_version < version)
         heard += (await connection.execute(change.values(heard_version=version, due_at=now))).rowcount
     if heard:
-        await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "progress")))
+        await tell_listeners(connection, CHANNEL)
     return heard
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.listening import tell_listeners
 from services.reports.domain import Origin, Sight, check_flag
 from services.reports.events import tell_review
 from services.reports.metrics import acknowledge_delay, reviews
@@ -88,4 +89,4 @@ async def tell(connection: AsyncConnection, message_id: str, standing: Standing)
     version = await review.next_version(connection, message_id)
     by = await review.acknowledgement(connection, message_id)
     await tell_review(connection, message_id, version, standing, by)
-    await intake.tell_moved(connection, await intake.entries_of(connection, [message_id]))
+    await tell_listeners(connection, intake.CHANNEL, await intake.entries_of(connection, [message_id]))

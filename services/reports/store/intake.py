@@ -13,8 +13,7 @@ from services.reports.tables import alerted, early_releases, entries, entry_coun
 
 Row = Mapping[str, Any]
 CHANNEL = "entries_changed"
-"""NOTIFY tells the ids of entries whose rows moved, separated by commas."""
-_IDS_PER_NOTICE = 200
+"""The ids of entries whose rows moved are told on it."""
 _LOCK_MESSAGES = sa.text(
     "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM"
     " (SELECT unnest(CAST(:ids AS text[])) AS id ORDER BY id) sorted"
@@ -112,11 +111,3 @@ async def entries_of(connection: AsyncConnection, message_ids: Sequence[str]) ->
     """Return the entries of messages."""
     found = sa.select(entries.c.entry_id).where(entries.c.message_id.in_(message_ids))
     return [str(each) for each in (await connection.execute(found)).scalars()]
-
-
-async def tell_moved(connection: AsyncConnection, entry_ids: Sequence[str]) -> None:
-    """Tell whoever watches these entries, when the transaction commits."""
-    ids = sorted(entry_ids)
-    for start in range(0, len(ids), _IDS_PER_NOTICE):
-        payload = ",".join(ids[start : start + _IDS_PER_NOTICE])
-        await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, payload)))
