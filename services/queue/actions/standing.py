@@ -259,8 +259,7 @@ def _check_lane(draft: Draft, caller: Caller) -> None:
         raise PermissionDenied("LANE_NOT_ALLOWED", "Attendance messages are made by attendance rules.")
     is_urgent = draft.lane is Lane.ALERT or (draft.lane is Lane.EMERGENCY and not draft.is_emergency)
     # An alert is screened by nobody, and no report lists it: a leaked token of a notice system must not send any.
-    is_alerting = caller.viewer is None and "queue.alerts" in caller.scopes
-    if (draft.kind == KIND_ALERT or is_urgent) and not is_alerting:
+    if (draft.kind == KIND_ALERT or is_urgent) and (caller.viewer or "queue.alerts" not in caller.scopes):
         raise PermissionDenied("LANE_NOT_ALLOWED", "This lane is for the system.")
 
 
@@ -275,9 +274,8 @@ def _check_calls(draft: Draft, sender: Sender) -> None:
 
 
 def _check_modules(draft: Draft, known: Known, *, is_excluded: bool) -> None:
-    if not any(name in CALL_OUT for name, _ in draft.channels) or draft.kind == KIND_ALERT:
-        return
-    check_call_out(known, is_excluded=is_excluded)
+    if draft.kind != KIND_ALERT and any(name in CALL_OUT for name, _ in draft.channels):
+        check_call_out(known, is_excluded=is_excluded)
 
 
 def check_call_out(known: Known, *, is_excluded: bool) -> None:
