@@ -18,12 +18,16 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from services.kit.errors import PermissionDenied, Unauthenticated
+from services.kit.logs import get_logger
 
+_log = get_logger(__name__)
 ALGORITHM = "Ed25519"
 VIEWER_SECONDS = 60
 """The longest life of a viewer token."""
 _SIGNERS = {"gateway": "viewer", "operator": "service"}
-_LEEWAY_SECONDS = 5
+_LEEWAY_SECONDS = 30
+"""How far the clocks of whoever signs and whoever checks may differ."""
+_SILENT_SECONDS = 60.0
 _CACHE_LIMIT = 10_000
 
 
@@ -135,6 +139,7 @@ class TokenVerifier:
         if twice := [each for each in ids if ids.count(each) > 1]:
             raise ValueError(f"The set has two keys of the id {twice[0]}.")
         self._known: dict[str, tuple[float, Caller]] = {}
+        self._silent_until = 0.0
 
     @classmethod
     def from_file(cls, path: Path) -> "TokenVerifier":
@@ -157,12 +162,22 @@ class TokenVerifier:
         registry = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_SECONDS, exp={"essential": True}, iat={"essential": True}, sub={"essential": True}
         )
+        signed: dict[str, Any] = {}
         try:
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
-            registry.validate(decoded.claims)
+            signed = decoded.claims
+            registry.validate(signed)
         except (JoseError, ValueError) as problem:
+            self._tell_of_time(signed)
             raise Unauthenticated("TOKEN_INVALID", "The token is not valid, or no longer.") from problem
-        return decoded.header, decoded.claims
+        return decoded.header, signed
+
+    def _tell_of_time(self, claims: Mapping[str, Any]) -> None:
+        """Log, once a minute, how long ago a token was signed that our keys did sign; below 0: it has yet to be."""
+        signed_at, now = claims.get("iat"), time.monotonic()
+        if isinstance(signed_at, int) and now >= self._silent_until:
+            self._silent_until = now + _SILENT_SECONDS
+            _log.warning("token_not_of_this_time", kind=claims.get("kind"), age_seconds=round(time.time() - signed_at))
 
 
 def _caller_of(header: Mapping[str, Any], claims: Mapping[str, Any]) -> Caller:
