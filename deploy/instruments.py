@@ -29,12 +29,20 @@ of the names in these pages and in traces, and adds the unit and, to what only g
 groups:
   - name: lantern
     rules:
+      - alert: AProcessIsAway
+        expr: up{job="lantern"} == 0
+        for: 1m
+      - alert: NoTick # of whose gauges the next ones and the last would be silent
+        expr: absent(lantern_queue_lane_age_seconds)
+        for: 1m
       - alert: StudentsMessagesWaitForScreening
         expr: max(lantern_queue_screening_age_seconds) > 300
       - alert: ThreatOfWhichNobodyWasTold
         expr: sum(increase(lantern_notify_nobody_total[1h])) > 0
-      - alert: EmergencyWaits
-        expr: max(lantern_queue_lane_age_seconds{lane="emergency"}) > 60
+      - alert: AlertsOrEmergenciesWait
+        expr: max by (lane) (lantern_queue_lane_age_seconds{lane=~"alert|emergency"}) > 60
+      - alert: MessagesWait
+        expr: max(lantern_queue_lane_age_seconds{lane="normal"}) > 900
       - alert: ProviderRefusesOurAccount
         expr: sum by (provider) (increase(lantern_queue_provider_answers_total{class=~"account|sender"}[10m])) > 0
       - alert: ProviderFailsWhatItTook
