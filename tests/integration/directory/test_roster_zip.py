@@ -1,6 +1,7 @@
 """A roster as one zip archive: what is in it is imported, what cannot be unpacked is refused in words."""
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from protos.directory.v1 import directory_pb2 as pb
 from services.directory.rpc import DirectoryServicer
+from services.directory.uploading import unzip
 from services.kit.auth import Caller, set_caller
 from services.kit.errors import InvalidArgument
 from tests.integration.directory.roster_files import roster
@@ -47,3 +49,33 @@ async def test_a_packed_roster_is_imported(directory_engine: AsyncEngine) -> Non
 async def test_an_archive_that_cannot_be_unpacked_is_refused(directory_engine: AsyncEngine, content: bytes) -> None:
     with pytest.raises(InvalidArgument, match="not a zip archive that can be read"):
         await imported(directory_engine, content)
+
+
+def bomb(packing: int) -> bytes:
+    """64 MB that claim to be ten bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as archive:
+        archive.writestr("users.csv", bytes(64_000_000))
+        archive.filelist[0].file_size = 10
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_larger_than_it_claims_stays_packed(packing: int) -> None:
+    content = bomb(packing)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidArgument, match="not a zip archive that can be read"):
+            unzip(content)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_of_more_files_than_any_roster_has_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(101):
+            archive.writestr(f"{number}.csv", b"")
+    with pytest.raises(InvalidArgument, match="at most 100 files"):
+        unzip(buffer.getvalue())
