@@ -66,6 +66,7 @@ class Stage(StrEnum):
 
 
 TOO_LATE, REFUSED, NOT_SET_UP = "TOO_LATE", "REFUSED", "NOT_SET_UP"
+WHY_NO_BODY: Final = "It went out as it was written: Amazon Translate had not translated its text by then."
 WHY_ORIGINAL: Final[Mapping[str, str]] = {
     TOO_LATE: "It went out as it was written: Amazon Translate did not answer in time.",
     REFUSED: "It went out as it was written: Amazon Translate does not translate it into this language.",
@@ -154,6 +155,17 @@ class Wording:
     """A message's texts in one language, as they were sent."""
 
     by_digest: Mapping[bytes, str] = field(default_factory=dict)
+    since: Mapping[bytes, str] = field(default_factory=dict)
+    """The resend with which a text came that was not there at first."""
+
+    def told_by(self, entry_id: str) -> "Wording":
+        """Return what an entry says of them: entries before that resend went out as it was written."""
+        later = {key for key, first in self.since.items() if first > entry_id}
+        return Wording({key: text for key, text in self.by_digest.items() if key not in later}) if later else self
+
+    def has(self, text: str) -> bool:
+        """Tell whether one of its texts was translated, or says nothing."""
+        return not text.strip() or digest(text) in self.by_digest
 
     def of(self, text: str) -> str:
         """Return the translation of one of its texts; the text itself when there is none."""

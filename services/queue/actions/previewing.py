@@ -156,7 +156,8 @@ async def _add_translations(connection: AsyncConnection, again: Again, into: Cha
         del into.languages[language]
     wordings = await translations.wordings(connection, [(message_id, each) for each in into.languages])
     for (_, language), wording in wordings.items():
-        into.translations[language] = cut(wording.of(into.text), MAX_TEXT[into.channel])
+        if wording.has(into.text):
+            into.translations[language] = cut(wording.of(into.text), MAX_TEXT[into.channel])
 
 
 class _Who(NamedTuple):

@@ -19,7 +19,7 @@ from services.queue.store import absences, counts, deliveries, inbox, messages, 
 from services.queue.store.deliveries import Seen
 from services.queue.store.reach import Listing, Reach
 from services.queue.store.received import Asked
-from services.queue.translating import WHY_ORIGINAL, cut, told_in
+from services.queue.translating import WHY_NO_BODY, WHY_ORIGINAL, Wording, cut, told_in
 
 Window = Callable[[int], tuple[int, int]]
 """From the number of rows: how many to answer and how many to skip."""
@@ -152,12 +152,16 @@ async def _add_translations(
     """Add to each row what its recipient was told in their language, and what was written."""
     message_id, stages = its_message.message_id, await translations.stages(connection, its_message.message_id)
     wordings = await translations.wordings(connection, [(message_id, language) for language in stages])
+    waiting = await translations.asked_again(connection, message_id)
     for row in rows:
         language = told_in(entry.channel, row["preferred"], its_message.language)
-        if wording := wordings.get((message_id, language)):
+        wording = wordings.get((message_id, language), Wording()).told_by(entry.entry_id)
+        if wording.by_digest and wording.has(entry.text):
             row["text"] = cut(wording.of(entry.text), MAX_TEXT[entry.channel])
             row["subject"] = cut(wording.of(its_message.subject), MAX_SUBJECT)
             row |= {"language": language, "original_text": entry.text, "original_subject": its_message.subject}
+        elif wording.by_digest:
+            row["untranslated"] = "" if language in waiting else WHY_NO_BODY
         elif language in stages:
             row["untranslated"] = WHY_ORIGINAL.get(stages[language][1], "")
 

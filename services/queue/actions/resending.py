@@ -125,12 +125,21 @@ async def _write(
 async def _translate(
     connection: AsyncConnection, message: Message, entry: Entry, languages: set[str], now: datetime
 ) -> tuple[datetime | None, set[str]]:
-    """Want the message in languages that it was not wanted in; return until when to wait, and for which of them all."""
+    """Want the message in languages that it was not wanted in, and a body that it lacks in those that it was.
+
+    Return until when to wait, and for which of the languages.
+    """
     if not message.is_translated:
         return None, set()
     stages = await translations.stages(connection, message.message_id)
     new = languages - stages.keys()
+    until = deadline(now, message, [entry])
     if new:
-        await translations.add(connection, message.message_id, new, now, deadline(now, message, [entry]))
+        await translations.add(connection, message.message_id, new, now, until)
     decided = {each for each, (stage, _) in stages.items() if stage in {Stage.TRANSLATED, Stage.ORIGINAL}}
-    return await translations.waits_until(connection, message.message_id), languages - decided
+    lacking = set[str]()
+    if entry.text == message.body and decided & languages:
+        lacking = await translations.lacking(connection, message.message_id, decided & languages, message.body)
+    if lacking:
+        await translations.ask_again(connection, message.message_id, lacking, entry.entry_id, now, until)
+    return await translations.waits_until(connection, message.message_id), languages - decided | lacking

@@ -56,6 +56,9 @@ class Translating:
         return len(due)
 
     async def _settle(self, claimed: Claimed) -> None:
+        if claimed.again_for:
+            await self._settle_body(claimed)
+            return
         if self.provider is None or self.clock() >= claimed.deadline_at:
             await self._leave(claimed, NOT_SET_UP if self.provider is None else TOO_LATE)
             return
@@ -101,6 +104,9 @@ class Translating:
         if failed.is_refused:
             await self._leave(claimed, REFUSED)
             return
+        await self._try_again(claimed)
+
+    async def _try_again(self, claimed: Claimed) -> None:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(claimed.tries - 1, _MOST_DOUBLED))
         async with transaction(self.engine) as connection:
             await translations.try_again(connection, claimed, min(self.clock() + pause, claimed.deadline_at))
@@ -116,22 +122,47 @@ class Translating:
     async def _add_body(self, claimed: Claimed, message: Message) -> None:
         """Translate the body for a channel that says it when the message is sent again.
 
-        Nobody waits for it now: where it fails or is late, such a channel says it as it was written.
+        Nobody waits for it now: where it fails or is late, the resend asks for it again.
         """
-        if self.provider is None or not message.body.strip():
+        if not message.body.strip():
             return
-        asked = self.provider.translate(message.body, code_of(message.language), claimed.language)
-        try:
-            found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
-        except TimeoutError:
-            found = Rendered(code=TOO_LATE)
+        found = await self._body(claimed, message)
+        if not found.code:
+            async with transaction(self.engine) as connection:
+                await translations.add_texts(connection, claimed, {message.body: found.text})
+
+    async def _settle_body(self, claimed: Claimed) -> None:
+        """Translate the body for a resend that waits for it; refused or too late, it leaves as it was written."""
+        async with transaction(self.engine) as connection:
+            message = await messages.find(connection, claimed.message_id)
+        if message is None:
+            return
+        found = await self._body(claimed, message)
+        if found.code and not found.is_refused and self.clock() < claimed.deadline_at:
+            await self._try_again(claimed)
+            return
+        async with transaction(self.engine) as connection:
+            if not await translations.end_again(connection, claimed):
+                return
+            if not found.code:
+                await translations.add_texts(connection, claimed, {message.body: found.text})
+            await translations.hurry(connection, claimed, message.send_at, self.clock())
+
+    async def _body(self, claimed: Claimed, message: Message) -> Rendered:
+        """Return the translation of the body, or the code of why there is none by the deadline."""
+        found = Rendered(code=NOT_SET_UP, is_refused=True)
+        if self.provider:
+            asked = self.provider.translate(message.body, code_of(message.language), claimed.language)
+            try:
+                found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
+            except TimeoutError:
+                found = Rendered(code=TOO_LATE)
         if found.code:
             ids = {"message_id": claimed.message_id, "language": claimed.language}
             _log.warning("body_not_translated", code=found.code, **ids)
-            return
-        async with transaction(self.engine) as connection:
-            await translations.add_texts(connection, claimed, {message.body: found.text})
-        metrics.translated_characters.add(len(message.body))
+        else:
+            metrics.translated_characters.add(len(message.body))
+        return found
 
     async def _store(self, claimed: Claimed, texts: dict[str, str]) -> bool:
         """Write what was translated and let it go; False when the language was decided before."""

@@ -1,6 +1,7 @@
 """What messages were translated into, as it was sent, and what waits for that.
 
-A language of a message is decided once, translated or original for good; the texts are written with the decision.
+A language of a message is decided once, translated or original for good; the texts are written with the decision. Only
+a body that nobody read then may come later, with a resend that says it: `since` names the first that did.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ _ADD = sa.text(
     "INSERT INTO translations (message_id, language, stage, deadline_at, next_try_at)"
     " VALUES (:message_id, :language, :stage, :deadline_at, :next_try_at)"
 )
+_IS_DUE = "(w.stage = 'wanted' OR w.again_for IS NOT NULL)"
 _BEGIN = sa.text(
     "UPDATE translations SET stage = 'wanted', deadline_at = :deadline_at, next_try_at = :now"
     " WHERE message_id = :message_id AND stage = 'waiting' RETURNING language"
@@ -26,14 +28,13 @@ _BEGIN = sa.text(
 _PAUSE = sa.text("UPDATE translations SET stage = 'waiting' WHERE message_id = :message_id AND stage = 'wanted'")
 _CLAIM = sa.text(
     "UPDATE translations t SET next_try_at = :until, tries = t.tries + 1 FROM (SELECT w.message_id, w.language"
-    " FROM translations w JOIN messages m USING (message_id) WHERE w.stage = 'wanted' AND w.next_try_at <= :now"
+    f" FROM translations w JOIN messages m USING (message_id) WHERE {_IS_DUE} AND w.next_try_at <= :now"
     " AND (m.lane <= 2) = :is_urgent ORDER BY w.next_try_at LIMIT :most FOR UPDATE OF w SKIP LOCKED) due"
     " WHERE t.message_id = due.message_id AND t.language = due.language"
-    " RETURNING t.message_id::text, t.language, t.tries, t.deadline_at"
+    " RETURNING t.message_id::text, t.language, t.tries, t.deadline_at, coalesce(t.again_for::text, '')"
 )
 _TRY_AGAIN = sa.text(
-    "UPDATE translations SET next_try_at = :at WHERE message_id = :message_id AND language = :language"
-    " AND stage = 'wanted'"
+    f"UPDATE translations w SET next_try_at = :at WHERE message_id = :message_id AND language = :language AND {_IS_DUE}"
 )
 _DECIDE = sa.text(
     "UPDATE translations SET stage = :stage, reason = :reason, provider = :provider, decided_at = :now"
@@ -46,12 +47,35 @@ _END_WAITING = sa.text(
     " ORDER BY t.message_id, t.language FOR UPDATE OF t) late"
     " WHERE translations.message_id = late.message_id AND translations.language = late.language"
 )
+_LACKING = sa.text(
+    "SELECT language FROM translations t WHERE message_id = :message_id AND language = ANY(:languages)"
+    " AND stage = 'translated' AND NOT EXISTS (SELECT 1 FROM translated_texts x WHERE x.message_id = t.message_id"
+    " AND x.language = t.language AND x.digest = :digest)"
+)
+_ASK_AGAIN = sa.text(
+    "UPDATE translations SET again_for = :entry_id, deadline_at = :deadline_at, next_try_at = :now, tries = 0"
+    " WHERE message_id = :message_id AND language = ANY(:languages) AND again_for IS NULL"
+)
+_END_AGAIN = sa.text(
+    "UPDATE translations SET again_for = NULL WHERE message_id = :message_id AND language = :language"
+    " AND again_for = :again_for RETURNING language"
+)
+_END_AGAIN_OF_CLAIMED = sa.text(
+    "UPDATE translations SET again_for = NULL FROM (SELECT t.message_id, t.language FROM translations t"
+    " JOIN unnest(CAST(:entry_ids AS uuid[]), CAST(:languages AS text[])) AS k (entry_id, language)"
+    " ON t.again_for = k.entry_id AND t.language = k.language WHERE t.message_id = ANY(CAST(:message_ids AS uuid[]))"
+    " ORDER BY t.message_id, t.language FOR UPDATE OF t) late"
+    " WHERE translations.message_id = late.message_id AND translations.language = late.language"
+)
+# What is there stays: it was sent.
 _ADD_TEXT = sa.text(
-    "INSERT INTO translated_texts (message_id, language, digest, text) VALUES (:message_id, :language, :digest, :text)"
+    "INSERT INTO translated_texts (message_id, language, digest, text, since)"
+    " VALUES (:message_id, :language, :digest, :text, :since) ON CONFLICT DO NOTHING"
 )
 _TEXTS = sa.text(
-    "SELECT message_id::text, language, digest, text FROM translated_texts JOIN unnest(CAST(:message_ids AS uuid[]),"
-    " CAST(:languages AS text[])) AS k (message_id, language) USING (message_id, language)"
+    "SELECT message_id::text, language, digest, text, since::text FROM translated_texts"
+    " JOIN unnest(CAST(:message_ids AS uuid[]), CAST(:languages AS text[])) AS k (message_id, language)"
+    " USING (message_id, language)"
 )
 # A batch that a dispatcher is claiming just now is left to it: it sees the decision, since it waits for this row.
 _HURRY = sa.text(
@@ -81,6 +105,8 @@ class Claimed(NamedTuple):
     language: str
     tries: int
     deadline_at: datetime
+    again_for: str = ""
+    """The resend that waits for the body alone; empty: the language is not decided."""
 
 
 async def add(
@@ -129,10 +155,41 @@ async def translated(
 
 
 async def add_texts(connection: AsyncConnection, claimed: Claimed, texts: Mapping[str, str]) -> None:
-    """Write translations, by their originals, of a language that is decided; none of them may be there yet."""
-    same = {"message_id": claimed.message_id, "language": claimed.language}
+    """Write translations, by their originals, of a language that is decided."""
+    same = {"message_id": claimed.message_id, "language": claimed.language, "since": claimed.again_for or None}
     rows = [{**same, "digest": digest(original), "text": text} for original, text in texts.items()]
     await connection.execute(_ADD_TEXT, rows)
+
+
+async def lacking(connection: AsyncConnection, message_id: str, languages: Iterable[str], text: str) -> set[str]:
+    """Return those of the languages into which a message was translated, and this text of it was not."""
+    values = {"message_id": message_id, "languages": list(languages), "digest": digest(text)}
+    return set((await connection.execute(_LACKING, values)).scalars())
+
+
+async def ask_again(
+    connection: AsyncConnection,
+    message_id: str,
+    languages: Iterable[str],
+    entry_id: str,
+    now: datetime,
+    deadline_at: datetime,
+) -> None:
+    """Want the body in these languages for a resend; where another one waits for it, it comes for both."""
+    values = {"message_id": message_id, "languages": list(languages), "entry_id": entry_id}
+    await connection.execute(_ASK_AGAIN, {**values, "now": now, "deadline_at": deadline_at})
+
+
+async def end_again(connection: AsyncConnection, claimed: Claimed) -> bool:
+    """Ask no more for a body; False when its resend leaves without it already."""
+    values = {"message_id": claimed.message_id, "language": claimed.language, "again_for": claimed.again_for}
+    return (await connection.execute(_END_AGAIN, values)).scalar_one_or_none() is not None
+
+
+async def asked_again(connection: AsyncConnection, message_id: str) -> set[str]:
+    """Return the languages in which a resend waits for the body."""
+    query = sa.text("SELECT language FROM translations WHERE message_id = :message_id AND again_for IS NOT NULL")
+    return set((await connection.execute(query, {"message_id": message_id})).scalars())
 
 
 async def left_original(connection: AsyncConnection, claimed: Claimed, reason: str, now: datetime) -> bool:
@@ -170,11 +227,14 @@ async def end_waiting(connection: AsyncConnection, every: Sequence[Batch], now: 
     keys = sorted({(each.message_id, each.translated_into) for each in every if each.translated_into})
     if keys:
         await connection.execute(_END_WAITING, {**_keys(keys), "reason": TOO_LATE, "now": now})
+        told = [(each.message_id, each.translated_into, each.entry_id) for each in every if each.translated_into]
+        values = {**_keys(told), "entry_ids": [each[2] for each in told]}
+        await connection.execute(_END_AGAIN_OF_CLAIMED, values)
 
 
 async def waits_until(connection: AsyncConnection, message_id: str) -> datetime | None:
     """Return when what waits for a translation of a message leaves without it; None when nothing waits."""
-    query = sa.text("SELECT max(deadline_at) FROM translations WHERE message_id = :message_id AND stage = 'wanted'")
+    query = sa.text(f"SELECT max(deadline_at) FROM translations w WHERE message_id = :message_id AND {_IS_DUE}")
     found: datetime | None = (await connection.execute(query, {"message_id": message_id})).scalar_one()
     return found
 
@@ -197,10 +257,13 @@ async def stages(connection: AsyncConnection, message_id: str) -> dict[str, tupl
 
 async def wordings(connection: AsyncConnection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Wording]:
     """Return the texts by message and language, of those that were translated."""
-    found: dict[tuple[str, str], dict[bytes, str]] = {}
-    for message_id, language, key, text in await connection.execute(_TEXTS, _keys(sorted(set(keys)))):
-        found.setdefault((message_id, language), {})[bytes(key)] = text
-    return {key: Wording(texts) for key, texts in found.items()}
+    found: dict[tuple[str, str], tuple[dict[bytes, str], dict[bytes, str]]] = {}
+    for message_id, language, key, text, since in await connection.execute(_TEXTS, _keys(sorted(set(keys)))):
+        texts, first = found.setdefault((message_id, language), ({}, {}))
+        texts[bytes(key)] = text
+        if since:
+            first[bytes(key)] = since
+    return {key: Wording(*each) for key, each in found.items()}
 
 
 async def put_into_words(connection: AsyncConnection, works: list[Work]) -> list[Work]:
@@ -213,9 +276,11 @@ async def put_into_words(connection: AsyncConnection, works: list[Work]) -> list
 
 
 def _worded(work: Work, wording: Wording | None) -> Work:
-    if wording is None:
-        return work
     batch, content = work.batch, work.content
+    wording = wording.told_by(batch.entry_id) if wording else None
+    if wording is None or not wording.has(content.text):
+        # No translated subject above it, and no voice of another language for it.
+        return work
     told = replace(
         content,
         subject=cut(wording.of(content.subject), MAX_SUBJECT),
@@ -225,5 +290,5 @@ def _worded(work: Work, wording: Wording | None) -> Work:
     return replace(work, batch=replace(batch, content=told), wording=wording)
 
 
-def _keys(keys: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+def _keys(keys: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     return {"message_ids": [each[0] for each in keys], "languages": [each[1] for each in keys]}
