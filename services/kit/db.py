@@ -27,6 +27,8 @@ _CONNECT_SECONDS = 5
 # What a transaction may meet through no fault of its own, by SQLSTATE: another try may succeed.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 _CANCELLED = "57014"
+# A connection that is refused has a text alone: libpq keeps the SQLSTATE, 53300, to itself.
+_FULL = ("too many clients", "too many connections", "remaining connection slots")
 _READ_ONLY = "25006"
 TAKES_CHANGES: LiteralString = (
     "DO $$ BEGIN IF current_setting('transaction_read_only')::bool THEN RAISE read_only_sql_transaction; END IF; END $$"
@@ -145,6 +147,8 @@ def translate(problem: DBAPIError | PoolTimeout) -> ServiceError | DBAPIError:
         return DeadlineExceeded("STATEMENT_TIMEOUT", "The database took too long.")
     if state == _READ_ONLY:
         return Unavailable("DATABASE_UNAVAILABLE", "The database takes no changes for now.", retry_after_seconds=1)
+    if state is None and any(each in str(problem.orig) for each in _FULL):
+        return Unavailable("DATABASE_BUSY", "The database takes no further connection.", retry_after_seconds=1)
     # Class 08 is a broken connection, 57P a server that stops or starts, 53 one without resources.
     is_lost = isinstance(problem, sa.exc.OperationalError) and (
         state is None or state[:3] == "57P" or state[:2] in {"08", "53"}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatch
 from importlib.util import find_spec
+from inspect import signature
 
 import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -14,7 +15,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pydantic_settings import BaseSettings
 
 from deploy import configuration, instruments
+from services.gateway.database import create_engine
 from services.gateway.problems import STATUS
+from services.kit import db
 from tests.meta.sources import ROOT, text, tracked
 from tests.meta.test_contracts import subjects_in_code
 
@@ -126,6 +129,17 @@ def test_no_error_is_documented_under_a_service_that_does_not_raise_it() -> None
         for service in {each for each, _, _ in errors_in_docs()}
     }
     assert [each for each in sorted(errors_in_docs()) if f'"{each[1]}"' not in code[each[0]]] == []
+
+
+def test_installing_says_how_many_connections_a_process_may_hold() -> None:
+    """Each has a pool and its outbox's relay; some listen."""
+    said = (DOCS / "installing.md").read_text(encoding="utf-8").split("max_connections")[1]
+    service, gateway = (signature(each).parameters["pool_size"].default for each in (db.create_engine, create_engine))
+    held = re.search(r"holds up to (\d+)\s.* notify (\d+), any other (\d+): .*?come to (\d+)", said, re.DOTALL)
+    assert held
+    own, listening, other, together = map(int, held.groups())
+    assert (own, listening, other) == (gateway, service + 2, service + 1)
+    assert together == gateway + 4 * listening + 4 * other
 
 
 def test_the_page_of_metrics_is_as_the_code_says() -> None:

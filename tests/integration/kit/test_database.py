@@ -3,16 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit import telemetry
 from services.kit.db import create_engine, transaction
+from services.kit.errors import Unavailable
 from tests.support.eventually import eventually
 from tests.support.postgres import Database, Databases
 
@@ -53,6 +56,16 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(engine: AsyncE
     assert len(after) == 2
     assert not after & before
     await others.dispose()
+
+
+async def test_a_server_without_room_for_another_connection_is_busy(engine: AsyncEngine, database: Database) -> None:
+    full = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(database.name))
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(full)
+    with pytest.raises(Unavailable) as refused:
+        async with transaction(engine):
+            pass
+    assert refused.value.reason == "DATABASE_BUSY"
 
 
 async def test_a_statement_is_traced_without_the_words_that_it_carries(
