@@ -6,22 +6,6 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from protos.queue.v1 import (
-    attendance_pb2,
-    attendance_pb2_grpc,
-    contacts_pb2,
-    contacts_pb2_grpc,
-    families_pb2,
-    families_pb2_grpc,
-    queue_pb2,
-    queue_pb2_grpc,
-    schedules_pb2,
-    schedules_pb2_grpc,
-    senders_pb2,
-    senders_pb2_grpc,
-    surveys_pb2,
-    surveys_pb2_grpc,
-)
 from services.kit.bus import Bus
 from services.kit.clock import utc_now
 from services.kit.db import check_database, create_engine
@@ -30,39 +14,18 @@ from services.kit.outage import repeat
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
-from services.queue import leaving
 from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
-from services.queue.actions.answering import Answering
 from services.queue.actions.lifting import Lifting
-from services.queue.actions.recordings import Recordings
 from services.queue.actions.recover import recover_one
-from services.queue.actions.sending_as import Senders
-from services.queue.actions.unsubscribing import Unsubscribing
-from services.queue.attendance_rpc import AttendanceServicer
 from services.queue.clients import Directory
 from services.queue.config import DispatchConfig, ProviderConfig, QueueConfig, RestoredSettings
-from services.queue.contact_rpc import ContactServicer
 from services.queue.events import review_consumer, verdict_consumer
-from services.queue.family_rpc import FamilyServicer
-from services.queue.links import Links
 from services.queue.loops import Workers, wake_dispatchers
 from services.queue.occurring import Occurring
-from services.queue.preview_words import Prices
-from services.queue.providers.choose import (
-    make_dispatcher,
-    make_invitations,
-    make_ses_list,
-    make_store,
-    make_translating,
-    make_translator,
-)
+from services.queue.providers.choose import make_dispatcher, make_ses_list, make_translating
 from services.queue.restore_command import restored
-from services.queue.rpc import QueueServicer
-from services.queue.schedule_rpc import ScheduleServicer
-from services.queue.sender_rpc import SenderServicer
-from services.queue.survey_rpc import SurveyServicer
+from services.queue.servicers import make_answering, make_recordings, servicers
 from services.queue.telling import Telling
-from services.queue.tickets import Tickets
 
 _STATEMENT_SECONDS = 60.0
 _QUIET_SECONDS = 2.0
@@ -71,56 +34,18 @@ _TRANSLATE_SECONDS = 0.25
 
 
 async def serve(config: QueueConfig, life: Lifecycle) -> None:
-    """Answer QueueService and act on verdicts."""
+    """Answer QueueService and its neighbours, and act on verdicts."""
     engine, bus, health = _open("serve", config, life)
-    directory = _directory(config, life)
+    directory, answering = _directory(config, life), make_answering(config, engine)
     server = RpcServer.of(config, health)
-    recordings = _recordings(config, engine)
-    if recordings:
-        life.on_stop("recordings", recordings.store.close)
-    translator = make_translator(config)
-    if translator:
-        life.on_stop("translations", translator.close)
-    zone, has_surveys = config.district_time_zone, config.has_surveys
-    servicer = QueueServicer(
-        engine,
-        utc_now,
-        directory,
-        zone,
-        redial_seconds=config.redial_seconds,
-        prices=Prices(config.sms_segment_price, config.call_minute_price),
-        recordings=recordings,
-        has_surveys=has_surveys,
-        invitations=make_invitations(config),
-        translator=translator,
-    )
-    service = queue_pb2.DESCRIPTOR.services_by_name["QueueService"]
-    server.add(queue_pb2_grpc.add_QueueServiceServicer_to_server, servicer, service)
-    schedules = ScheduleServicer(engine, utc_now, directory, zone, has_surveys=has_surveys)
-    service = schedules_pb2.DESCRIPTOR.services_by_name["ScheduleService"]
-    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, service)
-    attendance = AttendanceServicer(engine, utc_now, directory, zone)
-    service = attendance_pb2.DESCRIPTOR.services_by_name["AttendanceService"]
-    server.add(attendance_pb2_grpc.add_AttendanceServiceServicer_to_server, attendance, service)
-    senders = Senders(engine, utc_now, config.domains())
-    service = senders_pb2.DESCRIPTOR.services_by_name["SenderService"]
-    server.add(senders_pb2_grpc.add_SenderServiceServicer_to_server, SenderServicer(senders, directory), service)
-    service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
-    leaving_secret = config.unsubscribe_secret.get_secret_value()
-    unsubscribing = Unsubscribing(engine, utc_now, Links(leaving_secret, leaving.PURPOSE) if leaving_secret else None)
-    contacts = ContactServicer(engine, utc_now, unsubscribing)
-    server.add(contacts_pb2_grpc.add_ContactServiceServicer_to_server, contacts, service)
-    service = families_pb2.DESCRIPTOR.services_by_name["FamilyService"]
-    server.add(families_pb2_grpc.add_FamilyServiceServicer_to_server, FamilyServicer(engine, zone), service)
-    secret = config.answers_secret.get_secret_value()
-    answering = Answering(engine, utc_now, Links(secret) if config.has_surveys else None)
-    service = surveys_pb2.DESCRIPTOR.services_by_name["SurveyService"]
-    server.add(surveys_pb2_grpc.add_SurveyServiceServicer_to_server, SurveyServicer(answering), service)
+    for register, servicer, contract in servicers(config, engine, directory, answering, life):
+        (service,) = contract.DESCRIPTOR.services_by_name.values()
+        server.add(register, servicer, service)
     life.spawn("responses", repeat("responses", config.progress_pause_seconds, answering.tell_responses))
     life.spawn("wake dispatchers", wake_dispatchers(engine))
+    life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
     life.consume(verdict_consumer(bus, engine, utc_now))
     life.consume(review_consumer(bus, engine, utc_now, lambda: directory.known("")))
-    life.spawn("quiet hours", repeat("quiet hours", _QUIET_SECONDS, lambda: directory.keep_quiet_hours(engine)))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)
@@ -180,7 +105,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "sum up received": (5.0, lambda: upkeep.sum_up_received(engine)),
         "prepare months": (3600.0, lambda: upkeep.prepare_months(engine, utc_now)),
     }
-    recordings = _recordings(config, engine)
+    recordings = make_recordings(config, engine)
     if recordings:
         life.on_stop("recordings", recordings.store.close)
         kept = timedelta(days=config.recording_keep_days)
@@ -193,13 +118,6 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         life.spawn(name, repeat(name, pause, step))
     await life.observe(health)
     await life.until_stopped()
-
-
-def _recordings(config: QueueConfig, engine: AsyncEngine) -> Recordings | None:
-    """Return what keeps and plays recordings; None when there are no recorded calls."""
-    store = make_store(config)
-    tickets = Tickets(config.recordings_secret.get_secret_value())
-    return Recordings(engine, utc_now, store, tickets) if store else None
 
 
 def _directory(config: QueueConfig, life: Lifecycle) -> Directory:

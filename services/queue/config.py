@@ -83,8 +83,9 @@ class QueueConfig(ServiceSettings):
             raise ValueError("RECORDINGS_SECRET: should have at least 32 characters")
         return self
 
+    @property
     def domains(self) -> list[str]:
-        """Return the domains that e-mails may come from."""
+        """The domains that e-mails may come from."""
         return _names(self.sender_domains.lower())
 
     @property
