@@ -50,20 +50,21 @@ class Links:
         try:
             raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         except (binascii.Error, ValueError) as problem:
-            raise _unknown() from problem
+            raise unknown_link() from problem
         body = raw[:_SIGNED]
         # The text too: others have the same bytes, and only ours was signed.
         is_ours = base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text
         if not (hmac.compare_digest(raw[_SIGNED:], self._signature(body)) and is_ours):
-            raise _unknown()
+            raise unknown_link()
         until = datetime.fromtimestamp(int.from_bytes(body[20:25]), UTC)
         if until <= now:
-            raise _unknown()
+            raise unknown_link()
         return Link(str(uuid.UUID(bytes=body[:16])), int.from_bytes(body[16:20]), until)
 
     def _signature(self, body: bytes) -> bytes:
         return hmac.digest(self._key, self._purpose + body, hashlib.sha256)[:_SIGNATURE]
 
 
-def _unknown() -> NotFound:
+def unknown_link() -> NotFound:
+    """Return the refusal of a link that is none, or leads to nothing any more."""
     return NotFound("LINK_UNKNOWN", "This link does not work, or no longer. Was it copied whole?")

@@ -12,7 +12,7 @@ from services.kit.db import transaction
 from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.queue import events_out
 from services.queue.domain import MAX_SUBJECT, State
-from services.queue.links import Links
+from services.queue.links import Links, unknown_link
 from services.queue.store import responses, surveys, translations
 from services.queue.store.responses import Place
 from services.queue.store.surveys import Asked
@@ -139,7 +139,7 @@ class Answering:
         link = self.links.read(text, self.clock())
         asked = await surveys.find(connection, link.subject_id)
         if asked is None:
-            raise NotFound("LINK_UNKNOWN", "This link does not work, or no longer.")
+            raise unknown_link()
         return _Respondent(asked, await surveys.counts_as(connection, asked, link.number), "link")
 
     async def _in_inbox(self, connection: AsyncConnection, caller: Caller, who: Who) -> _Respondent:

@@ -10,7 +10,6 @@ from services.kit.clock import Clock
 from services.kit.db import transaction
 from services.kit.errors import (
     Aborted,
-    AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -18,6 +17,7 @@ from services.kit.errors import (
     ResourceExhausted,
 )
 from services.queue import attending, settings_out
+from services.queue.actions.reuse import reused
 from services.queue.actions.standing import Known, KnownSender
 from services.queue.attending import MAX_PER_OWNER, Change, Rule, Run
 from services.queue.domain import CALL_OUT
@@ -114,7 +114,7 @@ async def create(engine: AsyncEngine, rule: Rule, caller: Caller, key: Key) -> R
         if earlier is not None:
             found = await attendance_rules.find(connection, earlier[1])
             if earlier[0] != key.request_hash or found is None:
-                raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for something else.")
+                raise await reused(connection, earlier[1])
             return found
         if await attendance_rules.count_of(connection, rule.owner_id) >= MAX_PER_OWNER:
             raise ResourceExhausted("TOO_MANY_RULES", f"One person keeps at most {MAX_PER_OWNER} attendance rules.")

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.kit.auth import Caller
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import AlreadyExists, FailedPrecondition
+from services.kit.errors import FailedPrecondition
 from services.kit.ids import new_id
 from services.queue import events_out, settings_out
 from services.queue.actions.quieting import quiet_of
 from services.queue.actions.refusing import outcome_of, refused
 from services.queue.actions.resendable import Again, FromDirectory, Resend, look, people_of
+from services.queue.actions.reuse import reused
 from services.queue.actions.sending_as import senders_of
 from services.queue.domain import MAILED, State
 from services.queue.records import Entry, Message, Recipient, type_of
@@ -92,7 +93,7 @@ async def _entry_like(connection: AsyncConnection, again: Again, clock: Clock) -
 async def _repeated(connection: AsyncConnection, wanted: Resend, earlier: tuple[bytes, str]) -> tuple[str, int]:
     header_hash, entry_id = earlier
     if header_hash != wanted.header_hash:
-        raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for another request.")
+        raise await reused(connection, entry_id)
     totals = (await counts.read(connection, [entry_id]))[entry_id].sums()
     return entry_id, totals.get("total", 0)
 

@@ -6,10 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
-from services.kit.errors import NotFound
 from services.queue.contacts import masked
 from services.queue.domain import Channel
-from services.queue.links import Links
+from services.queue.links import Links, unknown_link
 from services.queue.message_types import LISTED, MessageType
 from services.queue.settings_out import OWNER, Done, tell_consent
 from services.queue.store import consent
@@ -59,13 +58,9 @@ class Unsubscribing:
 
     async def _find(self, connection: AsyncConnection, text: str) -> Subscription:
         if self.links is None:
-            raise _unknown()
+            raise unknown_link()
         link = self.links.read(text, self.clock())
         row = await consent.subscription(connection, link.subject_id, link.number)
         if row is None or row[1] not in LISTED:
-            raise _unknown()
+            raise unknown_link()
         return Subscription(row[0], MessageType(row[1]), row[2], row[3])
-
-
-def _unknown() -> NotFound:
-    return NotFound("LINK_UNKNOWN", "This link does not work, or no longer. Was it copied whole?")
