@@ -190,7 +190,7 @@ async def _pull_back(connection: AsyncConnection, message_id: str, verdict: byte
     await messages.decide(connection, message_id, Screening.WITHHELD, verdict, now)
     message.screening, message.verdict, message.decided_at = Screening.WITHHELD, verdict, now
     deltas = Deltas()
-    for entry_id, school_id, how_many in await batches.withhold_pending(connection, message_id, now):
+    for entry_id, school_id, how_many in await batches.withhold(connection, message_id, now, State.PENDING):
         deltas.move(entry_id, school_id, State.PENDING, State.WITHHELD, how_many)
     await counts.apply(connection, deltas, now)
     await inbox.withdraw(connection, message_id)

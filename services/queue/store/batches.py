@@ -200,19 +200,13 @@ async def release(connection: AsyncConnection, message_id: str, now: datetime) -
     return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))
 
 
-async def withhold(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
-    """Stop the held batches of a message for good; return entry, school and how many recipients."""
+async def withhold(
+    connection: AsyncConnection, message_id: str, now: datetime, state: State = State.HELD
+) -> list[tuple[str, str, int]]:
+    """Stop a message's batches of the state for good; return entry, school and how many recipients."""
     statement = sa.text(
-        "UPDATE batches SET state = 'withheld', changed_at = :now WHERE message_id = :message_id AND state = 'held'"
-        " RETURNING entry_id::text, school_id, cardinality(numbers)"
-    )
-    return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))
-
-
-async def withhold_pending(connection: AsyncConnection, message_id: str, now: datetime) -> list[tuple[str, str, int]]:
-    """Stop the waiting batches of a message that was released; return entry, school and how many recipients."""
-    statement = sa.text(
-        "UPDATE batches SET state = 'withheld', changed_at = :now WHERE message_id = :message_id AND state = 'pending'"
+        "UPDATE batches SET state = 'withheld', changed_at = :now"
+        f" WHERE message_id = :message_id AND state = '{state.value}'"
         " RETURNING entry_id::text, school_id, cardinality(numbers)"
     )
     return _moved(await connection.execute(statement, {"message_id": message_id, "now": now}))
