@@ -97,7 +97,7 @@ async def page(connection: AsyncConnection, wanted: Wanted, shown: Page) -> list
         .where(*_conditions(wanted))
         .order_by(order, _COLUMNS.start_date, _COLUMNS.schedule_id)
         .limit(shown.size)
-        .offset((shown.number - 1) * shown.size)
+        .offset(shown.offset)
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
