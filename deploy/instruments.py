@@ -56,6 +56,8 @@ groups:
         expr: max(lantern_outbox_age_seconds) > 30
       - alert: TokenOfAServiceEnds
         expr: min(lantern_service_token_left_seconds) < 14 * 86400
+      - alert: CertificateEnds
+        expr: min by (setting) (lantern_certificate_left_seconds) < 14 * 86400
       - alert: CountsDoNotAddUp
         expr: max(lantern_queue_counters_broken) > 0
 ```

@@ -17,6 +17,7 @@ from services.gateway.sns import Certificates
 from services.gateway.state import Gateway
 from services.gateway.viewers import Viewers
 from services.kit.auth import load_signing_key
+from services.kit.certificates import watch_certificates
 from services.kit.clock import Clock, utc_now
 from services.kit.config import load
 from services.kit.logs import configure_logs, get_logger
@@ -48,6 +49,7 @@ def create() -> Any:
     configure_logs("gateway", "wsgi", settings.log_level)
     configure_telemetry("gateway", "wsgi", settings.otel_exporter_otlp_endpoint)
     watch_token(settings.service_token.get_secret_value())
+    watch_certificates("", settings.tls_authority)
     gateway = assemble(settings)
     _observe(gateway)
     gateway.alerts.start()

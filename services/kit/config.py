@@ -6,6 +6,7 @@ in lower case. A setting may also come from a file: NAME_FILE holds the path, th
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import available_timezones
@@ -17,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from services.kit.addresses import driver_url, nats_servers
 from services.kit.auth import TokenVerifier
-from services.kit.certificates import Certificates, fits
+from services.kit.certificates import Certificates, ends_of, fits
 
 
 def _host_and_port(value: str) -> str:
@@ -185,6 +186,12 @@ def load(settings_class: type[SettingsT]) -> SettingsT:
 
 def check_config(*settings_classes: type[Settings]) -> int:
     """Print every problem of the environment for these settings, and return the exit code: 0 right, 2 wrong."""
-    problems = sorted({line for each in settings_classes for line in problems_of(each)})
+    problems = sorted({line for each in settings_classes for line in problems_of(each) or _ended(each())})
     print("\n".join(problems) if problems else "configuration ok")
     return 2 if problems else 0
+
+
+def _ended(settings: Settings) -> list[str]:
+    """Name what has ended. No start is refused for it: who calls nobody, and is called by nobody, can go on."""
+    ends = ends_of(getattr(settings, "tls_certificate", ""), getattr(settings, "tls_authority", ""))
+    return [f"{name}: has ended" for name, at in ends.items() if at <= time.time()]

@@ -3,6 +3,7 @@
 import binascii
 import json
 import time
+from collections.abc import Callable
 from contextvars import copy_context
 from threading import Thread
 
@@ -32,9 +33,14 @@ def watch_token(token: str) -> None:
         "s",
         "How long this process's own token is good for.",
     )
-    say(ends_at, time.time())
+    every_day(lambda: say(ends_at, time.time()))
+
+
+def every_day(told: Callable[[], None]) -> None:
+    """Call it now, and once a day for as long as the process lives."""
+    told()
     # On a thread, since the gateway has no loop; in our context, which names the process in the log.
-    Thread(target=copy_context().run, args=(_say_daily, ends_at), name="own token", daemon=True).start()
+    Thread(target=copy_context().run, args=(_call_daily, told), name="every day", daemon=True).start()
 
 
 def say(ends_at: float, now: float) -> None:
@@ -46,10 +52,10 @@ def say(ends_at: float, now: float) -> None:
         _log.warning("service_token_ends", days_left=days)
 
 
-def _say_daily(ends_at: float) -> None:
+def _call_daily(told: Callable[[], None]) -> None:
     while True:
         time.sleep(_DAY_SECONDS)
-        say(ends_at, time.time())
+        told()
 
 
 def _ends_at(token: str) -> float | None:

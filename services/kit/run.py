@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from services.kit.certificates import watch_certificates
 from services.kit.config import MigrateSettings, ServiceSettings, Settings, check_config, load
 from services.kit.lifecycle import GRACE_SECONDS, Lifecycle
 from services.kit.logs import configure_logs, get_logger
@@ -85,6 +86,7 @@ def run_process(service: str, process: Process) -> int:
     configure_telemetry(service, process.name, settings.otel_exporter_otlp_endpoint)
     if isinstance(settings, ServiceSettings):
         watch_token(settings.service_token.get_secret_value())
+        watch_certificates(settings.tls_certificate, settings.tls_authority)
     try:
         return uvloop.run(_live(process, settings))
     finally:

@@ -2,49 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.kit.config import ServiceSettings, problems_of
 from services.kit.health import Health
 from services.kit.rpc_client import async_channel, sync_channel
-from services.kit.rpc_server import Certificate, RpcServer
+from services.kit.rpc_server import RpcServer
 from services.kit.signing import PUBLIC, make_keys
 from tests.integration.kit.test_rpc import ECHO, Echo
+from tests.support.certificates import made_certificate
 from tests.support.echo.v1 import echo_pb2 as pb
 from tests.support.echo.v1 import echo_pb2_grpc as stubs
 from tests.support.tokens import Tokens
-
-
-def made_certificate() -> Certificate:
-    """Return a certificate of its own authority for localhost."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Certificate(signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode())
-
 
 OURS, OTHER = made_certificate(), made_certificate()
 
