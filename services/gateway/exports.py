@@ -74,12 +74,18 @@ def check_size(rows: int) -> None:
 
 
 def paged(page: Page) -> Iterator[Any]:
-    """Yield the rows of every page. InvalidArgument when there are more than MOST_ROWS."""
-    rows, pages = page(1)
-    check_size(pages * PAGE)
-    yield from rows
-    for number in range(2, pages + 1):
-        yield from page(number)[0]
+    """Yield the rows of every page. InvalidArgument when there are more than MOST_ROWS.
+
+    The pages are read one after the other: what comes meanwhile may be left out, and pushes no row out or in twice.
+    """
+    before, number, pages = set[bytes](), 0, 1
+    while number < pages:
+        number += 1
+        rows, pages = page(number)
+        check_size(pages * PAGE)
+        said = [each.SerializeToString(deterministic=True) for each in rows]
+        yield from (row for row, key in zip(rows, said, strict=True) if key not in before)
+        before = set(said)
 
 
 def entries(table: "reports.RecordExportRequest.Table.ValueType", search: Search) -> Iterator[reports.EntryRow]:

@@ -3,6 +3,7 @@
 import pytest
 
 from protos.reports.v1 import reports_pb2 as reports
+from services.gateway import exports
 from services.gateway.exports import entry_value
 
 
@@ -17,3 +18,19 @@ def test_a_workbook_says_how_many_students_it_does_not_name() -> None:
     assert cell(["Amy Stone"] * 20, 1412) == ", ".join(["Amy Stone"] * 20) + " and 1,392 more"
     assert cell(["Amy Stone", "Zoe Hill"], 2) == "Amy Stone, Zoe Hill"
     assert cell([], 0) == ""
+
+
+@pytest.mark.accepts(213)
+@pytest.mark.parametrize("sizes", [(4, 4, 5, 5), (4, 5, 6, 7), (2, 3, 3), (0,)])
+def test_what_comes_while_a_workbook_is_read_pushes_no_row_out_or_in_twice(sizes: tuple[int, ...]) -> None:
+    # Newest first, two a page: at each page there are so many records.
+    log = [reports.AuditRecord(detail=str(number)) for number in range(max(sizes) + 1)]
+    asked = iter(sizes)
+
+    def page(number: int) -> tuple[list[reports.AuditRecord], int]:
+        there = next(asked)
+        newest = log[:there][::-1]
+        return newest[2 * (number - 1) : 2 * number], max(1, -(-there // 2))
+
+    found = [int(each.detail) for each in exports.paged(page)]
+    assert found == list(range(sizes[0]))[::-1]
