@@ -24,6 +24,7 @@ SCOPES: dict[str, frozenset[str]] = {
             "queue.answers",
             "queue.receipts",
             "queue.recordings",
+            "queue.texts",
         }
     ),
 }

@@ -50,7 +50,7 @@ class GatewaySettings(Settings):
     """Private Ed25519 JWK, its kid beginning with `gateway`, that signs viewer tokens; usually by GATEWAY_KEY_FILE."""
     service_token: SecretStr
     """The gateway's own token, which ends after its days, with the scopes directory.read, moderation.read,
-    moderation.opinions, queue.answers, queue.receipts, queue.recordings and notify.watch."""
+    moderation.opinions, queue.answers, queue.receipts, queue.recordings, queue.texts and notify.watch."""
     district_name: str = "The district"
     """Name that families see when a message goes out as the district."""
     directory_address: Address

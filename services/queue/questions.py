@@ -5,7 +5,7 @@ each question one verdict, however often it comes, and tells that again. So noth
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,12 +63,16 @@ async def ask_about_translation(
         await _ask(connection, event, now)
 
 
+def texts_to_read(subject: str, body: str, of_channels: Iterable[str]) -> list[str]:
+    """Return what is read of a message: subject and body, and once what each channel says of its own."""
+    own = dict.fromkeys(each for each in of_channels if each and each not in (subject, body))
+    return [subject, body, *own]
+
+
 def _question(message: Message, entries: Sequence[Entry], now: datetime) -> events.ScreeningRequested:
-    said = (message.subject, message.body)
-    own = dict.fromkeys(each.text for each in entries if each.text and each.text not in said)
     event = events.ScreeningRequested(
         message_id=message.message_id,
-        texts=[*said, *own],
+        texts=texts_to_read(message.subject, message.body, (each.text for each in entries)),
         author_key=_pseudonym(message.sender.person_id),
         school_id=message.sender.school_id,
         grade=message.sender.grade,

@@ -42,11 +42,12 @@ from services.queue.pieces import header_of, pieces_of, previewed
 from services.queue.providers.amazon_translate import AmazonTranslate
 from services.queue.records import KIND_ALERT, Draft
 from services.queue.resend_rpc import Resending
+from services.queue.text_rpc import WrittenTexts
 
 _MOST_RECEIPTS = 1_000
 
 
-class QueueServicer(Resending, queue_pb2_grpc.QueueServiceServicer):
+class QueueServicer(Resending, WrittenTexts, queue_pb2_grpc.QueueServiceServicer):
     """Answers QueueService."""
 
     def __init__(

@@ -34,7 +34,14 @@ from tests.support.postgres import Databases
 from tests.support.tokens import Tokens
 
 PASSWORD = "correct horse"
-_OWN_SCOPES = ("moderation.opinions", "queue.answers", "queue.receipts", "queue.recordings", "notify.watch")
+_OWN_SCOPES = (
+    "moderation.opinions",
+    "queue.answers",
+    "queue.receipts",
+    "queue.recordings",
+    "queue.texts",
+    "notify.watch",
+)
 ANSWERS_SECRET = "a" * 32
 UNSUBSCRIBE_SECRET = "u" * 32
 TWILIO_TOKEN = "test-twilio-token"
