@@ -210,6 +210,7 @@ def _example_message(example: Example) -> pb.PolicyExample:
             )
             for name, score in example.moved()
         ],
+        phrases=example.phrases,
     )
     message.reached_at.FromDatetime(example.reached_at)
     return message

@@ -1,12 +1,13 @@
 """Trying a policy on the past: stored scores judged again by two policies, and what comes out differently.
 
-Texts are not kept, so a blocked phrase that is new cannot be tried, nor an allowed one that comes or goes; blocked
-phrases that were found then still hold, if the policy has them.
+Texts are not kept, so phrases are tried on those that are handed in (trying.py); without them a blocked phrase that is
+new cannot be tried, nor an allowed one that comes or goes. Blocked phrases that were found then still hold, if the
+policy has them.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +56,8 @@ class Example:
     scores: dict[Category, float]
     before: Outcome
     after: Outcome
+    phrases: tuple[str, ...] = ()
+    """Blocked ones that hold it under one policy and not under the other."""
 
     def moved(self) -> list[tuple[Category, float]]:
         """Return the categories that hold or watch under one policy and not under the other, strongest first."""
@@ -71,20 +74,23 @@ class Preview:
     after: Tally = field(default_factory=Tally)
     changes: Counter[Change] = field(default_factory=Counter)
     examples: dict[Change, list[Example]] = field(default_factory=lambda: {change: [] for change in Change})
+    tried: int = 0
+    """Messages whose texts were read."""
     untried_phrases: int = 0
-    """Blocked phrases that are new."""
+    """Blocked phrases that are new, where no text was read."""
     untried_allowed: int = 0
-    """Allowed phrases that come or go."""
+    """Allowed phrases that come or go, likewise."""
 
     def all_examples(self) -> Iterator[Example]:
         """Yield the examples, kind by kind, newest first."""
         for each in self.examples.values():
-            yield from each
+            yield from sorted(each, key=lambda example: example.reached_at, reverse=True)
 
     def add(self, rows: Iterable[store.Row], current: Policy, wanted: Policy) -> None:
         """Judge verdicts again; they come newest first."""
         for row in rows:
-            before, after = _judge_again(row, current), _judge_again(row, wanted)
+            moved = row | {"scores": row.get("scores_after", row["scores"])}
+            before, after = _judge_again(row, current), _judge_again(moved, wanted)
             self.before.add(before)
             self.after.add(after)
             change = _change(before.decision, after.decision)
@@ -92,20 +98,37 @@ class Preview:
                 continue
             self.changes[change] += 1
             if len(self.examples[change]) < MOST_EXAMPLES:
-                scores = {Category(name): score for name, score in row["scores"].items()}
-                self.examples[change].append(Example(row["message_id"], row["reached_at"], scores, before, after))
+                scores = {Category(name): max(score, row["scores"][name]) for name, score in moved["scores"].items()}
+                phrases = tuple(sorted(_blocked(row, current) ^ _blocked(row, wanted)))
+                example = Example(row["message_id"], row["reached_at"], scores, before, after, phrases)
+                self.examples[change].append(example)
 
 
-async def preview_policy(engine: AsyncEngine, current: Policy, wanted: Policy, past: store.Past) -> Preview:
-    """Judge what was screened then by both policies. The counting is done in a thread: screening goes on."""
-    preview = Preview(
-        untried_phrases=len(_phrases(wanted, "blocked_phrases") - _phrases(current, "blocked_phrases")),
-        untried_allowed=len(_phrases(wanted, "allowed_phrases") ^ _phrases(current, "allowed_phrases")),
-    )
+async def preview_policy(
+    engine: AsyncEngine,
+    current: Policy,
+    wanted: Policy,
+    past: store.Past,
+    read: AsyncIterable[Sequence[store.Row]] | None = None,
+) -> Preview:
+    """Judge what was screened then by both policies. The counting is done in a thread: screening goes on.
+
+    `read` are the verdicts on messages whose texts were read, newest first, as a trial gives them.
+    """
+    preview, tried = Preview(), set[str]()
+    if read is not None:
+        async for rows in read:
+            await asyncio.to_thread(preview.add, rows, current, wanted)
+            tried.update(row["message_id"] for row in rows)
     async with transaction(engine) as connection:
         preview.messages = await store.count_screened(connection, past)
-        async for rows in store.notable_verdicts(connection, past, _floors((current, wanted))):
-            await asyncio.to_thread(preview.add, rows, current, wanted)
+        async for found in store.notable_verdicts(connection, past, _floors((current, wanted))):
+            untried = [row for row in found if row["message_id"] not in tried]
+            await asyncio.to_thread(preview.add, untried, current, wanted)
+    preview.tried = len(tried)
+    if not tried:
+        preview.untried_phrases = len(_phrases(wanted, "blocked_phrases") - _phrases(current, "blocked_phrases"))
+        preview.untried_allowed = len(_phrases(wanted, "allowed_phrases") ^ _phrases(current, "allowed_phrases"))
     return preview
 
 
@@ -120,9 +143,15 @@ def _phrases(policy: Policy, name: str) -> set[tuple[str, tuple[str, ...], str]]
 def _judge_again(row: store.Row, policy: Policy) -> Outcome:
     scores = {Category(name): score for name, score in row["scores"].items()}
     judgement = Judgement(scores, "", "", is_uncertain=row["is_uncertain"])
-    policy = policy.of(row["school_id"], row["grade"])
-    is_blocked = not set(row["phrases"]).isdisjoint(policy.blocked_phrases)
+    is_blocked = bool(_blocked(row, policy))
     return decide(policy, judgement, row["school_id"], row["grade"], is_blocked=is_blocked)
+
+
+def _blocked(row: store.Row, policy: Policy) -> set[str]:
+    """Return the phrases in a message that a policy blocks to its sender."""
+    if not row["phrases"]:
+        return set()
+    return set(row["phrases"]).intersection(policy.of(row["school_id"], row["grade"]).blocked_phrases)
 
 
 def _change(before: Decision, after: Decision) -> Change | None:

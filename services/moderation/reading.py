@@ -36,7 +36,12 @@ async def blocked_in(request: requests.ScreeningRequested, policy: Policy) -> tu
     if not blocked:
         return ()
     # Beside the loop: heartbeats go on while a long text is normalised.
-    return await asyncio.to_thread(phrases_in, [*request.texts, as_one(request.texts)], blocked)
+    return await asyncio.to_thread(phrases_of, request.texts, blocked)
+
+
+def phrases_of(texts: Sequence[str], phrases: Sequence[str]) -> tuple[str, ...]:
+    """Return those phrases that stand in a message's texts, or across its subject and body."""
+    return phrases_in([*texts, as_one(texts)], phrases)
 
 
 def subject_and_body(said: Sequence[str]) -> tuple[str, str]:

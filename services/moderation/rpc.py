@@ -19,10 +19,11 @@ from services.moderation import messages, store
 from services.moderation.actions import Screening
 from services.moderation.at_once import all_of
 from services.moderation.deciding import screen_now
-from services.moderation.domain import check_policy
+from services.moderation.domain import Policy, check_policy
 from services.moderation.policies import Author, check_new_phrases
 from services.moderation.precedence import OTHERS_AT_ONCE
 from services.moderation.previewing import preview_policy
+from services.moderation.trying import Trial
 
 _MOST_ITEMS = 200
 _LONGEST_EVENT_ID = 100
@@ -33,6 +34,9 @@ _ITEMS_AT_ONCE = 400
 _LONGEST_WAIT_SECONDS = 2.0
 _DAYS = 30
 _MOST_DAYS = 90
+_LONGEST_TRIAL_SECONDS = 12.0
+_MOST_TEXTS = 100
+"""Messages of a piece of TryPolicy."""
 
 
 class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
@@ -112,16 +116,34 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     async def PreviewPolicy(self, request: pb.PreviewPolicyRequest, context: Any) -> pb.PreviewPolicyResponse:
         """See the proto."""
+        return messages.preview_message(await preview_policy(self._engine, *await self._to_try(request)))
+
+    async def TryPolicy(
+        self, request_iterator: AsyncIterator[pb.TryPolicyRequest], context: Any
+    ) -> pb.TryPolicyResponse:
+        """See the proto."""
+        pieces = aiter(request_iterator)
+        first = await anext(pieces, pb.TryPolicyRequest())
+        current, wanted, past = await self._to_try(first.asked)
+        trial = Trial(current, wanted, self._judge, self._precedence, _trial_seconds())
+        read = trial.read(self._engine, past, _pages(pieces))
+        preview = await preview_policy(self._engine, current, wanted, past, read)
+        return pb.TryPolicyResponse(
+            preview=messages.preview_message(preview),
+            tried=preview.tried,
+            with_allowed=trial.with_allowed,
+            judged_again=trial.judged_again,
+        )
+
+    async def _to_try(self, request: pb.PreviewPolicyRequest) -> tuple[Policy, Policy, store.Past]:
+        """Return the policy in force, the one to try, and what to try it on."""
         schools = _author().schools
         if not 0 <= request.days <= _MOST_DAYS:
             wrong = [("/days", f"Name 1 to {_MOST_DAYS} days.")]
             raise InvalidArgument("POLICY_INVALID", "A policy is tried on some days.", violations=wrong)
         wanted, in_force = check_policy(messages.policy_from_message(request.policy)), await self._policies.in_force()
         check_new_phrases(in_force, wanted)
-        since = self._clock() - timedelta(days=request.days or _DAYS)
-        past = store.Past(since, schools)
-        preview = await preview_policy(self._engine, in_force, wanted, past)
-        return messages.preview_message(preview)
+        return in_force, wanted, store.Past(self._clock() - timedelta(days=request.days or _DAYS), schools)
 
     async def GetBacklog(self, request: pb.GetBacklogRequest, context: Any) -> pb.GetBacklogResponse:
         """See the proto."""
@@ -166,6 +188,22 @@ def _vendors_end() -> float | None:
     """Return until when the vendor may judge: for half of what is left of the call; None where it has no end."""
     left = seconds_left()
     return None if left is None else time.monotonic() + left / 2
+
+
+def _trial_seconds() -> float:
+    """Return how long texts may be read: for half of what is left of the call; the other half is for the scores."""
+    left = seconds_left()
+    return _LONGEST_TRIAL_SECONDS if left is None else min(_LONGEST_TRIAL_SECONDS, left / 2)
+
+
+async def _pages(pieces: AsyncIterator[pb.TryPolicyRequest]) -> AsyncIterator[Sequence[types.WrittenTexts]]:
+    async for piece in pieces:
+        if len(piece.messages) > _MOST_TEXTS:
+            wrong = [("/messages", f"At most {_MOST_TEXTS} are allowed.")]
+            raise InvalidArgument("TOO_MANY", "A piece has too many messages.", violations=wrong)
+        for each in piece.messages:
+            check_id("messages/message_id", each.message_id)
+        yield piece.messages
 
 
 def _author() -> Author:

@@ -12,6 +12,7 @@ from services.moderation.tables import opinions, outage_notices, outages, polici
 
 Row = dict[str, Any]
 _READ_AT_ONCE = 500
+_PREVIEWED = ("message_id", "school_id", "grade", "scores", "phrases", "is_uncertain", "reached_at")
 _OPINION = ["event_id", "message_id", "kind", "said_at"]
 
 
@@ -119,6 +120,12 @@ async def count_screened(connection: AsyncConnection, past: Past) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
+async def first_verdicts(connection: AsyncConnection, past: Past, message_ids: Sequence[str]) -> list[Row]:
+    """Return the first verdicts then on these messages, as `notable_verdicts` does."""
+    query = sa.select(*verdicts.c[_PREVIEWED]).where(past.holds(), verdicts.c.message_id.in_(message_ids))
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
 async def scores_between(
     connection: AsyncConnection, provider: str, since: datetime, until: datetime, most: int
 ) -> list[Mapping[str, float]]:
@@ -145,12 +152,7 @@ async def notable_verdicts(
         sa.func.cardinality(verdicts.c.phrases) > 0,
         *(verdicts.c.scores[name].as_float() >= floor for name, floor in floors.items()),
     )
-    columns = ("message_id", "school_id", "grade", "scores", "phrases", "is_uncertain", "reached_at")
-    query = (
-        sa.select(*(verdicts.c[name] for name in columns))
-        .where(past.holds(), is_notable)
-        .order_by(verdicts.c.reached_at.desc())
-    )
+    query = sa.select(*verdicts.c[_PREVIEWED]).where(past.holds(), is_notable).order_by(verdicts.c.reached_at.desc())
     async with connection.stream(query) as found:
         async for batch in found.mappings().partitions(_READ_AT_ONCE):
             yield [dict(row) for row in batch]
