@@ -181,6 +181,21 @@ def changes(before: pb.Policy, after: pb.Policy, schools: Mapping[str, str]) -> 
     return said
 
 
+def has_same_phrases(before: pb.Policy, after: pb.Policy) -> bool:
+    """Tell whether no phrase comes or goes, for anybody."""
+    return _phrases(before) == _phrases(after)
+
+
+def _phrases(policy: pb.Policy) -> set[tuple[str, str, tuple[str, ...], str]]:
+    parts = [("", (), policy), *((each.school_id, tuple(each.grades), each) for each in policy.overrides)]
+    return {
+        (name, school, its_grades, phrase)
+        for school, its_grades, part in parts
+        for name in PHRASES
+        for phrase in getattr(part, name)
+    }
+
+
 def _by_scope(overrides: Sequence[pb.PolicyOverride], schools: Mapping[str, str]) -> dict[str, pb.PolicyOverride]:
     """Return exceptions by whom they are for; a second one for the same is told apart by its number."""
     found: dict[str, pb.PolicyOverride] = {}

@@ -19,6 +19,7 @@ from services.gateway.policies import Form
 from services.gateway.problems import SHOWN, STATUS, shown
 from services.gateway.routes import history, threats
 from services.gateway.state import gateway, person
+from services.gateway.trying import TRY_SECONDS, try_policy
 from services.kit.errors import Aborted, InvalidArgument, NotFound, PermissionDenied, ServiceError
 from services.kit.ids import new_id
 from services.kit.rpc_errors import translated
@@ -26,7 +27,6 @@ from services.kit.rpc_errors import translated
 blueprint = Blueprint("policy", __name__)
 PATH = "/policy"
 _LARGEST_VERSION = 2**31 - 1
-_TRY_SECONDS = 25.0
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Asked:
 class Tried:
     """What the page shows of a try: the counts, the change in words, and the examples that this person may see."""
 
-    preview: pb.PreviewPolicyResponse
+    answer: pb.TryPolicyResponse
     changes: list[str] = field(default_factory=list)
     examples: list[tuple[pb.PolicyExample, reports.EntryRow]] = field(default_factory=list)
 
@@ -206,7 +206,7 @@ def _try(policy: pb.Policy) -> pb.PreviewPolicyResponse | None:
     try:
         with translated():
             wanted = pb.PreviewPolicyRequest(policy=policy)
-            answer: pb.PreviewPolicyResponse = gateway().clients.moderation.PreviewPolicy(wanted, timeout=_TRY_SECONDS)
+            answer: pb.PreviewPolicyResponse = gateway().clients.moderation.PreviewPolicy(wanted, timeout=TRY_SECONDS)
     except InvalidArgument:
         raise
     except ServiceError:
@@ -215,12 +215,9 @@ def _try(policy: pb.Policy) -> pb.PreviewPolicyResponse | None:
 
 
 def _tried(form: Form, base: pb.Policy) -> Tried:
-    whole = form.whole()
-    with translated():
-        wanted = pb.PreviewPolicyRequest(policy=whole)
-        preview = gateway().clients.moderation.PreviewPolicy(wanted, timeout=_TRY_SECONDS)
+    answer = try_policy(base, form.whole())
     shown = policies.form_of(base, person().visible_schools).policy
-    return Tried(preview, policies.changes(shown, form.policy, _titles()), list(_examples(preview)))
+    return Tried(answer, policies.changes(shown, form.policy, _titles()), list(_examples(answer.preview)))
 
 
 def _examples(preview: pb.PreviewPolicyResponse) -> Iterator[tuple[pb.PolicyExample, reports.EntryRow]]:
@@ -250,7 +247,7 @@ def _page(
     return render_template(
         "policy.html",
         form=form,
-        now=now or (tried.preview if tried else None),
+        now=now or (tried.answer.preview if tried else None),
         tried=tried,
         problem=problem,
         note=note,

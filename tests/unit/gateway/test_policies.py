@@ -182,3 +182,17 @@ def test_the_grades_of_an_exception_are_those_of_the_roster_or_refused() -> None
     read = policies.read_form(sent, policy(STRICT), ALL, {"KG", "05", "06"})
     assert list(read.wrong) == ["0.grades"]
     assert list(read.policy.overrides[0].grades) == ["05", "12"]
+
+
+def test_a_phrase_that_comes_goes_or_moves_to_others_is_told_from_one_that_stays() -> None:
+    here = pb.PolicyOverride(school_id="s1", blocked_phrases=["mill"])
+    before = policy(here)
+    before.blocked_phrases.extend(["a", "b"])
+    after = policy(pb.PolicyOverride(school_id="s2"), here)
+    after.blocked_phrases.extend(["b", "a"])
+    assert policies.has_same_phrases(before, after)
+    after.overrides[1].grades.append("09")
+    assert not policies.has_same_phrases(before, after)
+    assert not policies.has_same_phrases(before, policy(here))
+    allowed = policy(pb.PolicyOverride(school_id="s1", allowed_phrases=["mill"]))
+    assert not policies.has_same_phrases(policy(here), allowed)
