@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # the plugin has no types
 
 from tests.support import nats as nats_support
-from tests.support.postgres import Databases, drop_spare
+from tests.support.postgres import Databases, drop_spare, lending
 from tests.support.servers import ENVIRONMENT, Servers, start_servers
 from tests.support.tokens import Tokens
 
@@ -65,20 +65,25 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 @pytest.fixture
 def databases(servers: Servers) -> Iterator[Databases]:
     """Makes databases for this test: `databases.copy("queue")`."""
-    made = Databases(servers.postgres)
-    yield made
-    made.give_back()
+    with lending(servers.postgres) as made:
+        yield made
 
 
-@pytest.fixture
-async def nats_url(servers: Servers, request: pytest.FixtureRequest) -> str:
-    """The worker's NATS account, empty."""
+@pytest.fixture(scope="session")
+def nats_account(servers: Servers, request: pytest.FixtureRequest) -> str:
+    """The worker's NATS account, with whatever the test before left there."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
     number = int(worker.removeprefix("gw"))
     if number >= len(servers.nats):
         pytest.fail(f"{servers.source} serve {len(servers.nats)} worker(s): run with -n {len(servers.nats)} at most")
-    await nats_support.empty(servers.nats[number])
     return servers.nats[number]
+
+
+@pytest.fixture
+async def nats_url(nats_account: str) -> str:
+    """The worker's NATS account, empty."""
+    await nats_support.empty(nats_account)
+    return nats_account
 
 
 @pytest.fixture(scope="session")

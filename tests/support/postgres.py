@@ -67,6 +67,16 @@ _SPARE: dict[tuple[str, str], list[Database]] = {}
 """What tests of this process have given back, by server and service; dirty as they left it."""
 
 
+@contextmanager
+def lending(server: str) -> Iterator[Databases]:
+    """Lend databases of the server, and take them back at the end."""
+    databases = Databases(server)
+    try:
+        yield databases
+    finally:
+        databases.give_back()
+
+
 def drop_spare() -> None:
     """Drop what is kept for further tests, with the connections that are open."""
     for (server, _), databases in _SPARE.items():

@@ -11,7 +11,6 @@ from werkzeug.serving import make_server
 
 from tests.integration.gateway.stack import SERVICES, Stack, running
 from tests.support.chromium import FLAGS, executable
-from tests.support.postgres import Databases
 from tests.support.servers import Servers
 from tests.support.tokens import Tokens
 
@@ -37,22 +36,32 @@ class Site:
         return page
 
 
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests here. It ends with them: while it runs, no other test can run an event loop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="module")
-def site(servers: Servers, tokens: Tokens, request: pytest.FixtureRequest) -> Iterator[Site]:
+def site(
+    servers: Servers, nats_account: str, tokens: Tokens, chromium: Browser, request: pytest.FixtureRequest
+) -> Iterator[Site]:
     """Serve the application on a free port, before the usual services or those that the module names in SERVICES."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
-    databases = Databases(servers.postgres)
     services = getattr(request.module, "SERVICES", (*SERVICES, "moderation"))
-    with running(databases, servers.nats[int(worker.removeprefix("gw"))], tokens, services) as stack:
+    with running(servers.postgres, nats_account, tokens, services) as stack:
         server = make_server("127.0.0.1", 0, stack.app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
-            yield Site(stack, f"http://127.0.0.1:{server.server_port}", browser)
-            browser.close()
+        yield Site(stack, f"http://127.0.0.1:{server.server_port}", chromium)
         server.shutdown()
         server.server_close()
-        stack.gateway.engine.dispose()
-        for channel in stack.gateway.clients.channels.values():
-            channel.close()
-    databases.give_back()
+
+
+@pytest.fixture(autouse=True)
+def closed(chromium: Browser) -> Iterator[None]:
+    """Close the pages that a test opened: they would go on to ask and to listen."""
+    yield
+    for each in chromium.contexts:
+        each.close()

@@ -4,14 +4,16 @@ import dataclasses
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import grpc
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,6 +22,7 @@ from werkzeug.test import TestResponse
 
 from deploy.local.ports import free_port
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from services.gateway import sessions
 from services.gateway.accounts import NewAccount, add_accounts
 from services.gateway.app import create_app
 from services.gateway.config import GatewaySettings
@@ -30,7 +33,7 @@ from tests.integration.directory.roster_files import ROLES, USERS, roster
 from tests.support.eventually import eventually_sync
 from tests.support.forked import Forked, start
 from tests.support.nats import empty_sync
-from tests.support.postgres import Databases
+from tests.support.postgres import Databases, lending
 from tests.support.tokens import Tokens
 
 PASSWORD = "correct horse"
@@ -47,6 +50,7 @@ UNSUBSCRIBE_SECRET = "u" * 32
 TWILIO_TOKEN = "test-twilio-token"
 MODAPI_SECRET = "test-modapi-webhook-secret"
 SERVICES = ("directory", "queue", "reports")
+_ALL = (*SERVICES, "moderation", "notify")
 _USERS = {
     "pri": "Ida Cole",
     "tea": "Tom Reed",
@@ -59,6 +63,8 @@ _USERS = {
 _BOTH_USER = "both,true,Bo,Both,T-2,bo.both,bo@example.org,,,,,\n"
 _BOTH_ROLES = "10,both,primary,teacher,s1\n11,both,secondary,teacher,s2\n"
 """A teacher of two schools, one of them excluded from communication."""
+_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""A hash of full strength takes a fifth of a second of a core, and tests sign in a thousand times."""
 _HIDDEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -141,55 +147,59 @@ def away(stack: Stack, **stubs: Any) -> Iterator[None]:
 
 
 @contextmanager
-def running(
-    databases: Databases, nats_url: str, tokens: Tokens, services: tuple[str, ...] = SERVICES
-) -> Iterator[Stack]:
-    """Start the services on an empty bus, load a small roster, add accounts, and yield the stack."""
+def running(server: str, nats_url: str, tokens: Tokens, services: tuple[str, ...] = SERVICES) -> Iterator[Stack]:
+    """Start the services on an empty bus, load a small roster, add accounts, yield the stack; leave nothing behind."""
     empty_sync(nats_url)
-    ports = {name: free_port() for name in services}
-    addresses: dict[str, Any] = {
-        f"{name}_address": f"127.0.0.1:{ports.get(name) or free_port()}" for name in _all_names()
-    }
-    environments = {name: _environment(name, ports[name], addresses, databases, nats_url, tokens) for name in services}
-    processes = [start(name, "serve", {**os.environ, **environment}) for name, environment in environments.items()]
-    try:
-        for name in services:
-            _wait(f"127.0.0.1:{ports[name]}")
-        stack = _assembled(addresses, databases, tokens, processes, nats_url)
-        stack.environments = environments
-        yield stack
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(15)
+    with (
+        lending(server) as databases,
+        TemporaryDirectory(prefix="recordings-") as recordings,
+        mock.patch.object(sessions, "_hasher", _HASHER),
+    ):
+        environments = _environments(services, databases, nats_url, tokens, recordings)
+        processes = [start(name, "serve", {**os.environ, **each}) for name, each in environments.items()]
+        try:
+            for each in environments.values():
+                _wait(each["LISTEN"])
+            stack = _assembled(environments, databases, tokens, processes, nats_url)
+            yield stack
+            stack.gateway.engine.dispose()
+            for channel in stack.gateway.clients.channels.values():
+                channel.close()
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(15)
 
 
-def _all_names() -> tuple[str, ...]:
-    return (*SERVICES, "moderation", "notify")
-
-
-def _environment(
-    name: str, port: int, addresses: dict[str, Any], databases: Databases, nats_url: str, tokens: Tokens
-) -> dict[str, str]:
-    return {
-        **{key.upper(): value for key, value in addresses.items()},
-        "LISTEN": f"127.0.0.1:{port}",
-        "DATABASE_URL": databases.copy(name).url,
+def _environments(
+    services: tuple[str, ...], databases: Databases, nats_url: str, tokens: Tokens, recordings: str
+) -> dict[str, dict[str, str]]:
+    shared = {
+        **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{free_port()}" for name in _ALL},
         "NATS_URL": nats_url,
         "AUTH_KEYS_FILE": str(tokens.keys_file),
-        "SERVICE_TOKEN": tokens.service("directory.read", "queue.read", name=name),
-        "RECORDINGS_FOLDER": tempfile.mkdtemp(prefix="recordings-"),
+        "RECORDINGS_FOLDER": recordings,
         "RECORDINGS_SECRET": "r" * 32,
         "ANSWERS_SECRET": ANSWERS_SECRET,
         "ANSWERS_URL": "https://lantern.example.org/answer",
         "UNSUBSCRIBE_SECRET": UNSUBSCRIBE_SECRET,
         "LOG_LEVEL": "WARNING",
     }
+    return {
+        name: {
+            **shared,
+            "LISTEN": shared[f"{name.upper()}_ADDRESS"],
+            "DATABASE_URL": databases.copy(name).url,
+            "SERVICE_TOKEN": tokens.service("directory.read", "queue.read", name=name),
+        }
+        for name in services
+    }
 
 
 def _wait(address: str) -> None:
-    with grpc.insecure_channel(address) as channel:
+    # A server that does not listen yet is asked again at once, not after gRPC's second.
+    with grpc.insecure_channel(address, [("grpc.initial_reconnect_backoff_ms", 100)]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
 
         def is_serving() -> None:
@@ -203,12 +213,13 @@ def _wait(address: str) -> None:
 
 
 def _assembled(
-    addresses: dict[str, Any],
+    environments: dict[str, dict[str, str]],
     databases: Databases,
     tokens: Tokens,
     processes: list[Forked],
     nats_url: str,
 ) -> Stack:
+    addresses: Any = {f"{name}_address": environments["directory"][f"{name.upper()}_ADDRESS"] for name in _ALL}
     secret = SecretStr(tokens.service("directory.read", "moderation.read", *_OWN_SCOPES, name="gateway"))
     settings = GatewaySettings(
         **addresses,
@@ -230,7 +241,7 @@ def _assembled(
     metadata = (("authorization", f"Bearer {operator}"),)
     found = gateway.clients.directory.ListSchools(directory_pb2.ListSchoolsRequest(), metadata=metadata).schools
     school_id = next(each.school_id for each in found if each.sourced_id == "s1")
-    return Stack(create_app(gateway), gateway, clock, people, metadata, nats_url, school_id, processes)
+    return Stack(create_app(gateway), gateway, clock, people, metadata, nats_url, school_id, processes, environments)
 
 
 def enable_exclusion(stub: directory_pb2_grpc.DirectoryServiceStub, metadata: Any) -> None:

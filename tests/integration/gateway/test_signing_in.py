@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher, extract_parameters
 from flask import url_for
 
 from protos.directory.v1 import directory_pb2 as directory
@@ -250,6 +251,22 @@ def test_a_replaced_password_ends_the_sessions_of_its_person(stack: Stack) -> No
         assert stack.browser().sign_in("tea", "another horse").status_code == 303
     finally:
         add_accounts(stack.gateway.engine, [account.model_copy(update={"password": PASSWORD})])
+
+
+def test_a_password_that_was_kept_in_a_weaker_way_is_kept_anew_at_the_next_sign_in(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> int:
+        with stack.gateway.engine.connect() as connection:
+            hashed = connection.execute(sa.text("SELECT password_hash FROM accounts WHERE username = 'amy'")).scalar()
+        return extract_parameters(str(hashed)).time_cost
+
+    assert kept() == 1
+    monkeypatch.setattr(sessions, "_hasher", PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
+    stack.browser("amy")
+    assert kept() == 2
+    assert stack.browser().sign_in("amy", "wrong password").status_code == 401
+    stack.browser("amy")
 
 
 def test_an_open_page_that_follows_threat_alerts_is_use(stack: Stack) -> None:
