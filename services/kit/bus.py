@@ -55,6 +55,16 @@ class Bus:
 
     async def open(self, service: str) -> None:
         """Connect and make the service's stream, waiting for NATS as long as it takes; until then all else fails."""
+        await self.connect()
+        outage = Outage(part="stream", service=service)
+        while True:
+            try:
+                return await self.ensure_stream(service)
+            except BusError as problem:
+                await outage.wait(str(problem))
+
+    async def connect(self) -> None:
+        """Connect, waiting for NATS as long as it takes: enough for who uses no stream."""
         await self.client.connect(
             nats_servers(self._url),
             name=self._name,
@@ -69,12 +79,6 @@ class Bus:
         )
         self._is_open = True
         await self._log_connected()
-        outage = Outage(part="stream", service=service)
-        while True:
-            try:
-                return await self.ensure_stream(service)
-            except BusError as problem:
-                await outage.wait(str(problem))
 
     async def ensure_stream(self, service: str) -> None:
         """Make the service's stream if it is not there, with the settings of this release. BusError if it cannot.
@@ -128,6 +132,15 @@ class Bus:
         try:
             await asyncio.wait_for(self.jetstream.account_info(), _CHECK_SECONDS)
         except (APIError, *_HIDDEN_ERRORS) as problem:
+            raise BusError(type(problem).__name__) from problem
+
+    async def check_connection(self) -> None:
+        """Raise BusError unless NATS answers within two seconds; for who uses no stream."""
+        if not self.client.is_connected:
+            raise BusError("not connected")
+        try:
+            await self.client.flush(int(_CHECK_SECONDS))
+        except _HIDDEN_ERRORS as problem:
             raise BusError(type(problem).__name__) from problem
 
     async def close(self) -> None:

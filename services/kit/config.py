@@ -56,6 +56,8 @@ def _nats(addresses: SecretStr) -> SecretStr:
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 """postgresql://…, of one server or of several."""
+NatsUrl = Annotated[SecretStr, AfterValidator(_nats)]
+"""nats://…, or several with commas between them."""
 Address = Annotated[str, AfterValidator(_host_and_port)]
 """HOST:PORT; port 0 lets the system choose where the process listens."""
 
@@ -127,7 +129,7 @@ class ServiceSettings(Settings):
     """HOST:PORT of the gRPC server."""
     database_url: DatabaseUrl
     """postgresql://… of the role that reads and writes rows."""
-    nats_url: Annotated[SecretStr, AfterValidator(_nats)]
+    nats_url: NatsUrl
     """nats://…, of a cluster each server's with commas between them: whichever answers will do."""
     nats_replicas: Literal[1, 3, 5] = 1
     """Copies of each stream; 3 where NATS is a cluster. Streams that have more keep them."""

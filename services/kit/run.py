@@ -52,8 +52,13 @@ class Command:
     """What it reads from the environment: a Settings class; None: nothing."""
 
 
-def run_service(service: str, parts: Sequence[Process | Command], argv: Sequence[str] | None = None) -> int:
-    """Run what the command line names and return the exit code: 0 done, 1 failed, 2 wrong arguments or environment."""
+def run_service(
+    service: str, parts: Sequence[Process | Command], argv: Sequence[str] | None = None, unnamed: str = ""
+) -> int:
+    """Run what the command line names and return the exit code: 0 done, 1 failed, 2 wrong arguments or environment.
+
+    `unnamed` is the process that runs when it names none; a service that has only one needs not say it.
+    """
     own = parts
     migrating = Command("migrate", "bring the tables to this release", lambda: _migrate(service), MigrateSettings)
     parts = [*own, migrating]
@@ -64,7 +69,7 @@ def run_service(service: str, parts: Sequence[Process | Command], argv: Sequence
     )
     arguments = parser.parse_args(argv)
     # Who names nothing means what serves: commands have environments of their own.
-    serving = [each for each in own if isinstance(each, Process)]
+    serving = [each for each in own if isinstance(each, Process) and unnamed in ("", each.name)]
     chosen = [each for each in parts if each.name == arguments.process] if arguments.process else serving or own
     if arguments.check_config:
         return check_config(*(each.settings for each in chosen if each.settings))

@@ -3,7 +3,7 @@
 Owns verdicts, policies and, for half an hour, what students wrote to whom. Answers
 `comms.moderation.v1.ModerationService`. Consumes queue.screening.requested.v1 and queue.rescreening.requested.v1, and
 tells moderation.verdict.reached.v1, on which the queue alone acts, and moderation.provider.changed.v1. Replicas share
-the work: each `serve` is one.
+the work: each `serve` is one. Each `lend` judges texts for them and needs NATS alone.
 """
 
 import os

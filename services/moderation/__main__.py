@@ -1,4 +1,4 @@
-"""Wiring of moderation: `serve` (gRPC and the queue's requests; run as many as needed) and `score`."""
+"""Wiring of moderation: `serve` (gRPC and the queue's requests), `lend` (run as many of both as needed) and `score`."""
 
 import sys
 from datetime import timedelta
@@ -15,10 +15,12 @@ from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
 from services.moderation import score
 from services.moderation.actions import Screening
-from services.moderation.config import Config
+from services.moderation.borrowing import Borrowing
+from services.moderation.config import Config, LendConfig, wanted_process
 from services.moderation.conversing import Conversations
 from services.moderation.events import RESCREENING, SCREENING, Handler
 from services.moderation.judging import Judge
+from services.moderation.lending import Lender
 from services.moderation.model.scoring import load_model
 from services.moderation.policies import Policies
 from services.moderation.providers.base import Provider
@@ -37,7 +39,8 @@ async def serve(config: Config, life: Lifecycle) -> None:
     bus = Bus(config.nats_url.get_secret_value(), name="moderation", replicas=config.nats_replicas)
     life.on_stop("nats", bus.close)
     life.spawn("nats", bus.open("moderation"))
-    embedded = Embedded(load_model())
+    model = load_model()
+    embedded = Embedded(model, Borrowing(bus.client, model.version))
     judge = Judge(_provider(config, life, embedded), embedded, config.outage_seconds)
     policies = Policies(engine, utc_now)
     conversations = Conversations(engine, utc_now, timedelta(minutes=config.conversation_minutes))
@@ -61,6 +64,17 @@ async def serve(config: Config, life: Lifecycle) -> None:
     await life.until_stopped()
 
 
+async def lend(config: LendConfig, life: Lifecycle) -> None:
+    """Judge texts for the replicas."""
+    bus = Bus(config.nats_url.get_secret_value(), name="moderation lend")
+    life.on_stop("nats", bus.close)
+    lender = Lender(bus, Embedded(load_model()))
+    life.spawn("subscribing", lender.run())
+    life.on_stop("lending", lender.stop)
+    await life.observe(Health({"nats": lender.check}))
+    await life.until_stopped()
+
+
 def _provider(config: Config, life: Lifecycle, embedded: Embedded) -> Provider:
     if config.provider == "embedded":
         return embedded
@@ -80,7 +94,9 @@ if __name__ == "__main__":
             "moderation",
             [
                 Process("serve", "gRPC and screening", Config, serve),
+                Process("lend", "judge texts for those that serve; needs NATS_URL alone", LendConfig, lend),
                 Command("score", "JSON lines of texts on stdin, of scores on stdout", _score),
             ],
+            unnamed=wanted_process(),
         )
     )

@@ -1,10 +1,11 @@
 """What moderation reads from the environment."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from services.kit.config import ServiceSettings
+from services.kit.config import NatsUrl, ServiceSettings, Settings
 
 
 class Config(ServiceSettings):
@@ -29,3 +30,21 @@ class Config(ServiceSettings):
         if info.data.get("provider") == "moderationapi" and not key.get_secret_value().strip():
             raise ValueError("is needed when PROVIDER is moderationapi")
         return key
+
+
+class LendConfig(Settings):
+    """The settings of `python -m services.moderation lend`."""
+
+    nats_url: NatsUrl
+    """nats://… (as for all) of a user who may do [no more than lend](scaling.md#a-process-that-lends-its-model)."""
+
+
+def wanted_process() -> str:
+    """Return what the environment is for: `lend` when it has NATS_URL and nothing that `serve` alone reads."""
+    own = Config.model_fields.keys() - LendConfig.model_fields.keys()
+    return "lend" if _is_set("nats_url") and not any(map(_is_set, own)) else "serve"
+
+
+def _is_set(setting: str) -> bool:
+    name = setting.upper()
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))

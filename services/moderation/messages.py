@@ -9,8 +9,8 @@ from services.kit.errors import InvalidArgument
 from services.moderation.domain import Category, Decision, Override, Policy, Rule
 from services.moderation.previewing import Change, Example, Preview
 
-_CATEGORIES = {category: types.Category.Value(f"CATEGORY_{category.name}") for category in Category}
-_CATEGORY_OF: dict[int, Category] = {number: category for category, number in _CATEGORIES.items()}
+CATEGORIES = {category: types.Category.Value(f"CATEGORY_{category.name}") for category in Category}
+CATEGORY_OF: dict[int, Category] = {number: category for category, number in CATEGORIES.items()}
 _DECISIONS = {each: types.Verdict.Decision.Value(f"DECISION_{each.name}") for each in Decision}
 
 
@@ -22,7 +22,7 @@ def verdict_message(row: Mapping[str, Any]) -> types.Verdict:
         decision=_DECISIONS[Decision(row["decision"])],
         scores=[
             types.CategoryScore(
-                category=_CATEGORIES[Category(name)],
+                category=CATEGORIES[Category(name)],
                 score=score,
                 holds=name in row["holds"],
                 watches=name in row["watches"],
@@ -140,7 +140,7 @@ def policy_message(row: Mapping[str, Any]) -> pb.Policy:
 
 def _rule_message(rule: Rule) -> pb.CategoryRule:
     return pb.CategoryRule(
-        category=_CATEGORIES[rule.category],
+        category=CATEGORIES[rule.category],
         is_on=rule.is_on,
         hold_threshold=rule.hold_threshold,
         watch_threshold=rule.watch_threshold,
@@ -181,7 +181,7 @@ def preview_message(preview: Preview) -> pb.PreviewPolicyResponse:
         after=pb.PolicyCounts(held=after.held, watched=after.watched),
         categories=[
             pb.CategoryPreview(
-                category=_CATEGORIES[name],
+                category=CATEGORIES[name],
                 before=pb.PolicyCounts(held=before.holds[name], watched=before.watches[name]),
                 after=pb.PolicyCounts(held=after.holds[name], watched=after.watches[name]),
             )
@@ -203,7 +203,7 @@ def _example_message(example: Example) -> pb.PolicyExample:
         after=_DECISIONS[example.after.decision],
         scores=[
             types.CategoryScore(
-                category=_CATEGORIES[name],
+                category=CATEGORIES[name],
                 score=score,
                 holds=name in example.after.holds,
                 watches=name in example.after.watches,
@@ -217,7 +217,7 @@ def _example_message(example: Example) -> pb.PolicyExample:
 
 
 def _rule_from_message(message: pb.CategoryRule) -> Rule:
-    category = _CATEGORY_OF.get(message.category)
+    category = CATEGORY_OF.get(message.category)
     if category is None:
         raise InvalidArgument("POLICY_INVALID", violations=[("/rules", "A rule names no category.")])
     return Rule(category, message.is_on, message.hold_threshold, message.watch_threshold, message.tier)

@@ -28,3 +28,12 @@ scores = _meter.create_histogram("lantern.moderation.scores", "1", "Scores by ca
 backlog_age = _meter.create_gauge(
     "lantern.moderation.backlog.age", "s", "Age of the oldest message that waits for the provider; 0 when none does."
 )
+borrowed = _meter.create_counter(
+    "lantern.moderation.borrowed",
+    "{text}",
+    "Texts that a replica asked those who lend to judge, by outcome: judged, busy, none (nobody lends), late or wrong. "
+    "What was not judged by them the replica judges itself.",
+)
+lent = _meter.create_counter(
+    "lantern.moderation.lent", "{text}", "Texts that a process which lends its model judged for replicas."
+)

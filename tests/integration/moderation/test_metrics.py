@@ -30,25 +30,11 @@ def asked(text: str, seconds_ago: float) -> requests.ScreeningRequested:
     return request
 
 
-@pytest.fixture(scope="session")
-def measured() -> Measured:
-    return Measured()
-
-
 @pytest.fixture
 def screening(moderation_engine: AsyncEngine, vendor: ModerationApi, embedded: Embedded) -> Screening:
     nothing = Conversations(moderation_engine, utc_now, timedelta())
     policies, judge = Policies(moderation_engine, utc_now), Judge(vendor, embedded)
     return Screening(moderation_engine, judge, policies, nothing, utc_now, timedelta(seconds=60))
-
-
-@pytest.fixture
-def moved(measured: Measured) -> Callable[..., Callable[[], float]]:
-    def since_now(name: str, **attributes: str) -> Callable[[], float]:
-        before = measured(name, **attributes)
-        return lambda: measured(name, **attributes) - before
-
-    return since_now
 
 
 async def test_a_verdict_moves_the_latency_and_what_is_held(

@@ -9,7 +9,10 @@ import pytest
 Checked = Callable[..., set[str]]
 
 _URL = {"DATABASE_URL": "postgresql://x"}
-_READ = ("DATABASE_URL", "MIGRATE_DATABASE_URL", "DIRECTORY_ADDRESS", "SERVICE_TOKEN")
+_READ = (
+    *("DATABASE_URL", "MIGRATE_DATABASE_URL", "DIRECTORY_ADDRESS", "SERVICE_TOKEN"),
+    *("NATS_URL", "AUTH_KEYS_FILE", "LISTEN"),
+)
 
 
 @pytest.fixture
@@ -58,3 +61,25 @@ def test_what_commands_read_is_not_asked_of_what_serves(checked: Checked) -> Non
 @pytest.mark.parametrize("service", ["gateway", "queue", "notify"])
 def test_without_a_name_all_that_serves_is_checked(service: str, checked: Checked) -> None:
     assert {"DATABASE_URL", "DIRECTORY_ADDRESS", "SERVICE_TOKEN"} <= checked(f"services.{service}")
+
+
+_NATS = {"NATS_URL": "nats://x"}
+
+
+@pytest.mark.parametrize(
+    ("named", "given", "missing"),
+    [
+        ("", _NATS, set()),
+        ("lend", _NATS | _URL, set()),
+        ("lend", {}, {"NATS_URL"}),
+        ("", {}, {"NATS_URL", "DATABASE_URL", "AUTH_KEYS_FILE"}),
+        ("", _NATS | _URL, {"AUTH_KEYS_FILE"}),
+        ("", _NATS | {"LISTEN": "127.0.0.1:0"}, {"DATABASE_URL", "AUTH_KEYS_FILE"}),
+        ("serve", _NATS, {"DATABASE_URL", "AUTH_KEYS_FILE"}),
+    ],
+)
+def test_moderation_lends_its_model_where_nats_is_all_that_it_knows(
+    named: str, given: dict[str, str], missing: set[str], checked: Checked
+) -> None:
+    """Who means a replica and forgot a setting is told so: anything that it alone reads says that it is meant."""
+    assert checked("services.moderation", *([named] if named else []), **given) == missing
