@@ -14,6 +14,7 @@ from services.kit.outage import repeat
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
+from services.queue import metrics
 from services.queue.actions import absences, braking, receipts, rescreening, stalling, upkeep
 from services.queue.actions.lifting import Lifting
 from services.queue.actions.recover import recover_one
@@ -129,6 +130,7 @@ def _directory(config: QueueConfig, life: Lifecycle) -> Directory:
 
 def _open(process: str, config: QueueConfig, life: Lifecycle) -> tuple[AsyncEngine, Bus, Health]:
     """Open the database and the bus, and tell what happens in this process: its events and its progress."""
+    metrics.count_from_zero()
     url = config.database_url.get_secret_value()
     engine = create_engine(url, name=f"queue {process}", statement_timeout_seconds=_STATEMENT_SECONDS)
     life.on_stop("database", engine.dispose)
