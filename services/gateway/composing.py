@@ -6,7 +6,7 @@ from typing import Any
 
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
-from services.gateway import addressing, asking, choosing, to_staff
+from services.gateway import addressing, asking, choosing, throttling, to_staff
 from services.gateway.access import Permission, Person
 from services.gateway.drafts import Draft
 from services.gateway.languages import LANGUAGES
@@ -38,6 +38,8 @@ SUBJECT_LIMIT, BODY_LIMIT = 200, 20_000
 LONGEST_USE = timedelta(days=30)
 _TO_STAFF = {types.CHANNEL_EMAIL, *SURVEYS}
 """Ways in which students and parents write to staff."""
+_MOST_MESSAGES = 60
+"""Messages of one person who is not staff in `throttling.WINDOW`."""
 _SUBMIT_SECONDS = 60.0
 
 
@@ -176,7 +178,12 @@ def preview_sending(draft: Draft, person: Person, send_at: datetime | None) -> l
 
 
 def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
-    """Send a checked draft. The same key again answers the first result. FailedPrecondition when it reaches nobody."""
+    """Send a checked draft. The same key again answers the first result.
+
+    FailedPrecondition when it reaches nobody, ResourceExhausted after many of somebody who is not staff.
+    """
+    if not person.is_staff:
+        _count(draft, person)
     rows = addressing.recipients(draft, person)
     first = next(rows, None)
     if first is None:
@@ -190,6 +197,13 @@ def submit(draft: Draft, person: Person) -> queue.SubmitResponse:
 
     answer: queue.SubmitResponse = _stream(gateway().clients.queue.Submit, pieces())
     return answer
+
+
+def _count(draft: Draft, person: Person) -> None:
+    """Count a message. All students' messages wait for screening in one queue, which nobody is to fill alone."""
+    text = f"You sent {_MOST_MESSAGES} messages in a quarter of an hour. Wait some minutes, then send this one."
+    limit = (throttling.key_of("message", person.person_id), _MOST_MESSAGES)
+    throttling.count_once(gateway().engine, gateway().clock, limit, draft.key, ("TOO_MANY_MESSAGES", text))
 
 
 def _stream(call: Callable[..., Any], pieces: Iterator[Any]) -> Any:

@@ -99,9 +99,15 @@ def _answer(status: int, reason: str, detail: str, error: ServiceError | None = 
             response.headers["HX-Retarget"] = "#notice"
             response.headers["HX-Reswap"] = "innerHTML"
             response.headers["HX-Reselect"] = ".problem"
-    if error and error.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    if error:
+        response.headers.update(retry_after(error))
     return response
+
+
+def retry_after(error: ServiceError) -> dict[str, str]:
+    """Return the header that says when another try may succeed; none when that is not known."""
+    seconds = error.retry_after_seconds
+    return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
 def problem_body(status: int, reason: str, detail: str, error: ServiceError | None = None) -> dict[str, object]:

@@ -98,8 +98,15 @@ def forget_old(connection: sa.Connection, now: datetime, attempts_before: dateti
 
 
 def add_attempt(connection: sa.Connection, attempt_id: str, key: bytes, made_at: datetime) -> None:
-    """Count an attempt to sign in, before it is known how it ends."""
-    connection.execute(sa.insert(sign_in_attempts).values(attempt_id=attempt_id, key=key, made_at=made_at))
+    """Count an attempt, before it is known how it ends; nothing when it is counted already."""
+    attempt = insert(sign_in_attempts).values(attempt_id=attempt_id, key=key, made_at=made_at)
+    connection.execute(attempt.on_conflict_do_nothing())
+
+
+def has_attempt(connection: sa.Connection, attempt_id: str) -> bool:
+    """Tell whether this attempt is counted."""
+    found = sa.select(sa.exists().where(sign_in_attempts.c.attempt_id == attempt_id))
+    return bool(connection.execute(found).scalar_one())
 
 
 def attempts_since(connection: sa.Connection, key: bytes, since: datetime) -> Sequence[datetime]:

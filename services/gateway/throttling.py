@@ -1,8 +1,9 @@
 """How often something may be tried: counted before it is done, so that many tries at once count."""
 
 import hashlib
+import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -26,15 +27,36 @@ def count(engine: sa.Engine, clock: Clock, limits: Mapping[bytes, int], refusal:
 
     ResourceExhausted with this reason and sentence when a key is used up.
     """
-    now, tries = clock(), {key: new_id() for key in limits}
+    tries = {key: new_id() for key in limits}
     with transaction(engine) as connection:
-        made = {key: store.attempts_since(connection, key, now - WINDOW) for key in limits}
-        waits = [times[-limit] + WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
-        if not waits:
-            for key, attempt_id in tries.items():
-                store.add_attempt(connection, attempt_id, key, now)
+        _count(connection, clock(), limits, tries, refusal)
+    return tries
+
+
+def count_once(engine: sa.Engine, clock: Clock, limit: tuple[bytes, int], name: str, refusal: tuple[str, str]) -> None:
+    """Count what goes by a name of its own under a key, however often it is tried.
+
+    ResourceExhausted with this reason and sentence when the key is used up by others.
+    """
+    key, most = limit
+    attempt_id = str(uuid.UUID(bytes=hashlib.sha256(key + name.encode()).digest()[:16]))
+    with transaction(engine) as connection:
+        if not store.has_attempt(connection, attempt_id):
+            _count(connection, clock(), {key: most}, {key: attempt_id}, refusal)
+
+
+def _count(
+    connection: sa.Connection,
+    now: datetime,
+    limits: Mapping[bytes, int],
+    tries: Mapping[bytes, str],
+    refusal: tuple[str, str],
+) -> None:
+    made = {key: store.attempts_since(connection, key, now - WINDOW) for key in limits}
+    waits = [times[-limit] + WINDOW - now for key, limit in limits.items() if len(times := made[key]) >= limit]
     if waits:
         reason, sentence = refusal
         seconds = max(1.0, max(waits).total_seconds())
         raise ResourceExhausted(reason, sentence, retry_after_seconds=seconds)
-    return tries
+    for key, attempt_id in tries.items():
+        store.add_attempt(connection, attempt_id, key, now)

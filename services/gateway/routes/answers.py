@@ -16,7 +16,7 @@ from services.gateway.access import Permission
 from services.gateway.answer_words import answer_words, browser_words
 from services.gateway.answering import Shown
 from services.gateway.auth import requires
-from services.gateway.problems import STATUS
+from services.gateway.problems import STATUS, retry_after
 from services.gateway.routes.inbox import show_message
 from services.gateway.state import gateway
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, ServiceError
@@ -87,8 +87,7 @@ def _refused(problem: ServiceError) -> Response:
     status = _GONE if problem.reason == "SURVEY_GONE" else STATUS[type(problem)]
     response = make_response(render_refused(problem), status)
     response.headers.update(_HEADERS)
-    if problem.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(int(problem.retry_after_seconds) + 1)
+    response.headers.update(retry_after(problem))
     return response
 
 

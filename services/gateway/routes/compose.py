@@ -22,7 +22,7 @@ from services.gateway.keeping import draws_again
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools, working_school
-from services.gateway.problems import on_service_error
+from services.gateway.problems import on_service_error, retry_after
 from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
@@ -87,7 +87,7 @@ def _draw_again(problem: ServiceError) -> str:
 @blueprint.post("/compose")
 @requires(*_SENDERS)
 @draws_again(_draw_again)
-def send() -> str | Response | tuple[str, int]:
+def send() -> str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Preview a draft, send it, or keep it to be sent later."""
     draft = read_draft(request.form, person())
     someone = scheduling.writer(person(), draft.from_school_id)
@@ -116,7 +116,9 @@ def send() -> str | Response | tuple[str, int]:
         return page(draft, problem=_too_large()), 413
     except PermissionDenied as problem:
         return page(draft, problem=problem), 403
-    except (InvalidArgument, FailedPrecondition, NotFound, Aborted, ResourceExhausted) as problem:
+    except ResourceExhausted as problem:
+        return page(draft, problem=problem), 429, retry_after(problem)
+    except (InvalidArgument, FailedPrecondition, NotFound, Aborted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
     return render_template("sent.html", answer=answer, draft=draft, summary=addressing.summary(draft, someone))
 

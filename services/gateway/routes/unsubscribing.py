@@ -10,7 +10,7 @@ from protos.queue.v1 import contacts_pb2 as pb
 from services.gateway import throttling
 from services.gateway.access import Permission
 from services.gateway.auth import requires
-from services.gateway.problems import STATUS
+from services.gateway.problems import STATUS, retry_after
 from services.gateway.routes.answers import render_refused
 from services.gateway.state import gateway
 from services.gateway.unsubscribe_words import words_of
@@ -82,6 +82,5 @@ def _unknown(problem: NotFound) -> Response:
 def _refused(problem: ServiceError) -> Response:
     response = make_response(render_refused(problem), STATUS[type(problem)])
     response.headers.update(_HEADERS)
-    if problem.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(int(problem.retry_after_seconds) + 1)
+    response.headers.update(retry_after(problem))
     return response

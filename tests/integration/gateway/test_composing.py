@@ -9,8 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from protos.queue.v1 import queue_pb2_grpc
+from services.gateway import composing
+from services.gateway.tables import sign_in_attempts
 from services.kit.errors import Unavailable
 from tests.integration.gateway.filled import filled
 from tests.integration.gateway.stack import Browser, Stack, away
@@ -272,3 +275,44 @@ def test_a_students_message_with_a_file_is_refused_and_says_why(stack: Stack) ->
     assert answer.status_code == 400
     assert "/attachments" in [each["pointer"] for each in answer.get_json()["errors"]]
     assert screenings(stack, "amy") == before
+
+
+def limited(stack: Stack, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Begin to count anew how many messages a person sends, up to fewer than usual."""
+    monkeypatch.setattr(composing, "_MOST_MESSAGES", most)
+    with stack.gateway.engine.begin() as connection:
+        connection.execute(sa.delete(sign_in_attempts))
+
+
+@pytest.mark.parametrize("name", ["amy", "mum"])
+def test_who_is_not_staff_waits_after_many_messages_and_keeps_what_was_written(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    limited(stack, monkeypatch, 3)
+    browser, tea = stack.browser(name), stack.people["tea"]
+    written = {"subject": "Often", "body": "Hello.", "channels": ["email"], "audience": {"person_ids": [tea]}}
+
+    def send(key: str) -> Any:
+        return browser.send_json("POST", "/api/v1/messages", {**written, "idempotency_key": f"{name} {key}"})
+
+    assert [send(key).status_code for key in ("1", "2", "1", "2", "3", "4", "4")] == [200] * 5 + [429] * 2
+    assert send("3").get_json()["is_repeat"], "it was counted when it went out"
+    refused = send("4")
+    assert (refused.get_json()["reason"], 0 < int(refused.headers["Retry-After"]) <= 900) == ("TOO_MANY_MESSAGES", True)
+    fields = {"key": f"{name} in a loop", "person": tea, "subject": "Often, once more", "step": "send"}
+    again = post(browser, **fields)
+    page = again.get_data(as_text=True)
+    assert (again.status_code, 0 < int(again.headers["Retry-After"]) <= 900) == (429, True)
+    assert "You sent 3 messages in a quarter of an hour." in page
+    assert ('value="Often, once more"' in page, ">Bring a smile.</textarea>" in page) == (True, True)
+    assert hidden(page, "key") == fields["key"]
+    stack.clock.later = timedelta(minutes=16)
+    assert "Message sent" in post(browser, **fields).get_data(as_text=True)
+
+
+def test_staff_send_as_many_messages_as_they_like(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(stack, monkeypatch, 1)
+    browser, pri = stack.browser("tea"), stack.people["pri"]
+    body = {"subject": "Often", "body": "Hello.", "channels": ["email"], "audience": {"person_ids": [pri]}}
+    answers = [browser.send_json("POST", "/api/v1/messages", {**body, "idempotency_key": f"t{n}"}) for n in range(3)]
+    assert [each.status_code for each in answers] == [200] * 3
