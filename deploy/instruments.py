@@ -58,6 +58,10 @@ groups:
         expr: min(lantern_service_token_left_seconds) < 14 * 86400
       - alert: CertificateEnds
         expr: min by (setting) (lantern_certificate_left_seconds) < 14 * 86400
+      - alert: NoRosterSinceYesterday
+        expr: max(lantern_directory_roster_age_seconds) > 36 * 3600
+      - alert: NoAbsenceForDays # silence it in the holidays
+        expr: max(lantern_queue_absences_age_seconds) > 4 * 86400
       - alert: CountsDoNotAddUp
         expr: max(lantern_queue_counters_broken) > 0
 ```

@@ -3,12 +3,15 @@
 import sys
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
+from services.directory import importing
 from services.directory.config import Config, RosterSettings
 from services.directory.roster_command import import_roster
 from services.directory.rpc import DirectoryServicer
 from services.kit.bus import Bus
+from services.kit.clock import utc_now
 from services.kit.db import check_database, create_engine
 from services.kit.health import Health
+from services.kit.outage import repeat
 from services.kit.relay import Relay
 from services.kit.rpc_server import RpcServer
 from services.kit.run import GRACE_SECONDS, Command, Lifecycle, Process, run_service
@@ -29,6 +32,7 @@ async def serve(config: Config, life: Lifecycle) -> None:
         directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
     )
     life.spawn("relay", Relay(engine, bus).run())
+    life.spawn("roster age", repeat("roster age", 60.0, lambda: importing.measure_age(engine, utc_now)))
     await server.start()
     life.on_stop("rpc", lambda: server.stop(GRACE_SECONDS / 2))
     await life.observe(health)

@@ -9,11 +9,13 @@ from protos.directory.v1 import directory_pb2 as pb
 from services.directory import events, messages
 from services.directory.domain import STAFF, Permission, Role
 from services.directory.leaving import Active, check_leavers, check_managers, check_reach
+from services.directory.metrics import roster_age
 from services.directory.oneroster import read_roster
 from services.directory.roster import PersonRow, Roster
 from services.directory.store import people, reach, roster
 from services.directory.tables import people as people_table
 from services.directory.tables import schools as schools_table
+from services.kit.clock import Clock
 from services.kit.db import transaction
 
 Row = dict[str, object]
@@ -44,7 +46,25 @@ async def import_roster(
         if has_manager and not accepts_leavers:
             check_managers(is_somebody_left=await people.somebody_holds(connection, Permission.MANAGE_PROFILES))
         await events.tell_assigned(connection, administrators, await roster.administrators(connection), by)
+        await roster.note_import(connection, by.at)
+        await events.tell_setting(connection, by, "roster.imported", _in_words(read, tallies))
     return _answer(read, tallies)
+
+
+async def measure_age(engine: AsyncEngine, clock: Clock) -> None:
+    """Set the gauge of how long ago a roster was imported last."""
+    async with transaction(engine) as connection:
+        imported_at = await roster.last_import(connection)
+    if imported_at:
+        roster_age.set(max(0.0, (clock() - imported_at).total_seconds()))
+
+
+def _in_words(read: Roster, tallies: dict[str, roster.Tally]) -> str:
+    counts = [
+        f"{name}: created={each.created} changed={each.changed} left={each.deactivated}"
+        for name, each in tallies.items()
+    ]
+    return "; ".join([*counts, f"rows refused={len(read.problems)}"])
 
 
 def _answer(read: Roster, tallies: dict[str, roster.Tally]) -> pb.ImportRosterResponse:

@@ -18,9 +18,11 @@ from services.kit.auth import current_caller
 from services.kit.clock import Clock, utc_now
 from services.kit.columns import columns_of
 from services.kit.db import transaction
-from services.kit.errors import InvalidArgument, PermissionDenied
+from services.kit.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.ids import check_id
+from services.kit.logs import get_logger
 
+_log = get_logger(__name__)
 _LIST_LIMIT = 5000
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
@@ -235,5 +237,12 @@ class DirectoryServicer(directory_pb2_grpc.DirectoryServiceServicer):
         """See the proto."""
         _require("manage_directory")
         by = changer(current_caller(), self._clock())
-        files, accepts_leavers = await uploading.collect(request_iterator)
-        return await importing.import_roster(self._engine, files, self._time_zone, by, accepts_leavers=accepts_leavers)
+        try:
+            files, accepts_leavers = await uploading.collect(request_iterator)
+            return await importing.import_roster(
+                self._engine, files, self._time_zone, by, accepts_leavers=accepts_leavers
+            )
+        except (InvalidArgument, FailedPrecondition) as problem:
+            # The information system may not read what it is answered: nights would pass with yesterday's families.
+            _log.warning("roster_refused", reason=problem.reason, by=by.name)
+            raise

@@ -194,6 +194,7 @@ ACTIONS = {
     "school_field.changed": "Changed a field in School Fields",
     "school.changed": "Set a school's exclusion from communication",
     "quiet_hours.changed": "Changed a school's quiet hours",
+    "roster.imported": "Imported a roster",
     "module.changed": "Switched a module",
     "attendance_rule.changed": "Changed an attendance rule",
     "consent.changed": "Changed what an address or number wants",

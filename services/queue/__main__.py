@@ -90,6 +90,7 @@ async def tick(config: ProviderConfig, life: Lifecycle) -> None:
         "schedules": (1.0, occurring.step),
         "attendance": (2.0, telling.step),
         "forget absences": (3600.0, lambda: absences.forget_old(engine, utc_now)),
+        "measure absences": (300.0, lambda: absences.measure_age(engine, utc_now)),
         "expire": (1.0, lambda: upkeep.expire(engine, utc_now)),
         "recover": (1.0, lambda: recover_one(dispatcher)),
         "match receipts": (2.0, lambda: receipts.match_kept(engine, utc_now, config.redial_seconds)),

@@ -38,6 +38,9 @@ redialled = _meter.create_counter("lantern.queue.calls.redialled", "{delivery}",
 expired = _meter.create_counter("lantern.queue.deliveries.expired", "{delivery}", "Deliveries whose time ended.")
 submitted = _meter.create_counter("lantern.queue.messages.submitted", "{message}", "Messages that were taken.")
 mail_held_back = _meter.create_gauge("lantern.queue.mail.held_back", "1", "1 while ordinary e-mail is held back.")
+absences_age = _meter.create_gauge(
+    "lantern.queue.absences.age", "s", "How long ago the latest absence was stated; absent before the first."
+)
 unmatched = _meter.create_gauge("lantern.queue.receipts.unmatched", "{receipt}", "Receipts kept without a delivery.")
 broken = _meter.create_gauge("lantern.queue.counters.broken", "{entry}", "Entries whose counters are not their rows.")
 occurrences = _meter.create_counter(

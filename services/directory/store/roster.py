@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -189,6 +190,23 @@ async def _write_classes(
             for (c, p), role in roster.enrollments.items()
         ),
     )
+
+
+async def note_import(connection: AsyncConnection, now: datetime) -> None:
+    """Keep when a roster was imported."""
+    await connection.execute(
+        sa.text(
+            "INSERT INTO last_import (imported_at) VALUES (:now)"
+            " ON CONFLICT (id) DO UPDATE SET imported_at = excluded.imported_at"
+        ),
+        {"now": now},
+    )
+
+
+async def last_import(connection: AsyncConnection) -> datetime | None:
+    """Return when a roster was imported last; None before the first."""
+    found: datetime | None = await connection.scalar(sa.text("SELECT imported_at FROM last_import"))
+    return found
 
 
 async def _insert(connection: AsyncConnection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:

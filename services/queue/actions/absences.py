@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.kit.clock import Clock
 from services.kit.db import transaction
+from services.queue import metrics
 from services.queue.attending import KEPT, Absence, Rule, is_past
 from services.queue.store import absences, attendance_rules
 
@@ -67,6 +68,14 @@ def _is_late(each: Absence, rules: Sequence[Rule], zone: str, now: datetime) -> 
     """Tell whether no message tells of an absence any more, though there are rules for its code."""
     named = [rule for rule in rules if rule.concerns(each.school_id) and each.code in rule.codes]
     return bool(named) and not each.is_withdrawn and all(is_past(rule, each.day, zone, now) for rule in named)
+
+
+async def measure_age(engine: AsyncEngine, clock: Clock) -> None:
+    """Set the gauge of how long ago the information system stated an absence last."""
+    async with transaction(engine) as connection:
+        stated_at = await absences.last_stated(connection)
+    if stated_at:
+        metrics.absences_age.set(max(0.0, (clock() - stated_at).total_seconds()))
 
 
 async def forget_old(engine: AsyncEngine, clock: Clock) -> int:

@@ -186,6 +186,12 @@ async def told(connection: AsyncConnection, message_id: str, person_id: str = ""
     return [Told(*row) for row in rows]
 
 
+async def last_stated(connection: AsyncConnection) -> datetime | None:
+    """Return when the latest absence was stated; None when there is none."""
+    found: datetime | None = await connection.scalar(sa.text("SELECT max(stated_at) FROM absences"))
+    return found
+
+
 async def values_for(connection: AsyncConnection, batch: Batch) -> dict[int, dict[str, str]]:
     """Return what stands in place of a batch's placeholders; only attendance messages have some."""
     if batch.content.kind != KIND_ATTENDANCE:

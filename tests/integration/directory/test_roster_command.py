@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from protos.directory.v1 import directory_pb2, directory_pb2_grpc
 from services.directory.rpc import DirectoryServicer
@@ -57,7 +58,11 @@ async def test_it_says_what_came_of_the_set_and_why_one_is_refused(environment: 
     assert (code, "refused" in complained) == (0, False), complained
     assert "users.csv: 9 created, 0 changed, 0 as they were, 0 left" in said
     cut = archive(roster(users=USERS.splitlines()[0] + "\n"))
-    code, said, complained = await run(environment, cut)
+    with capture_logs() as logs:
+        code, said, complained = await run(environment, cut)
+    assert [(each["event"], each["reason"]) for each in logs if each["log_level"] == "warning"] == [
+        ("roster_refused", "ROSTER_LEAVERS")
+    ]
     assert (code, said) == (1, "")
     assert "ROSTER_LEAVERS" in complained
     code, said, _ = await run({**environment, "ACCEPTS_LEAVERS": "true"}, cut)
