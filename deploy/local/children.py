@@ -90,11 +90,11 @@ def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> 
         return
 
 
-def last_lines(log: Path, count: int = 12, most_bytes: int = 20_000) -> list[str]:
-    """Return the last lines of a log, at most most_bytes of it."""
+def last_lines(log: Path, count: int = 12) -> list[str]:
+    """Return the last lines of a log, at most 20 kB of it."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - most_bytes))
+            file.seek(max(0, log.stat().st_size - 20_000))
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
     except FileNotFoundError:
         return []

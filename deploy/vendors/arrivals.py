@@ -151,7 +151,7 @@ class Arrivals:
             "by_channel": dict(self.by_channel),
         }
 
-    def doubled(self, limit: int = 100) -> list[Arrival]:
-        """Arrivals at recipients who got the same message more than once, newest first."""
+    def doubled(self) -> list[Arrival]:
+        """The newest 100 arrivals at recipients who got the same message more than once, newest first."""
         found = (a for a in self.newest_first() if a.reaches and self._reached[a.key] > 1)
-        return list(itertools.islice(found, limit))
+        return list(itertools.islice(found, 100))

@@ -6,13 +6,13 @@ from werkzeug.datastructures import MultiDict
 
 from protos.queue.v1 import surveys_pb2 as pb
 from services.gateway import throttling
+from services.gateway.asking import MOST_QUESTIONS
 from services.gateway.state import gateway
 from services.kit.errors import FailedPrecondition, NotFound
 from services.kit.rpc_errors import translated
 
 _ANSWERS_BY_LINK = 60
 _WRONG_LINKS = 100
-_MOST_QUESTIONS = 10
 _Metadata = tuple[tuple[str, str], ...]
 
 
@@ -85,7 +85,7 @@ def read_chosen(form: MultiDict[str, str], questions: int, *, is_signup: bool) -
     nobody out of their slot.
     """
     values = [
-        form.get(f"q{number}", "" if is_signup else "0") for number in range(1, min(questions, _MOST_QUESTIONS) + 1)
+        form.get(f"q{number}", "" if is_signup else "0") for number in range(1, min(questions, MOST_QUESTIONS) + 1)
     ]
     return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else -1 for each in values]
 

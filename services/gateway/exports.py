@@ -18,12 +18,12 @@ from protos.queue.v1 import queue_pb2 as queue
 from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import recurring, words
 from services.gateway.columns import Column
-from services.gateway.searches import Search
+from services.gateway.searches import LARGEST_PAGE, Search
 from services.gateway.state import gateway
 from services.kit.errors import InvalidArgument
 from services.kit.rpc_errors import translated
 
-PAGE = 500
+PAGE = LARGEST_PAGE
 SECONDS = 55
 """How long the rows of a workbook may take."""
 MOST_ROWS = 50_000

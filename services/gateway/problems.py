@@ -110,7 +110,7 @@ def retry_after(error: ServiceError) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
-def problem_body(status: int, reason: str, detail: str, error: ServiceError | None = None) -> dict[str, object]:
+def problem_body(status: int, reason: str, detail: str, error: ServiceError | None) -> dict[str, object]:
     """Return the members of an RFC 9457 problem. docs/errors.md explains each `type`."""
     body: dict[str, object] = {
         "type": f"/problems/{reason.lower().replace('_', '-')}",

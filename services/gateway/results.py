@@ -9,6 +9,7 @@ from flask import Response, request
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
 from services.gateway import charts, exports
+from services.gateway.asking import MOST_QUESTIONS
 from services.gateway.columns import Column
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.searches import Search, read_number, refuse_problems
@@ -16,7 +17,6 @@ from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
 CHARTS = {"bar": "Bar graph", "pie": "Pie chart"}
-_MOST_QUESTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Results:
 
 def read(base: str, search: Search | None = None) -> Listing:
     """Return what the address asks of the answers; `base` is the address of the pop-up."""
-    question, chart = read_number(request.args, "question", 1, _MOST_QUESTIONS), request.args.get("chart", "bar")
+    question, chart = read_number(request.args, "question", 1, MOST_QUESTIONS), request.args.get("chart", "bar")
     own = [("question", str(question)), ("chart", chart if chart in CHARTS else "bar")]
     kept = list(search.arguments.items(multi=True)) if search else []
     return read_listing(Place("answers", base, "r", ("name", "asc"), kept, own), request.args)

@@ -41,12 +41,12 @@ def stability_index(expected: Sequence[float], found: Sequence[int]) -> float:
     return sum((f - e) * math.log(f / e) for e, f in pairs)
 
 
-def load_reference(path: Path = REFERENCE) -> tuple[str, dict[str, list[float]]]:
+def load_reference() -> tuple[str, dict[str, list[float]]]:
     """Return the model that the reference is of, and the share of each step by category.
 
     Raises OSError, ValueError or KeyError when the file is not whole.
     """
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(REFERENCE.read_text(encoding="utf-8"))
     return str(stored["model"]), {name: [float(share) for share in stored["shares"][name]] for name in Category}
 
 
@@ -88,9 +88,9 @@ class Drift:
 class Drifts:
     """The drift of the embedded model and of the vendor, within one replica."""
 
-    def __init__(self, path: Path = REFERENCE) -> None:
+    def __init__(self) -> None:
         """Read the embedded model's reference; the vendor has none before `compare_vendor_with`."""
-        self._model, expected = load_reference(path)
+        self._model, expected = load_reference()
         self._embedded = Drift("embedded", expected)
         self._vendor: Drift | None = None
         self._is_known = True

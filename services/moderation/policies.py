@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,19 +65,19 @@ def _parts(policy: Policy) -> list[tuple[str, Policy | Override]]:
 class Policies:
     """Answers the policy in force, at most a second old."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         """Take the clock that dates new versions."""
-        self._engine, self._clock, self._monotonic = engine, clock, monotonic
+        self._engine, self._clock = engine, clock
         self._known: tuple[float, Policy] | None = None
 
     async def in_force(self) -> Policy:
         """Return the newest version; the first one is stored when there is none."""
-        if self._known and self._known[0] > self._monotonic():
+        if self._known and self._known[0] > time.monotonic():
             return self._known[1]
         async with transaction(self._engine) as connection:
             row = await store.newest_policy(connection) or await self._first(connection)
         policy = messages.policy_from_body(row["version"], row["body"])
-        self._known = (self._monotonic() + _FRESH_SECONDS, policy)
+        self._known = (time.monotonic() + _FRESH_SECONDS, policy)
         return policy
 
     async def _first(self, connection: AsyncConnection) -> store.Row:

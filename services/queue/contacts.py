@@ -37,12 +37,12 @@ def normal_email(text: str) -> str:
         return ""
 
 
-def normal_number(text: str, region: str = "US") -> str:
-    """Return the number in E.164, or an empty text when it is none; `region` is meant without a country code."""
+def normal_number(text: str) -> str:
+    """Return the number in E.164, or an empty text when it is none; without a country code it is one of the US."""
     if _NANP.fullmatch(text):
         return text
     try:
-        number = phonenumbers.parse(text, region)
+        number = phonenumbers.parse(text, "US")
     except phonenumbers.NumberParseException:
         return ""
     if not phonenumbers.is_valid_number(number):

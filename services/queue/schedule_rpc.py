@@ -22,7 +22,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
     """Answers ScheduleService."""
 
     def __init__(
-        self, engine: AsyncEngine, clock: Clock, directory: Directory, zone: str, *, has_surveys: bool = False
+        self, engine: AsyncEngine, clock: Clock, directory: Directory, zone: str, *, has_surveys: bool
     ) -> None:
         """`zone` is the district's: timings are of it."""
         self._has_surveys = has_surveys

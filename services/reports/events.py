@@ -33,7 +33,6 @@ QUEUE = Subscribing(
     ("queue.message.*.v1", "queue.entry.progressed.v1", "queue.schedule.changed.v1"),
     batch=100,
     workers=2,
-    ack_wait_seconds=30,
 )
 SCHEDULE_CHANGED = "queue.schedule.changed.v1"
 _PARSERS: dict[str, Any] = {

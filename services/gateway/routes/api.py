@@ -19,14 +19,12 @@ from services.gateway.drafts import Draft
 from services.gateway.pages import visible_schools
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
-from services.gateway.searches import read_search, refuse_problems
+from services.gateway.searches import CHANNEL_OF, read_search, refuse_problems
 from services.gateway.state import person
-from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument, NotFound
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 sign_in_blueprint = Blueprint("api_sign_in", __name__, url_prefix="/api")
-_CHANNELS = {choice.value: channel for channel, choice in CHANNELS.items()}
 BodyT = TypeVar("BodyT", bound=models.Body)
 _PROBLEMS = {f"HTTP_{code}": models.Problem for code in (400, 401, 403, 404, 409, 413, 415, 429, 500, 503, 504)}
 
@@ -272,7 +270,7 @@ def send() -> Response:
     """Send a message."""
     body = read_body(models.MessageBody)
     draft = Draft(key=body.idempotency_key, subject=body.subject, body=body.body, **body.audience.model_dump())
-    draft.channels = {_CHANNELS[name]: body.texts.get(name, "") for name in body.channels}
+    draft.channels = {CHANNEL_OF[name]: body.texts.get(name, "") for name in body.channels}
     draft.is_district, draft.is_secure = body.source == "district", body.is_secure
     draft.is_emergency, draft.once_per_family = body.is_emergency, body.once_per_family
     draft.language, draft.is_translated = body.language, body.is_translated

@@ -40,7 +40,7 @@ _ADD_PROGRESS = sa.text(
 )
 _TAKE_DUE = sa.text(
     "UPDATE entry_progress p SET is_due = false, told_at = :now FROM ("
-    " SELECT entry_id FROM entry_progress WHERE is_due AND told_at <= :before ORDER BY told_at LIMIT :limit"
+    " SELECT entry_id FROM entry_progress WHERE is_due AND told_at <= :before ORDER BY told_at LIMIT 200"
     " FOR UPDATE SKIP LOCKED) due JOIN entries e ON e.entry_id = due.entry_id"
     " WHERE p.entry_id = due.entry_id"
     " RETURNING p.entry_id::text, e.message_id::text, p.changed_at"
@@ -92,14 +92,12 @@ async def read(connection: AsyncConnection, entry_ids: Sequence[str]) -> dict[st
     return result
 
 
-async def take_due(
-    connection: AsyncConnection, now: datetime, pause: timedelta, limit: int = 200
-) -> list[tuple[str, str, datetime]]:
-    """Take entries whose counts changed and that were not told of within the pause: entry, message, time of change.
+async def take_due(connection: AsyncConnection, now: datetime, pause: timedelta) -> list[tuple[str, str, datetime]]:
+    """Take up to 200 entries whose counts changed, none told of within the pause: entry, message, time of change.
 
     Counts must be read afterwards, by another statement: a settling transaction that this one waited for is then seen.
     """
-    rows = await connection.execute(_TAKE_DUE, {"now": now, "before": now - pause, "limit": limit})
+    rows = await connection.execute(_TAKE_DUE, {"now": now, "before": now - pause})
     return [(row[0], row[1], row[2]) for row in rows]
 
 
