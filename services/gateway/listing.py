@@ -5,6 +5,7 @@ Tables in a pop-up carry the search that they were opened from, and give their o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
@@ -12,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from protos.types.v1 import types_pb2 as types
 from services.gateway.column_rules import PARTS, in_words, read_rules
 from services.gateway.columns import REPORTS
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_number
+from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_number, refuse_problems
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -89,6 +90,11 @@ class Listing:
     def at(self, page: types.PageRequest) -> "Listing":
         """Return the same on another page."""
         return Listing(self.place, self.rules, self.sort, page, self.problems)
+
+    def strict(self) -> Self:
+        """Return the same; InvalidArgument for what cannot be read, where no page says it."""
+        refuse_problems(self.problems)
+        return self
 
     def _filters(self) -> Iterator[tuple[str, str]]:
         yield from ((key, value) for key, value in self.place.own if value)

@@ -12,7 +12,7 @@ from services.gateway import charts, exports
 from services.gateway.asking import MOST_QUESTIONS
 from services.gateway.columns import Column
 from services.gateway.listing import Listing, Place, read_listing
-from services.gateway.searches import Search, read_number, refuse_problems
+from services.gateway.searches import Search, read_number
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
@@ -50,19 +50,12 @@ class Results:
         return charts.slices(list(self.answer.counts))
 
 
-def read(base: str, search: Search | None = None) -> Listing:
+def read(base: str = "", search: Search | None = None) -> Listing:
     """Return what the address asks of the answers; `base` is the address of the pop-up."""
     question, chart = read_number(request.args, "question", 1, MOST_QUESTIONS), request.args.get("chart", "bar")
     own = [("question", str(question)), ("chart", chart if chart in CHARTS else "bar")]
     kept = list(search.arguments.items(multi=True)) if search else []
     return read_listing(Place("answers", base, "r", ("name", "asc"), kept, own), request.args)
-
-
-def read_strictly() -> Listing:
-    """Return the same without a page around it; InvalidArgument for what cannot be read."""
-    listing = read("")
-    refuse_problems(listing.problems)
-    return listing
 
 
 def ask(entry_id: str, listing: Listing, *, is_whole: bool = False) -> Results:
@@ -83,7 +76,7 @@ def ask(entry_id: str, listing: Listing, *, is_whole: bool = False) -> Results:
 
 def excel(entry_id: str) -> Response:
     """Send who answered what, one row for each of them, as a workbook (statement 213)."""
-    listing = read_strictly()
+    listing = read().strict()
     table, filter_ = reports.RecordExportRequest.TABLE_ANSWERS, reports.Filter(rules=listing.rules)
     exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, filter=filter_))
 

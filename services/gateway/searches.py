@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from typing import Self
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
@@ -45,6 +46,11 @@ class Search:
         parts = [(k, v) for k, v in self.arguments.items(multi=True) if k not in changes and v]
         parts += [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
         return f"{path or self.path}?{urlencode(parts)}" if parts else path or self.path
+
+    def strict(self) -> Self:
+        """Return the same; InvalidArgument for what cannot be read, where no page says it."""
+        refuse_problems(self.problems)
+        return self
 
     def chosen(self, name: str) -> list[str]:
         """Return the values of one filter."""

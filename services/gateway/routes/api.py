@@ -19,7 +19,7 @@ from services.gateway.drafts import Draft
 from services.gateway.pages import visible_schools
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
-from services.gateway.searches import CHANNEL_OF, read_search, refuse_problems
+from services.gateway.searches import CHANNEL_OF, read_search
 from services.gateway.state import person
 from services.kit.errors import InvalidArgument, NotFound
 
@@ -140,8 +140,7 @@ def schools() -> Response:
 def search_history() -> Response:
     """Search Communication History with the parameters of the page."""
     search = read_search(request.path, "history", request.args, person())
-    refuse_problems(search.problems)
-    return as_json(history.find(search))
+    return as_json(history.find(search.strict()))
 
 
 @blueprint.get("/v1/reports/attendance")
@@ -150,8 +149,7 @@ def search_history() -> Response:
 def search_attendance() -> Response:
     """Search Attendance with the parameters of the page."""
     search = read_search(request.path, "attendance", request.args, person())
-    refuse_problems(search.problems)
-    return as_json(attendance.find(search))
+    return as_json(attendance.find(search.strict()))
 
 
 @blueprint.get("/v1/reports/threats")
@@ -159,9 +157,7 @@ def search_attendance() -> Response:
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
 def search_threats() -> Response:
     """Search Threat Messages with the parameters of the page."""
-    search = threats.read_threats()
-    refuse_problems(search.problems)
-    return as_json(threats.find(search))
+    return as_json(threats.find(threats.read_threats().strict()))
 
 
 @blueprint.get("/v1/entries/<uuid:entry_id>")
@@ -177,7 +173,7 @@ def entry(entry_id: str) -> Response:
 @spec.validate(resp=answers(models.Deliveries), tags=["reports"])
 def recipients(entry_id: str) -> Response:
     """List the recipients of an entry, or those in one `state`."""
-    return as_json(entries.ask_deliveries(str(entry_id), entries.read_strictly("recipients")).answer)
+    return as_json(entries.ask_deliveries(str(entry_id), entries.read_deliveries("recipients", "").strict()).answer)
 
 
 @blueprint.get("/v1/inbox")

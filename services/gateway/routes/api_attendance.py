@@ -11,7 +11,6 @@ from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
-from services.gateway.searches import refuse_problems
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
 
@@ -24,9 +23,7 @@ PATH = "/v1/attendance-rules"
 @spec.validate(resp=answers(models.AttendanceRules), tags=["attendance"])
 def list_rules() -> Response:
     """List the attendance rules of the viewer's schools, by the parameters of their table."""
-    listing = attendance.read_list()
-    refuse_problems(listing.problems)
-    return as_json(attendance.listed(listing))
+    return as_json(attendance.listed(attendance.read_list().strict()))
 
 
 @blueprint.post(PATH)

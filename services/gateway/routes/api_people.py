@@ -8,8 +8,8 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes import people, received
 from services.gateway.routes.api import answers, as_json, spec
+from services.gateway.searches import refuse_problems
 from services.gateway.state import person
-from services.kit.errors import InvalidArgument
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api")
 
@@ -24,8 +24,7 @@ def search() -> Response:
     """
     role = request.args.get("role", "staff")
     if role not in choosing.ROLES:
-        wrong = [("/role", f"One of {', '.join(choosing.ROLES)}.")]
-        raise InvalidArgument("FILTER_INVALID", "Some filters cannot be read.", violations=wrong)
+        refuse_problems({"role": f"One of {', '.join(choosing.ROLES)}."})
     return as_json(directory.SearchPeopleResponse(people=choosing.search(person(), request.args.get("q", ""), role)))
 
 
@@ -42,5 +41,5 @@ def find_people() -> Response:
 @spec.validate(resp=answers(models.Received), tags=["reports"])
 def what_was_received(person_id: str) -> Response:
     """List what somebody, or a student's family, received; by `start`, `end`, `type` and the rules of the table."""
-    listing = received.read_strictly()
+    listing = received.read().strict()
     return as_json(received.find(received.look_up(str(person_id)), listing))

@@ -10,8 +10,9 @@ from services.gateway.auth import requires
 from services.gateway.pages import open_alerts
 from services.gateway.routes import audit, figures, referrals, threats
 from services.gateway.routes.api import answers, as_json, blueprint, read_body, spec
+from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
-from services.kit.errors import InvalidArgument, Unavailable
+from services.kit.errors import Unavailable
 from services.kit.rpc_errors import translated
 
 __all__ = ["blueprint"]
@@ -35,9 +36,7 @@ def set_flag(message_id: str) -> Response:
 def threat_figures() -> Response:
     """How soon threats are acknowledged and decided, and how many were released; `start` and `end` are days."""
     asked = figures.read_period()
-    if asked.problems:
-        violations = [(f"/{name}", text) for name, text in asked.problems.items()]
-        raise InvalidArgument("FILTER_INVALID", "Some dates cannot be read.", violations=violations)
+    refuse_problems(asked.problems)
     return as_json(figures.find(asked))
 
 
@@ -96,7 +95,7 @@ def add_referral() -> Response:
 @spec.validate(resp=answers(models.Referrals), tags=["referrals"])
 def list_referrals() -> Response:
     """List referrals, by the parameters of their table; with mine=1 those that the viewer follows up."""
-    return as_json(referrals.listed(referrals.read_strictly()))
+    return as_json(referrals.listed(referrals.read().strict()))
 
 
 @blueprint.get("/v1/referrals/<uuid:referral_id>")
@@ -121,4 +120,4 @@ def delete_referral(referral_id: str) -> Response:
 @spec.validate(resp=answers(models.Records), tags=["audit"])
 def audit_log() -> Response:
     """List the audit log, newest first; `message`, `action` and `actor` narrow it."""
-    return as_json(audit.find(audit.read_strictly()))
+    return as_json(audit.find(audit.read().strict()))

@@ -25,7 +25,7 @@ def survey(message_id: str) -> Response:
 @spec.validate(resp=answers(models.Object), tags=["reports"])
 def survey_results(entry_id: str) -> Response:
     """Count and list the answers to one `question` of a poll or a sign-up, by the parameters of its table: `rsort` …"""
-    return as_json(results.ask(str(entry_id), results.read_strictly()).answer)
+    return as_json(results.ask(str(entry_id), results.read().strict()).answer)
 
 
 @blueprint.get("/v1/sent/<uuid:message_id>/survey")

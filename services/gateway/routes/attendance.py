@@ -7,7 +7,7 @@ from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import visible_schools
-from services.gateway.searches import Search, read_search, refuse_problems
+from services.gateway.searches import Search, read_search
 from services.gateway.state import gateway, person
 from services.kit.rpc_errors import translated
 
@@ -45,8 +45,7 @@ def show() -> str:
 @requires(Permission.COMMUNICATION_REPORTS)
 def excel() -> Response:
     """Send every row of the search as a workbook (statements 213, 214)."""
-    search = read_search(PATH, "attendance", request.args, person())
-    refuse_problems(search.problems)
+    search = read_search(PATH, "attendance", request.args, person()).strict()
     table = reports.RecordExportRequest.TABLE_ATTENDANCE
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 

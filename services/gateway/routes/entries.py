@@ -15,7 +15,7 @@ from services.gateway.auth import requires
 from services.gateway.columns import REPORTS
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import school_titles
-from services.gateway.searches import Search, read_number, read_search, refuse_problems
+from services.gateway.searches import Search, read_number, read_search
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.errors import NotFound
@@ -78,13 +78,6 @@ def read_deliveries(table: str, base: str, search: Search | None = None) -> List
     own = [("state", state if state in {*STATES, UNANSWERED} else ""), ("q", request.args.get("q", "")[:200])]
     kept = list(search.arguments.items(multi=True)) if search else []
     return read_listing(Place(table, base, "d", ("last_update", "desc"), kept, own), request.args)
-
-
-def read_strictly(table: str) -> Listing:
-    """Return the same without a page around it; InvalidArgument for what cannot be read."""
-    listing = read_deliveries(table, "")
-    refuse_problems(listing.problems)
-    return listing
 
 
 def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
@@ -205,7 +198,7 @@ def recipients_excel(report: str, entry_id: str) -> Response:
 
 def export_deliveries(entry_id: str, table: "reports.RecordExportRequest.Table.ValueType", report: str) -> Response:
     """Send every recipient that the address asks for, on whatever page, as a workbook."""
-    listing = read_strictly(report)
+    listing = read_deliveries(report, "").strict()
     state, filter_ = dict(listing.place.own)["state"], reports.Filter(rules=listing.rules)
     exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, state=state, filter=filter_))
 

@@ -14,7 +14,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import school_titles
-from services.gateway.searches import CHANNEL_OF, read_day, read_types, refuse_problems
+from services.gateway.searches import CHANNEL_OF, read_day, read_types
 from services.gateway.state import gateway
 from services.gateway.words import CHANNELS
 from services.kit.rpc_errors import translated
@@ -24,20 +24,13 @@ PATH = "/people/<uuid:person_id>/received"
 _MOST_PEOPLE = 50
 
 
-def read(base: str) -> Listing:
+def read(base: str = "") -> Listing:
     """Return what the address asks for, the newest first."""
     problems: dict[str, str] = {}
     days = [(name, read_day(request.args, name, problems)) for name in ("start", "end")]
     chosen = [("type", CHANNELS[each].value) for each in read_types(request.args, problems)]
     listing = read_listing(Place("received", base, sort=("date", "desc"), own=[*days, *chosen]), request.args)
     listing.problems.update(problems)
-    return listing
-
-
-def read_strictly() -> Listing:
-    """Return the same; InvalidArgument for what cannot be read."""
-    listing = read("")
-    refuse_problems(listing.problems)
     return listing
 
 
@@ -101,7 +94,7 @@ def show(person_id: str) -> str:
 @requires(Permission.COMMUNICATION_REPORTS)
 def excel(person_id: str) -> Response:
     """Send every delivery of the search as a workbook (statements 213, 214)."""
-    listing, found = read_strictly(), look_up(str(person_id))
+    listing, found = read().strict(), look_up(str(person_id))
     table = reports.RecordExportRequest.TABLE_RECEIVED
     asked = reports.Filter(**_asked(listing))
     exports.record(reports.RecordExportRequest(table=table, person_id=str(person_id), filter=asked))

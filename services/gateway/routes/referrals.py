@@ -18,7 +18,6 @@ from services.gateway.pages import safe_return, school_titles
 from services.gateway.problems import AWAY, SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import get_entry
-from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
 from services.kit.errors import AlreadyExists, FailedPrecondition, NotFound, ServiceError
@@ -34,13 +33,6 @@ def read() -> Listing:
     """Return what the address asks of the referrals, the newest first."""
     own = [("mine", "1" if request.args.get("mine") == "1" else "")]
     return read_listing(Place("referrals", PATH, sort=("date", "desc"), own=own), request.args)
-
-
-def read_strictly() -> Listing:
-    """Return the same; InvalidArgument for what cannot be read."""
-    listing = read()
-    refuse_problems(listing.problems)
-    return listing
 
 
 def listed(listing: Listing) -> reports.ListReferralsResponse:
@@ -134,7 +126,7 @@ def show() -> str:
 @requires(*_REFERRERS)
 def excel() -> FlaskResponse:
     """Send every referral of the list as a workbook, without notes (statements 213, 214)."""
-    listing, table = read_strictly(), reports.RecordExportRequest.TABLE_REFERRALS
+    listing, table = read().strict(), reports.RecordExportRequest.TABLE_REFERRALS
     asked = reports.Filter(rules=listing.rules)
     exports.record(reports.RecordExportRequest(table=table, filter=asked, state="mine" if _is_mine(listing) else ""))
 

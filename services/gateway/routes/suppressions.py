@@ -15,7 +15,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.listing import Listing, Place
 from services.gateway.problems import STATUS
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_day, read_number, refuse_problems
+from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_day, read_number
 from services.gateway.state import gateway
 from services.gateway.words import SUPPRESSED
 from services.kit.errors import InvalidArgument, NotFound, ServiceError
@@ -109,8 +109,7 @@ def _page(problem: ServiceError | None = None) -> str:
 @requires(Permission.MANAGE_DIRECTORY)
 def excel() -> Response:
     """Send everything that is asked for as a workbook (statements 213, 214)."""
-    listing = _read()
-    refuse_problems(listing.problems)
+    listing = _read().strict()
     listing.page.size, own = exports.PAGE, dict(listing.place.own)
     rules = [types.ColumnRule(column="destination")] if own["domain"] else []
     asked = reports.Filter(channels=[WAYS[own["way"]]] if own["way"] else [], start_date=own["since"], rules=rules)

@@ -17,7 +17,7 @@ from services.gateway.pages import safe_return, school_titles, visible_schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
-from services.gateway.searches import LARGEST_PAGE, Search, read_search, refuse_problems
+from services.gateway.searches import LARGEST_PAGE, Search, read_search
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
 from services.kit.rpc_errors import translated
@@ -69,8 +69,7 @@ def show() -> str:
 @requires(Permission.THREAT_ALERTS)
 def excel() -> Response:
     """Send every row of the search as a workbook, the texts left out (statements 190, 213, 214)."""
-    search = read_threats()
-    refuse_problems(search.problems)
+    search = read_threats().strict()
     table = reports.RecordExportRequest.TABLE_THREATS
     exports.record(reports.RecordExportRequest(table=table, filter=search.filter))
 
