@@ -8,7 +8,7 @@ from services.gateway import models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import open_alerts
-from services.gateway.routes import audit, figures, referrals, threats
+from services.gateway.routes import audit, figures, history, referrals, threats
 from services.gateway.routes.api import answers, as_json, blueprint, read_body, spec
 from services.gateway.searches import refuse_problems
 from services.gateway.state import gateway, person
@@ -25,9 +25,7 @@ def set_flag(message_id: str) -> Response:
     """Set or clear a flag on all entries of a message."""
     body = read_body(models.FlagChange)
     origin = reports.SetFlagRequest.Origin.Value(f"ORIGIN_{body.origin.upper()}")
-    wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=body.is_flagged, origin=origin)
-    with translated():
-        return as_json(gateway().clients.reports.SetFlag(wanted))
+    return as_json(history.set_flag(message_id, origin, is_flagged=body.is_flagged))
 
 
 @blueprint.get("/v1/threats/figures")

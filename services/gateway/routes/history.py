@@ -66,17 +66,21 @@ def excel() -> Response:
     return exports.workbook("communication-history", columns, exports.entries(table, search), exports.entry_value)
 
 
+def set_flag(
+    message_id: str, origin: "reports.SetFlagRequest.Origin.ValueType", *, is_flagged: bool
+) -> reports.SetFlagResponse:
+    """Set or clear a flag on all entries of a message."""
+    wanted = reports.SetFlagRequest(message_id=str(message_id), is_flagged=is_flagged, origin=origin)
+    with translated():
+        answer: reports.SetFlagResponse = gateway().clients.reports.SetFlag(wanted)
+    return answer
+
+
 @blueprint.post(f"{PATH}/<uuid:message_id>/flag")
 @requires(Permission.FLAG_MESSAGES)
 def flag(message_id: str) -> BaseResponse:
     """Set or clear the admin flag of a message, on all its entries (statements 100-104)."""
-    wanted = reports.SetFlagRequest(
-        message_id=str(message_id),
-        is_flagged=request.form.get("flagged") == "1",
-        origin=reports.SetFlagRequest.ORIGIN_ADMIN,
-    )
-    with translated():
-        gateway().clients.reports.SetFlag(wanted)
+    set_flag(message_id, reports.SetFlagRequest.ORIGIN_ADMIN, is_flagged=request.form.get("flagged") == "1")
     return redirect(safe_return(request.form.get("next", ""), PATH), 303)
 
 

@@ -17,6 +17,7 @@ from services.gateway.pages import safe_return, school_titles, visible_schools
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.problems import shown as shown_on_form
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
+from services.gateway.routes.history import set_flag
 from services.gateway.searches import LARGEST_PAGE, Search, read_search
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
@@ -262,11 +263,5 @@ def save_decision(message_id: str) -> Response | tuple[str, int]:
 @requires(Permission.THREAT_ALERTS)
 def flag(message_id: str) -> Response:
     """Set or clear the automatic flag by hand (statements 194-198)."""
-    wanted = reports.SetFlagRequest(
-        message_id=str(message_id),
-        is_flagged=request.form.get("flagged") == "1",
-        origin=reports.SetFlagRequest.ORIGIN_SYSTEM,
-    )
-    with translated():
-        gateway().clients.reports.SetFlag(wanted)
+    set_flag(message_id, reports.SetFlagRequest.ORIGIN_SYSTEM, is_flagged=request.form.get("flagged") == "1")
     return redirect(safe_return(request.form.get("next", ""), PATH), 303)
