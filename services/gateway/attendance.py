@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from protos.directory.v1 import directory_pb2 as directory
 from protos.queue.v1 import attendance_pb2 as attendance
 from protos.types.v1 import types_pb2 as types
-from services.gateway import languages
+from services.gateway import languages, problems
 from services.gateway.access import Person
 from services.gateway.linking import school_choices
 from services.gateway.listing import Listing, Place, read_listing
@@ -200,5 +200,5 @@ def where(content: attendance.AttendanceRuleContent, every: Sequence[directory.S
 
 def wrong_fields(problem: ServiceError | None) -> dict[str, str]:
     """Return what is wrong by the form's own pointers."""
-    violations = problem.violations if problem else ()
-    return {pointer.removeprefix("/content"): detail for pointer, detail in violations}
+    wrong = problems.wrong_fields(problem)
+    return {pointer.removeprefix("/content"): detail for pointer, detail in wrong.items()}

@@ -47,6 +47,11 @@ def shown(problem: ServiceError) -> ServiceError:
     return type(problem)(problem.reason, _KEPT) if isinstance(problem, AWAY) else problem
 
 
+def wrong_fields(problem: ServiceError | None) -> dict[str, str]:
+    """Return what a form says beside its fields: the detail of each violation by its pointer."""
+    return {each.pointer: each.detail for each in problem.violations} if problem else {}
+
+
 def wants_problem() -> bool:
     """Tell whether the answer is for a program."""
     return request.path.startswith(("/api/", "/webhooks/"))

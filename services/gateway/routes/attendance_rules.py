@@ -9,8 +9,7 @@ from services.gateway.attendance import Form
 from services.gateway.auth import requires
 from services.gateway.keeping import draws_again
 from services.gateway.pages import school_titles, schools
-from services.gateway.problems import SHOWN, STATUS
-from services.gateway.problems import shown as shown_on_form
+from services.gateway.problems import SHOWN, STATUS, shown
 from services.gateway.state import person
 from services.kit.errors import PermissionDenied, ServiceError
 from services.kit.ids import new_id
@@ -114,7 +113,7 @@ def _form(form: Form, problem: ServiceError | None = None) -> str:
     return render_template(
         "attendance_rule_form.html",
         form=form,
-        problem=problem and shown_on_form(problem),
+        problem=problem and shown(problem),
         wrong=attendance.wrong_fields(problem),
         subject_limit=attendance.SUBJECT_LIMIT,
         **attendance.choices(person(), form),

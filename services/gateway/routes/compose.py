@@ -22,7 +22,7 @@ from services.gateway.keeping import draws_again
 from services.gateway.limits import BODY_BYTES
 from services.gateway.lists import read_list
 from services.gateway.pages import schools, visible_schools, working_school
-from services.gateway.problems import on_service_error, retry_after
+from services.gateway.problems import on_service_error, retry_after, wrong_fields
 from services.gateway.routes import contacts
 from services.gateway.state import gateway, person
 from services.gateway.words import CHANNELS
@@ -228,7 +228,7 @@ def page(
         is_mail_held_back=is_mail_held_back,
         is_changed=is_changed,
         problem=problem,
-        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+        wrong=wrong_fields(problem),
         uploaded=found,
         boxes=choosing.choices(
             someone, "", draft.person_ids + draft.spare.person_ids, draft.student_ids + draft.spare.student_ids

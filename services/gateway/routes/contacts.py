@@ -11,6 +11,7 @@ from protos.queue.v1 import contacts_pb2 as pb
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.problems import wrong_fields
 from services.gateway.state import gateway
 from services.gateway.words import TYPES
 from services.kit.errors import InvalidArgument, ServiceError
@@ -91,7 +92,7 @@ def set_consent() -> Response | tuple[str, int]:
             answer = gateway().clients.contacts.GetContactStanding(
                 pb.GetContactStandingRequest(destination=destination)
             )
-        wrong = {each.pointer: each.detail for each in problem.violations}
+        wrong = wrong_fields(problem)
         page = Page(destination, answer, wrong=wrong, consent_reason=wanted.reason, chosen=after)
         return _drawn(page), 400
     return redirect(f"{PATH}?{urlencode({'q': destination})}", 303)

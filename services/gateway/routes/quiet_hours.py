@@ -7,6 +7,7 @@ from protos.directory.v1 import directory_pb2 as directory
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import visible_schools
+from services.gateway.problems import wrong_fields
 from services.gateway.state import gateway, person
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.kit.rpc_errors import translated
@@ -51,5 +52,5 @@ def _page(
         schools=visible_schools(person()),
         asked=asked,
         problem=problem,
-        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+        wrong=wrong_fields(problem),
     )

@@ -15,8 +15,7 @@ from services.gateway.auth import requires
 from services.gateway.keeping import draws_again
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, school_titles
-from services.gateway.problems import AWAY, SHOWN, STATUS
-from services.gateway.problems import shown as shown_on_form
+from services.gateway.problems import AWAY, SHOWN, STATUS, shown, wrong_fields
 from services.gateway.routes.entries import get_entry
 from services.gateway.state import gateway, person
 from services.gateway.words import REFERRAL_REASONS
@@ -156,8 +155,8 @@ def _form(entry_id: str, message_id: str, back: str, problem: ServiceError | Non
         back=safe_return(back, "/reports/history" if entry_id else "/reports/threats"),
         followers=followers,
         chosen=request.form,
-        problem=problem and shown_on_form(problem),
-        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+        problem=problem and shown(problem),
+        wrong=wrong_fields(problem),
     )
 
 

@@ -7,6 +7,7 @@ from services.gateway import recurring, scheduling
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import safe_return
+from services.gateway.problems import wrong_fields
 from services.gateway.routes.compose import page
 from services.gateway.state import person
 from services.gateway.words import moment
@@ -71,5 +72,5 @@ def sendings() -> str:
     try:
         upcoming = scheduling.upcoming(when) if when.is_later else []
     except InvalidArgument as problem:
-        wrong = {each.pointer: each.detail for each in problem.violations}
+        wrong = wrong_fields(problem)
     return render_template("sendings.html", upcoming=upcoming, wrong=wrong)

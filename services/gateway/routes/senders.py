@@ -11,6 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import visible_schools
+from services.gateway.problems import wrong_fields
 from services.gateway.state import gateway, person
 from services.gateway.words import SENDER_TYPES, SENDER_WAYS
 from services.kit.errors import InvalidArgument
@@ -47,7 +48,7 @@ def save() -> Response | tuple[str, int]:
         with translated():
             gateway().clients.senders.SetSender(pb.SetSenderRequest(sender=asked))
     except InvalidArgument as problem:
-        return _drawn(Page(asked, {each.pointer: each.detail for each in problem.violations})), 400
+        return _drawn(Page(asked, wrong_fields(problem))), 400
     return redirect(PATH, 303)
 
 

@@ -14,8 +14,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.keeping import draws_again
 from services.gateway.pages import safe_return, school_titles, visible_schools
-from services.gateway.problems import SHOWN, STATUS
-from services.gateway.problems import shown as shown_on_form
+from services.gateway.problems import SHOWN, STATUS, shown, wrong_fields
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
 from services.gateway.routes.history import set_flag
 from services.gateway.searches import LARGEST_PAGE, Search, read_search
@@ -230,8 +229,8 @@ def _deciding(message_id: str, given: Mapping[str, str], problem: ServiceError |
         reason=given.get("reason", ""),
         seen=_seen(given),
         back=f"{PATH}/{message_id}",
-        problem=problem and shown_on_form(problem),
-        wrong={each.pointer: each.detail for each in problem.violations} if problem else {},
+        problem=problem and shown(problem),
+        wrong=wrong_fields(problem),
     )
 
 
