@@ -7,6 +7,7 @@ from werkzeug.datastructures import MultiDict
 from protos.queue.v1 import surveys_pb2 as pb
 from services.gateway import throttling
 from services.gateway.asking import MOST_QUESTIONS
+from services.gateway.searches import whole
 from services.gateway.state import gateway
 from services.kit.errors import FailedPrecondition, NotFound
 from services.kit.rpc_errors import translated
@@ -87,7 +88,7 @@ def read_chosen(form: MultiDict[str, str], questions: int, *, is_signup: bool) -
     values = [
         form.get(f"q{number}", "" if is_signup else "0") for number in range(1, min(questions, MOST_QUESTIONS) + 1)
     ]
-    return [int(each) if each.isascii() and each.isdigit() and len(each) < 3 else -1 for each in values]
+    return [whole(each, -1) for each in values]
 
 
 def wrong_at(violations: tuple[tuple[str, str], ...]) -> frozenset[int]:

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from protos.types.v1 import surveys_pb2 as surveys
 from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Person
+from services.gateway.searches import whole
 from services.kit.errors import PermissionDenied
 
 KINDS = {"poll": types.CHANNEL_POLL, "signup": types.CHANNEL_SIGNUP}
@@ -166,8 +167,7 @@ def filled(question: Question) -> list[tuple[int, Option]]:
 
 def places_of(option: Option) -> int | None:
     """Return the places of a slot; None when it has no number that is allowed."""
-    text = option.capacity.strip()
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    number = whole(option.capacity)
     return number if 1 <= number <= MOST_PLACES else None
 
 

@@ -15,6 +15,7 @@ from services.gateway.access import Person
 from services.gateway.linking import school_choices
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import school_titles, visible_schools
+from services.gateway.searches import whole
 from services.gateway.state import gateway
 from services.gateway.words import CALL_OUT, CHANNELS, WAYS
 from services.kit.errors import InvalidArgument, ServiceError
@@ -62,11 +63,10 @@ class Form:
 
 def read_form(form: MultiDict[str, str], rule_id: str = "") -> Form:
     """Return what a form says."""
-    version = form.get("version", "")
     return Form(
         key=form.get("key", "")[:200] or new_id(),
         rule_id=rule_id,
-        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0,
+        version=whole(form.get("version", "")),
         name=form.get("name", ""),
         school_ids=[each[:36] for each in form.getlist("school")],
         codes=form.get("codes", ""),

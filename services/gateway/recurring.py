@@ -7,6 +7,7 @@ from datetime import date
 from werkzeug.datastructures import MultiDict
 
 from protos.queue.v1 import schedules_pb2 as schedules
+from services.gateway.searches import whole
 from services.kit.errors import InvalidArgument
 from services.kit.recurrence import DAYS, PLACES, WEEKDAY, WEEKDAYS, in_words, placed, placed_rule, weekly
 
@@ -57,7 +58,6 @@ class When:
 def read_when(form: MultiDict[str, str]) -> When:
     """Return the fields of a form; what they say is checked by `check` and by the queue."""
     mode = form.get("when", NOW)
-    version = form.get("version", "")
     return When(
         mode=mode if mode in {LATER, REPEAT} else NOW,
         start_date=form.get("start_date", "")[:10],
@@ -70,7 +70,7 @@ def read_when(form: MultiDict[str, str]) -> When:
         end_date=form.get("end_date", "")[:10],
         kept_rule=form.get("kept_rule", "")[:_LONGEST],
         schedule_id=form.get("schedule_id", "")[:36],
-        version=int(version) if version.isdecimal() and len(version) < 10 else 0,
+        version=whole(form.get("version", "")),
     )
 
 

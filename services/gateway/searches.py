@@ -93,10 +93,14 @@ def read_day(arguments: Mapping[str, str], name: str, problems: dict[str, str]) 
 
 def read_number(arguments: Mapping[str, str], name: str, default: int, most: int) -> int:
     """Return a whole number from 1 to `most`; the default for what is none."""
-    text = arguments.get(name, "").strip()
-    if text.isascii() and text.isdigit() and 0 < len(text) < 10:
-        return min(max(1, int(text)), most)
-    return default
+    number = whole(arguments.get(name, ""), -1)
+    return default if number < 0 else min(max(1, number), most)
+
+
+def whole(text: str, default: int = 0) -> int:
+    """Return a whole number of at most nine digits, which a field of a contract holds; the default for what is none."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else default
 
 
 def read_types(arguments: MultiDict[str, str], problems: dict[str, str]) -> list["types.Channel.ValueType"]:

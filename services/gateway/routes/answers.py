@@ -18,6 +18,7 @@ from services.gateway.answering import Shown
 from services.gateway.auth import requires
 from services.gateway.problems import STATUS, retry_after
 from services.gateway.routes.inbox import show_message
+from services.gateway.searches import whole
 from services.gateway.state import gateway
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, ServiceError
 
@@ -95,9 +96,7 @@ def _refused(problem: ServiceError) -> Response:
 @requires(Permission.SIGNED_IN)
 def take_in_inbox(message_id: str) -> str | BaseResponse | tuple[str, int]:
     """Store the answer of the signed-in person, for one of their deliveries."""
-    text = request.form.get("number", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
-    respondent = answering.inbox(str(message_id), number)
+    respondent = answering.inbox(str(message_id), whole(request.form.get("number", "")))
     shown = _taken(answering.show(respondent), lambda chosen: answering.answer(respondent, chosen))
     if shown.is_saved:
         return redirect(f"/inbox/{message_id}?answered={shown.form.number}#answer-{shown.form.number}", 303)

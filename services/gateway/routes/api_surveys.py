@@ -6,6 +6,7 @@ from services.gateway import answering, models, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.routes.api import answers, as_json, read_body, spec
+from services.gateway.searches import whole
 
 blueprint = Blueprint("api_surveys", __name__, url_prefix="/api")
 
@@ -15,8 +16,7 @@ blueprint = Blueprint("api_surveys", __name__, url_prefix="/api")
 @spec.validate(resp=answers(models.Object), tags=["inbox"])
 def survey(message_id: str) -> Response:
     """Show what a message of the inbox asks, and the answer so far; `number` names one of several deliveries."""
-    text = request.args.get("number", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    number = whole(request.args.get("number", ""))
     return as_json(answering.show(answering.inbox(str(message_id), number)))
 
 

@@ -9,7 +9,7 @@ from services.gateway.access import Permission
 from services.gateway.answer_words import answer_words
 from services.gateway.auth import requires
 from services.gateway.routes.entries import is_original
-from services.gateway.searches import PAGE_SIZE
+from services.gateway.searches import PAGE_SIZE, read_number, whole
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.rpc_errors import translated
@@ -20,9 +20,7 @@ _MOST_TRIES = 5
 
 def page_request() -> types.PageRequest:
     """Return the page that the address asks for."""
-    text = request.args.get("page", "")
-    number = int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 9 else 1
-    return types.PageRequest(number=max(1, number), size=PAGE_SIZE)
+    return types.PageRequest(number=read_number(request.args, "page", 1, 10**9), size=PAGE_SIZE)
 
 
 def list_inbox() -> queue.ListInboxResponse:
@@ -69,9 +67,7 @@ def sent() -> str:
 @requires(Permission.SIGNED_IN)
 def message(box: str, message_id: str) -> str:
     """Show one message, with what it asks."""
-    text = request.args.get("answered", "")
-    answered = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
-    return show_message(str(message_id), box, answered)
+    return show_message(str(message_id), box, whole(request.args.get("answered", "")))
 
 
 @blueprint.get("/sent/<uuid:message_id>/notice")
@@ -79,8 +75,7 @@ def message(box: str, message_id: str) -> str:
 def notice(message_id: str) -> str:
     """Show the crisis notice beside what was just sent, if there is reason to; else ask a few times more."""
     item = get_message(str(message_id)).item
-    text = request.args.get("tries", "")
-    tries = min(int(text), _MOST_TRIES) if text.isascii() and text.isdigit() and len(text) < 3 else 0
+    tries = min(whole(request.args.get("tries", "")), _MOST_TRIES)
     return render_template(
         "crisis_notice.html", notice=crisis.notice(item, person()), message_id=item.message_id, tries=tries
     )

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 from protos.directory.v1 import directory_pb2 as directory
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.searches import whole
 from services.gateway.state import gateway
 from services.gateway.switches import ROLES, TABS, role_of, sections_of
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
@@ -34,7 +35,7 @@ def change() -> Response | tuple[str, int]:
     wanted = directory.UpdateProfileRequest(
         profile_id=chosen.profile_id,
         permissions=sorted((set(chosen.permissions) - shown) | ticked),
-        version=_version(),
+        version=whole(request.form.get("version", "")),
     )
     try:
         with translated():
@@ -44,11 +45,6 @@ def change() -> Response | tuple[str, int]:
         return _page(chosen, problem=problem.message, ticked=ticked), status
     address = url_for("profiles.show", role=role_of(chosen), profile=chosen.profile_id, tab=_tab(), saved="1")
     return redirect(address, 303)
-
-
-def _version() -> int:
-    text = request.form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _profiles() -> list[directory.Profile]:

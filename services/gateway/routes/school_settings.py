@@ -8,6 +8,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import visible_schools
+from services.gateway.searches import whole
 from services.gateway.state import gateway, person
 from services.kit.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied
 from services.kit.rpc_errors import translated
@@ -75,7 +76,6 @@ def change_fields() -> Response | tuple[str, int]:
 
 def _wanted() -> directory.SchoolField:
     given = request.form
-    version = given.get("version", "")
     rights = {each.profile_id: given.get(f"right-{each.profile_id}", "none") for each in _profiles()}
     return directory.SchoolField(
         name=given.get("name", "")[:100],
@@ -83,7 +83,7 @@ def _wanted() -> directory.SchoolField:
         is_on_school_info=given.get("placed") == "1",
         viewers=[each for each, right in rights.items() if right in {"view", "edit"}],
         editors=[each for each, right in rights.items() if right == "edit"],
-        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0,
+        version=whole(given.get("version", "")),
     )
 
 

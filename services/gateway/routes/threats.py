@@ -17,7 +17,7 @@ from services.gateway.pages import safe_return, school_titles, visible_schools
 from services.gateway.problems import SHOWN, STATUS, shown, wrong_fields
 from services.gateway.routes.entries import ask_deliveries, export_deliveries, read_deliveries, show_recipient
 from services.gateway.routes.history import set_flag
-from services.gateway.searches import LARGEST_PAGE, Search, read_search
+from services.gateway.searches import LARGEST_PAGE, Search, read_search, whole
 from services.gateway.state import gateway, person
 from services.kit.errors import NotFound, ServiceError
 from services.kit.rpc_errors import translated
@@ -214,8 +214,7 @@ def decide(message_id: str, decision: str, reason: str, seen: int) -> reports.De
 
 def _seen(given: Mapping[str, str]) -> int:
     """Return the number of the latest decision that the person had before them; what is no number fits none."""
-    text = given.get("seen", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 999_999_999
+    return whole(given.get("seen", "0"), 999_999_999)
 
 
 def _deciding(message_id: str, given: Mapping[str, str], problem: ServiceError | None = None) -> str:
