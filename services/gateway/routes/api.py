@@ -30,10 +30,14 @@ _PROBLEMS = {f"HTTP_{code}": models.Problem for code in (400, 401, 403, 404, 409
 
 
 def _refuse(_request: Any, _response: Any, problem: Any, _instance: Any, *_rest: Any) -> None:
-    """Turn what pydantic found into our own error, every field at its place."""
     if problem is not None:
-        wrong = [("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in problem.errors()]
-        raise InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong)
+        raise _invalid(problem)
+
+
+def _invalid(problem: ValidationError) -> InvalidArgument:
+    """Return what pydantic found as our own error, every field at its place."""
+    wrong = [("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in problem.errors()]
+    return InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong)
 
 
 spec = SpecTree("flask", title="Lantern", version="v1", mode="strict", before=_refuse, annotations=True)
@@ -44,8 +48,7 @@ def read_body(model: type[BodyT]) -> BodyT:
     try:
         return model.model_validate(request.get_json())
     except ValidationError as problem:
-        wrong = [("/" + "/".join(map(str, each["loc"])), str(each["msg"])) for each in problem.errors()]
-        raise InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong) from problem
+        raise _invalid(problem) from problem
 
 
 def answers(model: type[Any]) -> Answers:
