@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -11,12 +13,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from deploy.local.ports import free_port
 from protos.events.v1 import moderation_pb2 as events
 from protos.events.v1 import queue_pb2 as requests
 from services.kit.bus import Bus, stream_name
 from services.kit.ids import new_id
 from tests.integration.moderation.replicas import Replicas
 from tests.support.eventually import eventually
+from tests.support.forked import start
 from tests.support.postgres import Database, Databases
 from tests.support.tokens import Tokens
 from tests.support.vendors import MODAPI_KEY, VendorSimulator
@@ -101,6 +105,45 @@ async def test_a_replica_that_is_killed_loses_nothing_and_doubles_nothing_and_po
     )
     (dead,) = await _read(bus, "dead.moderation-screening")
     assert (dead.headers or {})["Lantern-Event-Id"] == poison
+
+
+async def test_a_replica_has_texts_judged_by_what_lends_and_goes_on_when_that_is_killed(
+    replicas: Replicas, bus: Bus, database: Database, nats_url: str, tmp_path: Path
+) -> None:
+    metrics = f"127.0.0.1:{free_port()}"
+    alone = {"PATH": os.environ["PATH"], "NATS_URL": nats_url, "METRICS_LISTEN": metrics}
+    lending = start("moderation", "lend", alone, tmp_path / "lending.log")
+
+    def page(path: str) -> str:
+        try:
+            with urlopen(f"http://{metrics}/{path}") as answer:
+                return str(answer.read(), "utf-8")
+        except OSError as problem:
+            raise AssertionError("not ready") from problem
+
+    async def has_lent() -> None:
+        assert re.search(r"^lantern_moderation_lent_total.* [1-9]", await asyncio.to_thread(page, "metrics"), re.M)
+
+    await eventually(lambda: asyncio.to_thread(page, "readyz"), 60)
+    await replicas.start()
+    now = Timestamp()
+    now.GetCurrentTime()
+    asked = [
+        requests.ScreeningRequested(event_id=new_id(), message_id=new_id(), texts=[f"Go {number}"], requested_at=now)
+        for number in range(MESSAGES)
+    ]
+    try:
+        await asyncio.gather(*(bus.publish(SUBJECT, each.SerializeToString(), each.event_id) for each in asked))
+        await eventually(has_lent, 60)
+    finally:
+        lending.kill()
+
+    async def all_are_judged() -> None:
+        with psycopg.connect(database.url) as connection:
+            found = [str(row[0]) for row in connection.execute("SELECT message_id FROM verdicts")]
+        assert sorted(found) == sorted(each.message_id for each in asked)
+
+    await eventually(all_are_judged, 120)
 
 
 @pytest.mark.accepts(163, 175)
