@@ -14,7 +14,7 @@ from services.gateway import grades, policies
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.keeping import draws_again, keeps_form
-from services.gateway.pages import schools, visible_schools
+from services.gateway.pages import school_titles, schools, visible_schools
 from services.gateway.policies import Form
 from services.gateway.problems import SHOWN, STATUS, shown
 from services.gateway.routes import history, threats
@@ -133,7 +133,10 @@ def version(version: int) -> str:
     before = _policy(version - 1) if version > 1 else policy
     shown, earlier = policies.form_of(policy, seen).policy, policies.form_of(before, seen).policy
     return render_template(
-        "policy_version.html", policy=shown, changes=policies.changes(earlier, shown, _titles()), titles=_titles()
+        "policy_version.html",
+        policy=shown,
+        changes=policies.changes(earlier, shown, school_titles()),
+        titles=school_titles(),
     )
 
 
@@ -217,7 +220,7 @@ def _try(policy: pb.Policy) -> pb.PreviewPolicyResponse | None:
 def _tried(form: Form, base: pb.Policy) -> Tried:
     answer = try_policy(base, form.whole())
     shown = policies.form_of(base, person().visible_schools).policy
-    return Tried(answer, policies.changes(shown, form.policy, _titles()), list(_examples(answer.preview)))
+    return Tried(answer, policies.changes(shown, form.policy, school_titles()), list(_examples(answer.preview)))
 
 
 def _examples(preview: pb.PreviewPolicyResponse) -> Iterator[tuple[pb.PolicyExample, reports.EntryRow]]:
@@ -262,10 +265,6 @@ def _page(
         merged_rules=policies.merged_rules,
         grades_in_words=grades.in_words,
     )
-
-
-def _titles() -> dict[str, str]:
-    return {each.school_id: each.title for each in schools()}
 
 
 def _first_school() -> str:
