@@ -4,7 +4,7 @@ Tables in a pop-up carry the search that they were opened from, and give their o
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlencode
 
@@ -87,9 +87,9 @@ class Listing:
         """Return how the address names a parameter of this table."""
         return f"{self.place.prefix}{parameter}"
 
-    def at(self, page: types.PageRequest) -> "Listing":
-        """Return the same on another page."""
-        return Listing(self.place, self.rules, self.sort, page, self.problems)
+    def at(self, number: int, size: int = LARGEST_PAGE) -> Self:
+        """Return the same on another page, of the largest size unless another is named."""
+        return replace(self, page=types.PageRequest(number=number, size=size))
 
     def strict(self) -> Self:
         """Return the same; InvalidArgument for what cannot be read, where no page says it."""

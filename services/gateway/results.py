@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response, request
 
 from protos.reports.v1 import reports_pb2 as reports
-from protos.types.v1 import types_pb2 as types
 from services.gateway import charts, exports
 from services.gateway.asking import MOST_QUESTIONS
 from services.gateway.columns import Column
@@ -81,8 +80,7 @@ def excel(entry_id: str) -> Response:
     exports.record(reports.RecordExportRequest(table=table, entry_id=entry_id, filter=filter_))
 
     def find(number: int) -> reports.GetSurveyResultsResponse:
-        page = types.PageRequest(number=number, size=exports.PAGE)
-        return ask(entry_id, listing.at(page), is_whole=True).answer
+        return ask(entry_id, listing.at(number), is_whole=True).answer
 
     def page(number: int) -> tuple[list[reports.SurveyAnswer], int]:
         answer = find(number)

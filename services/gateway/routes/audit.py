@@ -3,7 +3,6 @@
 from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
-from protos.types.v1 import types_pb2 as types
 from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
@@ -58,7 +57,7 @@ def excel() -> Response:
     exports.record(reports.RecordExportRequest(table=table, filter=wanted, state=own["action"]))
 
     def page(number: int) -> tuple[list[reports.AuditRecord], int]:
-        answer = find(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
+        answer = find(listing.at(number))
         return list(answer.records), answer.page.total_pages
 
     return exports.workbook("audit", showing.columns_of("audit"), exports.paged(page), exports.audit_value)

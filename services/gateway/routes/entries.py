@@ -167,7 +167,7 @@ def recipient(report: str, entry_id: str) -> str:
 def show_recipient(row: reports.EntryRow, listing: Listing, search: Search) -> str:
     """Show the recipient at the place `at` of a list. NotFound past its end."""
     place = read_number(request.args, "at", 1, 10**9)
-    found = ask_deliveries(row.entry_id, listing.at(types.PageRequest(number=place, size=1)))
+    found = ask_deliveries(row.entry_id, listing.at(place, 1))
     if not found.answer.deliveries or found.answer.page.number != place:
         raise NotFound("RECIPIENT_NOT_FOUND", "The list has no such row any more.")
     return render_template(

@@ -100,7 +100,7 @@ def excel(person_id: str) -> Response:
     exports.record(reports.RecordExportRequest(table=table, person_id=str(person_id), filter=asked))
 
     def page(number: int) -> tuple[list[families.ReceivedDelivery], int]:
-        answer = find(found, listing.at(types.PageRequest(number=number, size=exports.PAGE)))
+        answer = find(found, listing.at(number))
         return list(answer.received), answer.page.total_pages
 
     titles = school_titles()

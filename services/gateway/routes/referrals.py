@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 
 from protos.directory.v1 import directory_pb2 as directory
 from protos.reports.v1 import reports_pb2 as reports
-from protos.types.v1 import types_pb2 as types
 from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
@@ -130,7 +129,7 @@ def excel() -> FlaskResponse:
     exports.record(reports.RecordExportRequest(table=table, filter=asked, state="mine" if _is_mine(listing) else ""))
 
     def page(number: int) -> tuple[list[reports.Referral], int]:
-        answer = listed(listing.at(types.PageRequest(number=number, size=exports.PAGE)))
+        answer = listed(listing.at(number))
         return list(answer.referrals), answer.page.total_pages
 
     titles = school_titles()
