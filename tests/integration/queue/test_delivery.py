@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from protos.events.v1 import queue_pb2 as events
 from protos.types.v1 import types_pb2 as types
 from services.kit.auth import Caller
 from services.kit.db import transaction
+from services.kit.errors import AlreadyExists
 from services.kit.handling import Event, Poison
 from services.kit.ids import new_id
 from services.queue import events_out
@@ -313,6 +315,8 @@ async def test_resending_makes_new_rows_that_link_to_the_old(queue: Queue) -> No
     entry_id, resent = await resend(queue.engine, queue.clock, SERVICE, wanted, told())
     assert resent == 2
     assert await resend(queue.engine, queue.clock, SERVICE, wanted, told()) == (entry_id, 2)
+    with pytest.raises(AlreadyExists, match="for something else"):
+        await resend(queue.engine, queue.clock, SERVICE, replace(wanted, header_hash=b"other"), told())
     assert await queue.counts(entry_id) == {"total": 2, "pending": 2}
     assert await queue.counts(email.entry_id) == {"total": 3, "pending": 1, "error": 2}
     (row,) = await queue.rows("SELECT resend_of::text FROM entries WHERE entry_id = :entry_id", entry_id=entry_id)
