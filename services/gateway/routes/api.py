@@ -16,6 +16,7 @@ from services.gateway.access import Permission
 from services.gateway.asking import KINDS, Asking, Option, Question
 from services.gateway.auth import requires
 from services.gateway.drafts import Draft
+from services.gateway.openapi import complete
 from services.gateway.pages import visible_schools
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
@@ -67,31 +68,12 @@ def as_json(message: Message, **changes: object) -> Response:
 def openapi() -> Response:
     """Describe the API."""
     spec.app = current_app
-    return Response(json.dumps(_with_problems(spec.spec)), content_type="application/json")
-
-
-def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
-    """Return the description with the media type that problems have; spectree knows one type for all answers."""
-    paths = {
-        path: {method: _with_problem_type(operation) for method, operation in operations.items()}
-        for path, operations in described["paths"].items()
-    }
-    return {**described, "paths": paths}
-
-
-def _with_problem_type(operation: dict[str, Any]) -> dict[str, Any]:
-    answers_ = {
-        code: {**answer, "content": {"application/problem+json": answer["content"]["application/json"]}}
-        if int(code) >= 400 and "application/json" in answer.get("content", {})
-        else answer
-        for code, answer in operation["responses"].items()
-    }
-    return {**operation, "responses": answers_}
+    return Response(json.dumps(complete(spec.spec)), content_type="application/json")
 
 
 @sign_in_blueprint.post("/v1/session")
 @requires(Permission.PUBLIC)
-@spec.validate(json=models.SignIn, resp=answers(models.FormToken), tags=["session"], skip_validation=False)
+@spec.validate(json=models.SignIn, resp=answers(models.FormToken), tags=["session"], security=[])
 def begin_session() -> Response:
     """Sign in; the answer sets the session's cookie."""
     body = read_body(models.SignIn)
@@ -104,6 +86,7 @@ def begin_session() -> Response:
 
 @blueprint.delete("/v1/session")
 @requires(Permission.PUBLIC)
+@spec.validate(resp=Answers(HTTP_204=None, **_PROBLEMS), tags=["session"])
 def end_session() -> Response:
     """Sign out."""
     response = make_response(sign_in.sign_out())

@@ -1,0 +1,55 @@
+"""What the OpenAPI document says beyond bodies and answers: how programs sign in, and what changes carry."""
+
+from typing import Any
+
+from flask import current_app
+
+from services.gateway.auth import COOKIE
+
+Operation = dict[str, Any]
+_PROBLEM_TYPE = "application/problem+json"
+_FORM_TOKEN = {
+    "name": "X-CSRFToken",
+    "in": "header",
+    "required": True,
+    "description": "`csrf_token` of POST /api/v1/session or GET /api/v1/viewer.",
+    "schema": {"type": "string"},
+}
+
+
+def complete(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description that spectree made with what it does not know."""
+    paths = {
+        path: {method: _operation(method, operation) for method, operation in operations.items()}
+        for path, operations in described["paths"].items()
+    }
+    components = {
+        **described["components"],
+        "parameters": {"FormToken": _FORM_TOKEN},
+        "securitySchemes": {
+            "session": _cookie(COOKIE, "Who is signed in. POST /api/v1/session sets it."),
+            "form": _cookie(current_app.config["SESSION_COOKIE_NAME"], "What X-CSRFToken is held against."),
+        },
+    }
+    return {**described, "paths": paths, "components": components, "security": [{"session": []}]}
+
+
+def _cookie(name: str, says: str) -> dict[str, str]:
+    return {"type": "apiKey", "in": "cookie", "name": name, "description": says}
+
+
+def _operation(method: str, operation: Operation) -> Operation:
+    answers = {code: _with_problem_type(code, answer) for code, answer in operation["responses"].items()}
+    completed = {**operation, "responses": answers}
+    # What names its own security is open to everybody: signing in.
+    if method != "get" and "security" not in operation:
+        completed["parameters"] = [*operation["parameters"], {"$ref": "#/components/parameters/FormToken"}]
+        completed["security"] = [{"session": [], "form": []}]
+    return completed
+
+
+def _with_problem_type(code: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Give problems their own media type; spectree knows one type for all answers."""
+    if int(code) < 400 or "application/json" not in answer.get("content", {}):
+        return answer
+    return {**answer, "content": {_PROBLEM_TYPE: answer["content"]["application/json"]}}
