@@ -90,20 +90,8 @@ def _draw_again(problem: ServiceError) -> str:
 def send() -> str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Preview a draft, send it, or keep it to be sent later."""
     draft = read_draft(request.form, person())
-    someone = scheduling.writer(person(), draft.from_school_id)
     try:
-        _refuse_attachments(someone)
-        _keep_uploads(draft, someone)
-        if "edit" in request.form:
-            edit(draft.asking, request.form["edit"])
-            return page(draft)
-        composing.check(draft, someone)
-        is_changed = request.form.get("previewed", draft.stamp) != draft.stamp
-        if someone.is_staff and (request.form.get("step") != "send" or is_changed):
-            return _preview(draft, someone, is_changed=is_changed and request.form.get("step") == "send")
-        if draft.when.is_later:
-            return redirect(f"/schedules/{scheduling.keep(draft, someone).schedule_id}", 303)
-        answer = composing.submit(draft, someone)
+        return _go_on(draft, scheduling.writer(person(), draft.from_school_id))
     except AlreadyExists as earlier:
         # Somebody went back to the form of a message that is out, or scheduled, and wrote another.
         draft.key = new_id()
@@ -120,6 +108,23 @@ def send() -> str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
         return page(draft, problem=problem), 429, retry_after(problem)
     except (InvalidArgument, FailedPrecondition, NotFound, Aborted) as problem:
         return page(draft, problem=problem), 400 if isinstance(problem, InvalidArgument) else 409
+
+
+def _go_on(draft: Draft, someone: Person) -> str | Response:
+    """Do what the form asks for; staff look at a draft before it goes. The services' errors rise."""
+    _refuse_attachments(someone)
+    _keep_uploads(draft, someone)
+    if "edit" in request.form:
+        edit(draft.asking, request.form["edit"])
+        return page(draft)
+    composing.check(draft, someone)
+    is_sending = request.form.get("step") == "send"
+    is_changed = request.form.get("previewed", draft.stamp) != draft.stamp
+    if someone.is_staff and (is_changed or not is_sending):
+        return _preview(draft, someone, is_changed=is_changed and is_sending)
+    if draft.when.is_later:
+        return redirect(f"/schedules/{scheduling.keep(draft, someone).schedule_id}", 303)
+    answer = composing.submit(draft, someone)
     return render_template("sent.html", answer=answer, draft=draft, summary=addressing.summary(draft, someone))
 
 
