@@ -1,7 +1,7 @@
 """Named places at which a process kills itself, for fault tests: STOP_AT=after_provider_call python -m services.queue …
 
 STOP_AT=after_delivery:40 lets the process pass 39 times. Without the variable this does nothing. The names are listed
-in docs/delivery.md, docs/schedules.md and docs/attendance.md.
+in docs/delivery.md, docs/translation.md, docs/schedules.md and docs/attendance.md.
 """
 
 import os
