@@ -1,7 +1,7 @@
 """Attendance rules as the form and the pages have them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import request
@@ -34,6 +34,7 @@ OFFERED = {
 }
 """Channels of a rule: the longest text, and the one that a new rule begins with."""
 SUBJECT_LIMIT = 120
+PLACE = Place("attendance-rules", "", sort=("name", "asc"))
 _EXCLUDED, _OFF = " (excluded from communication: tells nobody)", " (switched off: it does not go out)"
 _CODES, _SUBJECT = "A, UNX", "Absence from {school} on {date}"
 
@@ -112,7 +113,7 @@ def content_of(form: Form) -> attendance.AttendanceRuleContent:
 
 def read_list(base: str = "") -> Listing:
     """Return what the address asks of the rules, by name."""
-    return read_listing(Place("attendance-rules", base, sort=("name", "asc")), request.args)
+    return read_listing(replace(PLACE, base=base), request.args)
 
 
 def keep(form: Form) -> attendance.AttendanceRule:

@@ -6,6 +6,7 @@ from werkzeug.datastructures import MultiDict
 
 from protos.types.v1 import types_pb2 as types
 from services.gateway.columns import REPORTS, Column
+from services.gateway.parameters import Choice, Parameter, Text
 from services.kit.rules import Kind
 from services.kit.ruling import LONGEST_VALUE, MOST_RULES
 from services.kit.ruling import read_rules as read_strictly
@@ -25,6 +26,17 @@ PARTS = ("rule_column", "rule_operator", "rule_value")
 """Names of a rule's parameters."""
 _NAMES = {number: name for name, (number, _) in OPERATORS.items()}
 _BLANK = {"empty", "not_empty"}
+
+
+def parameters(table: str) -> tuple[Parameter, ...]:
+    """Return the parameters of a table's rules: the first of each are a rule, then the second, and so on."""
+    column, operator, value = PARTS
+    columns = [each.key for each in REPORTS[table]]
+    return (
+        Choice(column, "Column that a rule is about.", times=MOST_RULES, words=columns),
+        Choice(operator, "How the rule of the same place compares.", times=MOST_RULES, words=tuple(OPERATORS)),
+        Text(value, "With what; given, and left empty, with `empty` and `not_empty`, too.", MOST_RULES, LONGEST_VALUE),
+    )
 
 
 def read_rules(arguments: MultiDict[str, str], table: str, prefix: str = "") -> tuple[list[types.ColumnRule], str]:

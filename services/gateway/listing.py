@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 from werkzeug.datastructures import MultiDict
 
 from protos.types.v1 import types_pb2 as types
+from services.gateway import column_rules
 from services.gateway.column_rules import PARTS, in_words, read_rules
 from services.gateway.columns import REPORTS
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_number, refuse_problems
+from services.gateway.parameters import Choice, Parameter
+from services.gateway.searches import LARGEST_PAGE, PAGE, SIZE, read_number, refuse_problems
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -34,6 +36,18 @@ class Place:
     """What every link of it carries: the search that a pop-up was opened from."""
     own: Pairs = ()
     """Its filters other than rules, by their names in addresses."""
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return what its address may ask for, beside filters of its own."""
+        column, order = self.sort
+        words = [each.key for each in REPORTS[self.table] if each.is_sortable]
+        says = f"Of `{self.prefix}sort`. Without it {column}, {'descending' if order == 'desc' else 'ascending'}."
+        sort = (
+            Choice("sort", "Column to sort by.", words=words, default=column),
+            Choice("order", says, words=("asc", "desc")),
+        )
+        found = (*column_rules.parameters(self.table), *sort, PAGE, SIZE)
+        return tuple(each.prefixed(self.prefix) for each in found)
 
 
 @dataclass(frozen=True)
@@ -116,8 +130,8 @@ def read_listing(place: Place, arguments: MultiDict[str, str]) -> Listing:
     if column not in {each.key for each in REPORTS[place.table] if each.is_sortable}:
         column, order = place.sort
     page = types.PageRequest(
-        number=read_number(arguments, f"{prefix}page", 1, 10**9),
-        size=read_number(arguments, f"{prefix}size", PAGE_SIZE, LARGEST_PAGE),
+        number=read_number(arguments, PAGE.prefixed(prefix)),
+        size=read_number(arguments, SIZE.prefixed(prefix)),
     )
     sort = types.Sort(column=column, descending=order == "desc")
     return Listing(place, rules, sort, page, {"rules": wrong} if wrong else {})

@@ -1,10 +1,12 @@
-"""What the OpenAPI document says beyond bodies and answers: how programs sign in, and what changes carry."""
+"""What the OpenAPI document says beyond bodies and answers: queries, how programs sign in, and what changes carry."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import current_app
 
 from services.gateway.auth import COOKIE
+from services.gateway.parameters import Parameter
 
 Operation = dict[str, Any]
 _PROBLEM_TYPE = "application/problem+json"
@@ -17,10 +19,10 @@ _FORM_TOKEN = {
 }
 
 
-def complete(described: dict[str, Any]) -> dict[str, Any]:
-    """Return the description that spectree made with what it does not know."""
+def complete(described: dict[str, Any], asked: Mapping[str, Sequence[Parameter]]) -> dict[str, Any]:
+    """Return the description that spectree made with what it does not know; `asked` is what GET reads, by path."""
     paths = {
-        path: {method: _operation(method, operation) for method, operation in operations.items()}
+        path: {method: _operation(method, operation, asked.get(path, ())) for method, operation in operations.items()}
         for path, operations in described["paths"].items()
     }
     components = {
@@ -38,13 +40,15 @@ def _cookie(name: str, says: str) -> dict[str, str]:
     return {"type": "apiKey", "in": "cookie", "name": name, "description": says}
 
 
-def _operation(method: str, operation: Operation) -> Operation:
+def _operation(method: str, operation: Operation, asked: Sequence[Parameter]) -> Operation:
     answers = {code: _with_problem_type(code, answer) for code, answer in operation["responses"].items()}
     completed = {**operation, "responses": answers}
     # What names its own security is open to everybody: signing in.
     if method != "get" and "security" not in operation:
         completed["parameters"] = [*operation["parameters"], {"$ref": "#/components/parameters/FormToken"}]
         completed["security"] = [{"session": [], "form": []}]
+    if method == "get":
+        completed["parameters"] = [*operation["parameters"], *(each.described() for each in asked)]
     return completed
 
 

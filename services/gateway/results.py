@@ -1,7 +1,7 @@
 """What was answered to a poll or a sign-up, for the pop-up of its message (statements 90-93)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response, request
@@ -11,11 +11,15 @@ from services.gateway import charts, exports
 from services.gateway.asking import MOST_QUESTIONS
 from services.gateway.columns import Column
 from services.gateway.listing import Listing, Place, read_listing
+from services.gateway.parameters import Choice, Number
 from services.gateway.searches import Search, read_number
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
 CHARTS = {"bar": "Bar graph", "pie": "Pie chart"}
+CHART = Choice("chart", "How the page shows the counts.", words=tuple(CHARTS), default="bar")
+QUESTION = Number("question", "Which question.", most=MOST_QUESTIONS)
+PLACE = Place("answers", "", "r", ("name", "asc"))
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,11 @@ class Results:
         return charts.slices(list(self.answer.counts))
 
 
-def read(base: str = "", search: Search | None = None) -> Listing:
-    """Return what the address asks of the answers; `base` is the address of the pop-up."""
-    question, chart = read_number(request.args, "question", 1, MOST_QUESTIONS), request.args.get("chart", "bar")
-    own = [("question", str(question)), ("chart", chart if chart in CHARTS else "bar")]
+def read(base: str = "", search: Search | None = None, chart: str = "bar") -> Listing:
+    """Return what the address asks of the answers; `base` is the pop-up's address, `chart` one of CHARTS."""
+    own = [(QUESTION.name, str(read_number(request.args, QUESTION))), (CHART.name, chart)]
     kept = list(search.arguments.items(multi=True)) if search else []
-    return read_listing(Place("answers", base, "r", ("name", "asc"), kept, own), request.args)
+    return read_listing(replace(PLACE, base=base, kept=kept, own=own), request.args)
 
 
 def ask(entry_id: str, listing: Listing, *, is_whole: bool = False) -> Results:

@@ -10,9 +10,11 @@ from werkzeug.datastructures import MultiDict
 
 from protos.reports.v1 import reports_pb2 as reports
 from protos.types.v1 import types_pb2 as types
+from services.gateway import column_rules
 from services.gateway.access import Permission, Person
-from services.gateway.column_rules import PARTS, read_rules
+from services.gateway.column_rules import read_rules
 from services.gateway.columns import REPORTS
+from services.gateway.parameters import Choice, Clock, Day, Number, Parameter, Text, Tick
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
 from services.kit.rules import read_day as day_of
@@ -21,12 +23,43 @@ PAGE_SIZE = 20
 LARGEST_PAGE = 500
 CHANNEL_OF = {choice.value: channel for channel, choice in CHANNELS.items()}
 """Channels by their names in addresses."""
-_FILTER_KEYS = (
-    "searched", "type", "school", "start", "end", "from_time", "to_time", "secure", "emergency", "flagged", "sender",
-    "all_users", *PARTS,
-)  # fmt: skip
-_OWN_KEYS = {"threats": ("message",)}
-"""Filters that one report has alone; the link of an alert leads to one message."""
+PAGE = Number("page", "Which page.")
+SIZE = Number("size", "Rows of a page.", most=LARGEST_PAGE, default=PAGE_SIZE)
+TYPE = Choice("type", "Ways that a message goes.", times=0, words=tuple(CHANNEL_OF))
+START = Day("start", "First day.")
+END = Day("end", "Last day.")
+_FILTERS = (
+    TYPE,
+    Parameter("school", "Schools, by their ids.", times=0),
+    START,
+    END,
+    Clock("from_time", "From what time of each day."),
+    Clock("to_time", "Until what time of each day; before `from_time`: of the next day."),
+)
+_SENDERS = (
+    Tick("secure", "Secure messages alone."),
+    Tick("emergency", "Emergency messages alone."),
+    Parameter("sender", "Whose messages, by the ids of people.", times=0),
+    Tick("all_users", "Messages of all users; so it is without `sender` and `searched` for who may see them."),
+    Tick("searched", "Sent with the filters of a form: without `all_users`, one's own messages then."),
+)
+_FLAGGED = Tick("flagged", "Flagged messages alone.")
+_MESSAGE = Text("message", "Certain messages, by their ids.", times=0, most=36)
+_OWN = {"attendance": (), "history": (*_SENDERS, _FLAGGED), "threats": (*_SENDERS, _MESSAGE)}
+"""Filters that not all reports have. Attendance has neither ticks nor senders (statement 123); the link of an alert
+leads to one message."""
+_FILTER_KEYS = {*(each.name for each in (*_FILTERS, *_SENDERS, _FLAGGED)), *column_rules.PARTS}
+_OWN_KEYS = {"threats": (_MESSAGE.name,)}
+
+
+def parameters(report: str) -> tuple[Parameter, ...]:
+    """Return what the address of a report may ask for: `history`, `attendance` or `threats`."""
+    columns = [column.key for column in REPORTS[report] if column.is_sortable]
+    sort = (
+        Choice("sort", "Column to sort by.", words=columns, default="date"),
+        Choice("order", "Of the sort.", words=("asc", "desc"), default="desc"),
+    )
+    return (*_FILTERS, *_OWN[report], *column_rules.parameters(report), *sort, PAGE, SIZE)
 
 
 @dataclass(frozen=True)
@@ -70,9 +103,7 @@ def read_search(path: str, report: str, arguments: MultiDict[str, str], person: 
     reader = _Reader(known)
     wanted = _read_filter(reader, report, person)
     sort = types.Sort(column=_sort_column(known, report), descending=known.get("order", "desc") != "asc")
-    page = types.PageRequest(
-        number=read_number(known, "page", 1, 10**9), size=read_number(known, "size", PAGE_SIZE, LARGEST_PAGE)
-    )
+    page = types.PageRequest(number=read_number(known, PAGE), size=read_number(known, SIZE))
     return Search(path, known, wanted, sort, page, reader.problems)
 
 
@@ -91,10 +122,10 @@ def read_day(arguments: Mapping[str, str], name: str, problems: dict[str, str]) 
     return found.isoformat() if found else ""
 
 
-def read_number(arguments: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """Return a whole number from 1 to `most`; the default for what is none."""
-    number = whole(arguments.get(name, ""), -1)
-    return default if number < 0 else min(max(1, number), most)
+def read_number(arguments: Mapping[str, str], asked: Number) -> int:
+    """Return a whole number within what is asked for; the default for what is none."""
+    number = whole(arguments.get(asked.name, ""), -1)
+    return asked.default if number < 0 else min(max(asked.least, number), asked.most)
 
 
 def whole(text: str, default: int = 0) -> int:

@@ -1,5 +1,6 @@
 """REST under /api/v1: the pages as JSON, with the same permissions. GET /api/openapi.json describes it."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, json, make_response, request
@@ -18,9 +19,10 @@ from services.gateway.auth import requires
 from services.gateway.drafts import Draft
 from services.gateway.openapi import complete
 from services.gateway.pages import visible_schools
+from services.gateway.parameters import Parameter, asks
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
-from services.gateway.searches import CHANNEL_OF, read_search
+from services.gateway.searches import CHANNEL_OF, PAGE, parameters, read_search
 from services.gateway.state import person
 from services.kit.errors import InvalidArgument, NotFound
 
@@ -68,7 +70,14 @@ def as_json(message: Message, **changes: object) -> Response:
 def openapi() -> Response:
     """Describe the API."""
     spec.app = current_app
-    return Response(json.dumps(complete(spec.spec)), content_type="application/json")
+    return Response(json.dumps(complete(spec.spec, _asked())), content_type="application/json")
+
+
+def _asked() -> dict[str, Sequence[Parameter]]:
+    """Return what GET reads of its query, by path."""
+    rules = [rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    views = [(rule, current_app.view_functions[rule.endpoint]) for rule in rules]
+    return {spec.backend.parse_path(rule, None)[0]: view.asks for rule, view in views if hasattr(view, "asks")}
 
 
 @sign_in_blueprint.post("/v1/session")
@@ -123,6 +132,7 @@ def schools() -> Response:
 @blueprint.get("/v1/reports/history")
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
+@asks(*parameters("history"))
 def search_history() -> Response:
     """Search Communication History with the parameters of the page."""
     search = read_search(request.path, "history", request.args, person())
@@ -132,6 +142,7 @@ def search_history() -> Response:
 @blueprint.get("/v1/reports/attendance")
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
+@asks(*parameters("attendance"))
 def search_attendance() -> Response:
     """Search Attendance with the parameters of the page."""
     search = read_search(request.path, "attendance", request.args, person())
@@ -141,6 +152,7 @@ def search_attendance() -> Response:
 @blueprint.get("/v1/reports/threats")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Rows), tags=["reports"])
+@asks(*parameters("threats"))
 def search_threats() -> Response:
     """Search Threat Messages with the parameters of the page."""
     return as_json(threats.find(threats.read_threats().strict()))
@@ -149,14 +161,16 @@ def search_threats() -> Response:
 @blueprint.get("/v1/entries/<uuid:entry_id>")
 @requires(Permission.COMMUNICATION_REPORTS)
 @spec.validate(resp=answers(models.Object), tags=["reports"])
+@asks(entries.REPORT)
 def entry(entry_id: str) -> Response:
     """Read an entry; `report=attendance`: as a row of Attendance."""
-    return as_json(entries.get_entry(str(entry_id), request.args.get("report", "history")))
+    return as_json(entries.get_entry(str(entry_id), entries.REPORT.read(request.args)))
 
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/recipients")
 @requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Deliveries), tags=["reports"])
+@asks(*entries.PLACE.parameters(), entries.STATE, entries.QUERY)
 def recipients(entry_id: str) -> Response:
     """List the recipients of an entry, or those in one `state`."""
     return as_json(entries.ask_deliveries(str(entry_id), entries.read_deliveries("recipients", "").strict()).answer)
@@ -165,6 +179,7 @@ def recipients(entry_id: str) -> Response:
 @blueprint.get("/v1/inbox")
 @requires(Permission.SIGNED_IN)
 @spec.validate(resp=answers(models.Items), tags=["inbox"])
+@asks(inbox.QUERY, inbox.UNREAD, PAGE)
 def list_inbox() -> Response:
     """List the viewer's inbox."""
     return as_json(inbox.list_inbox())
@@ -173,6 +188,7 @@ def list_inbox() -> Response:
 @blueprint.get("/v1/sent")
 @requires(Permission.SIGNED_IN)
 @spec.validate(resp=answers(models.Items), tags=["inbox"])
+@asks(PAGE)
 def list_sent() -> Response:
     """List what the viewer sent."""
     return as_json(inbox.list_sent())

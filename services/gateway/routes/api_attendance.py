@@ -10,6 +10,7 @@ from services.gateway import attendance, models
 from services.gateway.access import Permission
 from services.gateway.attendance import Form
 from services.gateway.auth import requires
+from services.gateway.parameters import asks
 from services.gateway.routes.api import answers, as_json, read_body, spec
 from services.gateway.words import CHANNELS
 from services.kit.errors import InvalidArgument
@@ -21,6 +22,7 @@ PATH = "/v1/attendance-rules"
 @blueprint.get(PATH)
 @requires(Permission.MANAGE_ATTENDANCE)
 @spec.validate(resp=answers(models.AttendanceRules), tags=["attendance"])
+@asks(*attendance.PLACE.parameters())
 def list_rules() -> Response:
     """List the attendance rules of the viewer's schools, by the parameters of their table."""
     return as_json(attendance.listed(attendance.read_list().strict()))

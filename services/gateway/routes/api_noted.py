@@ -9,6 +9,7 @@ from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.parameters import asks
 from services.gateway.routes import noted
 from services.gateway.routes.api import answers, as_json, read_body, spec
 from services.gateway.state import gateway
@@ -39,6 +40,7 @@ class NotedClosing(models.Body):
 @blueprint.get("/v1/threats/noted")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Object), tags=["threats"])
+@asks(noted.HELD, noted.PAGE)
 def list_noted() -> Response:
     """List what was noted and let go, newest first: `page`; with `held=1` what only shadow mode let go."""
     return as_json(noted.find())
@@ -47,6 +49,7 @@ def list_noted() -> Response:
 @blueprint.get("/v1/threats/noted/students")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Object), tags=["threats"])
+@asks(noted.STUDENTS)
 def list_noted_students() -> Response:
     """List the students of whom three or more messages were noted in seven days: `students` is the page."""
     return as_json(noted.students())

@@ -8,9 +8,10 @@ from services.gateway import models
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import open_alerts
+from services.gateway.parameters import asks
 from services.gateway.routes import audit, figures, history, referrals, threats
 from services.gateway.routes.api import answers, as_json, blueprint, read_body, spec
-from services.gateway.searches import refuse_problems
+from services.gateway.searches import END, START, refuse_problems
 from services.gateway.state import gateway, person
 from services.kit.errors import Unavailable
 from services.kit.rpc_errors import translated
@@ -31,8 +32,9 @@ def set_flag(message_id: str) -> Response:
 @blueprint.get("/v1/threats/figures")
 @requires(Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Object), tags=["threats"])
+@asks(START, END)
 def threat_figures() -> Response:
-    """How soon threats are acknowledged and decided, and how many were released; `start` and `end` are days."""
+    """How soon threats are acknowledged and decided, and how many were released; the last 90 days unless asked."""
     asked = figures.read_period()
     refuse_problems(asked.problems)
     return as_json(figures.find(asked))
@@ -91,6 +93,7 @@ def add_referral() -> Response:
 @blueprint.get("/v1/referrals")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
 @spec.validate(resp=answers(models.Referrals), tags=["referrals"])
+@asks(referrals.MINE, *referrals.PLACE.parameters())
 def list_referrals() -> Response:
     """List referrals, by the parameters of their table; with mine=1 those that the viewer follows up."""
     return as_json(referrals.listed(referrals.read().strict()))
@@ -116,6 +119,7 @@ def delete_referral(referral_id: str) -> Response:
 @blueprint.get("/v1/audit")
 @requires(Permission.VIEW_AUDIT)
 @spec.validate(resp=answers(models.Records), tags=["audit"])
+@asks(*audit.OWN, *audit.PLACE.parameters())
 def audit_log() -> Response:
     """List the audit log, newest first; `message`, `action` and `actor` narrow it."""
     return as_json(audit.find(audit.read().strict()))

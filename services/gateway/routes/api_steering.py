@@ -6,11 +6,14 @@ from protos.queue.v1 import queue_pb2 as queue
 from services.gateway import models, steering
 from services.gateway.access import Permission
 from services.gateway.auth import requires
+from services.gateway.parameters import Choice, asks
 from services.gateway.routes.api import answers, as_json, read_body, spec
 from services.gateway.searches import CHANNEL_OF, refuse_problems
 from services.gateway.steering import RESENDABLE
 
 blueprint = Blueprint("api_steering", __name__, url_prefix="/api")
+_STATE = Choice("state", "Of those in one state; both when left out.", words=tuple(RESENDABLE))
+_CHANNEL = Choice("channel", "By which way; the entry's own when left out.", words=tuple(CHANNEL_OF))
 
 
 @blueprint.post("/v1/messages/<uuid:message_id>/cancel")
@@ -32,14 +35,15 @@ def ways(entry_id: str) -> Response:
 @blueprint.get("/v1/entries/<uuid:entry_id>/resend/preview")
 @requires(Permission.SEND_MESSAGES)
 @spec.validate(resp=answers(models.Object), tags=["messages"])
+@asks(_STATE, _CHANNEL)
 def preview_resend(entry_id: str) -> Response:
     """Say who would get an entry again, by `channel`, of those in `state`: errors or expired; both when left out."""
     problems: dict[str, str] = {}
-    state, channel = request.args.get("state", ""), request.args.get("channel", "")
-    if state and state not in RESENDABLE:
-        problems["state"] = f"Choose among {', '.join(RESENDABLE)}."
-    if channel and channel not in CHANNEL_OF:
-        problems["channel"] = f"Choose among {', '.join(CHANNEL_OF)}."
+    state, channel = request.args.get(_STATE.name, ""), request.args.get(_CHANNEL.name, "")
+    if state and state not in _STATE.words:
+        problems["state"] = f"Choose among {', '.join(_STATE.words)}."
+    if channel and channel not in _CHANNEL.words:
+        problems["channel"] = f"Choose among {', '.join(_CHANNEL.words)}."
     refuse_problems(problems)
     states = [RESENDABLE[state]] if state else list(RESENDABLE.values())
     return as_json(steering.preview(str(entry_id), states, channel))

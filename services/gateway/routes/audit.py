@@ -1,5 +1,7 @@
 """The audit log: who read, exported or changed what about messages (statements 244, 309)."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, render_template, request
 
 from protos.reports.v1 import reports_pb2 as reports
@@ -7,19 +9,25 @@ from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.listing import Listing, Place, read_listing
+from services.gateway.parameters import Choice, Text
 from services.gateway.state import gateway
 from services.gateway.words import ACTIONS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("audit", __name__)
 PATH = "/audit"
+PLACE = Place("audit", PATH, sort=("date", "desc"))
+OWN = (
+    Text("message", "About one message, by its id.", most=36),
+    Choice("action", "What was done.", words=tuple(ACTIONS)),
+    Text("actor", "Part of the name of who did it.", most=100),
+)
 
 
 def read() -> Listing:
     """Return what the address asks of the log, the newest first."""
-    asked = request.args
-    own = [("message", asked.get("message", "")[:36]), ("action", _action()), ("actor", asked.get("actor", "")[:100])]
-    return read_listing(Place("audit", PATH, sort=("date", "desc"), own=own), asked)
+    own = [(each.name, each.read(request.args)) for each in OWN]
+    return read_listing(replace(PLACE, own=own), request.args)
 
 
 def find(listing: Listing) -> reports.ListAuditResponse:
@@ -40,11 +48,6 @@ def find(listing: Listing) -> reports.ListAuditResponse:
     with translated():
         answer: reports.ListAuditResponse = gateway().clients.reports.ListAudit(wanted)
     return answer
-
-
-def _action() -> str:
-    action = request.args.get("action", "")
-    return action if action in ACTIONS else ""
 
 
 @blueprint.get(f"{PATH}/excel")

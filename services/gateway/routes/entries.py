@@ -1,5 +1,6 @@
 """Dialogs of an entry, each at an address of its own: the record, its recipients, its errors, its message."""
 
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from services.gateway.auth import requires
 from services.gateway.columns import REPORTS
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import school_titles
+from services.gateway.parameters import Choice, Number, Text
 from services.gateway.searches import Search, read_number, read_search
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
@@ -42,7 +44,13 @@ STATES = {
 """States that a column counts; its number opens exactly these rows (statement 95)."""
 UNANSWERED = "unanswered"
 """In place of a state: those who have chosen nothing of what a poll or a sign-up asks."""
-_LARGEST_NUMBER = 1_000_000
+REPORT = Choice("report", "As a row of which report.", words=("history", "attendance"), default="history")
+STATE = Choice("state", "Recipients in one state; unanswered: who has not answered.", words=(*STATES, UNANSWERED))
+QUERY = Text("q", "Part of a name or a destination.")
+PLACE = Place("recipients", "", "d", ("last_update", "desc"))
+"""The recipients of an entry."""
+_AT = Number("at", "Place in the list.")
+_NUMBER = Number("number", "Recipient, by number.", most=1_000_000, default=0)
 
 
 class Deliveries(NamedTuple):
@@ -74,10 +82,9 @@ def _table(report: str, *, is_errors: bool) -> str:
 
 def read_deliveries(table: str, base: str, search: Search | None = None) -> Listing:
     """Return what the address asks of a recipients table (sections F and H)."""
-    state = request.args.get("state", "")
-    own = [("state", state if state in {*STATES, UNANSWERED} else ""), ("q", request.args.get("q", "")[:200])]
+    own = [(each.name, each.read(request.args)) for each in (STATE, QUERY)]
     kept = list(search.arguments.items(multi=True)) if search else []
-    return read_listing(Place(table, base, "d", ("last_update", "desc"), kept, own), request.args)
+    return read_listing(replace(PLACE, table=table, base=base, kept=kept, own=own), request.args)
 
 
 def ask_deliveries(entry_id: str, listing: Listing) -> Deliveries:
@@ -166,7 +173,7 @@ def recipient(report: str, entry_id: str) -> str:
 
 def show_recipient(row: reports.EntryRow, listing: Listing, search: Search) -> str:
     """Show the recipient at the place `at` of a list. NotFound past its end."""
-    place = read_number(request.args, "at", 1, 10**9)
+    place = read_number(request.args, _AT)
     found = ask_deliveries(row.entry_id, listing.at(place, 1))
     if not found.answer.deliveries or found.answer.page.number != place:
         raise NotFound("RECIPIENT_NOT_FOUND", "The list has no such row any more.")
@@ -218,7 +225,7 @@ def message(report: str, entry_id: str) -> str:
     search = search_of(report)
     answer = get_entry(str(entry_id), report)
     if answer.row.channel in SURVEYS and not answer.row.is_withheld:
-        listing = results.read(f"{search.path}/entries/{entry_id}/message", search)
+        listing = results.read(f"{search.path}/entries/{entry_id}/message", search, results.CHART.read(request.args))
         return render_template(
             "results.html",
             row=answer.row,
@@ -261,7 +268,7 @@ def here(original: str | None) -> str:
 
 def _one(entry_id: str) -> queue.Delivery | None:
     """Return the recipient whom the address names by number, with what they read; None when it names nobody."""
-    number = read_number(request.args, "number", 0, _LARGEST_NUMBER)
+    number = read_number(request.args, _NUMBER)
     if not number:
         return None
     with translated():

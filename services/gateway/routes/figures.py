@@ -10,7 +10,7 @@ from services.gateway import words
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import school_titles
-from services.gateway.searches import read_day
+from services.gateway.searches import END, START, read_day
 from services.gateway.state import gateway
 from services.kit.rpc_errors import translated
 
@@ -33,7 +33,7 @@ def read_period() -> Asked:
         local = gateway().clock().astimezone(gateway().zone).date()
         return Asked((local - timedelta(days=_DAYS - 1)).isoformat(), "", {})
     problems: dict[str, str] = {}
-    return Asked(read_day(request.args, "start", problems), read_day(request.args, "end", problems), problems)
+    return Asked(read_day(request.args, START.name, problems), read_day(request.args, END.name, problems), problems)
 
 
 def find(asked: Asked) -> reports.GetThreatFiguresResponse:

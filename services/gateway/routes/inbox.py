@@ -8,25 +8,28 @@ from services.gateway import answering, crisis, steering
 from services.gateway.access import Permission
 from services.gateway.answer_words import answer_words
 from services.gateway.auth import requires
+from services.gateway.parameters import Text, Tick
 from services.gateway.routes.entries import is_original
-from services.gateway.searches import PAGE_SIZE, read_number, whole
+from services.gateway.searches import PAGE, PAGE_SIZE, read_number, whole
 from services.gateway.state import gateway, person
 from services.gateway.words import SURVEYS
 from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("inbox", __name__)
+QUERY = Text("q", "Words of a subject, of a sender's name or of a text.")
+UNREAD = Tick("unread", "What was not read yet, alone.")
 _MOST_TRIES = 5
 
 
 def page_request() -> types.PageRequest:
     """Return the page that the address asks for."""
-    return types.PageRequest(number=read_number(request.args, "page", 1, 10**9), size=PAGE_SIZE)
+    return types.PageRequest(number=read_number(request.args, PAGE), size=PAGE_SIZE)
 
 
 def list_inbox() -> queue.ListInboxResponse:
     """Return a page of the signed-in person's inbox."""
     wanted = queue.ListInboxRequest(
-        query=request.args.get("q", "").strip()[:200], is_unread=request.args.get("unread") == "1", page=page_request()
+        query=QUERY.read(request.args).strip(), is_unread=UNREAD.is_ticked(request.args), page=page_request()
     )
     with translated():
         answer: queue.ListInboxResponse = gateway().clients.queue.ListInbox(wanted)

@@ -11,6 +11,7 @@ from protos.types.v1 import types_pb2 as types
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.pages import school_titles
+from services.gateway.parameters import Number, Tick
 from services.gateway.problems import SHOWN, STATUS
 from services.gateway.routes import history
 from services.gateway.searches import PAGE_SIZE, read_number
@@ -20,7 +21,9 @@ from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("noted", __name__)
 PATH = "/reports/threats/noted"
-_LAST_PAGE = 10**6
+HELD = Tick("held", "What shadow mode alone let go.")
+PAGE = Number("page", "Which page.", most=10**6)
+STUDENTS = Number("students", "Which page of students.", most=10**6)
 
 
 @blueprint.get(PATH)
@@ -55,7 +58,7 @@ def close() -> Response | tuple[str, int]:
 
 def _page(problem: ServiceError | None = None, kept: reports.CloseNotedSenderRequest | None = None) -> str:
     """Return the page; `kept` is what was written into the form that `problem` refuses."""
-    would_hold, found = request.args.get("held") == "1", find()
+    would_hold, found = HELD.is_ticked(request.args), find()
     return render_template(
         "noted.html",
         found=found,
@@ -68,13 +71,13 @@ def _page(problem: ServiceError | None = None, kept: reports.CloseNotedSenderReq
     )
 
 
-def _asked(name: str) -> types.PageRequest:
-    return types.PageRequest(number=read_number(request.args, name, 1, _LAST_PAGE), size=PAGE_SIZE)
+def _asked(page: Number) -> types.PageRequest:
+    return types.PageRequest(number=read_number(request.args, page), size=PAGE_SIZE)
 
 
 def find() -> reports.SearchNotedResponse:
     """Return a page of what was noted, newest first, by the address's `page`; with `held=1` what shadow mode let go."""
-    wanted = reports.SearchNotedRequest(would_hold=request.args.get("held") == "1", page=_asked("page"))
+    wanted = reports.SearchNotedRequest(would_hold=HELD.is_ticked(request.args), page=_asked(PAGE))
     with translated():
         answer: reports.SearchNotedResponse = gateway().clients.reports.SearchNoted(wanted)
     return answer
@@ -82,7 +85,7 @@ def find() -> reports.SearchNotedResponse:
 
 def students() -> reports.ListNotedSendersResponse:
     """Return a page of the students of whom much was noted, by the address's `students`."""
-    wanted = reports.ListNotedSendersRequest(page=_asked("students"))
+    wanted = reports.ListNotedSendersRequest(page=_asked(STUDENTS))
     with translated():
         answer: reports.ListNotedSendersResponse = gateway().clients.reports.ListNotedSenders(wanted)
     return answer

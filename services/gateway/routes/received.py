@@ -1,6 +1,7 @@
 """What did this family receive? Every delivery to a student's people, or to one person (statement 310)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
@@ -14,7 +15,7 @@ from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import school_titles
-from services.gateway.searches import CHANNEL_OF, read_day, read_types
+from services.gateway.searches import CHANNEL_OF, END, START, TYPE, read_day, read_types
 from services.gateway.state import gateway
 from services.gateway.words import CHANNELS
 from services.kit.rpc_errors import translated
@@ -22,14 +23,15 @@ from services.kit.rpc_errors import translated
 blueprint = Blueprint("received", __name__)
 PATH = "/people/<uuid:person_id>/received"
 _MOST_PEOPLE = 50
+PLACE = Place("received", "", sort=("date", "desc"))
 
 
 def read(base: str = "") -> Listing:
     """Return what the address asks for, the newest first."""
     problems: dict[str, str] = {}
-    days = [(name, read_day(request.args, name, problems)) for name in ("start", "end")]
-    chosen = [("type", CHANNELS[each].value) for each in read_types(request.args, problems)]
-    listing = read_listing(Place("received", base, sort=("date", "desc"), own=[*days, *chosen]), request.args)
+    days = [(each.name, read_day(request.args, each.name, problems)) for each in (START, END)]
+    chosen = [(TYPE.name, CHANNELS[each].value) for each in read_types(request.args, problems)]
+    listing = read_listing(replace(PLACE, base=base, own=[*days, *chosen]), request.args)
     listing.problems.update(problems)
     return listing
 

@@ -1,5 +1,6 @@
 """Referrals: add one for a student's flagged message, read it, list them, delete it (statements 109 to 115, 199)."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
@@ -14,6 +15,7 @@ from services.gateway.auth import requires
 from services.gateway.keeping import draws_again
 from services.gateway.listing import Listing, Place, read_listing
 from services.gateway.pages import safe_return, school_titles
+from services.gateway.parameters import Tick
 from services.gateway.problems import AWAY, SHOWN, STATUS, shown, wrong_fields
 from services.gateway.routes.entries import get_entry
 from services.gateway.state import gateway, person
@@ -23,14 +25,16 @@ from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("referrals", __name__)
 PATH = "/referrals"
+PLACE = Place("referrals", PATH, sort=("date", "desc"))
+MINE = Tick("mine", "Those that one follows up oneself.")
 _REFERRERS = (Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
 _REASONS = {choice.value: reason for reason, choice in REFERRAL_REASONS.items()}
 
 
 def read() -> Listing:
     """Return what the address asks of the referrals, the newest first."""
-    own = [("mine", "1" if request.args.get("mine") == "1" else "")]
-    return read_listing(Place("referrals", PATH, sort=("date", "desc"), own=own), request.args)
+    own = [(MINE.name, "1" if MINE.is_ticked(request.args) else "")]
+    return read_listing(replace(PLACE, own=own), request.args)
 
 
 def listed(listing: Listing) -> reports.ListReferralsResponse:

@@ -14,8 +14,9 @@ from services.gateway import exports, showing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.listing import Listing, Place
+from services.gateway.parameters import Number
 from services.gateway.problems import STATUS
-from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE, read_day, read_number
+from services.gateway.searches import LARGEST_PAGE, SIZE, read_day, read_number
 from services.gateway.state import gateway
 from services.gateway.words import SUPPRESSED
 from services.kit.errors import InvalidArgument, NotFound, ServiceError
@@ -23,6 +24,7 @@ from services.kit.rpc_errors import translated
 
 blueprint = Blueprint("suppressions", __name__)
 PATH = "/contact-standing/suppressed"
+_LIFTED = Number("lifted", "How many were lifted.", most=LARGEST_PAGE, default=0)
 WAYS = {"email": types.CHANNEL_EMAIL, "sms": types.CHANNEL_SMS}
 
 
@@ -35,7 +37,7 @@ def _read() -> Listing:
         ("domain", request.args.get("domain", "").strip()[:254]),
         ("since", read_day(request.args, "since", problems)),
     ]
-    page = types.PageRequest(size=read_number(request.args, "size", PAGE_SIZE, LARGEST_PAGE))
+    page = types.PageRequest(size=read_number(request.args, SIZE))
     return Listing(Place("suppressions", PATH, own=own), [], types.Sort(), page, problems)
 
 
@@ -98,7 +100,7 @@ def _page(problem: ServiceError | None = None) -> str:
         answer=answer,
         after=after,
         problem=problem,
-        lifted=read_number(request.args, "lifted", 0, LARGEST_PAGE),
+        lifted=read_number(request.args, _LIFTED),
         is_all_ticked=request.args.get("ticked") == "all",
         **showing.for_template("suppressions"),
         ways=WAYS,

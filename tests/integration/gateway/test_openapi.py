@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from flask import Request
+from werkzeug.datastructures import ImmutableMultiDict
 
+from services.gateway import searches
+from services.gateway.searches import LARGEST_PAGE, PAGE_SIZE
 from services.kit.ids import new_id
+from services.kit.ruling import MOST_RULES
 from tests.integration.gateway.stack import Stack
 
 FORM_TOKEN = {"$ref": "#/components/parameters/FormToken"}
@@ -71,3 +76,54 @@ def test_signing_out_answers_as_documented(stack: Stack, document: dict[str, Any
     assert (answer.status_code, answer.data) == (204, b"")
     assert "204" in document["paths"]["/api/v1/session"]["delete"]["responses"]
     assert browser.get("/api/v1/viewer").status_code == 401
+
+
+class Noting(ImmutableMultiDict[str, str]):
+    """A query that notes which of its names are read."""
+
+    names: ClassVar[set[str]] = set()
+
+    def __getitem__(self, key: str) -> str:
+        self.names.add(key)
+        return super().__getitem__(key)
+
+    def getlist(self, key: str, *kinds: Any) -> list[Any]:
+        self.names.add(key)
+        return super().getlist(key, *kinds)
+
+
+class NotingRequest(Request):
+    parameter_storage_class = Noting
+
+
+def test_what_a_route_reads_of_its_query_and_nothing_else_is_documented(
+    stack: Stack, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = stack.browser("off")
+    monkeypatch.setattr(stack.app, "request_class", NotingRequest)
+    monkeypatch.setattr(searches, "MultiDict", Noting)
+    said, read = {}, {}
+    for method, path, operation in operations(document):
+        if method == "GET":
+            said[path] = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
+            Noting.names = set()
+            # Without a name at all, the figures are of a period that nobody asked for.
+            answer = browser.get(re.sub(r"\{\w+\}", new_id(), path) + "?unknown=1")
+            # What is given at all, the library that validates requests looks at.
+            read[path] = Noting.names - {"unknown"}
+            assert answer.status_code not in (400, 401, 403), path
+    assert said == read
+    assert {"page", "size", "sort", "rule_column", "school"} <= said["/api/v1/reports/history"]
+
+
+def test_kinds_limits_and_defaults_of_parameters_are_those_that_are_read(document: dict[str, Any]) -> None:
+    found = {each["name"]: each for each in document["paths"]["/api/v1/reports/history"]["get"]["parameters"]}
+    schemas = {name: each["schema"] for name, each in found.items()}
+    assert schemas["size"] == {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}
+    assert schemas["type"] == {"type": "array", "items": {"type": "string", "enum": list(searches.CHANNEL_OF)}}
+    assert schemas["start"] == {"type": "string", "format": "date"}
+    assert schemas["rule_value"]["maxItems"] == MOST_RULES
+    assert "total" in schemas["sort"]["enum"]
+    assert schemas["sort"]["default"] == "date"
+    recipients = document["paths"]["/api/v1/entries/{entry_id}/recipients"]["get"]["parameters"]
+    assert {"entry_id", "state", "q", "dsort", "dpage", "dsize"} <= {each["name"] for each in recipients}
