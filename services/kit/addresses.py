@@ -1,13 +1,14 @@
 """Addresses of the servers that a process needs, as PostgreSQL's and NATS's own tools take them: of several, too."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
 
 _DATABASE = "should be postgresql://USER:PASSWORD@HOST/DATABASE, HOST being one or several (HOST:PORT,HOST:PORT)"
+_PASSWORD = re.compile("^(postgresql://[^:/@]*:)([^@]*)(?=@)")
 _NATS = "should be nats://USER:PASSWORD@HOST:PORT, or several of these with commas between them"
 
 
@@ -15,9 +16,10 @@ def driver_url(url: str) -> sa.URL:
     """Return a postgresql://… address as SQLAlchemy's, on psycopg. ValueError when it is no such address.
 
     Of several servers the one that takes changes is used, unless the address says otherwise (target_session_attrs).
+    A password is everything up to the @, with / and % as they are or as %2F and %25.
     """
     try:
-        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        parts = {name: str(value) for name, value in conninfo_to_dict(_PASSWORD.sub(_quoted, url)).items()}
     except psycopg.ProgrammingError:
         # Its text quotes the address, password and all.
         raise ValueError(_DATABASE) from None
@@ -27,6 +29,11 @@ def driver_url(url: str) -> sa.URL:
         parts.setdefault("target_session_attrs", "read-write")
     user, password, database = (parts.pop(name, None) for name in ("user", "password", "dbname"))
     return sa.URL.create("postgresql+psycopg", user, password, database=database, query=parts)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """Return a password as libpq takes it, which knows none with a / and no % that begins no escape."""
+    return found[1] + quote(unquote(found[2]), safe="")
 
 
 def nats_servers(addresses: str) -> list[str]:

@@ -50,6 +50,21 @@ def test_a_databases_address_is_read_as_postgresqls_own_tools_read_it(url: str, 
     assert given(url) == wanted
 
 
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("aB/c+d=", "aB/c+d="),
+        ("1/2", "1/2"),
+        ("/?#:", "/?#:"),
+        ("50%off", "50%off"),
+        ("a%40b%2F%25c", "a@b/%c"),
+    ],
+)
+def test_a_password_is_everything_up_to_the_at_sign(written: str, password: str) -> None:
+    wanted = {"user": "u", "password": password, "host": "h", "port": "5432", "dbname": "d"}
+    assert given(f"postgresql://u:{written}@h:5432/d") == wanted
+
+
 def test_a_password_is_not_shown() -> None:
     assert "hidden" not in repr(driver_url("postgresql://u:hidden@a,b/d"))
 
