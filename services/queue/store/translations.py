@@ -78,8 +78,10 @@ _TEXTS = sa.text(
     " USING (message_id, language)"
 )
 # A batch that a dispatcher is claiming just now is left to it: it sees the decision, since it waits for this row.
+# One of a resend, or of a message that a reviewer released, waits since that alone: its first sending may be weeks old.
 _HURRY = sa.text(
-    "UPDATE batches SET due_at = :due_at, changed_at = :now WHERE batch_id IN (SELECT batch_id FROM batches"
+    "UPDATE batches SET due_at = least(due_at, greatest(:due_at, changed_at)), changed_at = :now"
+    " WHERE batch_id IN (SELECT batch_id FROM batches"
     " WHERE message_id = :message_id AND translated_into = :language AND state = 'pending' AND attempt = 1"
     " AND due_at > :due_at AND due_at <= :deadline_at FOR UPDATE SKIP LOCKED)"
 )
@@ -206,7 +208,7 @@ async def _decide(
 
 
 async def hurry(connection: AsyncConnection, claimed: Claimed, due_at: datetime, now: datetime) -> None:
-    """Let the batches go that waited for this language, as if they had been due all along.
+    """Let the batches go that waited for this language, as if they had been due since they came, or since `due_at`.
 
     Whoever waited is not put behind all who did not. Quiet hours are asked when they are claimed.
     """

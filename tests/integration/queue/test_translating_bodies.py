@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from services.kit.db import transaction
 from services.queue.actions import previewing, reading
 from services.queue.actions.resendable import Resend
 from services.queue.actions.submit import Submitted
-from services.queue.domain import Channel, State
+from services.queue.domain import Channel, Lane, State
 from services.queue.providers.amazon_translate import AmazonTranslate, Rendered
 from services.queue.records import Addressee
+from services.queue.store import batches
 from services.queue.store.deliveries import Seen
 from tests.integration.queue.conftest import Queue, draft
 from tests.integration.queue.from_directory import told
@@ -133,6 +135,21 @@ async def test_a_resend_asks_again_for_a_body_that_was_not_translated_and_waits_
     assert await _record(queue, entry_id) == {"text": SPANISH, "language": "es", "untranslated": ""}
     queue.clock.ahead += timedelta(hours=1)
     assert await translator().step() == 0
+
+
+async def test_a_resend_has_waited_since_it_was_asked_for_and_not_since_the_message_was_first_sent(
+    queue: Queue, translator: Translator, body_is: Answering
+) -> None:
+    queue.clock.stop()
+    body_is(AWAY)
+    done = await _called(queue, translator, *family("es"))
+    body_is(None)
+    queue.clock.ahead = timedelta(weeks=2)
+    await again(queue, done, Channel.SMS, told(*family("es")))
+    queue.clock.ahead += timedelta(seconds=1)
+    assert await translator().step() == 1
+    async with transaction(queue.engine) as connection:
+        assert await batches.ages(connection, queue.clock()) == {Lane.NORMAL: (1, 1.0)}
 
 
 @pytest.mark.accepts(82, 305)

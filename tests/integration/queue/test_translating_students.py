@@ -185,9 +185,12 @@ async def test_a_withheld_message_is_translated_when_a_reviewer_releases_it(
     await verdict(queue, done, types.Verdict.DECISION_HOLD)
     translating, dispatcher = translator(), queue.dispatcher()
     assert await translating.step() == 0
+    queue.clock.ahead += timedelta(days=1)
+    released_at = queue.clock()
     await review(queue, done.snapshot.message.message_id)
     assert await queue.drain(dispatcher) == 0
     assert await translating.step() == 1
+    assert await queue.rows("SELECT min(due_at) >= :at FROM batches", at=released_at) == [(True,)]
     await queue.drain(dispatcher)
     assert texts(vendors, "email") == [SPANISH]
 
