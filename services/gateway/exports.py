@@ -77,6 +77,7 @@ def paged(page: Page) -> Iterator[Any]:
     """Yield the rows of every page. InvalidArgument when there are more than MOST_ROWS.
 
     The pages are read one after the other: what comes meanwhile may be left out, and pushes no row out or in twice.
+    Each row has an id of its own.
     """
     before, number, pages = set[bytes](), 0, 1
     while number < pages:

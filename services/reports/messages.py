@@ -162,7 +162,8 @@ def schedule_message(row: Row, now: datetime) -> pb.ScheduleRow:
 def audit_message(row: Row) -> pb.AuditRecord:
     """Return a record of the audit log."""
     fields = ("at", "actor_id", "actor_name", "action", "detail")
-    return pb.AuditRecord(message_id=str(row["message_id"] or ""), **{name: row[name] for name in fields})
+    own = {name: row[name] for name in fields}
+    return pb.AuditRecord(record_id=str(row["record_id"]), message_id=str(row["message_id"] or ""), **own)
 
 
 def whole_text(rows: Sequence[Row]) -> str:
