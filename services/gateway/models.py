@@ -1,6 +1,6 @@
 """Bodies and answers of the REST API, as its OpenAPI document describes them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -212,72 +212,11 @@ class AnswerBody(Body):
     """One for each question: the chosen option, from 1; 0 for none."""
 
 
-class PageInfo(BaseModel):
-    """Where a page stands."""
+class Cancelled(BaseModel):
+    """What was stopped of a message."""
 
-    number: int
-    size: int
-    total_rows: str
-    """A 64-bit number, as text."""
-    total_pages: int
-
-
-class Rows(BaseModel):
-    """A page of a report. Rows are as reports.v1.EntryRow in JSON: 64-bit numbers are text."""
-
-    rows: list[dict[str, Any]]
-    page: PageInfo
-    as_of: str | None = None
-    open: str | None = None
-
-
-class Deliveries(BaseModel):
-    """A page of recipients, as queue.v1.Delivery in JSON."""
-
-    deliveries: list[dict[str, Any]]
-    page: PageInfo
-
-
-class Received(BaseModel):
-    """A page of what somebody received, as queue.v1.ReceivedDelivery in JSON."""
-
-    received: list[dict[str, Any]]
-    page: PageInfo
-
-
-class Referrals(BaseModel):
-    """A page of referrals, as reports.v1.Referral in JSON, without notes."""
-
-    referrals: list[dict[str, Any]]
-    page: PageInfo
-
-
-class Records(BaseModel):
-    """A page of the audit log, as reports.v1.AuditRecord in JSON."""
-
-    records: list[dict[str, Any]]
-    page: PageInfo
-
-
-class Items(BaseModel):
-    """A page of an inbox, as queue.v1.InboxItem in JSON."""
-
-    items: list[dict[str, Any]]
-    page: PageInfo
-    unread: str | None = None
-
-
-class AttendanceRules(BaseModel):
-    """A page of attendance rules, as queue.v1.AttendanceRule in JSON."""
-
-    rules: list[dict[str, Any]]
-    page: PageInfo
-
-
-class Object(BaseModel):
-    """A single thing; its members are those of the message that the summary names."""
-
-    model_config = ConfigDict(extra="allow")
+    cancelled: int
+    """How many deliveries."""
 
 
 class FieldProblem(BaseModel):

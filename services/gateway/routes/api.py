@@ -7,11 +7,13 @@ from flask import Blueprint, Response, current_app, json, make_response, request
 from flask_wtf.csrf import generate_csrf
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from spectree import Response as Answers
 from spectree import SpecTree
 
 from protos.directory.v1 import directory_pb2 as directory
+from protos.queue.v1 import queue_pb2 as queue
+from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import addressing, audio, composing, models
 from services.gateway.access import Permission
 from services.gateway.asking import KINDS, Asking, Option, Question
@@ -22,6 +24,7 @@ from services.gateway.pages import visible_schools
 from services.gateway.parameters import Parameter, asks
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
+from services.gateway.schemas import Schema, model_of
 from services.gateway.searches import CHANNEL_OF, PAGE, parameters, read_search
 from services.gateway.state import person
 from services.kit.errors import InvalidArgument, NotFound
@@ -43,7 +46,18 @@ def _invalid(problem: ValidationError) -> InvalidArgument:
     return InvalidArgument("REQUEST_INVALID", "Some fields are wrong.", violations=wrong)
 
 
-spec = SpecTree("flask", title="Lantern", version="v1", mode="strict", before=_refuse, annotations=True)
+spec = SpecTree(
+    "flask",
+    title="Lantern",
+    version="v1",
+    mode="strict",
+    before=_refuse,
+    annotations=True,
+    # _refuse raises what is 400; without it the document would promise 422, too.
+    validation_error_status=400,
+    naming_strategy=lambda model: model.__name__,
+    nested_naming_strategy=lambda _parent, child: child,
+)
 
 
 def read_body(model: type[BodyT]) -> BodyT:
@@ -54,8 +68,9 @@ def read_body(model: type[BodyT]) -> BodyT:
         raise _invalid(problem) from problem
 
 
-def answers(model: type[Any]) -> Answers:
-    """Return the answers of a route: the model, or a problem."""
+def answers(what: type[Message] | type[BaseModel], **more: Schema) -> Answers:
+    """Return the answers of a route: a message, with `more` members beside its own, or a model; or a problem."""
+    model = model_of(what, **more) if issubclass(what, Message) else what
     return Answers(HTTP_200=model, **_PROBLEMS)
 
 
@@ -123,7 +138,7 @@ def viewer() -> Response:
 
 @blueprint.get("/v1/schools")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Object), tags=["directory"])
+@spec.validate(resp=answers(directory.ListSchoolsResponse), tags=["directory"])
 def schools() -> Response:
     """List the schools that the viewer may see."""
     return as_json(directory.ListSchoolsResponse(schools=visible_schools(person())))
@@ -131,7 +146,7 @@ def schools() -> Response:
 
 @blueprint.get("/v1/reports/history")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Rows), tags=["reports"])
+@spec.validate(resp=answers(reports.SearchHistoryResponse), tags=["reports"])
 @asks(*parameters("history"))
 def search_history() -> Response:
     """Search Communication History with the parameters of the page."""
@@ -141,7 +156,7 @@ def search_history() -> Response:
 
 @blueprint.get("/v1/reports/attendance")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Rows), tags=["reports"])
+@spec.validate(resp=answers(reports.SearchAttendanceResponse), tags=["reports"])
 @asks(*parameters("attendance"))
 def search_attendance() -> Response:
     """Search Attendance with the parameters of the page."""
@@ -151,7 +166,7 @@ def search_attendance() -> Response:
 
 @blueprint.get("/v1/reports/threats")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Rows), tags=["reports"])
+@spec.validate(resp=answers(reports.SearchThreatsResponse), tags=["reports"])
 @asks(*parameters("threats"))
 def search_threats() -> Response:
     """Search Threat Messages with the parameters of the page."""
@@ -160,7 +175,7 @@ def search_threats() -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Object), tags=["reports"])
+@spec.validate(resp=answers(reports.GetEntryResponse), tags=["reports"])
 @asks(entries.REPORT)
 def entry(entry_id: str) -> Response:
     """Read an entry; `report=attendance`: as a row of Attendance."""
@@ -169,7 +184,7 @@ def entry(entry_id: str) -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/recipients")
 @requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Deliveries), tags=["reports"])
+@spec.validate(resp=answers(queue.ListDeliveriesResponse), tags=["reports"])
 @asks(*entries.PLACE.parameters(), entries.STATE, entries.QUERY)
 def recipients(entry_id: str) -> Response:
     """List the recipients of an entry, or those in one `state`."""
@@ -178,7 +193,7 @@ def recipients(entry_id: str) -> Response:
 
 @blueprint.get("/v1/inbox")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Items), tags=["inbox"])
+@spec.validate(resp=answers(queue.ListInboxResponse), tags=["inbox"])
 @asks(inbox.QUERY, inbox.UNREAD, PAGE)
 def list_inbox() -> Response:
     """List the viewer's inbox."""
@@ -187,7 +202,7 @@ def list_inbox() -> Response:
 
 @blueprint.get("/v1/sent")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Items), tags=["inbox"])
+@spec.validate(resp=answers(queue.ListSentBoxResponse), tags=["inbox"])
 @asks(PAGE)
 def list_sent() -> Response:
     """List what the viewer sent."""
@@ -196,7 +211,7 @@ def list_sent() -> Response:
 
 @blueprint.get("/v1/inbox/<uuid:message_id>")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Object), tags=["inbox"])
+@spec.validate(resp=answers(queue.GetInboxMessageResponse), tags=["inbox"])
 def inbox_message(message_id: str) -> Response:
     """Read a message of the inbox or the sent box."""
     return as_json(inbox.get_message(str(message_id)))
@@ -223,7 +238,7 @@ def set_school() -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/recording")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Object), tags=["reports"])
+@spec.validate(resp=answers(queue.OpenRecordingResponse, url={"type": "string"}), tags=["reports"])
 def entry_recording(entry_id: str) -> Response:
     """Give the address to hear what a recorded call plays; it is good for minutes, for the viewer alone."""
     found = audio.open_entry(str(entry_id))
@@ -234,7 +249,7 @@ def entry_recording(entry_id: str) -> Response:
 
 @blueprint.post("/v1/recordings")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(resp=answers(models.Object), tags=["messages"])
+@spec.validate(resp=answers(queue.Recording), tags=["messages"])
 def add_recording() -> Response:
     """Keep the body, a WAV or MP3 file of at most 10 MB and 5 minutes, for a recorded call."""
     return as_json(audio.add(audio.pieces_of(request.stream)))
@@ -242,7 +257,7 @@ def add_recording() -> Response:
 
 @blueprint.post("/v1/audience/preview")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(json=models.AudienceBody, resp=answers(models.Object), tags=["messages"])
+@spec.validate(json=models.AudienceBody, resp=answers(directory.PreviewAudienceResponse), tags=["messages"])
 def preview() -> Response:
     """Say how many an audience reaches, and who is left out."""
     body = read_body(models.AudienceBody)
@@ -263,7 +278,7 @@ def _asking(body: models.MessageBody) -> Asking:
 
 @blueprint.post("/v1/messages")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
-@spec.validate(json=models.MessageBody, resp=answers(models.Object), tags=["messages"])
+@spec.validate(json=models.MessageBody, resp=answers(queue.SubmitResponse), tags=["messages"])
 def send() -> Response:
     """Send a message."""
     body = read_body(models.MessageBody)

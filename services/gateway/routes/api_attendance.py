@@ -21,7 +21,7 @@ PATH = "/v1/attendance-rules"
 
 @blueprint.get(PATH)
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(resp=answers(models.AttendanceRules), tags=["attendance"])
+@spec.validate(resp=answers(pb.ListAttendanceRulesResponse), tags=["attendance"])
 @asks(*attendance.PLACE.parameters())
 def list_rules() -> Response:
     """List the attendance rules of the viewer's schools, by the parameters of their table."""
@@ -30,7 +30,7 @@ def list_rules() -> Response:
 
 @blueprint.post(PATH)
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(json=models.NewAttendanceRule, resp=answers(models.Object), tags=["attendance"])
+@spec.validate(json=models.NewAttendanceRule, resp=answers(pb.AttendanceRule), tags=["attendance"])
 def create_rule() -> Response:
     """Make an attendance rule, which is on; the same key with the same body again answers the same rule."""
     body = read_body(models.NewAttendanceRule)
@@ -39,7 +39,7 @@ def create_rule() -> Response:
 
 @blueprint.get(f"{PATH}/<uuid:rule_id>")
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(resp=answers(models.Object), tags=["attendance"])
+@spec.validate(resp=answers(pb.GetAttendanceRuleResponse), tags=["attendance"])
 def read_rule(rule_id: str) -> Response:
     """Read an attendance rule, what it told and who changed it."""
     return as_json(attendance.get(str(rule_id)))
@@ -47,7 +47,7 @@ def read_rule(rule_id: str) -> Response:
 
 @blueprint.put(f"{PATH}/<uuid:rule_id>")
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(json=models.ChangedAttendanceRule, resp=answers(models.Object), tags=["attendance"])
+@spec.validate(json=models.ChangedAttendanceRule, resp=answers(pb.AttendanceRule), tags=["attendance"])
 def change_rule(rule_id: str) -> Response:
     """Give an attendance rule another content; refused when another change came first."""
     body = read_body(models.ChangedAttendanceRule)
@@ -56,7 +56,7 @@ def change_rule(rule_id: str) -> Response:
 
 @blueprint.put(f"{PATH}/<uuid:rule_id>/switch")
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(json=models.SwitchBody, resp=answers(models.Object), tags=["attendance"])
+@spec.validate(json=models.SwitchBody, resp=answers(pb.AttendanceRule), tags=["attendance"])
 def switch_rule(rule_id: str) -> Response:
     """Switch an attendance rule on or off."""
     attendance.switch(str(rule_id), is_on=read_body(models.SwitchBody).is_on)
@@ -65,7 +65,7 @@ def switch_rule(rule_id: str) -> Response:
 
 @blueprint.delete(f"{PATH}/<uuid:rule_id>")
 @requires(Permission.MANAGE_ATTENDANCE)
-@spec.validate(resp=answers(models.Object), tags=["attendance"])
+@spec.validate(resp=answers(pb.RemoveAttendanceRuleResponse), tags=["attendance"])
 def remove_rule(rule_id: str) -> Response:
     """Remove an attendance rule; what it told stays."""
     attendance.remove(str(rule_id))

@@ -39,7 +39,7 @@ class NotedClosing(models.Body):
 
 @blueprint.get("/v1/threats/noted")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(reports.SearchNotedResponse), tags=["threats"])
 @asks(noted.HELD, noted.PAGE)
 def list_noted() -> Response:
     """List what was noted and let go, newest first: `page`; with `held=1` what only shadow mode let go."""
@@ -48,7 +48,7 @@ def list_noted() -> Response:
 
 @blueprint.get("/v1/threats/noted/students")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(reports.ListNotedSendersResponse), tags=["threats"])
 @asks(noted.STUDENTS)
 def list_noted_students() -> Response:
     """List the students of whom three or more messages were noted in seven days: `students` is the page."""
@@ -57,7 +57,7 @@ def list_noted_students() -> Response:
 
 @blueprint.post("/v1/threats/noted/close")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(json=NotedClosing, resp=answers(models.Object), tags=["threats"])
+@spec.validate(json=NotedClosing, resp=answers(reports.CloseNotedSenderResponse), tags=["threats"])
 def close_noted() -> Response:
     """Close what was noted of a student, with a reason."""
     body = read_body(NotedClosing)

@@ -3,7 +3,8 @@
 from flask import Blueprint, Response, request
 
 from protos.directory.v1 import directory_pb2 as directory
-from services.gateway import choosing, models
+from protos.queue.v1 import families_pb2 as families
+from services.gateway import choosing
 from services.gateway.access import Permission
 from services.gateway.auth import requires
 from services.gateway.parameters import Choice, Text, asks
@@ -19,7 +20,7 @@ _ROLE = Choice("role", "Whom to find.", words=tuple(choosing.ROLES), default="st
 
 @blueprint.get("/v1/people")
 @requires(Permission.SEND_MESSAGES, Permission.SEND_TO_STAFF)
-@spec.validate(resp=answers(models.Object), tags=["directory"])
+@spec.validate(resp=answers(directory.SearchPeopleResponse), tags=["directory"])
 @asks(_NAME, _ROLE)
 def search() -> Response:
     """Find whom one may write to, by name or number, `q`: staff; `role` asks for others.
@@ -34,7 +35,7 @@ def search() -> Response:
 
 @blueprint.get("/v1/people/find")
 @requires(Permission.COMMUNICATION_REPORTS, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["directory"])
+@spec.validate(resp=answers(directory.SearchPeopleResponse), tags=["directory"])
 @asks(_NAME)
 def find_people() -> Response:
     """Find anybody of the viewer's schools by name or number: `q`."""
@@ -43,7 +44,7 @@ def find_people() -> Response:
 
 @blueprint.get("/v1/people/<uuid:person_id>/received")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Received), tags=["reports"])
+@spec.validate(resp=answers(families.ListReceivedResponse), tags=["reports"])
 @asks(START, END, TYPE, *received.PLACE.parameters())
 def what_was_received(person_id: str) -> Response:
     """List what somebody, or a student's family, received; by `start`, `end`, `type` and the rules of the table."""

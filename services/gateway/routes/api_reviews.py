@@ -21,7 +21,7 @@ __all__ = ["blueprint"]
 
 @blueprint.put("/v1/messages/<uuid:message_id>/flag")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(json=models.FlagChange, resp=answers(models.Object), tags=["reports"])
+@spec.validate(json=models.FlagChange, resp=answers(reports.SetFlagResponse), tags=["reports"])
 def set_flag(message_id: str) -> Response:
     """Set or clear a flag on all entries of a message."""
     body = read_body(models.FlagChange)
@@ -31,7 +31,7 @@ def set_flag(message_id: str) -> Response:
 
 @blueprint.get("/v1/threats/figures")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(reports.GetThreatFiguresResponse), tags=["threats"])
 @asks(START, END)
 def threat_figures() -> Response:
     """How soon threats are acknowledged and decided, and how many were released; the last 90 days unless asked."""
@@ -42,7 +42,7 @@ def threat_figures() -> Response:
 
 @blueprint.get("/v1/threats/<uuid:message_id>")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(reports.GetThreatResponse), tags=["threats"])
 def threat(message_id: str) -> Response:
     """Read a threat; the reading is logged."""
     return as_json(threats.get_threat(str(message_id)))
@@ -50,7 +50,7 @@ def threat(message_id: str) -> Response:
 
 @blueprint.post("/v1/threats/<uuid:message_id>/acknowledge")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(reports.AcknowledgeThreatResponse), tags=["threats"])
 def acknowledge(message_id: str) -> Response:
     """Acknowledge a threat, once for everybody."""
     with translated():
@@ -60,7 +60,7 @@ def acknowledge(message_id: str) -> Response:
 
 @blueprint.post("/v1/threats/<uuid:message_id>/decide")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(json=models.DecisionBody, resp=answers(models.Object), tags=["threats"])
+@spec.validate(json=models.DecisionBody, resp=answers(reports.DecideThreatResponse), tags=["threats"])
 def decide(message_id: str) -> Response:
     """Keep a threat withheld, or release it, with a reason; a release cannot be taken back."""
     body = read_body(models.DecisionBody)
@@ -69,7 +69,7 @@ def decide(message_id: str) -> Response:
 
 @blueprint.get("/v1/alerts")
 @requires(Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["threats"])
+@spec.validate(resp=answers(notify.ListAlertsResponse), tags=["threats"])
 def alerts() -> Response:
     """List the viewer's open alerts, without their texts: reading a threat is logged, listing alerts is not."""
     found = open_alerts(person())
@@ -83,7 +83,7 @@ def alerts() -> Response:
 
 @blueprint.post("/v1/referrals")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(json=models.ReferralBody, resp=answers(models.Object), tags=["referrals"])
+@spec.validate(json=models.ReferralBody, resp=answers(reports.AddReferralResponse), tags=["referrals"])
 def add_referral() -> Response:
     """Refer a student for a flagged message, once; again answers the referral that is there."""
     body = read_body(models.ReferralBody)
@@ -92,7 +92,7 @@ def add_referral() -> Response:
 
 @blueprint.get("/v1/referrals")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Referrals), tags=["referrals"])
+@spec.validate(resp=answers(reports.ListReferralsResponse), tags=["referrals"])
 @asks(referrals.MINE, *referrals.PLACE.parameters())
 def list_referrals() -> Response:
     """List referrals, by the parameters of their table; with mine=1 those that the viewer follows up."""
@@ -101,7 +101,7 @@ def list_referrals() -> Response:
 
 @blueprint.get("/v1/referrals/<uuid:referral_id>")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["referrals"])
+@spec.validate(resp=answers(reports.GetReferralResponse), tags=["referrals"])
 def referral(referral_id: str) -> Response:
     """Read a referral; the reading is logged."""
     return as_json(referrals.get(str(referral_id)))
@@ -109,7 +109,7 @@ def referral(referral_id: str) -> Response:
 
 @blueprint.delete("/v1/referrals/<uuid:referral_id>")
 @requires(Permission.FLAG_MESSAGES, Permission.THREAT_ALERTS)
-@spec.validate(resp=answers(models.Object), tags=["referrals"])
+@spec.validate(resp=answers(reports.DeleteReferralResponse), tags=["referrals"])
 def delete_referral(referral_id: str) -> Response:
     """Delete a referral; the flags of its message can then be changed again."""
     referrals.delete(str(referral_id))
@@ -118,7 +118,7 @@ def delete_referral(referral_id: str) -> Response:
 
 @blueprint.get("/v1/audit")
 @requires(Permission.VIEW_AUDIT)
-@spec.validate(resp=answers(models.Records), tags=["audit"])
+@spec.validate(resp=answers(reports.ListAuditResponse), tags=["audit"])
 @asks(*audit.OWN, *audit.PLACE.parameters())
 def audit_log() -> Response:
     """List the audit log, newest first; `message`, `action` and `actor` narrow it."""

@@ -18,7 +18,7 @@ _CHANNEL = Choice("channel", "By which way; the entry's own when left out.", wor
 
 @blueprint.post("/v1/messages/<uuid:message_id>/cancel")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(resp=answers(models.Object), tags=["messages"])
+@spec.validate(resp=answers(models.Cancelled), tags=["messages"])
 def cancel(message_id: str) -> Response:
     """Stop what has not left of a message; the answer says how many deliveries. Once more stops nothing more."""
     return Response(json.dumps({"cancelled": steering.cancel(str(message_id))}), content_type="application/json")
@@ -26,7 +26,7 @@ def cancel(message_id: str) -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/resend")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(resp=answers(models.Object), tags=["messages"])
+@spec.validate(resp=answers(queue.ListResendWaysResponse), tags=["messages"])
 def ways(entry_id: str) -> Response:
     """List by which channels an entry may be sent again, and why not by the others."""
     return as_json(queue.ListResendWaysResponse(ways=steering.ask_ways(str(entry_id))))
@@ -34,7 +34,7 @@ def ways(entry_id: str) -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/resend/preview")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(resp=answers(models.Object), tags=["messages"])
+@spec.validate(resp=answers(queue.ChannelPreview), tags=["messages"])
 @asks(_STATE, _CHANNEL)
 def preview_resend(entry_id: str) -> Response:
     """Say who would get an entry again, by `channel`, of those in `state`: errors or expired; both when left out."""
@@ -51,7 +51,7 @@ def preview_resend(entry_id: str) -> Response:
 
 @blueprint.post("/v1/entries/<uuid:entry_id>/resend")
 @requires(Permission.SEND_MESSAGES)
-@spec.validate(json=models.ResendBody, resp=answers(models.Object), tags=["messages"])
+@spec.validate(json=models.ResendBody, resp=answers(queue.ResendEntryResponse), tags=["messages"])
 def resend(entry_id: str) -> Response:
     """Send an entry again to those in Error or Expired, by one of its ways; the same key again answers as before."""
     body = read_body(models.ResendBody)

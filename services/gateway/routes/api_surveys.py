@@ -2,6 +2,8 @@
 
 from flask import Blueprint, Response, request
 
+from protos.queue.v1 import surveys_pb2 as surveys
+from protos.reports.v1 import reports_pb2 as reports
 from services.gateway import answering, models, results
 from services.gateway.access import Permission
 from services.gateway.auth import requires
@@ -15,7 +17,7 @@ _NUMBER = Number("number", "Which of one's deliveries; 0: the first.", most=10**
 
 @blueprint.get("/v1/inbox/<uuid:message_id>/survey")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Object), tags=["inbox"])
+@spec.validate(resp=answers(surveys.SurveyForm), tags=["inbox"])
 @asks(_NUMBER)
 def survey(message_id: str) -> Response:
     """Show what a message of the inbox asks, and the answer so far; `number` names one of several deliveries."""
@@ -25,7 +27,7 @@ def survey(message_id: str) -> Response:
 
 @blueprint.get("/v1/entries/<uuid:entry_id>/survey")
 @requires(Permission.COMMUNICATION_REPORTS)
-@spec.validate(resp=answers(models.Object), tags=["reports"])
+@spec.validate(resp=answers(reports.GetSurveyResultsResponse), tags=["reports"])
 @asks(results.QUESTION, *results.PLACE.parameters())
 def survey_results(entry_id: str) -> Response:
     """Count and list the answers to one `question` of a poll or a sign-up, by the parameters of its table: `rsort` …"""
@@ -34,7 +36,7 @@ def survey_results(entry_id: str) -> Response:
 
 @blueprint.get("/v1/sent/<uuid:message_id>/survey")
 @requires(Permission.SIGNED_IN)
-@spec.validate(resp=answers(models.Object), tags=["inbox"])
+@spec.validate(resp=answers(surveys.GetOwnSurveyResponse), tags=["inbox"])
 def own_survey(message_id: str) -> Response:
     """Show what a message that the viewer sent asks, and how often each option is chosen so far."""
     return as_json(answering.own(str(message_id)))
@@ -42,7 +44,7 @@ def own_survey(message_id: str) -> Response:
 
 @blueprint.put("/v1/inbox/<uuid:message_id>/survey")
 @requires(Permission.SIGNED_IN)
-@spec.validate(json=models.AnswerBody, resp=answers(models.Object), tags=["inbox"])
+@spec.validate(json=models.AnswerBody, resp=answers(surveys.SurveyForm), tags=["inbox"])
 def answer_survey(message_id: str) -> Response:
     """Answer what a message of the inbox asks, in place of the answer before."""
     body = read_body(models.AnswerBody)
