@@ -127,6 +127,14 @@ async def raise_alerts(
         _log.error("nobody_to_tell_of_threat", message_id=message_id)
 
 
+async def let_review(
+    connection: AsyncConnection, message_id: str, people: Sequence[directory.Recipient], acknowledged_at: datetime
+) -> None:
+    """Write alerts of an acknowledged threat, dismissed as all of it are: who has one may review it (177)."""
+    person_ids = [each.person_id for each in people]
+    await _announce(connection, await alerts.raise_alerts(connection, message_id, person_ids, acknowledged_at))
+
+
 async def submit_later(
     connection: AsyncConnection, message_id: str, to_tell: ToTell, words: Telling, now: datetime
 ) -> None:

@@ -22,6 +22,7 @@ class Due(NamedTuple):
     """How often they were."""
     school_id: str
     """The sender's."""
+    acknowledged_at: datetime
 
 
 async def remember_decision(connection: AsyncConnection, message_id: str, at: datetime) -> None:
@@ -46,7 +47,7 @@ async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta)
     somebody = sa.select(1).where(told).correlate(threats)
     acknowledged_at = acknowledgements.c.acknowledged_at
     due = (
-        sa.select(threats.c.message_id, sent, threats.c.sender_school_id)
+        sa.select(threats.c.message_id, sent, threats.c.sender_school_id, acknowledged_at)
         .join(acknowledgements, acknowledgements.c.message_id == threats.c.message_id)
         .where(
             acknowledged_at.between(now - max(_OLDEST, (len(REMINDERS) + 1) * pause), now - pause),
@@ -60,4 +61,4 @@ async def next_due(connection: AsyncConnection, now: datetime, pause: timedelta)
         .with_for_update(of=threats, skip_locked=True)
     )
     row = (await connection.execute(due)).first()
-    return Due(str(row[0]), int(row[1]), row[2]) if row else None
+    return Due(str(row[0]), int(row[1]), row[2], row[3]) if row else None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from protos.events.v1 import moderation_pb2 as moderation_events
+from protos.events.v1 import notify_pb2 as events
 from protos.events.v1 import queue_pb2 as queue_events
 from protos.events.v1 import reports_pb2 as reports
 from protos.queue.v1 import queue_pb2 as queue
@@ -247,6 +248,43 @@ async def test_reminders_go_to_those_who_may_still_see_the_threat(notify: Notify
     assert await reminded(2) == ["Lee Marsh"], "nobody is left, and an alert would go to the holder of another school"
     await notify.district.revoke("Counsellor")
     assert await reminded(3) == ["Ada North"], "an alert would go to nobody, and administrators be warned"
+
+
+@pytest.mark.accepts(177, 302)
+async def test_who_is_reminded_in_place_of_those_who_left_may_open_the_threat(notify: Notify) -> None:
+    event = withheld(notify.district.ids["s1"])
+    await notify.hear(event)
+    review = acknowledged(event.message.message_id)
+    await notify.hear(review)
+    await notify.district.revoke("District administrator")
+    await _leave(notify, "pri")
+    await notify.rows("DELETE FROM outbox RETURNING 1")
+    at, place = review.acknowledged_at.ToDatetime(tzinfo=UTC), actions.Place(PORTAL, ZONE)
+    for days in (1, 2, 3):
+        clock = iter([at + timedelta(days=days)]).__next__
+        assert await remind_one(notify.engine, clock, notify.directory, place, timedelta(days=1))
+    ((payload,),) = await notify.rows("SELECT payload FROM outbox WHERE subject = 'notify.alert.changed.v1'")
+    alert = events.AlertChanged.FromString(payload).alert
+    assert (alert.person_id, alert.message_id) == (notify.district.ids["cou"], event.message.message_id)
+    assert alert.is_dismissed, "an acknowledgement is for ever"
+    assert await notify.open_alerts("cou") == []
+    assert await notify.rows("SELECT DISTINCT name FROM told WHERE occasion = 'warning'") == [("Ada North",)]
+    (raw,) = (await notify.rows("SELECT header FROM submissions WHERE occasion = 'warning'"))[0]
+    assert "nobody in its school is set to be told" in queue.MessageHeader.FromString(raw).subject
+
+
+@pytest.mark.accepts(302)
+async def test_administrators_who_are_reminded_read_that_nobody_has_threat_alerts(notify: Notify) -> None:
+    event = withheld(notify.district.ids["s1"])
+    await notify.hear(event)
+    review = acknowledged(event.message.message_id)
+    await notify.hear(review)
+    await notify.district.revoke("District administrator", "Counsellor", "Principal")
+    later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=1)
+    place = actions.Place(PORTAL, ZONE)
+    assert await remind_one(notify.engine, lambda: later, notify.directory, place, timedelta(days=1))
+    (raw,) = (await notify.rows("SELECT header FROM submissions WHERE occasion = 'reminder_1'"))[0]
+    assert "No profile that somebody has includes Threat Alerts." in queue.MessageHeader.FromString(raw).body
 
 
 @pytest.mark.accepts(302)
