@@ -32,7 +32,7 @@ reset: ## Stop it and remove its data
 .PHONY: test
 test: setup ## Run all tests (TESTS=tests/unit: some of them; JOBS=2: at the same time)
 	@$(PY) -m tests.support.chromium
-	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: faults
 faults: setup ## Kill each process and fail each provider while 20,000 are written to (TESTS=...: some of it; takes long)
