@@ -1,6 +1,7 @@
 """REST under /api/v1: the pages as JSON, with the same permissions. GET /api/openapi.json describes it."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, json, make_response, request
@@ -84,8 +85,14 @@ def as_json(message: Message, **changes: object) -> Response:
 @requires(Permission.PUBLIC)
 def openapi() -> Response:
     """Describe the API."""
+    return Response(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> str:
+    """Return the description, made once: it takes a while, and whoever asks for it need not be signed in."""
     spec.app = current_app
-    return Response(json.dumps(complete(spec.spec, _asked())), content_type="application/json")
+    return json.dumps(complete(spec.spec, _asked()))
 
 
 def _asked() -> dict[str, Sequence[Parameter]]:
