@@ -39,6 +39,9 @@ groups:
         expr: max(lantern_queue_screening_age_seconds) > 300
       - alert: ThreatOfWhichNobodyWasTold
         expr: sum(increase(lantern_notify_nobody_total[1h])) > 0
+      - alert: AlertsAreNotSubmitted # queue never had them, so that AlertsOrEmergenciesWait is silent
+        expr: sum(increase(lantern_notify_submissions_total{outcome="failed"}[2m])) > 0
+        for: 3m
       - alert: AlertsOrEmergenciesWait
         expr: max by (lane) (lantern_queue_lane_age_seconds{lane=~"alert|emergency"}) > 60
       - alert: MessagesWait

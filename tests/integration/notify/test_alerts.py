@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from grpc import aio
 
+from deploy.instruments import PAGE
 from protos.notify.v1 import notify_pb2 as pb
 from protos.queue.v1 import queue_pb2 as queue
 from protos.types.v1 import types_pb2 as types
 from services.directory import importing
+from services.kit.clock import utc_now
 from services.kit.errors import PermissionDenied
 from services.kit.ids import new_id
+from services.notify import actions, metrics
 from tests.integration.directory.roster_files import IMPORTER, USERS, roster
 from tests.integration.notify.conftest import ZONE, Notify, acknowledged, withheld
 from tests.support.eventually import eventually
@@ -230,3 +233,21 @@ async def test_alerts_are_for_holders_and_the_whole_stream_for_services(notify: 
     )
     with pytest.raises(aio.AioRpcError, match="PERMISSION_DENIED"):
         await call.read()
+
+
+@pytest.mark.accepts(182)
+async def test_what_queue_does_not_take_waits_and_is_counted_by_what_wakes_somebody(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As queue answers a token that was made before alerts had a scope of their own.
+    async def refuse(*_: object) -> queue.SubmitResponse:
+        raise PermissionDenied("LANE_NOT_ALLOWED", "The token lacks the scope queue.alerts.")
+
+    counted = list[tuple[int, dict[str, str]]]()
+    monkeypatch.setattr(notify.queue, "submit", refuse)
+    monkeypatch.setattr(metrics.submissions, "add", lambda *each: counted.append(each))
+    await notify.hear(withheld(notify.district.ids["s1"]))
+    assert await actions.submit_one(notify.engine, utc_now, notify.queue)
+    assert await notify.rows(SUBMITTED) == [("alert", "pending")]
+    assert counted == [(1, {"occasion": "alert", "outcome": "failed"})]
+    assert 'increase(lantern_notify_submissions_total{outcome="failed"}' in PAGE.read_text(encoding="utf-8")
