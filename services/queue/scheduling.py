@@ -24,6 +24,7 @@ MAX_PER_SENDER: Final = 100
 """Active and paused schedules of one sender."""
 MISSED: Final = "The system did not run when this was due."
 FAILED: Final = "It could not be sent within an hour of its time."
+RESTORED: Final = "The system was restored from a backup. It may have been sent before."
 RETIMED: Final = "Its times were changed before this was sent."
 _MOST_MISSED: Final = 1_000
 _NEAR: Final = timedelta(hours=12)
@@ -143,6 +144,13 @@ def left_out(schedule: Schedule, now: datetime, reason: str) -> Schedule:
     """
     after = moved_on(schedule, now)
     return after if after.state is ScheduleState.ACTIVE else paused(schedule, now, reason)
+
+
+def after_restore(schedule: Schedule, now: datetime) -> tuple[Schedule, list[Occurrence]]:
+    """Return the schedule without what fell due, and that: it may have been sent before its record was lost."""
+    passed = _passed(schedule, now)[-_MOST_MISSED:]
+    moved = left_out(schedule, now, RESTORED) if passed else moved_on(schedule, now)
+    return moved, [Occurrence(each, None, RESTORED) for each in passed]
 
 
 def not_sent(after: Schedule, latest: Occurrence) -> Attention:

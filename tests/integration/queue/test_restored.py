@@ -12,11 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from services.kit.db import create_engine
+from services.queue import restore_command
 from services.queue.actions.recover import recover_one
 from services.queue.domain import Lane
 from services.queue.restore_command import restored
 from tests.integration.queue.conftest import Clock, Make, Queue, dispatch_one, draft, person
+from tests.integration.queue.scheduled import Scheduled, scheduled_queue
 from tests.support.postgres import Database, Databases
+from tests.support.tokens import Tokens
 from tests.support.vendors import VendorSimulator
 
 FAMILIES = 4
@@ -96,3 +99,34 @@ async def test_what_is_not_due_or_not_judged_stays_as_it_is(
     assert await asyncio.to_thread(restored) == 0
     assert "0 deliveries" in capsys.readouterr().out
     assert await queue.rows("SELECT batch_id, state, claim_id FROM batches ORDER BY batch_id") == before
+
+
+@pytest.fixture
+async def scheduled(databases: Databases, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scheduled]:
+    """Schedules of which one, once, and one that repeats fell due half an hour ago, and one is due tomorrow."""
+    async with scheduled_queue(databases, tokens) as made:
+        await made.create(timing={"rule": ""})
+        await made.create()
+        await made.create(timing={"start_date": "2026-11-01"})
+        made.clock.now += timedelta(hours=20, minutes=30)
+        monkeypatch.setenv("DATABASE_URL", made.database.url)
+        monkeypatch.setattr(restore_command, "utc_now", made.clock)
+        yield made
+
+
+async def test_what_a_schedule_may_have_sent_since_the_backup_is_left_out_and_told(
+    scheduled: Scheduled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await asyncio.to_thread(restored) == 0
+    assert "2 schedules" in capsys.readouterr().out
+    assert await scheduled.tick() == 0
+    assert await scheduled.messages() == []
+    reasons = [each.reason for each in await scheduled.attention()]
+    assert len(reasons) == 2
+    assert all("may have been sent" in each for each in reasons)
+    states = await scheduled.rows("SELECT state, count(*) FROM schedules GROUP BY state ORDER BY state")
+    assert [tuple(each) for each in states] == [("active", 2), ("paused", 1)]
+    assert await asyncio.to_thread(restored) == 0
+    assert "0 schedules" in capsys.readouterr().out, "a second time changes nothing"
+    assert await scheduled.tick(hours=25) == 2, "the others go on"
+    assert len(await scheduled.messages()) == 2
