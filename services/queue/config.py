@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from services.kit.config import Address, ServiceSettings, Settings
+from services.kit.config import Address, DatabaseUrl, ServiceSettings, Settings
 from services.queue.domain import Channel
 
 
 class RestoredSettings(Settings):
     """The settings of `python -m services.queue restored`."""
 
-    database_url: SecretStr
+    database_url: DatabaseUrl
     """postgresql://… of the queue's restored database."""
 
 

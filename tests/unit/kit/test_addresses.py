@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from services.gateway.config import AccountsSettings, GatewaySettings
 from services.kit.addresses import driver_url, nats_servers
 from services.kit.config import MigrateSettings, ServiceSettings, problems_of
+from services.queue.config import RestoredSettings
 
 
 def given(url: str) -> dict[str, Any]:
@@ -88,7 +89,9 @@ def test_what_is_no_address_of_nats_is_refused(addresses: str) -> None:
         nats_servers(addresses)
 
 
-@pytest.mark.parametrize("settings", [ServiceSettings, MigrateSettings, GatewaySettings, AccountsSettings])
+@pytest.mark.parametrize(
+    "settings", [ServiceSettings, MigrateSettings, GatewaySettings, AccountsSettings, RestoredSettings]
+)
 def test_a_wrong_address_is_a_problem_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any
 ) -> None:
