@@ -1,9 +1,11 @@
 """What the OpenAPI document says beyond bodies and answers: queries, how programs sign in, and what changes carry."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from flask import current_app
+from flask import current_app, json
+from spectree import SpecTree
 
 from services.gateway.auth import COOKIE
 from services.gateway.parameters import Parameter
@@ -19,8 +21,22 @@ _FORM_TOKEN = {
 }
 
 
-def complete(described: dict[str, Any], asked: Mapping[str, Sequence[Parameter]]) -> dict[str, Any]:
-    """Return the description that spectree made with what it does not know; `asked` is what GET reads, by path."""
+@cache
+def document(spec: SpecTree) -> str:
+    """Return the document as JSON, made once: it takes a while, and whoever asks for it need not be signed in."""
+    spec.app = current_app
+    return json.dumps(_complete(spec.spec, _asked(spec)))
+
+
+def _asked(spec: SpecTree) -> dict[str, Sequence[Parameter]]:
+    """Return what GET reads of its query, by path."""
+    rules = [rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    views = [(rule, current_app.view_functions[rule.endpoint]) for rule in rules]
+    return {spec.backend.parse_path(rule, None)[0]: view.asks for rule, view in views if hasattr(view, "asks")}
+
+
+def _complete(described: dict[str, Any], asked: Mapping[str, Sequence[Parameter]]) -> dict[str, Any]:
+    """Return the description that spectree made with what it does not know."""
     paths = {
         path: {method: _operation(method, operation, asked.get(path, ())) for method, operation in operations.items()}
         for path, operations in described["paths"].items()

@@ -1,10 +1,8 @@
 """REST under /api/v1: the pages as JSON, with the same permissions. GET /api/openapi.json describes it."""
 
-from collections.abc import Sequence
-from functools import cache
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app, json, make_response, request
+from flask import Blueprint, Response, json, make_response, request
 from flask_wtf.csrf import generate_csrf
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -20,9 +18,9 @@ from services.gateway.access import Permission
 from services.gateway.asking import KINDS, Asking, Option, Question
 from services.gateway.auth import requires
 from services.gateway.drafts import Draft
-from services.gateway.openapi import complete
+from services.gateway.openapi import document
 from services.gateway.pages import visible_schools
-from services.gateway.parameters import Parameter, asks
+from services.gateway.parameters import asks
 from services.gateway.routes import attendance, entries, history, inbox, sign_in, threats
 from services.gateway.routes.preferences import hide, work_in
 from services.gateway.schemas import Schema, model_of
@@ -85,21 +83,7 @@ def as_json(message: Message, **changes: object) -> Response:
 @requires(Permission.PUBLIC)
 def openapi() -> Response:
     """Describe the API."""
-    return Response(_document(), content_type="application/json")
-
-
-@cache
-def _document() -> str:
-    """Return the description, made once: it takes a while, and whoever asks for it need not be signed in."""
-    spec.app = current_app
-    return json.dumps(complete(spec.spec, _asked()))
-
-
-def _asked() -> dict[str, Sequence[Parameter]]:
-    """Return what GET reads of its query, by path."""
-    rules = [rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())]
-    views = [(rule, current_app.view_functions[rule.endpoint]) for rule in rules]
-    return {spec.backend.parse_path(rule, None)[0]: view.asks for rule, view in views if hasattr(view, "asks")}
+    return Response(document(spec), content_type="application/json")
 
 
 @sign_in_blueprint.post("/v1/session")
