@@ -64,7 +64,7 @@ def show_by_link(link: str, address: str) -> pb.SurveyForm:
     try:
         return show(pb.Respondent(link=link), gateway().clients.as_gateway)
     except NotFound:
-        limits = {throttling.key_of("wrong link", address): _WRONG_LINKS}
+        limits = {throttling.key_of_address("wrong link", address): _WRONG_LINKS}
         throttling.count(gateway().engine, gateway().clock, limits, _TOO_MANY)
         raise
 

@@ -19,7 +19,7 @@ from argon2.exceptions import VerificationError
 
 from services.gateway import store, throttling
 from services.gateway.database import transaction
-from services.gateway.throttling import WINDOW, key_of
+from services.gateway.throttling import WINDOW, key_of, key_of_address
 from services.kit.clock import Clock
 from services.kit.errors import InvalidArgument, ServiceError, Unauthenticated, Unavailable
 from services.kit.logs import get_logger
@@ -55,7 +55,7 @@ def sign_in(engine: sa.Engine, clock: Clock, username: str, password: str, addre
     name = username.strip().lower()
     if not name or not password or len(name) > 200 or len(password) > _LONGEST_PASSWORD:
         raise InvalidArgument("SIGN_IN_INCOMPLETE", "Enter your username and your password.")
-    by_name, by_address = key_of("name", name), key_of("address", address)
+    by_name, by_address = key_of("name", name), key_of_address("address", address)
     limits = {by_name: _TRIES_FOR_NAME, by_address: _TRIES_FROM_ADDRESS}
     with transaction(engine) as connection:
         account = store.find_account(connection, name)

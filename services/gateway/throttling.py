@@ -1,6 +1,7 @@
 """How often something may be tried: counted before it is done, so that many tries at once count."""
 
 import hashlib
+import ipaddress
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,6 +21,19 @@ WINDOW = timedelta(minutes=15)
 def key_of(kind: str, value: str) -> bytes:
     """Return what tries are counted under; what they are about is not kept."""
     return hashlib.sha256(f"{kind}:{value}".encode()).digest()
+
+
+def key_of_address(kind: str, address: str) -> bytes:
+    """Return what tries from an address are counted under: of IPv6 its network, since one machine has 2^64 of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return key_of(kind, address)
+    if isinstance(found, ipaddress.IPv6Address):
+        # One of IPv4 in the form of IPv6 is that one: these are all of the same network.
+        network = ipaddress.ip_network((int(found) >> 64 << 64, 64))
+        return key_of(kind, str(found.ipv4_mapped or network))
+    return key_of(kind, str(found))
 
 
 def count(engine: sa.Engine, clock: Clock, limits: Mapping[bytes, int], refusal: tuple[str, str]) -> dict[bytes, str]:

@@ -72,7 +72,7 @@ def _page(subscription: pb.Subscription, *, is_changed: bool = False) -> Respons
 def _unknown(problem: NotFound) -> Response:
     """Count a link that is none: after many from one address its holder waits."""
     try:
-        limits = {throttling.key_of("wrong link", request.remote_addr or ""): _WRONG_LINKS}
+        limits = {throttling.key_of_address("wrong link", request.remote_addr or ""): _WRONG_LINKS}
         throttling.count(gateway().engine, gateway().clock, limits, _TOO_MANY)
     except ResourceExhausted as too_many:
         return _refused(too_many)

@@ -101,6 +101,14 @@ def test_a_school_behind_one_address_is_shut_out_by_wrong_passwords_alone(
     assert [sign_in(name) for name in names] == [401, 303, 303, 303, 303, 401, 401, 429]
 
 
+def test_who_has_a_network_of_ipv6_tries_no_more_passwords_than_who_has_one_address(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_TRIES_FROM_ADDRESS", 3)
+    tries = [signed_in_from(stack, f"2001:db8::{number}", f"guess {number}") for number in range(4)]
+    assert tries == [401, 401, 401, 429]
+
+
 def test_a_busy_gateway_uses_up_nobodys_attempts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = stack.browser()
     with monkeypatch.context() as busy:

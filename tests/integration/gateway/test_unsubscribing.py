@@ -66,6 +66,19 @@ def test_wrong_links_are_counted_for_their_address_alone_and_no_longer_when_it_w
         assert connection.execute(kept).scalar_one() - before == 100
 
 
+def test_wrong_links_from_anywhere_in_one_network_of_ipv6_are_counted_together(stack: Stack) -> None:
+    nobody, kept = stack.app.test_client(), sa.select(sa.func.count()).select_from(sign_in_attempts)
+    with stack.gateway.engine.begin() as connection:
+        before = connection.execute(kept).scalar_one()
+    statuses = []
+    for number in range(120):
+        nobody.environ_base["REMOTE_ADDR"] = f"2001:db8::{number:x}"
+        statuses.append(nobody.post(f"/unsubscribe/x{number}").status_code)
+    assert statuses == [404] * 100 + [429] * 20
+    with stack.gateway.engine.begin() as connection:
+        assert connection.execute(kept).scalar_one() - before == 100
+
+
 @pytest.mark.accepts(306)
 def test_a_link_changes_something_sixty_times_in_a_quarter_of_an_hour(stack: Stack) -> None:
     address, nobody = _link(stack), stack.app.test_client()
