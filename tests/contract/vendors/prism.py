@@ -99,6 +99,8 @@ class Prism:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [node(), _PRISM, "proxy", "--errors", path, upstream, "--host", "127.0.0.1", "--port", "0"],
+                # Node and Prism keep files of their own among the temporary ones.
+                env={**os.environ, "TMPDIR": str(folder)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
