@@ -177,6 +177,7 @@ async def test_a_release_between_a_claim_and_its_settling_is_heeded(queue: Queue
     done = await pulled_back(queue, 2)
     dispatcher = queue.dispatcher()
     claimed = await claim(dispatcher, list(Lane), 10)
+    assert claimed.works
     assert all(work.content.is_withheld for work in claimed.works)
     await review(queue, done.snapshot.message.message_id)
     for work in claimed.works:

@@ -169,6 +169,7 @@ async def test_a_translation_that_screening_holds_withholds_the_message(
     assert await queue.drain(queue.dispatcher()) == 0
     assert await screening(queue, "withheld")
     rows, _ = await reading.deliveries_of(queue.engine, SERVICE, done.snapshot.entries[0].entry_id, Seen(None), PAGE)
+    assert len(rows) == 2
     assert not any({"text", "subject", "original_text", "original_subject"} & row.keys() for row in rows)
     (told,) = await queue.event(events_out.WITHHELD, events.MessageWithheld)
     assert told.verdict.explanation.startswith("In its translation (es): ")

@@ -92,7 +92,7 @@ async def test_only_a_students_flagged_message_has_a_referral(reports: Reports) 
     ida, teachers, students = person("Ida", *PRINCIPAL), message(), from_student()
     await reports.hear(submitted(teachers), submitted(students))
     await flag(reports, ida, teachers, Origin.ORIGIN_ADMIN, is_set=True)
-    assert not any(row.may_refer for row in (await reports.history(ida)).rows)
+    assert [row.may_refer for row in (await reports.history(ida)).rows] == [False] * 3
     for sent, reason in ((teachers, "SENDER_NOT_A_STUDENT"), (students, "NOT_FLAGGED")):
         with pytest.raises(FailedPrecondition) as refusal:
             await refer(reports, ida, sent)
@@ -176,7 +176,7 @@ async def test_a_referral_is_listed_and_opened_by_those_who_may_and_the_reading_
     assert not (await reports.ask(other, "ListReferrals", pb.ListReferralsRequest())).referrals
     with pytest.raises(PermissionDenied):
         await reports.ask(secretary, "GetReferral", pb.GetReferralRequest(referral_id=added.referral_id))
-    assert not any(row.may_refer for row in (await reports.history(secretary)).rows)
+    assert [row.may_refer for row in (await reports.history(secretary)).rows] == [False, False]
 
 
 async def test_a_referral_that_cannot_be_read_names_every_field(reports: Reports) -> None:
