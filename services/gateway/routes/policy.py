@@ -104,6 +104,7 @@ def change() -> Response | str | tuple[str, int]:
     if form.wrong:
         return _page(form, note=request.form.get("note", "")), 400
     try:
+        _check_is_newest(base)
         if step == "save" and request.form.get("tried") == form.digest:
             _save(form)
             return redirect(PATH, 303)
@@ -188,6 +189,12 @@ def _policy(number: int = 0) -> pb.Policy:
         answer = gateway().clients.moderation.GetPolicy(pb.GetPolicyRequest(version=number))
     policy: pb.Policy = answer.policy
     return policy
+
+
+def _check_is_newest(base: pb.Policy) -> None:
+    """Raise Aborted for a form of an earlier version: moderation compares with the policy that is in force."""
+    if base.version != _policy().version:
+        raise Aborted("POLICY_CHANGED", "Somebody else changed the policy meanwhile. Read it again.")
 
 
 def _versions(before: int = 0) -> Sequence[pb.Policy]:

@@ -105,3 +105,17 @@ def test_who_sees_one_school_is_told_of_its_students_alone(stack: Stack, monkeyp
     assert "Your profile shows you none of these messages." not in page
     assert asked
     assert all(schools == [stack.school_id] for schools in asked)
+
+
+def test_a_form_of_an_earlier_version_is_not_tried(stack: Stack) -> None:
+    """It would be compared with a policy that it does not show; saving refuses it, too."""
+    district = stack.browser("off")
+    page = district.get("/policy").get_data(as_text=True)
+    shown = send(district, page, "try", allowed_phrases="old mill").get_data(as_text=True)
+    assert send(district, shown, "save", note="A trial.").status_code == 303
+    answer = send(district, page, "try", shadow="on")
+    late = answer.get_data(as_text=True)
+    assert (answer.status_code, "Somebody else changed the policy meanwhile." in late) == (409, True)
+    assert "could not be read in time" not in late
+    assert "What this would have done" not in late
+    assert send(district, shown, "save", note="").status_code == 409, "also when it is to be saved, and lacks its note"
