@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from jinja2.bccache import Bucket, BytecodeCache
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
@@ -66,6 +67,23 @@ _BOTH_ROLES = "10,both,primary,teacher,s1\n11,both,secondary,teacher,s2\n"
 _HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """A hash of full strength takes a fifth of a second of a core, and tests sign in a thousand times."""
 _HIDDEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Compiled(BytecodeCache):
+    """Templates as one application compiled them, for those of all other stacks: kept in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if kept := self._kept.get(bucket.key):
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = Compiled()
 
 
 @dataclass
@@ -241,7 +259,9 @@ def _assembled(
     metadata = (("authorization", f"Bearer {operator}"),)
     found = gateway.clients.directory.ListSchools(directory_pb2.ListSchoolsRequest(), metadata=metadata).schools
     school_id = next(each.school_id for each in found if each.sourced_id == "s1")
-    return Stack(create_app(gateway), gateway, clock, people, metadata, nats_url, school_id, processes, environments)
+    app = create_app(gateway)
+    app.jinja_env.bytecode_cache = _COMPILED
+    return Stack(app, gateway, clock, people, metadata, nats_url, school_id, processes, environments)
 
 
 def enable_exclusion(stub: directory_pb2_grpc.DirectoryServiceStub, metadata: Any) -> None:
