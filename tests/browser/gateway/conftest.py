@@ -36,9 +36,9 @@ class Site:
         return page
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests here. It ends with them: while it runs, no other test can run an event loop."""
+    """A browser for the module. It ends with it: while it runs, no other test can run an event loop."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
         yield browser
