@@ -200,7 +200,8 @@ _FOCUS = """() => {
 
 def walk(page: Any, key: str) -> int:
     """Press the key until the focus has left the page, and return how many had it. AssertionError if one was hidden."""
-    for number in range(200):
+    # A long list has hundreds of places.
+    for number in range(1_000):
         page.keyboard.press(key)
         place, is_seen = page.evaluate(_FOCUS)
         if place.startswith("<body"):
