@@ -126,7 +126,7 @@ async def test_every_setting_tells_who_set_what(directory_engine: AsyncEngine) -
     await editing.update_module(directory_engine, lambda: NOON, OPERATOR, module)
     async with transaction(directory_engine) as connection:
         wanted = sa.select(outbox.c.payload).where(outbox.c.subject == "directory.setting.changed.v1")
-        told = [events.SettingChanged.FromString(each) for each in (await connection.scalars(wanted))]
+        _, *told = [events.SettingChanged.FromString(each) for each in (await connection.scalars(wanted))]
     assert [(each.changed_by_name, each.action, each.detail) for each in told] == [
         (
             "Ada North",
