@@ -22,7 +22,7 @@ class Config(ServiceSettings):
     conversation_minutes: Annotated[int, Field(ge=0, le=1440)] = 30
     """How long a student's text is kept, so that messages to the same people are read together; 0 keeps none."""
     outage_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """How long a message waits for the vendor before the embedded model decides in its place (statement 167)."""
+    """How long a message waits for the vendor before the embedded model decides in its place."""
 
     @field_validator("modapi_secret_key")
     @classmethod

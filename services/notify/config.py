@@ -21,4 +21,4 @@ class Config(ServiceSettings):
     """Where people sign in; alerts link to it. Empty leaves the link out."""
     remind_hours: Annotated[float, Field(ge=0, le=720)] = 24.0
     """How long after its acknowledgement, and after the last reminder, people are reminded of a threat that nobody has
-    decided (statement 302), three times; 0 reminds nobody."""
+    decided, three times; 0 reminds nobody."""

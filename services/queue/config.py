@@ -169,7 +169,7 @@ class ProviderConfig(QueueConfig):
     receipt_wait_seconds: float = Field(default=90.0, ge=0, le=3600)
     """How long receipts may take that prove what a provider without a search took."""
     screening_alarm_seconds: float = Field(default=300.0, ge=30, le=86_400)
-    """After this long without a verdict administrators are told that messages of students wait (statement 167)."""
+    """After this long without a verdict administrators are told that messages of students wait."""
     silent_ask_seconds: float = Field(default=60.0, ge=1, le=86_400)
     """When a provider is asked about a delivery that it took and never spoke of again; then each time that its age has
     doubled."""
