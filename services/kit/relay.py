@@ -99,7 +99,9 @@ class Relay:
         until = time.monotonic() + _POLL_SECONDS
         while (left := until - time.monotonic()) > 0:
             try:
-                await asyncio.wait_for(self._woken.wait(), left)
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes as it is woken.
+                async with asyncio.timeout(left):
+                    await self._woken.wait()
             except TimeoutError:
                 return
             self._woken.clear()
@@ -111,7 +113,8 @@ class Relay:
         # A readable socket while no query runs means a notification, or that the server has gone: both need a look.
         loop.add_reader(descriptor, self._woken.set)
         try:
-            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._woken.wait()
         except TimeoutError:
             pass
         finally:

@@ -19,6 +19,7 @@ async def work_off(
 
         async def hear(seconds: float) -> None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(subscription.take(), seconds)
+                async with asyncio.timeout(seconds):
+                    await subscription.take()
 
         await repeat(name, poll_seconds, work, hear)

@@ -151,7 +151,8 @@ class Workers:
     async def _pause(self, seconds: float) -> None:
         """Return after the pause, or as soon as something may be due."""
         try:
-            await asyncio.wait_for(self._may_be_due.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._may_be_due.wait()
         except TimeoutError:
             return
         self._may_be_due.clear()

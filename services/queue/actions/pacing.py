@@ -146,4 +146,5 @@ class Pacer:
         """Wait until then, by time.monotonic(), or until calls are stopped."""
         if (seconds := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._stopped.wait()
