@@ -133,7 +133,8 @@ class Modes:
         self.hanging += 1
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(released.wait(), HANG_SECONDS)
+                async with asyncio.timeout(HANG_SECONDS):
+                    await released.wait()
         finally:
             self.hanging -= 1
         if request.transport is not None:
@@ -152,7 +153,8 @@ class Modes:
                 for byte in body:
                     await slow.write(bytes((byte,)))
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(released.wait(), DRIP_SECONDS)
+                        async with asyncio.timeout(DRIP_SECONDS):
+                            await released.wait()
                         break
         except (TimeoutError, ConnectionError):
             pass

@@ -130,7 +130,8 @@ class Bus:
         if not self.client.is_connected:
             raise BusError("not connected")
         try:
-            await asyncio.wait_for(self.jetstream.account_info(), _CHECK_SECONDS)
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self.jetstream.account_info()
         except (APIError, *_HIDDEN_ERRORS) as problem:
             raise BusError(type(problem).__name__) from problem
 
@@ -149,7 +150,8 @@ class Bus:
         if not self._is_open:
             return
         try:
-            await asyncio.wait_for(self.client.flush(), 1)
+            async with asyncio.timeout(1):
+                await self.client.flush()
         except _HIDDEN_ERRORS:
             _log.warning("nats_closed_unflushed")
         await self.client.close()

@@ -66,7 +66,8 @@ class Health:
 
 async def _outcome(check: Check) -> str:
     try:
-        await asyncio.wait_for(check(), _CHECK_SECONDS)
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await check()
     except Exception as problem:  # noqa: BLE001  any failure of a check means the same: not ready
         return type(problem).__name__
     return ""

@@ -99,7 +99,6 @@ class Relay:
         until = time.monotonic() + _POLL_SECONDS
         while (left := until - time.monotonic()) > 0:
             try:
-                # Not wait_for: in Python 3.11 it loses a cancellation that comes as it is woken.
                 async with asyncio.timeout(left):
                     await self._woken.wait()
             except TimeoutError:

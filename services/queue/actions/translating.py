@@ -85,7 +85,8 @@ class Translating:
             return {}
         asked = asyncio.gather(*(self.provider.translate(*each, claimed.language) for each in wanted))
         try:
-            found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
+            async with asyncio.timeout((claimed.deadline_at - self.clock()).total_seconds()):
+                found = await asked
         except TimeoutError:
             await self._leave(claimed, TOO_LATE)
             return {}
@@ -154,7 +155,8 @@ class Translating:
         if self.provider:
             asked = self.provider.translate(message.body, code_of(message.language), claimed.language)
             try:
-                found = await asyncio.wait_for(asked, (claimed.deadline_at - self.clock()).total_seconds())
+                async with asyncio.timeout((claimed.deadline_at - self.clock()).total_seconds()):
+                    found = await asked
             except TimeoutError:
                 found = Rendered(code=TOO_LATE)
         if found.code:
