@@ -10,12 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from opentelemetry.metrics import Observation
 from pydantic import AfterValidator
 
+from services.kit.daily import DAY_SECONDS, every_day
 from services.kit.logs import get_logger
-from services.kit.own_token import every_day
 from services.kit.telemetry import meter
 
 _log = get_logger(__name__)
-_DAY_SECONDS = 86_400.0
 _WARNING_DAYS = 14
 
 
@@ -65,7 +64,7 @@ def watch_certificates(certificate: str, authority: str) -> None:
 
 def _say(ends: Mapping[str, float], now: float) -> None:
     for name, at in ends.items():
-        days = int((at - now) // _DAY_SECONDS)
+        days = int((at - now) // DAY_SECONDS)
         if at <= now:
             _log.error("certificate_ended", setting=name)
         elif days < _WARNING_DAYS:

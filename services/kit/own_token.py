@@ -3,19 +3,16 @@
 import binascii
 import json
 import time
-from collections.abc import Callable
-from contextvars import copy_context
-from threading import Thread
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from opentelemetry.metrics import Observation
 
+from services.kit.daily import DAY_SECONDS, every_day
 from services.kit.logs import get_logger
 from services.kit.telemetry import meter
 
 _log = get_logger(__name__)
-_DAY_SECONDS = 86_400.0
 _WARNING_DAYS = 30
 
 
@@ -36,26 +33,13 @@ def watch_token(token: str) -> None:
     every_day(lambda: say(ends_at, time.time()))
 
 
-def every_day(told: Callable[[], None]) -> None:
-    """Call it now, and once a day for as long as the process lives."""
-    told()
-    # On a thread, since the gateway has no loop; in our context, which names the process in the log.
-    Thread(target=copy_context().run, args=(_call_daily, told), name="every day", daemon=True).start()
-
-
 def say(ends_at: float, now: float) -> None:
     """Log that the token has ended, or ends within 30 days."""
-    days, is_good = int((ends_at - now) // _DAY_SECONDS), ends_at > now
+    days, is_good = int((ends_at - now) // DAY_SECONDS), ends_at > now
     if not is_good:
         _log.error("service_token_ended")
     elif days < _WARNING_DAYS:
         _log.warning("service_token_ends", days_left=days)
-
-
-def _call_daily(told: Callable[[], None]) -> None:
-    while True:
-        time.sleep(_DAY_SECONDS)
-        told()
 
 
 def _ends_at(token: str) -> float | None:
