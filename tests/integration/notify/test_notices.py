@@ -1,6 +1,7 @@
 """What staff are told of besides threats: each event once, by e-mail and push, without a name of a student."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -196,13 +197,19 @@ async def test_a_threat_that_nobody_decides_reminds_each_day_three_times(notify:
     assert await notify.rows("SELECT count(*) FROM alerts WHERE dismissed_at IS NULL") == [(2,)], "of the third threat"
 
 
-@pytest.mark.accepts(302)
-@pytest.mark.parametrize("hours", [300, 720])
-async def test_three_reminders_come_however_long_the_pause(notify: Notify, hours: int) -> None:
+async def _undecided(notify: Notify) -> tuple[Any, Any]:
+    """Withhold a message and acknowledge its threat; return both events."""
     event = withheld(notify.district.ids["s1"])
     await notify.hear(event)
     review = acknowledged(event.message.message_id)
     await notify.hear(review)
+    return event, review
+
+
+@pytest.mark.accepts(302)
+@pytest.mark.parametrize("hours", [300, 720])
+async def test_three_reminders_come_however_long_the_pause(notify: Notify, hours: int) -> None:
+    _, review = await _undecided(notify)
     at, place = review.acknowledged_at.ToDatetime(tzinfo=UTC), actions.Place(PORTAL, ZONE)
     written = []
     for number in (1, 2, 3, 4):
@@ -228,10 +235,7 @@ async def test_a_decision_that_comes_before_its_threat_counts(notify: Notify) ->
 
 @pytest.mark.accepts(302)
 async def test_reminders_go_to_those_who_may_still_see_the_threat(notify: Notify) -> None:
-    event = withheld(notify.district.ids["s1"])
-    await notify.hear(event)
-    review = acknowledged(event.message.message_id)
-    await notify.hear(review)
+    _, review = await _undecided(notify)
     at, place = review.acknowledged_at.ToDatetime(tzinfo=UTC), actions.Place(PORTAL, ZONE)
 
     async def reminded(days: int) -> list[str]:
@@ -252,10 +256,7 @@ async def test_reminders_go_to_those_who_may_still_see_the_threat(notify: Notify
 
 @pytest.mark.accepts(177, 302)
 async def test_who_is_reminded_in_place_of_those_who_left_may_open_the_threat(notify: Notify) -> None:
-    event = withheld(notify.district.ids["s1"])
-    await notify.hear(event)
-    review = acknowledged(event.message.message_id)
-    await notify.hear(review)
+    event, review = await _undecided(notify)
     await notify.district.revoke("District administrator")
     await _leave(notify, "pri")
     await notify.rows("DELETE FROM outbox RETURNING 1")
@@ -275,10 +276,7 @@ async def test_who_is_reminded_in_place_of_those_who_left_may_open_the_threat(no
 
 @pytest.mark.accepts(302)
 async def test_administrators_who_are_reminded_read_that_nobody_has_threat_alerts(notify: Notify) -> None:
-    event = withheld(notify.district.ids["s1"])
-    await notify.hear(event)
-    review = acknowledged(event.message.message_id)
-    await notify.hear(review)
+    _, review = await _undecided(notify)
     await notify.district.revoke("District administrator", "Counsellor", "Principal")
     later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=1)
     place = actions.Place(PORTAL, ZONE)
@@ -289,10 +287,7 @@ async def test_administrators_who_are_reminded_read_that_nobody_has_threat_alert
 
 @pytest.mark.accepts(302)
 async def test_a_reminder_goes_to_those_who_were_alerted_when_nobody_else_is_there(notify: Notify) -> None:
-    event = withheld(notify.district.ids["s1"])
-    await notify.hear(event)
-    review = acknowledged(event.message.message_id)
-    await notify.hear(review)
+    _, review = await _undecided(notify)
     await _leave(notify, "pri", "off", "cou")
     later = review.acknowledged_at.ToDatetime(tzinfo=UTC) + timedelta(days=1)
     args = (notify.engine, lambda: later, notify.directory, actions.Place(PORTAL, ZONE), timedelta(days=1))
